@@ -1,0 +1,134 @@
+"""The training images of every class as one tensor on one device, indexed by class."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["ClassBank"]
+
+
+class ClassBank:
+    """Device-resident images and labels, class-indexed, for loops that draw by class or by batch.
+
+    Classes may have different sizes, and may be smaller than the number of images asked for (drawn with replacement then).
+
+    Args:
+        images: float tensor [n, channels, *spatial], plain (no ``MetaTensor``), the values as the networks see them.
+        labels: integer tensor [n], values 0 to ``len(class_names) - 1``.
+        class_names: the name of every class in label order, whether or not it has images here.
+
+    Raises:
+        ValueError: when images and labels disagree in length, a label lies outside the class list or an image is not finite.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 1]), ["benign", "malignant"])
+        >>> bank.counts, bank.sample(0, 3, torch.Generator().manual_seed(0)).shape
+        ((1, 3), torch.Size([3, 1, 8, 8]))
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, class_names: Sequence[str]) -> None:
+        if len(images) != len(labels) or images.ndim < 4:
+            raise ValueError(
+                f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and {tuple(labels.shape)}."
+            )
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
+            raise ValueError(
+                f"Expected labels from 0 to {len(class_names) - 1} ({len(class_names)} classes), "
+                f"got {int(labels.min())} to {int(labels.max())}. Name every class in class_names."
+            )
+        if not bool(torch.isfinite(images).all()):
+            raise ValueError("Expected finite pixel values, got NaN or infinity. Mend or drop those images first.")
+        self.images = images
+        self.labels = labels.long()
+        self.class_names = tuple(class_names)
+        self.indices = [torch.nonzero(self.labels == c).flatten() for c in range(len(class_names))]
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, device: torch.device | str = "cpu") -> ClassBank:
+        """Read every item of a MONAI dataset (keys ``image`` and ``label``) once and keep it on ``device``.
+
+        Raises:
+            ValueError: when the images differ in shape; resize them in the dataset's transform.
+        """
+        images: Tensor | None = None
+        labels = torch.empty(len(dataset), dtype=torch.long)
+        for i in range(len(dataset)):
+            item = dataset[i]
+            image = torch.as_tensor(item["image"], dtype=torch.float32)
+            if images is None:
+                images = torch.empty((len(dataset), *image.shape), dtype=torch.float32)
+            if image.shape != images.shape[1:]:
+                raise ValueError(
+                    f"Images differ in shape: expected {tuple(images.shape[1:])} as the first one, got {tuple(image.shape)} "
+                    f"at position {i}. Pass image_size so that the dataset resizes them."
+                )
+            images[i] = image.as_subclass(Tensor)
+            labels[i] = int(item["label"])
+        if images is None:
+            raise ValueError("The dataset is empty.")
+        return cls(images.to(device), labels.to(device), dataset.class_names)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of images of every class, in label order."""
+        return tuple(len(index) for index in self.indices)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, empty ones included."""
+        return len(self.class_names)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images live."""
+        return self.images.device
+
+    def draw_indices(self, label: int, count: int, generator: torch.Generator) -> Tensor:
+        """Positions [count] of random images of one class; every image comes once before any comes twice.
+
+        Raises:
+            ValueError: when the class has no image at all.
+        """
+        own = self.indices[label]
+        if not len(own):
+            raise ValueError(f"Class {label} ({self.class_names[label]}) has no training image to draw from.")
+        rounds = [torch.randperm(len(own), generator=generator) for _ in range(-(-count // len(own)))]
+        return own[torch.cat(rounds)[:count].to(own.device)] if count else own[:0]
+
+    def sample(self, label: int, count: int, generator: torch.Generator) -> Tensor:
+        """Random images [count, channels, *spatial] of one class (see :meth:`draw_indices`)."""
+        return self.images[self.draw_indices(label, count, generator)]
+
+    def subset(self, positions: Tensor) -> ClassBank:
+        """The bank of the images at ``positions`` [m], in that order."""
+        positions = positions.to(self.device)
+        return ClassBank(self.images[positions], self.labels[positions], self.class_names)
+
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> ClassBank:
+        """The bank of ``function(images)``: a preprocessing [n, channels, *spatial] to the same number of images."""
+        return ClassBank(function(self.images), self.labels, self.class_names)
+
+    def image_hashes(self) -> list[str]:
+        """SHA-256 of every image's bytes, in order: equal exactly when two images are equal pixel by pixel."""
+        pixels = self.images.detach().to("cpu", torch.float32).contiguous().numpy()
+        return [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+
+    def without(self, hashes: Collection[str]) -> ClassBank:
+        """The bank without the images whose hash (see :meth:`image_hashes`) is in ``hashes``."""
+        keep = [i for i, value in enumerate(self.image_hashes()) if value not in hashes]
+        return self if len(keep) == len(self) else self.subset(torch.tensor(keep, dtype=torch.long))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over all images, labels and class names: names the data that an artefact was made from."""
+        digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
+        digest.update(self.images.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        digest.update(self.labels.cpu().numpy().tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,103 @@
+"""Image files in one folder per class."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from monai_distill.data.file_to_image import IMAGE_SUFFIXES
+from monai_distill.data.image_rows import SPLIT_NAMES, ImageRow
+from monai_distill.data.image_table import ImageTableDataset
+
+__all__ = ["ImageFolderDataset"]
+
+
+class ImageFolderDataset(ImageTableDataset):
+    """One section of images in class folders.
+
+    On disk: ``ROOT_DIR/CLASS/*.png`` or ``ROOT_DIR/CLASS/images/*.png`` (or any other type that
+    :class:`~monai_distill.data.file_to_image.FileToImaged` reads), or the same below ``ROOT_DIR/train``, ``val`` and
+    ``test``. Without these a split is drawn by image; where patients are known use
+    :class:`~monai_distill.data.image_table.ImageTableDataset`, which keeps them whole.
+
+    Args:
+        root_dir: the folder of the class folders.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform; it is given ``image`` as a path.
+        class_names: the folders to use, in label order; all that hold images, sorted, unless given.
+        options: ``image_size``, ``channels``, ``intensity_range``, ``val_frac``, ``test_frac``, ``split_seed``,
+            ``seed``, ``name``, ``licence``, ``citation`` and those of the cache, all as ``ImageTableDataset``.
+
+    Raises:
+        ValueError: if class and split folders are mixed, or the images differ in size.
+        RuntimeError: if a class folder is missing or empty, or an image cannot be read.
+
+    Example:
+        >>> dataset = ImageFolderDataset("data/tiles", "training", image_size=64)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root_dir: str | PathLike[str],
+        section: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
+        *,
+        class_names: Sequence[str] | None = None,
+        **options: Any,
+    ) -> None:
+        options = {"name": Path(root_dir).name, **options}
+        super().__init__(root_dir, section, "", transform=transform, class_names=class_names, **options)
+
+    def _rows(self) -> list[ImageRow]:
+        folders = _folders(self.root_dir)
+        splits = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+        others = [folder.name for folder in folders if folder not in splits and _images(folder)]
+        if splits and others:
+            raise ValueError(
+                f"{self.root_dir} holds both split folders {[folder.name for folder in splits]} and class folders "
+                f"{others}, expected one or the other; move the class folders into train, val and test."
+            )
+        tops: list[tuple[Path, str | None]] = [(folder, folder.name) for folder in splits] or [(self.root_dir, None)]
+        rows = [row for top, split in tops for row in self._rows_under(top, split)]
+        absent = sorted(set(self._given_names or ()) - {row.label for row in rows})
+        if absent or not rows:
+            raise RuntimeError(
+                f"Cannot find dataset directory with images: {self.root_dir}/{absent[0] if absent else 'CLASS'}, "
+                f"got the folders {[folder.name for folder in folders]}. {self._advice()}"
+            )
+        return rows
+
+    def _rows_under(self, top: Path, split: str | None) -> list[ImageRow]:
+        rows = []
+        for folder in _folders(top):
+            if self._given_names is not None and folder.name not in self._given_names:
+                continue
+            for path in _images(folder):
+                image = path.relative_to(self.root_dir).as_posix()
+                rows.append(ImageRow(image, folder.name, image, split=split, extra=self._extra(folder, path)))
+        return rows
+
+    def _extra(self, folder: Path, path: Path) -> dict[str, Any]:
+        """Further keys of the item of an image, for subclasses."""
+        return {}
+
+    def _advice(self) -> str:
+        return f"Expected CLASS/*.png or CLASS/images/*.png (any of {', '.join(IMAGE_SUFFIXES)}) under root_dir."
+
+
+def _folders(folder: Path) -> list[Path]:
+    # hidden folders and what macOS leaves in archives are no classes
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for place in (folder, folder / "images")
+        if place.is_dir()
+        for path in place.iterdir()
+        if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
+    )

@@ -1,0 +1,187 @@
+"""Image files listed in a CSV table: the way in for data of one's own."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from monai_distill.data.checksums import file_checksum
+from monai_distill.data.file_to_image import FileToImaged
+from monai_distill.data.image_rows import (
+    ImageRow,
+    check_files,
+    label_indices,
+    listing_checksum,
+    sections_of,
+    sorted_names,
+)
+from monai_distill.data.section_dataset import SectionDataset
+
+__all__ = ["ImageTableDataset"]
+
+
+class ImageTableDataset(SectionDataset):
+    """One section of the images that a CSV table lists: PNG, JPEG, BMP, TIFF, DICOM or NIfTI, 2D or 3D.
+
+    On disk: ``ROOT_DIR/TABLE`` with a header and one row per image: path (relative to ``root_dir``), label and, as far
+    as known, patient and split (train, val or test). A given split is used as it is; else one is drawn, by patient if
+    there is a patient column, after sorting the rows by path. Images are read by
+    :class:`~monai_distill.data.file_to_image.FileToImaged`: ``[C, H, W]`` or ``[C, *spatial]``, all of one size.
+
+    Args:
+        root_dir: the folder of the table.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        table: the name of the table in ``root_dir``.
+        image_column: the column of paths.
+        label_column: the column of classes.
+        patient_column: the column of patients; None takes ``"patient"`` if the table has it.
+        split_column: the column of sections; None takes ``"split"`` if the table has it.
+        class_names: in label order; the sorted labels of the table unless given.
+        image_size: resize to this, a number for all axes or one per axis.
+        channels: 1 or 3; None keeps what is stored.
+        intensity_range: a window in stored units (low, high); see ``FileToImaged``.
+        val_frac: the share of validation where the split does not give it.
+        test_frac: the share of test where there is no split.
+        split_seed: the seed of a drawn split.
+        transform: replaces the default transform; it is given ``image`` as a path.
+        seed: seed of this object's own random state.
+        name: what the data is called in the provenance; the table's name unless given.
+        licence: of the data, for the provenance.
+        citation: of the data, for the provenance.
+        cache_options: see :py:class:`monai.data.CacheDataset`.
+
+    Raises:
+        ValueError: if columns are missing, a label or split is unknown, a patient is in two sections, or the images
+            differ in size.
+        RuntimeError: if the table or images are missing, or an image cannot be read; the message names the file.
+
+    Example:
+        >>> dataset = ImageTableDataset("data", "training", "xrays.csv", image_size=224)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root_dir: str | PathLike[str],
+        section: str,
+        table: str = "table.csv",
+        *,
+        image_column: str = "image",
+        label_column: str = "label",
+        patient_column: str | None = None,
+        split_column: str | None = None,
+        class_names: Sequence[str] | None = None,
+        image_size: int | Sequence[int] | None = None,
+        channels: int | None = None,
+        intensity_range: tuple[float, float] | None = None,
+        val_frac: float = 0.15,
+        test_frac: float = 0.15,
+        split_seed: int = 0,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
+        seed: int = 0,
+        name: str | None = None,
+        licence: str = "unknown",
+        citation: str = "unknown",
+        **cache_options: Any,
+    ) -> None:
+        self.table = table
+        self.val_frac, self.test_frac, self.split_seed = val_frac, test_frac, split_seed
+        self._columns = (image_column, label_column, patient_column, split_column)
+        self._given_names = None if class_names is None else tuple(str(name) for name in class_names)
+        self._read_image = FileToImaged(image_size, channels, intensity_range)
+        self._source = {"name": name or table, "licence": licence, "citation": citation}
+        super().__init__(root_dir, section, transform, seed=seed, **cache_options)
+        if self.uses_default_transform:
+            self._check_shapes()
+
+    def _rows(self) -> list[ImageRow]:
+        """Every row of every section, in any order."""
+        table = self._read_table()
+        image, label, patient, split = self._columns
+        patient = patient or ("patient" if "patient" in table.columns else None)
+        split = split or ("split" if "split" in table.columns else None)
+        missing = [column for column in (image, label, patient, split) if column and column not in table.columns]
+        if missing:
+            raise ValueError(
+                f"{self.table} lacks the column(s) {missing}, got {list(table.columns)}; name the columns with "
+                "image_column, label_column, patient_column and split_column."
+            )
+        rows = [
+            ImageRow(
+                image=str(cells[image]).strip(),
+                label=str(cells[label]).strip(),
+                where=f"row {number} of {self.table}",
+                patient=None if patient is None else str(cells[patient]).strip(),
+                split=None if split is None else str(cells[split]),
+            )
+            for number, cells in enumerate(table.to_dict("records"), start=2)  # as a spreadsheet counts them
+        ]
+        nameless = [row.where for row in rows if row.patient == ""]
+        if nameless:
+            raise ValueError(
+                f"{len(nameless)} row(s) have no patient, expected one in each row: {nameless[:5]}; fill in who it is "
+                "(the file name, where nothing is known), so that no patient falls into two sections."
+            )
+        return rows
+
+    def _read_table(self) -> pd.DataFrame:
+        path = self.root_dir / self.table
+        if not path.is_file():
+            raise RuntimeError(f"Cannot find dataset file: {path}. {self._advice()}")
+        try:
+            # everything as text: labels such as 01 or NA are names, not numbers and not missing values
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            raise ValueError(
+                f"cannot read {path} as a CSV table: {error}; expected UTF-8 text with a header."
+            ) from error
+
+    def _advice(self) -> str:
+        return (
+            f"Expected a table {self.table} with the columns {self._columns[0]} (paths relative to its folder) and "
+            f"{self._columns[1]} under root_dir."
+        )
+
+    def _items(self, section: str) -> list[dict[str, Any]]:
+        # sorted, so that neither the order of the table nor that of the disk changes a drawn split
+        rows = sorted(self._rows(), key=lambda row: row.image)
+        self.class_names = self._given_names or sorted_names([row.label for row in rows])
+        labels = label_indices(rows, self.class_names)
+        check_files(self.root_dir, rows, self._advice())
+        sections, rule = sections_of(rows, labels, self.val_frac, self.test_frac, self.split_seed)
+        files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
+        if (self.root_dir / self.table).is_file():
+            files[self.table] = f"sha256:{file_checksum(self.root_dir / self.table)}"
+        self.provenance = {
+            **self._source,
+            "files": files,
+            "official": False,
+            "split": rule,
+            "seed": self.split_seed if "seed" in rule else None,
+        }
+        return [self._item(rows[i], labels[i]) for i in sections[section]]
+
+    def _item(self, row: ImageRow, label: int) -> dict[str, Any]:
+        extra = {key: str(self.root_dir / value) if key == "mask" else value for key, value in row.extra.items()}
+        item = {"image": str(self.root_dir / row.image), "label": label, "class_name": self.class_names[label], **extra}
+        return item if row.patient is None else {**item, "patient": row.patient}
+
+    def _default_transform(self) -> FileToImaged:
+        return self._read_image
+
+    def _check_shapes(self) -> None:
+        first: tuple[str, tuple[int, ...]] | None = None
+        for item, cached in zip(self.data, self._cache, strict=False):
+            if cached is None:  # filled while running
+                continue
+            name, shape = Path(item["image"]).name, tuple(cached["image"].shape)
+            first = first or (name, shape)
+            if shape != first[1]:
+                raise ValueError(
+                    f"Images differ in size: {first[0]} has [channels, *spatial] {list(first[1])} and {name} has "
+                    f"{list(shape)}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
+                )

@@ -1,0 +1,55 @@
+"""What the synthetic images start from: noise, or real training images."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .class_bank import ClassBank
+
+__all__ = ["noise_images", "real_images"]
+
+
+def noise_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Standard normal noise, the scale of standardized images: no training image is in it.
+
+    Args:
+        bank: gives the image shape, the classes and the device.
+        images_per_class: how many for every class.
+        generator: a CPU generator.
+
+    Returns:
+        Images [classes * images_per_class, channels, *spatial] and labels, class after class.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> noise_images(bank, 3, torch.Generator())[1]
+        tensor([0, 0, 0, 1, 1, 1])
+    """
+    labels = torch.arange(bank.num_classes).repeat_interleave(images_per_class)
+    images = torch.randn((len(labels), *bank.images.shape[1:]), generator=generator)
+    return images.to(bank.device), labels.to(bank.device)
+
+
+def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random training images of every class: a better start than noise, and one that leaks.
+
+    Traces of these images stay visible in the distilled ones, the more so at many images per class and small image step
+    sizes. Fit for public data; not for patients' images that must not be recognised.
+
+    Raises:
+        ValueError: when a class has fewer than ``images_per_class`` images.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> real_images(bank, 1, torch.Generator())[1]
+        tensor([0, 1])
+    """
+    small = [f"{bank.class_names[c]} has {n}" for c, n in enumerate(bank.counts) if n < images_per_class]
+    if small:
+        raise ValueError(
+            f"Expected at least {images_per_class} training images in every class, got fewer: {', '.join(small)}. "
+            "Lower images_per_class, or use initial_images noise."
+        )
+    positions = torch.cat([bank.draw_indices(c, images_per_class, generator) for c in range(bank.num_classes)])
+    return bank.images[positions].clone(), bank.labels[positions].clone()

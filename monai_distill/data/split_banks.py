@@ -1,0 +1,101 @@
+"""Training, validation and test images of one dataset, kept apart and prepared by what training alone can tell."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .class_bank import ClassBank
+
+__all__ = ["SplitBanks"]
+
+
+class SplitBanks:
+    """Three :class:`ClassBank` whose images share one preprocessing, fitted on the training images only.
+
+    Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
+    test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a statistic;
+    ``dropped`` says how many.
+
+    Args:
+        training: a dataset with items ``image`` and ``label`` and the attribute ``class_names``.
+        validation: the same, for selection.
+        test: the same, for the one last score.
+        fit: makes the preprocessing (an invertible transform of [n, channels, *spatial]) from the training images.
+        device: where the images are kept.
+
+    Raises:
+        ValueError: when the sections differ in class names or image shape, or training lacks a class.
+
+    Example:
+        >>> from monai_distill.data import DigitsDataset
+        >>> from monai_distill.transforms import Standardize
+        >>> sections = [DigitsDataset(s) for s in ("training", "validation", "test")]
+        >>> data = SplitBanks(*sections, fit=Standardize.fit)
+        >>> float(data.training.images.mean().abs()) < 1e-4
+        True
+    """
+
+    def __init__(
+        self,
+        training: Any,
+        validation: Any,
+        test: Any,
+        *,
+        fit: Callable[[Tensor], Any],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        raw = [ClassBank.from_dataset(section) for section in (training, validation, test)]
+        for name, bank in zip(("validation", "test"), raw[1:], strict=True):
+            if bank.class_names != raw[0].class_names or bank.images.shape[1:] != raw[0].images.shape[1:]:
+                raise ValueError(
+                    f"Expected training and {name} to share classes and image shape, got {raw[0].class_names} "
+                    f"{tuple(raw[0].images.shape[1:])} and {bank.class_names} {tuple(bank.images.shape[1:])}."
+                )
+        raw, self.dropped = _kept_apart(*raw)
+        empty = [name for name, count in zip(raw[0].class_names, raw[0].counts, strict=True) if not count]
+        if empty:
+            raise ValueError(f"Expected training images of every class, got none of {empty}. Drop these classes or add some.")
+        self.preprocessing = fit(raw[0].images)
+        prepared = [bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw]
+        self.training, self.validation, self.test = (
+            ClassBank(bank.images, bank.labels.to(device), bank.class_names) for bank in prepared
+        )
+        self.provenance: dict[str, Any] = {
+            **getattr(training, "provenance", {}),
+            "counts": {n: list(b.counts) for n, b in zip(("training", "validation", "test"), raw, strict=True)},
+            "identical_images_dropped": self.dropped,
+            "training_sha256": raw[0].fingerprint(),
+            "test_sha256": raw[2].fingerprint(),
+        }
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Every class in label order."""
+        return self.training.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Channels and spatial sides of an image."""
+        return tuple(self.training.images.shape[1:])
+
+
+def _kept_apart(training: ClassBank, validation: ClassBank, test: ClassBank) -> tuple[list[ClassBank], dict[str, int]]:
+    held_out = set(test.image_hashes())
+    kept_validation = validation.without(held_out)
+    kept_training = training.without(held_out | set(kept_validation.image_hashes()))
+    dropped = {
+        "training": len(training) - len(kept_training),
+        "validation": len(validation) - len(kept_validation),
+    }
+    if any(dropped.values()):
+        warnings.warn(
+            f"Identical images lie in two sections; dropped {dropped['training']} from training and {dropped['validation']} "
+            "from validation, so that test and validation stay unseen.",
+            stacklevel=3,
+        )
+    return [kept_training, kept_validation, test], dropped

@@ -1,0 +1,179 @@
+"""The distilled set: learnable images, labels and step size, with everything needed to train on them."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import Dataset
+from monai.utils import optional_import
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+__all__ = ["SyntheticDataset"]
+
+TENSOR_FILE, MANIFEST_FILE = "synthetic.safetensors", "manifest.json"
+SAFE_ROOM = "monai_distill.transforms."
+
+
+class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
+    """A tiny training set whose images, step size and (when asked for) labels are parameters.
+
+    As an ``nn.Module`` it works with optimisers, MONAI's checkpoint savers and DDP; as a MONAI dataset its items are
+    ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` (int, or logits [classes] for
+    learned labels) and ``class_name``.
+
+    Args:
+        images: float tensor [n, channels, *spatial] in the networks' input space. Not clamped: the signal may lie outside
+            the range of real images.
+        labels: class numbers [n].
+        class_names: every class in label order.
+        step_size: the students' learning rate to start with, above 0.
+        label_logits: float tensor [n, classes]; given, the labels are learned and their softmax is the target.
+        preprocessing: the invertible transform (``Standardize`` or ``ZCAWhitening``) that real images went through.
+        manifest: plain JSON values saved beside the tensors.
+
+    Raises:
+        ValueError: when shapes disagree, a label lies outside the class list or the step size is not above 0.
+
+    Example:
+        >>> data = SyntheticDataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), ["no", "yes"], step_size=0.05)
+        >>> data[1]["class_name"], [name for name, _ in data.named_parameters()]
+        ('yes', ['images', 'step_size'])
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        class_names: Sequence[str],
+        *,
+        step_size: float = 0.01,
+        label_logits: Tensor | None = None,
+        preprocessing: Any = None,
+        manifest: Mapping[str, Any] | None = None,
+    ) -> None:
+        nn.Module.__init__(self)
+        Dataset.__init__(self, data=range(len(images)))
+        if images.ndim < 4 or len(labels) != len(images):
+            raise ValueError(f"Expected images [n, C, *spatial] and labels [n], got {images.shape} and {labels.shape}.")
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
+            raise ValueError(f"Expected labels from 0 to {len(class_names) - 1}, got {sorted(set(labels.tolist()))}.")
+        if not step_size > 0:
+            raise ValueError(f"Expected a step size above 0, got {step_size}.")
+        self.images = nn.Parameter(images.detach().clone().float())
+        self.step_size = nn.Parameter(torch.tensor(float(step_size), device=images.device))
+        self.register_buffer("labels", labels.detach().clone().long())
+        if label_logits is not None:
+            if label_logits.shape != (len(images), len(class_names)):
+                raise ValueError(f"Expected label_logits {(len(images), len(class_names))}, got {label_logits.shape}.")
+            self.label_logits = nn.Parameter(label_logits.detach().clone().float())
+        self.class_names = tuple(class_names)
+        self.preprocessing = preprocessing
+        self.manifest: dict[str, Any] = dict(manifest or {})
+
+    @property
+    def soft(self) -> bool:
+        """Whether the labels are learned logits."""
+        return hasattr(self, "label_logits")
+
+    @property
+    def targets(self) -> Tensor:
+        """What a student is trained on: logits [n, classes] when the labels are learned, class numbers [n] otherwise."""
+        return self.label_logits if self.soft else self.labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def _transform(self, index: int) -> dict[str, Any]:
+        target = self.targets[index].detach()
+        return {
+            "image": self.images[index].detach(),
+            "label": target.clone() if self.soft else int(target),
+            "class_name": self.class_names[int(self.labels[index])],
+        }
+
+    def pixels(self) -> Tensor:
+        """The images [n, channels, *spatial] as pixel values (0 to 1 where the source was), preprocessing undone."""
+        images = self.images.detach()
+        return images if self.preprocessing is None else self.preprocessing.inverse(images)
+
+    def save(self, folder: str | Path, manifest: Mapping[str, Any] | None = None) -> Path:
+        """Write ``synthetic.safetensors`` and ``manifest.json`` into ``folder``, each replaced as a whole, and return it.
+
+        Args:
+            folder: made when absent.
+            manifest: plain JSON values; together with the ones given before they are all that another person reads.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        content: dict[str, Any] = {**self.manifest, **(manifest or {})}
+        if self.preprocessing is not None:
+            content["preprocessing"] = self.preprocessing.config()
+            tensors |= {f"preprocessing.{k}": v.cpu().contiguous() for k, v in self.preprocessing.tensors().items()}
+        data = save(tensors)
+        content |= {
+            "class_names": list(self.class_names),
+            "images": {"count": len(self), "shape": list(self.images.shape[1:]), "dtype": "float32"},
+            "step_size": float(self.step_size.detach()),
+            "labels": "learned logits" if self.soft else "class numbers",
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+        _replace(folder / TENSOR_FILE, data)
+        _replace(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
+        self.manifest = content
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SyntheticDataset:
+        """Read a saved set back.
+
+        Raises:
+            RuntimeError: when a file is missing, or the tensors are not the ones that the manifest was written for.
+        """
+        folder = Path(folder)
+        for name in (TENSOR_FILE, MANIFEST_FILE):
+            if not (folder / name).is_file():
+                raise RuntimeError(f"Cannot find {folder / name}. Give the folder that a run or SyntheticDataset.save wrote.")
+        manifest = json.loads((folder / MANIFEST_FILE).read_text())
+        data = (folder / TENSOR_FILE).read_bytes()
+        found = hashlib.sha256(data).hexdigest()
+        if found != manifest["sha256"]:
+            raise RuntimeError(f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged.")
+        tensors = load(data)
+        parts = {k.removeprefix("preprocessing."): v for k, v in tensors.items() if k.startswith("preprocessing.")}
+        return cls(
+            tensors["images"],
+            tensors["labels"],
+            manifest["class_names"],
+            step_size=float(tensors["step_size"]),
+            label_logits=tensors.get("label_logits"),
+            preprocessing=_built(manifest.get("preprocessing"), parts),
+            manifest=manifest,
+        )
+
+
+def _built(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> Any:
+    if config is None:
+        return None
+    arguments = {**config, **tensors}
+    target = str(arguments.pop("_target_"))
+    if not target.startswith(SAFE_ROOM):  # a manifest comes from others: it may not name arbitrary code
+        raise RuntimeError(f"Expected a preprocessing from {SAFE_ROOM}*, the manifest names {target}.")
+    build: Callable[..., Any]
+    build, known = optional_import(SAFE_ROOM.rstrip("."), name=target.removeprefix(SAFE_ROOM))
+    if not known:
+        raise RuntimeError(f"This version of monai_distill has no {target}. Install the version that wrote the set.")
+    return build(**arguments)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    os.replace(part, path)

@@ -1,0 +1,167 @@
+"""Expert trajectories on disk: one array, read by the segment, and a manifest that says what they are."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["TrajectoryStore"]
+
+FORMAT = 1
+
+
+class TrajectoryStore:
+    """Snapshots of expert networks, array [experts, snapshots, parameters] of float32, memory-mapped for reading.
+
+    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialisation. An expert counts only
+    once its rows lie on disk and the manifest, which is replaced as a whole, says so: a half-written one is never read.
+
+    Args:
+        directory: the folder with ``trajectories.f32`` and ``manifest.json``.
+        job: what decides the trajectories (network, parameter names and shapes, preprocessing, data hash, optimiser,
+            augmentation, seed), as plain JSON values. A store made by another job is refused with the difference named.
+        experts: how many experts the store holds when complete.
+        snapshots: how many snapshots each keeps (the largest epoch that a sampler can ask for, plus one).
+        parameters: length of the flat vector.
+
+    Raises:
+        ValueError: when the folder holds the trajectories of another job.
+        RuntimeError: when the disk has no room for the whole array; nothing that was finished before is lost.
+
+    Example:
+        >>> import tempfile
+        >>> store = TrajectoryStore(tempfile.mkdtemp(), {"seed": 0}, experts=1, snapshots=2, parameters=3)
+        >>> store.write(0, torch.arange(6.0).reshape(2, 3), history=[{"epoch": 1, "train_accuracy": 0.5}])
+        >>> store.segment(0, 0, 1)[1]
+        tensor([3., 4., 5.])
+    """
+
+    def __init__(
+        self, directory: str | Path, job: Mapping[str, Any], *, experts: int, snapshots: int, parameters: int
+    ) -> None:
+        if min(experts, snapshots, parameters) < 1:
+            raise ValueError(f"Expected at least 1 expert, snapshot and parameter, got {(experts, snapshots, parameters)}.")
+        self.directory = Path(directory)
+        self.shape = (experts, snapshots, parameters)
+        self.job: dict[str, Any] = json.loads(json.dumps(dict(job)))
+        self.history: dict[int, Any] = {}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self.manifest_file.exists():
+            self._adopt(json.loads(self.manifest_file.read_text()))
+        else:
+            self._allocate()
+            self._write_manifest()
+
+    @property
+    def manifest_file(self) -> Path:
+        """The JSON file that says what the array holds."""
+        return self.directory / "manifest.json"
+
+    @property
+    def array_file(self) -> Path:
+        """The raw little-endian float32 array [experts, snapshots, parameters]."""
+        return self.directory / "trajectories.f32"
+
+    @property
+    def finished(self) -> list[int]:
+        """The experts whose rows are whole."""
+        return sorted(self.history)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every expert is there."""
+        return len(self.history) == self.shape[0]
+
+    def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
+        """Write one expert's snapshots [snapshots, parameters] and its history per epoch, then count it as finished.
+
+        Raises:
+            ValueError: when the shape differs from the store's or a value is not finite.
+            RuntimeError: when the disk is full; the expert is not counted.
+        """
+        if tuple(snapshots.shape) != self.shape[1:]:
+            raise ValueError(f"Expected snapshots of shape {self.shape[1:]}, got {tuple(snapshots.shape)}.")
+        if not bool(torch.isfinite(snapshots).all()):
+            raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_step_size.")
+        rows = np.ascontiguousarray(snapshots.detach().cpu().numpy(), dtype="<f4")
+        try:
+            with self.array_file.open("r+b") as file:  # not through the map: a full disk would end the process there
+                file.seek(expert * rows.nbytes)
+                file.write(rows.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            self.history[expert] = [dict(row) for row in history]
+            self._write_manifest()
+        except OSError as error:
+            self.history.pop(expert, None)
+            raise self._disk_error(error) from error
+
+    def segment(self, expert: int, start: int, stop: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+        """The parameters [P] after ``start`` and after ``stop`` epochs of one expert; reads these two rows only.
+
+        Raises:
+            ValueError: when the expert is not finished or an epoch is not kept.
+        """
+        if expert not in self.history:
+            raise ValueError(f"Expert {expert} is not finished; finished are {self.finished}. Train the experts first.")
+        if not 0 <= start < stop < self.shape[1]:
+            raise ValueError(f"Expected epochs 0 <= start < stop <= {self.shape[1] - 1}, got {start} and {stop}.")
+        rows = np.memmap(self.array_file, dtype="<f4", mode="r", shape=self.shape)
+        first, last = (torch.from_numpy(np.array(rows[expert, epoch])).to(device) for epoch in (start, stop))
+        return first, last
+
+    def _adopt(self, manifest: dict[str, Any]) -> None:
+        found = {**manifest["job"], "shape": manifest["shape"]}
+        asked = {**self.job, "shape": list(self.shape)}
+        names = [k for k in sorted({*found, *asked}) if found.get(k) != asked.get(k)]
+        if names or manifest.get("format") != FORMAT:
+            rows = "; ".join(f"{k}: found {_short(found.get(k))}, asked for {_short(asked.get(k))}" for k in names)
+            raise ValueError(
+                f"The trajectories in {self.directory} were made by another job ({rows or 'another format'}). "
+                "Give another expert_dir, or delete that folder."
+            )
+        if self.array_file.stat().st_size != 4 * int(np.prod(self.shape)):
+            raise ValueError(f"{self.array_file} is not as long as its manifest says. Delete {self.directory}.")
+        self.history = {int(k): v for k, v in manifest["history"].items()}
+
+    def _allocate(self) -> None:
+        size = 4 * int(np.prod(self.shape))
+        try:
+            with self.array_file.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is met here, before an expert is trained
+        except OSError as error:
+            self.array_file.unlink(missing_ok=True)
+            raise self._disk_error(error) from error
+
+    def _write_manifest(self) -> None:
+        content = {
+            "format": FORMAT,
+            "shape": list(self.shape),
+            "dtype": "little-endian float32, [experts, snapshots, parameters]",
+            "job": self.job,
+            "history": {str(k): self.history[k] for k in self.finished},
+        }
+        part = self.manifest_file.with_suffix(".part")
+        part.write_text(json.dumps(content, indent=1))
+        os.replace(part, self.manifest_file)
+
+    def _disk_error(self, error: OSError) -> RuntimeError:
+        size = 4 * int(np.prod(self.shape)) / 2**20
+        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+        return RuntimeError(
+            f"Cannot write the trajectories to {self.directory}: {reason}. They need {size:.1f} MiB. Free some room or give "
+            f"another expert_dir; the finished experts ({len(self.finished)} of {self.shape[0]}) are kept."
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else text[:117] + "..."

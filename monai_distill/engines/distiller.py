@@ -1,0 +1,119 @@
+"""The one outer loop that every distillation method runs in."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import torch
+from monai.engines import Trainer
+from monai.engines.utils import IterationEvents
+from torch import Tensor
+from torch.optim import Optimizer
+
+from monai_distill.data import SyntheticDataset
+
+__all__ = ["Distiller"]
+
+
+class Draws(Protocol):
+    """What the objective is asked about, by iteration number: the same whenever it is asked for."""
+
+    def __getitem__(self, iteration: int) -> Any:
+        """The draw of one iteration, from 0."""
+
+
+Objective = Callable[[SyntheticDataset, Any], tuple[Tensor, dict[str, Tensor]]]
+
+
+class Distiller(Trainer):  # type: ignore[misc]
+    """A MONAI ``Trainer`` that draws, asks an objective for gradients on the synthetic parameters, and steps the optimiser.
+
+    A method is the objective and the draws; the loop knows neither. Because draws follow from the iteration number, the
+    synthetic set, the optimiser and the engine's own state are all that an exact resume needs.
+
+    Args:
+        synthetic: the set to be distilled.
+        objective: callable (synthetic, draw) -> (loss, gradient per parameter name).
+        train_data_loader: the draws, indexed by iteration.
+        optimizer: over ``synthetic``'s parameters.
+        max_epochs: how many times ``epoch_length`` iterations are done; after each, handlers validate and save.
+        epoch_length: outer iterations per "epoch".
+        min_step_size: the learned step size is kept at or above this value: a negative one trains backwards.
+        train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "step_size", "iteration"}``.
+
+    Raises:
+        ValueError: when either is below 1.
+        RuntimeError: from ``run`` when the loss or a gradient is not finite. The synthetic set is left at its last good state.
+
+    Example:
+        >>> data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], step_size=1.0)
+        >>> halve = lambda synthetic, draw: (torch.tensor(1.0), {"images": synthetic.images.detach()})
+        >>> optimizer = torch.optim.SGD([data.images], lr=0.5)
+        >>> Distiller(data, halve, [0, 1], optimizer, max_epochs=1, epoch_length=2).run()
+        >>> data.images.flatten().tolist()
+        [0.25, 0.25, 0.25, 0.25]
+    """
+
+    def __init__(
+        self,
+        synthetic: SyntheticDataset,
+        objective: Objective,
+        train_data_loader: Draws,
+        optimizer: Optimizer,
+        *,
+        max_epochs: int,
+        epoch_length: int,
+        min_step_size: float = 1e-5,
+        train_handlers: Any = None,
+    ) -> None:
+        if max_epochs < 1 or epoch_length < 1:
+            raise ValueError(f"Expected max_epochs and epoch_length of at least 1, got {max_epochs} and {epoch_length}.")
+        self.synthetic = synthetic
+        self.objective = objective
+        self.draws = train_data_loader
+        self.optimizer = optimizer
+        self.min_step_size = min_step_size
+        super().__init__(
+            device=synthetic.images.device,
+            max_epochs=max_epochs,
+            data_loader=_DrawsFromHere(self),
+            epoch_length=epoch_length,
+            handlers=train_handlers,
+            decollate=False,
+        )
+
+    def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
+        loss, gradients = self.objective(self.synthetic, batchdata)
+        engine.fire_event(IterationEvents.LOSS_COMPLETED)
+        norms = torch.stack([loss.float(), *(gradient.norm() for gradient in gradients.values())])
+        if not bool(torch.isfinite(norms).all()):
+            raise RuntimeError(
+                f"The loss or a gradient is not finite at iteration {engine.state.iteration} (loss {float(loss):g}). The synthetic "
+                "set is kept as it was before. Lower image_step_size or step_size_rate."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        for name, parameter in self.synthetic.named_parameters():
+            if name in gradients:
+                parameter.grad = gradients[name].detach().to(parameter.dtype)
+        engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        self.optimizer.step()
+        with torch.no_grad():
+            self.synthetic.step_size.clamp_(min=self.min_step_size)
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return {
+            "loss": float(loss),
+            "step_size": float(self.synthetic.step_size.detach()),
+            "iteration": float(engine.state.iteration),
+        }
+
+
+class _DrawsFromHere:
+    """Iterates the draws from the engine's own iteration, so that a resumed run asks for the right ones."""
+
+    def __init__(self, engine: Distiller) -> None:
+        self.engine = engine
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            yield self.engine.draws[self.engine.state.iteration]

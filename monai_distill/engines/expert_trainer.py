@@ -1,0 +1,167 @@
+"""Expert networks trained on real images, several at once, their snapshots kept."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines import Trainer
+from torch import Tensor
+
+from monai_distill.data import ClassBank, TrajectoryStore
+from monai_distill.networks import FlatNetwork, over_networks, pays_to_stack
+from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+from .student_training import classification_loss
+
+__all__ = ["ExpertTrainer", "plain_direction"]
+
+GradientFunction = Callable[[Tensor], Tensor]
+
+
+def plain_direction(gradient: GradientFunction, parameters: Tensor) -> Tensor:
+    """The descent direction of plain SGD: the gradient [P] itself.
+
+    Example:
+        >>> plain_direction(lambda p: 2 * p, torch.ones(2))
+        tensor([2., 2.])
+    """
+    return gradient(parameters)
+
+
+class ExpertTrainer(Trainer):  # type: ignore[misc]
+    """A MONAI ``Trainer`` whose epoch is one group of experts and whose iteration is one pass of the group over the data.
+
+    Plain SGD without momentum, decay or schedule: experts that move fast cannot be followed by a student. Every expert's
+    initialisation, order and augmentation follow from the seed and its number alone, so that a run which was interrupted goes
+    on with the experts that the store lacks.
+
+    References:
+        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022 (experts).
+
+    Deviation: snapshots are copies (the originals' alias one storage on a CPU), kept up to the epoch that a sampler can ask
+    for; no test pass.
+
+    Args:
+        network: the experts' architecture.
+        bank: the training images.
+        store: receives snapshots and history; says how many experts there are and how many epochs are kept.
+        augment: drawn anew for every batch.
+        epochs: passes over the data, at least the store's snapshots minus one.
+        step_size: learning rate.
+        batch_size: images per SGD step.
+        at_once: experts per group.
+        seed: seed of the run.
+        direction: maps (gradient function, parameters [P]) to the step's direction [P].
+        together: whether a group runs in one call; by default whatever is faster on the device.
+        handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on training images.
+
+    Raises:
+        ValueError: when the epochs are fewer than the store keeps.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: FlatNetwork,
+        bank: ClassBank,
+        store: TrajectoryStore,
+        augment: SiameseAugment,
+        epochs: int,
+        step_size: float = 0.01,
+        batch_size: int = 256,
+        at_once: int = 5,
+        seed: int = 0,
+        direction: Callable[[GradientFunction, Tensor], Tensor] = plain_direction,
+        together: bool | None = None,
+        handlers: Any = None,
+    ) -> None:
+        if epochs < store.shape[1] - 1 or at_once < 1:
+            raise ValueError(
+                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at once, "
+                f"got {epochs} and {at_once}."
+            )
+        self.network = network
+        self.bank = bank
+        self.store = store
+        self.augment = augment
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.seed = seed
+        self.direction = direction
+        self.together = pays_to_stack(bank.images, batch_size) if together is None else together
+        missing = [e for e in range(store.shape[0]) if e not in store.finished]
+        self.groups = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
+        super().__init__(
+            device=bank.device,
+            max_epochs=max(len(self.groups), 1),
+            data_loader=range(epochs) if self.groups else [],
+            epoch_length=epochs if self.groups else 0,
+            handlers=handlers,
+            decollate=False,
+        )
+        self.add_event_handler(Events.EPOCH_STARTED, self._start_group)
+        self.add_event_handler(Events.EPOCH_COMPLETED, self._store_group)
+
+    def run(self) -> None:
+        """Train the experts that the store lacks; nothing when it is complete."""
+        if self.groups:
+            super().run()
+
+    def _start_group(self, engine: Engine) -> None:
+        self._experts = self.groups[engine.state.epoch - 1]
+        initial = [self.network.initial(derived_seed(self.seed, "expert", e)) for e in self._experts]
+        self._parameters = torch.stack(initial).to(self.bank.device)
+        self._snapshots = [self._parameters.cpu().clone()]
+        self._history: list[list[dict[str, float]]] = [[] for _ in self._experts]
+
+    def _iteration(self, engine: Any, batchdata: int) -> dict[str, float]:
+        epoch, count = batchdata, len(self.bank)
+        generators = [seeded_generator(self.seed, "expert", e, "epoch", epoch) for e in self._experts]
+        orders = torch.stack([torch.randperm(count, generator=g) for g in generators])
+        step = over_networks(self._step, self.together)
+        tallies = []
+        with global_seed_kept(derived_seed(self.seed, "dropout", self._experts[0], epoch)):
+            for low in range(0, count, self.batch_size):
+                rows = orders[:, low : low + self.batch_size].to(self.bank.device)
+                images = torch.stack(
+                    [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
+                )
+                out = step(self._parameters, images, self.bank.labels[rows])
+                self._parameters = out[:, :-2]
+                tallies.append(out[:, -2:] * rows.shape[1])
+        if len(self._snapshots) < self.store.shape[1]:
+            self._snapshots.append(self._parameters.detach().cpu().clone())
+        means = (torch.stack(tallies).sum(dim=0) / count).cpu()
+        for history, (loss, accuracy) in zip(self._history, means.tolist(), strict=True):
+            history.append({"epoch": epoch + 1, "train_loss": loss, "train_accuracy": accuracy})
+        return {"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}
+
+    def _augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return self.augment.apply(images, self.augment.draw(len(images), images.shape[2:], generator))
+
+    def _step(self, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """One SGD step of one expert; returns its parameters with the batch's loss and accuracy appended [P + 2]."""
+
+        def loss(vector: Tensor) -> tuple[Tensor, Tensor]:
+            logits = self.network(vector, images)
+            value = classification_loss(logits, labels)
+            return value, torch.stack([value.detach(), (logits.argmax(dim=1) == labels).float().mean()])
+
+        notes: list[Tensor] = []
+
+        def gradient(vector: Tensor) -> Tensor:
+            grad, note = torch.func.grad(loss, has_aux=True)(vector)
+            notes.append(note)
+            return grad  # type: ignore[no-any-return]
+
+        moved = parameters - self.step_size * self.direction(gradient, parameters)
+        return torch.cat([moved, notes[0]])
+
+    def _store_group(self, engine: Engine) -> None:
+        snapshots = torch.stack(self._snapshots)
+        for place, expert in enumerate(self._experts):
+            self.store.write(expert, snapshots[:, place], self._history[place])

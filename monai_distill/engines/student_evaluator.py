@@ -1,0 +1,125 @@
+"""Scores a training set by the fresh networks that it trains."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.engines import Evaluator
+from monai.engines.utils import IterationEvents
+from torch import Tensor
+
+from monai_distill.data import ClassBank
+from monai_distill.metrics import SCORES, StudentMetric, summary
+from monai_distill.networks import FlatNetwork, over_networks
+from monai_distill.randomness import derived_seed
+
+from .student_training import StudentTraining
+
+__all__ = ["StudentEvaluator"]
+
+
+class StudentEvaluator(Evaluator):  # type: ignore[misc]
+    """A MONAI ``Evaluator`` that trains several fresh students on a set and scores them on held-out images.
+
+    Every run uses the same student seeds, so that two training sets, or one set at two iterations, are compared on equal
+    terms. ``engine.state.metrics`` holds the means; :meth:`scores` adds spread, interval and the single values.
+
+    Args:
+        training_set: called at every run; returns (images [n, channels, *spatial], targets, step size).
+        network: the students' architecture.
+        protocol: how they are trained.
+        bank: the held-out images that they are scored on.
+        students: how many.
+        seed: seed of the run.
+        purpose: distinguishes the seeds of selection from those of the last score.
+        batch_size: held-out images per forward pass.
+        metrics: function (probabilities [n, classes], labels [n]) per name; the first is the key metric.
+        val_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"pred": [S, B, classes], "label": [B]}``.
+        on_step: called after every step of the students' training, for a progress bar.
+
+    Raises:
+        ValueError: for no students.
+
+    Example:
+        >>> from monai_distill.networks import ConvNet
+        >>> from monai_distill.transforms import SiameseAugment
+        >>> import torch
+        >>> bank = ClassBank(torch.randn(6, 1, 8, 8), torch.tensor([0, 1] * 3), ["a", "b"])
+        >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
+        >>> protocol = StudentTraining(SiameseAugment(()), steps=2)
+        >>> evaluator = StudentEvaluator(lambda: (bank.images, bank.labels, 0.01), network, protocol, bank, students=2)
+        >>> evaluator.run()
+        >>> len(evaluator.scores()["accuracy"]["values"])
+        2
+    """
+
+    def __init__(
+        self,
+        training_set: Callable[[], tuple[Tensor, Tensor, float]],
+        network: FlatNetwork,
+        protocol: StudentTraining,
+        bank: ClassBank,
+        *,
+        students: int = 5,
+        seed: int = 0,
+        purpose: str = "score",
+        batch_size: int = 512,
+        metrics: dict[str, Callable[[Any, Any], float]] | None = None,
+        val_handlers: Any = None,
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        if students < 1:
+            raise ValueError(f"Expected at least 1 student, got {students}.")
+        self.training_set = training_set
+        self.network = network
+        self.protocol = protocol
+        self.seeds = [derived_seed(seed, purpose, "student", i) for i in range(students)]
+        self.on_step = on_step
+        self.student_metrics = {
+            name: StudentMetric(score, output_transform=lambda x: (x["pred"], x["label"]))
+            for name, score in (SCORES if metrics is None else metrics).items()
+        }
+        key, *others = self.student_metrics
+        super().__init__(
+            device=bank.device,
+            val_data_loader=_Batches(bank, batch_size),
+            key_val_metric={key: self.student_metrics[key]},
+            additional_metrics={name: self.student_metrics[name] for name in others},
+            val_handlers=val_handlers,
+            decollate=False,
+        )
+        self.add_event_handler(Events.STARTED, self._train_students)
+
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """Mean, standard deviation, 95% interval and values per metric, of the last run."""
+        return {name: summary(metric.values) for name, metric in self.student_metrics.items()}
+
+    def _train_students(self, engine: Engine) -> None:
+        images, targets, step_size = self.training_set()
+        self.students = self.protocol(self.network, images, targets, step_size, self.seeds, self.on_step)
+
+    def _iteration(self, engine: Any, batchdata: dict[str, Tensor]) -> dict[str, Tensor]:
+        images = batchdata["image"]
+        forward = over_networks(lambda parameters: self.network(parameters, images), together=images.is_cuda)
+        output = {"pred": forward(self.students).softmax(dim=2), "label": batchdata["label"]}
+        engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        return output
+
+
+class _Batches:
+    """A bank's images and labels as batches of a dictionary, in order."""
+
+    def __init__(self, bank: ClassBank, batch_size: int) -> None:
+        self.parts: Sequence[tuple[Tensor, Tensor]] = list(
+            zip(bank.images.split(batch_size), bank.labels.split(batch_size), strict=True)
+        )
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for images, labels in self.parts:
+            yield {"image": images, "label": labels}

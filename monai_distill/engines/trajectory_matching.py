@@ -1,0 +1,115 @@
+"""The objective of the trajectory family: a student trained on the synthetic set should end where the expert went."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from monai_distill.data import Segment, SyntheticDataset
+from monai_distill.losses import TrajectoryMatchingLoss
+from monai_distill.networks import FlatNetwork
+from monai_distill.randomness import seeded_generator
+from monai_distill.transforms import AugmentDraw, SiameseAugment
+
+from .student_training import classification_loss
+from .unroll import unrolled_gradient
+
+__all__ = ["TrajectoryMatching"]
+
+
+class TrajectoryMatching:
+    """Unroll N student steps from a segment's start and return loss and exact gradients of the synthetic parameters.
+
+    References:
+        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
+
+    Deviations: the same gradient at a memory that need not grow with N (see :func:`unrolled_gradient`); augmentation is
+    drawn from the run's seed and the iteration number, never from a global state.
+
+    Args:
+        network: the student's architecture, the same as the experts'.
+        augment: one operation per student step, drawn from the seed.
+        student_steps: SGD steps of the student (N).
+        batch_size: synthetic images per step; None for all. Rounds are shuffled and cut, the last batch of a round may be
+            smaller.
+        chunk: student steps whose graph is held at once.
+        loss: function of (states, start, target) to a scalar.
+        seed: seed of the run.
+
+    Raises:
+        ValueError: for no steps or an empty batch.
+
+    Example:
+        >>> from monai_distill.networks import ConvNet
+        >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
+        >>> match = TrajectoryMatching(network, SiameseAugment(()), student_steps=2)
+        >>> data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
+        >>> loss, gradients = match(data, Segment(0, 0, 0, network.initial(0), network.initial(1)))
+        >>> sorted(gradients)
+        ['images', 'step_size']
+    """
+
+    def __init__(
+        self,
+        network: FlatNetwork,
+        augment: SiameseAugment,
+        *,
+        student_steps: int,
+        batch_size: int | None = None,
+        chunk: int = 1,
+        loss: Callable[[Sequence[Tensor], Tensor, Tensor], Tensor] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if student_steps < 1 or (batch_size is not None and batch_size < 1):
+            raise ValueError(f"Expected at least 1 student step and 1 image per batch, got {student_steps}, {batch_size}.")
+        self.network = network
+        self.augment = augment
+        self.student_steps = student_steps
+        self.batch_size = batch_size
+        self.chunk = chunk
+        self.loss = TrajectoryMatchingLoss() if loss is None else loss
+        self.seed = seed
+
+    def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
+        batches, draws = self._planned(synthetic, batch.iteration)
+        named = dict(synthetic.named_parameters())
+
+        def step(state: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
+            values = dict(zip(named, leaves, strict=True))
+            rows = batches[number]
+            images = self.augment.apply(values["images"][rows], draws[number])
+            targets = values["label_logits"][rows] if synthetic.soft else synthetic.labels[rows]
+            return state - values["step_size"] * self._gradient(state, images, targets)
+
+        value, gradients = unrolled_gradient(
+            step,
+            batch.start,
+            list(named.values()),
+            self.student_steps,
+            lambda states: self.loss(states, batch.start, batch.target),
+            self.chunk,
+        )
+        return value, dict(zip(named, gradients, strict=True))
+
+    def _gradient(self, state: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+        graph = torch.is_grad_enabled() and (images.requires_grad or state.requires_grad or targets.requires_grad)
+        with torch.enable_grad():
+            vector = state if state.requires_grad else state.detach().requires_grad_()
+            loss = classification_loss(self.network(vector, images), targets)
+            return torch.autograd.grad(loss, vector, create_graph=graph)[0]
+
+    def _planned(self, synthetic: SyntheticDataset, iteration: int) -> tuple[list[Tensor], list[AugmentDraw]]:
+        """Which images every step sees and how they are augmented, drawn before anything is computed."""
+        generator = seeded_generator(self.seed, "student steps", iteration)
+        count, device = len(synthetic), synthetic.images.device
+        size = count if self.batch_size is None else min(self.batch_size, count)
+        batches: list[Tensor] = []
+        while len(batches) < self.student_steps:
+            batches += torch.randperm(count, generator=generator).split(size)
+        batches = [rows.to(device) for rows in batches[: self.student_steps]]
+        shape = synthetic.images.shape[2:]
+        draws = [self.augment.draw(len(rows), shape, generator).to(device) for rows in batches]
+        return batches, draws

@@ -1,0 +1,133 @@
+"""A network seen as a pure function of one flat parameter vector."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from monai_distill.randomness import global_seed_kept
+
+__all__ = ["FlatNetwork"]
+
+
+class FlatNetwork:
+    """A network as a function of one vector of its P parameters, differentiable twice, and stackable over networks.
+
+    Reference: the re-parameterized student of trajectory matching (Cazenavette et al. 2022). Deviations: built on
+    ``torch.func`` instead of a patched module, and never touches the global random state outside a block that
+    restores it. The network is in train mode; layers with running statistics are refused, because these are not part
+    of the vector.
+
+    Args:
+        factory: builds one freshly initialized network; called once here and once per :meth:`initial`.
+
+    Raises:
+        ValueError: if the network has floating-point buffers, or no parameters.
+
+    Example:
+        >>> flat = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
+        >>> parameters, images = flat.initial(seed=0), torch.ones(2, 1, 2, 2)
+        >>> flat.size, flat.names, flat(parameters, images).shape
+        (15, ('1.weight', '1.bias'), torch.Size([2, 3]))
+        >>> flat.stacked(torch.stack([parameters, parameters]), torch.stack([images, images])).shape
+        torch.Size([2, 2, 3])
+    """
+
+    def __init__(self, factory: Callable[[], nn.Module]) -> None:
+        with global_seed_kept(0):
+            skeleton = factory()
+        buffers = [name for name, buffer in skeleton.named_buffers() if buffer.is_floating_point()]
+        if buffers:
+            raise ValueError(
+                "expected a network without floating-point buffers (running statistics are not part of a flat vector), "
+                f"got {buffers}: use norm='instance' or a network without running statistics."
+            )
+        self._factory = factory
+        self._skeleton = skeleton.train().requires_grad_(False)
+        parameters = dict(skeleton.named_parameters())
+        if not parameters:
+            raise ValueError("expected a network with parameters, got none: check the factory.")
+        self.names: tuple[str, ...] = tuple(parameters)
+        self.shapes: tuple[torch.Size, ...] = tuple(parameter.shape for parameter in parameters.values())
+        self._lengths = [shape.numel() for shape in self.shapes]
+        self.size: int = sum(self._lengths)
+
+    @property
+    def module(self) -> nn.Module:
+        """The skeleton, for introspection and forward hooks; the values of its own parameters are never used."""
+        return self._skeleton
+
+    def to(self, device: torch.device | str) -> FlatNetwork:
+        """Move the skeleton (its integer buffers, if any) to ``device`` and return self."""
+        self._skeleton.to(device)
+        return self
+
+    def initial(self, seed: int) -> Tensor:
+        """The parameters of a fresh network, [P] float32 on the CPU, a function of ``seed`` alone.
+
+        Raises:
+            RuntimeError: if the factory builds a network of another shape than the first time.
+        """
+        with global_seed_kept(seed):
+            network = self._factory()
+        shapes = tuple(parameter.shape for _, parameter in network.named_parameters())
+        if shapes != self.shapes:
+            raise RuntimeError(f"expected the factory to repeat parameter shapes {self.shapes}, got {shapes}.")
+        flat = torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
+        return flat.to(device="cpu", dtype=torch.float32, copy=True)
+
+    def __call__(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Logits [B, K] of images [B, C, *spatial] under the parameters [P].
+
+        Raises:
+            ValueError: if the vector has another length than ``size``.
+        """
+        logits: Tensor = torch.func.functional_call(self._skeleton, self._views(parameters), (images,))
+        return logits
+
+    def stacked(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Logits [S, B, K] of S networks [S, P], each on its own images [S, B, C, *spatial]; a loop in one call.
+
+        Raises:
+            ValueError: if the numbers of networks differ or a vector has another length than ``size``.
+        """
+        if parameters.ndim != 2 or parameters.shape[0] != images.shape[0]:
+            raise ValueError(
+                f"expected parameters [S, {self.size}] and images [S, B, C, ...] with one S, got "
+                f"{list(parameters.shape)} and {list(images.shape)}: stack one vector per stack of images."
+            )
+        logits: Tensor = torch.func.vmap(self)(parameters, images)
+        return logits
+
+    def load_into(self, network: nn.Module, parameters: Tensor) -> nn.Module:
+        """Copy the values of the vector [P] into an ordinary network of the same architecture and return it.
+
+        Raises:
+            ValueError: if the vector has another length, or the network other parameter names or shapes.
+        """
+        shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+        expected = dict(zip(self.names, self.shapes, strict=True))
+        if shapes != expected:
+            names = shapes.keys() | expected.keys()
+            differing = sorted(name for name in names if shapes.get(name) != expected.get(name))
+            raise ValueError(
+                f"expected a network with the parameter shapes of the factory's, got differences in {differing[:4]}: "
+                "build it with the same factory."
+            )
+        views = self._views(parameters.detach())
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                parameter.copy_(views[name])
+        return network
+
+    def _views(self, parameters: Tensor) -> dict[str, Tensor]:
+        if parameters.ndim != 1 or parameters.shape[0] != self.size:
+            raise ValueError(
+                f"expected a parameter vector of shape [{self.size}], got {list(parameters.shape)}: "
+                "use one made by initial() of the same architecture."
+            )
+        pieces = torch.split(parameters, self._lengths)
+        return {name: piece.reshape(shape) for name, piece, shape in zip(self.names, pieces, self.shapes, strict=True)}

@@ -1,0 +1,19 @@
+"""Transforms of images: differentiable siamese augmentation and the two invertible preprocessings."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from .siamese_augment import AugmentDraw, SiameseAugment
+from .siamese_augment_dict import SiameseAugmentD, SiameseAugmentd, SiameseAugmentDict
+from .standardize import Standardize
+from .zca_whitening import ZCAWhitening
+
+__all__ = [
+    "AugmentDraw",
+    "SiameseAugment",
+    "SiameseAugmentD",
+    "SiameseAugmentDict",
+    "SiameseAugmentd",
+    "Standardize",
+    "ZCAWhitening",
+]
