@@ -1,4 +1,5 @@
 """Seeds and generators derived from a seed and a path of names, so that every random draw can be repeated alone."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -51,5 +52,5 @@ def global_seed_kept(seed: int) -> Iterator[None]:
         True
     """
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield

@@ -1,29 +1,53 @@
 """Datasets, the device-resident bank, trajectories on disk and the distilled set."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .array_to_image import ArrayToImaged
+from .cifar10 import CIFAR10Dataset
 from .class_bank import ClassBank
+from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
-from .initial_images import noise_images, real_images
+from .file_to_image import FileToImaged
+from .image_folder import ImageFolderDataset
+from .image_table import ImageTableDataset
+from .initial_images import noise_images, random_subset, real_images
 from .medmnist import MedMNISTDataset
+from .mhist import MHISTDataset
+from .mnist import MNISTDataset
 from .npz import NPZDataset
 from .pathmnist import PathMNISTDataset
+from .section_dataset import SectionDataset
 from .segment_sampler import Segment, SegmentSampler
 from .split_banks import SplitBanks
+from .splits import check_patient_overlap, patient_split, stratified_split
 from .synthetic_dataset import SyntheticDataset
 from .trajectory_store import TrajectoryStore
 
 __all__ = [
+    "ArrayToImaged",
+    "CIFAR10Dataset",
+    "COVIDRadiographyDataset",
     "ClassBank",
     "DigitsDataset",
+    "FileToImaged",
+    "ImageFolderDataset",
+    "ImageTableDataset",
+    "MHISTDataset",
+    "MNISTDataset",
     "MedMNISTDataset",
     "NPZDataset",
     "PathMNISTDataset",
+    "SectionDataset",
     "Segment",
     "SegmentSampler",
     "SplitBanks",
     "SyntheticDataset",
     "TrajectoryStore",
+    "check_patient_overlap",
     "noise_images",
+    "patient_split",
+    "random_subset",
     "real_images",
+    "stratified_split",
 ]

@@ -1,4 +1,5 @@
 """The training images of every class as one tensor on one device, indexed by class."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ __all__ = ["ClassBank"]
 class ClassBank:
     """Device-resident images and labels, class-indexed, for loops that draw by class or by batch.
 
-    Classes may have different sizes, and may be smaller than the number of images asked for (drawn with replacement then).
+    Classes may have different sizes, and may be smaller than the number of images asked for (drawn with replacement
+    then).
 
     Args:
         images: float tensor [n, channels, *spatial], plain (no ``MetaTensor``), the values as the networks see them.
@@ -23,7 +25,8 @@ class ClassBank:
         class_names: the name of every class in label order, whether or not it has images here.
 
     Raises:
-        ValueError: when images and labels disagree in length, a label lies outside the class list or an image is not finite.
+        ValueError: when images and labels disagree in length, a label lies outside the class list or an image is not
+            finite.
 
     Example:
         >>> bank = ClassBank(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 1]), ["benign", "malignant"])
@@ -34,7 +37,8 @@ class ClassBank:
     def __init__(self, images: Tensor, labels: Tensor, class_names: Sequence[str]) -> None:
         if len(images) != len(labels) or images.ndim < 4:
             raise ValueError(
-                f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and {tuple(labels.shape)}."
+                f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and "
+                f"{tuple(labels.shape)}."
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
             raise ValueError(
@@ -64,7 +68,8 @@ class ClassBank:
                 images = torch.empty((len(dataset), *image.shape), dtype=torch.float32)
             if image.shape != images.shape[1:]:
                 raise ValueError(
-                    f"Images differ in shape: expected {tuple(images.shape[1:])} as the first one, got {tuple(image.shape)} "
+                    f"Images differ in shape: expected {tuple(images.shape[1:])} as the first one, got "
+                    f"{tuple(image.shape)} "
                     f"at position {i}. Pass image_size so that the dataset resizes them."
                 )
             images[i] = image.as_subclass(Tensor)

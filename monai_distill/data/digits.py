@@ -35,8 +35,8 @@ class DigitsDataset(SectionDataset):
 
     Example:
         >>> dataset = DigitsDataset("training")
-        >>> len(dataset), tuple(dataset[0]["image"].shape), dataset[0]["class_name"]
-        (1078, (1, 8, 8), '0')
+        >>> len(dataset), tuple(dataset[0]["image"].shape), dataset.class_names[:2]
+        (1078, (1, 8, 8), ('0', '1'))
     """
 
     def __init__(

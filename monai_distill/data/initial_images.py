@@ -1,4 +1,5 @@
 """What the synthetic images start from: noise, or real training images."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from .class_bank import ClassBank
 
-__all__ = ["noise_images", "real_images"]
+__all__ = ["noise_images", "random_subset", "real_images"]
 
 
 def noise_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -51,5 +52,16 @@ def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generat
             f"Expected at least {images_per_class} training images in every class, got fewer: {', '.join(small)}. "
             "Lower images_per_class, or use initial_images noise."
         )
+    return random_subset(bank, images_per_class, generator)
+
+
+def random_subset(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Copies of random training images, the same number of every class; a smaller class gives some images twice.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 1]), ["a", "b"])
+        >>> random_subset(bank, 2, torch.Generator())[1]
+        tensor([0, 0, 1, 1])
+    """
     positions = torch.cat([bank.draw_indices(c, images_per_class, generator) for c in range(bank.num_classes)])
     return bank.images[positions].clone(), bank.labels[positions].clone()

@@ -126,8 +126,10 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         while cause.__cause__ is not None:
             cause = cause.__cause__
         image = self.data[index].get("image")
-        source = f"image file {image}" if isinstance(image, (str, Path)) else f"item {index}"
+        is_file = isinstance(image, (str, Path))
+        source = f"image file {image}" if is_file else f"item {index}"
+        advice = "; if the file may be damaged or of another kind, get or convert it again" if is_file else ""
         return RuntimeError(
             f"The transform of {type(self).__name__} failed on {source} (section {self.section!r}): "
-            f"{type(cause).__name__}: {cause}"
+            f"{type(cause).__name__}: {cause}{advice}"
         )

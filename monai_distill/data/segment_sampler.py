@@ -1,4 +1,5 @@
 """Which piece of which expert's trajectory a distillation step works on."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Segment(NamedTuple):
 class SegmentSampler:
     """Draws segments by iteration number: ``sampler[i]`` is the same whenever and wherever it is asked for.
 
-    Experts come in shuffled rounds, start epochs uniformly from 0 to ``max_start_epoch - 1`` (T+ of the papers is exclusive).
+    Experts come in shuffled rounds, start epochs uniformly from 0 to ``max_start_epoch - 1`` (T+ of the papers is
+    exclusive).
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
@@ -62,7 +64,8 @@ class SegmentSampler:
         needed = max_start_epoch + expert_epochs
         if max_start_epoch < 1 or expert_epochs < 1 or needed > store.shape[1]:
             raise ValueError(
-                f"Expected max_start_epoch and expert_epochs of at least 1 whose sum is at most {store.shape[1]} (the snapshots "
+                f"Expected max_start_epoch and expert_epochs of at least 1 whose sum is at most {store.shape[1]} "
+                "(the snapshots "
                 f"kept), got {max_start_epoch} and {expert_epochs}. Train the experts for at least {needed - 1} epochs."
             )
         self.store = store

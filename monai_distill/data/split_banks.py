@@ -1,4 +1,5 @@
 """Training, validation and test images of one dataset, kept apart and prepared by what training alone can tell."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ class SplitBanks:
     """Three :class:`ClassBank` whose images share one preprocessing, fitted on the training images only.
 
     Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
-    test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a statistic;
-    ``dropped`` says how many.
+    test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
+    statistic; ``dropped`` says how many.
 
     Args:
         training: a dataset with items ``image`` and ``label`` and the attribute ``class_names``.
@@ -59,7 +60,9 @@ class SplitBanks:
         raw, self.dropped = _kept_apart(*raw)
         empty = [name for name, count in zip(raw[0].class_names, raw[0].counts, strict=True) if not count]
         if empty:
-            raise ValueError(f"Expected training images of every class, got none of {empty}. Drop these classes or add some.")
+            raise ValueError(
+                f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
+            )
         self.preprocessing = fit(raw[0].images)
         prepared = [bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw]
         self.training, self.validation, self.test = (
@@ -94,7 +97,8 @@ def _kept_apart(training: ClassBank, validation: ClassBank, test: ClassBank) -> 
     }
     if any(dropped.values()):
         warnings.warn(
-            f"Identical images lie in two sections; dropped {dropped['training']} from training and {dropped['validation']} "
+            f"Identical images lie in two sections; dropped {dropped['training']} from training and "
+            f"{dropped['validation']} "
             "from validation, so that test and validation stay unseen.",
             stacklevel=3,
         )

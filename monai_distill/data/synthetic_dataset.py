@@ -1,10 +1,10 @@
 """The distilled set: learnable images, labels and step size, with everything needed to train on them."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
     """A tiny training set whose images, step size and (when asked for) labels are parameters.
 
     As an ``nn.Module`` it works with optimisers, MONAI's checkpoint savers and DDP; as a MONAI dataset its items are
-    ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` (int, or logits [classes] for
-    learned labels) and ``class_name``.
+    ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` (int, or logits
+    [classes] for learned labels) and ``class_name``.
 
     Args:
-        images: float tensor [n, channels, *spatial] in the networks' input space. Not clamped: the signal may lie outside
-            the range of real images.
+        images: float tensor [n, channels, *spatial] in the networks' input space. Not clamped: the signal may lie
+            outside the range of real images.
         labels: class numbers [n].
         class_names: every class in label order.
         step_size: the students' learning rate to start with, above 0.
@@ -68,7 +68,9 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             raise ValueError(f"Expected a step size above 0, got {step_size}.")
         self.images = nn.Parameter(images.detach().clone().float())
         self.step_size = nn.Parameter(torch.tensor(float(step_size), device=images.device))
+        self.labels: Tensor
         self.register_buffer("labels", labels.detach().clone().long())
+        self.label_logits: nn.Parameter
         if label_logits is not None:
             if label_logits.shape != (len(images), len(class_names)):
                 raise ValueError(f"Expected label_logits {(len(images), len(class_names))}, got {label_logits.shape}.")
@@ -84,7 +86,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
 
     @property
     def targets(self) -> Tensor:
-        """What a student is trained on: logits [n, classes] when the labels are learned, class numbers [n] otherwise."""
+        """What a student is trained on: logits [n, classes] when labels are learned, class numbers [n] otherwise."""
         return self.label_logits if self.soft else self.labels
 
     def __len__(self) -> int:
@@ -98,13 +100,17 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             "class_name": self.class_names[int(self.labels[index])],
         }
 
+    def training_set(self) -> tuple[Tensor, Tensor, float]:
+        """What a student needs now: images [n, channels, *spatial], targets (see :attr:`targets`) and the step size."""
+        return self.images.detach(), self.targets.detach(), float(self.step_size.detach())
+
     def pixels(self) -> Tensor:
         """The images [n, channels, *spatial] as pixel values (0 to 1 where the source was), preprocessing undone."""
         images = self.images.detach()
         return images if self.preprocessing is None else self.preprocessing.inverse(images)
 
     def save(self, folder: str | Path, manifest: Mapping[str, Any] | None = None) -> Path:
-        """Write ``synthetic.safetensors`` and ``manifest.json`` into ``folder``, each replaced as a whole, and return it.
+        """Write ``synthetic.safetensors`` and ``manifest.json`` into ``folder``, each replaced as a whole.
 
         Args:
             folder: made when absent.
@@ -140,12 +146,16 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         folder = Path(folder)
         for name in (TENSOR_FILE, MANIFEST_FILE):
             if not (folder / name).is_file():
-                raise RuntimeError(f"Cannot find {folder / name}. Give the folder that a run or SyntheticDataset.save wrote.")
+                raise RuntimeError(
+                    f"Cannot find {folder / name}. Give the folder that a run or SyntheticDataset.save wrote."
+                )
         manifest = json.loads((folder / MANIFEST_FILE).read_text())
         data = (folder / TENSOR_FILE).read_bytes()
         found = hashlib.sha256(data).hexdigest()
         if found != manifest["sha256"]:
-            raise RuntimeError(f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged.")
+            raise RuntimeError(
+                f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged."
+            )
         tensors = load(data)
         parts = {k.removeprefix("preprocessing."): v for k, v in tensors.items() if k.startswith("preprocessing.")}
         return cls(
@@ -176,4 +186,4 @@ def _built(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> A
 def _replace(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
-    os.replace(part, path)
+    part.replace(path)

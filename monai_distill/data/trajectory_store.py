@@ -1,4 +1,5 @@
 """Expert trajectories on disk: one array, read by the segment, and a manifest that says what they are."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ FORMAT = 1
 class TrajectoryStore:
     """Snapshots of expert networks, array [experts, snapshots, parameters] of float32, memory-mapped for reading.
 
-    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialisation. An expert counts only
+    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialisation. An expert counts
+    only
     once its rows lie on disk and the manifest, which is replaced as a whole, says so: a half-written one is never read.
 
     Args:
@@ -48,7 +50,9 @@ class TrajectoryStore:
         self, directory: str | Path, job: Mapping[str, Any], *, experts: int, snapshots: int, parameters: int
     ) -> None:
         if min(experts, snapshots, parameters) < 1:
-            raise ValueError(f"Expected at least 1 expert, snapshot and parameter, got {(experts, snapshots, parameters)}.")
+            raise ValueError(
+                f"Expected at least 1 expert, snapshot and parameter, got {(experts, snapshots, parameters)}."
+            )
         self.directory = Path(directory)
         self.shape = (experts, snapshots, parameters)
         self.job: dict[str, Any] = json.loads(json.dumps(dict(job)))
@@ -151,13 +155,14 @@ class TrajectoryStore:
         }
         part = self.manifest_file.with_suffix(".part")
         part.write_text(json.dumps(content, indent=1))
-        os.replace(part, self.manifest_file)
+        part.replace(self.manifest_file)
 
     def _disk_error(self, error: OSError) -> RuntimeError:
         size = 4 * int(np.prod(self.shape)) / 2**20
         reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         return RuntimeError(
-            f"Cannot write the trajectories to {self.directory}: {reason}. They need {size:.1f} MiB. Free some room or give "
+            f"Cannot write the trajectories to {self.directory}: {reason}. They need {size:.1f} MiB. Free some room "
+            "or give "
             f"another expert_dir; the finished experts ({len(self.finished)} of {self.shape[0]}) are kept."
         )
 

@@ -1,4 +1,5 @@
 """The one outer loop that every distillation method runs in."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ Objective = Callable[[SyntheticDataset, Any], tuple[Tensor, dict[str, Tensor]]]
 
 
 class Distiller(Trainer):  # type: ignore[misc]
-    """A MONAI ``Trainer`` that draws, asks an objective for gradients on the synthetic parameters, and steps the optimiser.
+    """A MONAI ``Trainer`` that draws, asks an objective for gradients on the synthetic set, and steps the optimiser.
 
     A method is the objective and the draws; the loop knows neither. Because draws follow from the iteration number, the
     synthetic set, the optimiser and the engine's own state are all that an exact resume needs.
@@ -44,7 +45,8 @@ class Distiller(Trainer):  # type: ignore[misc]
 
     Raises:
         ValueError: when either is below 1.
-        RuntimeError: from ``run`` when the loss or a gradient is not finite. The synthetic set is left at its last good state.
+        RuntimeError: from ``run`` when the loss or a gradient is not finite. The synthetic set is left at its last
+            good state.
 
     Example:
         >>> data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], step_size=1.0)
@@ -68,7 +70,9 @@ class Distiller(Trainer):  # type: ignore[misc]
         train_handlers: Any = None,
     ) -> None:
         if max_epochs < 1 or epoch_length < 1:
-            raise ValueError(f"Expected max_epochs and epoch_length of at least 1, got {max_epochs} and {epoch_length}.")
+            raise ValueError(
+                f"Expected max_epochs and epoch_length of at least 1, got {max_epochs} and {epoch_length}."
+            )
         self.synthetic = synthetic
         self.objective = objective
         self.draws = train_data_loader
@@ -89,7 +93,8 @@ class Distiller(Trainer):  # type: ignore[misc]
         norms = torch.stack([loss.float(), *(gradient.norm() for gradient in gradients.values())])
         if not bool(torch.isfinite(norms).all()):
             raise RuntimeError(
-                f"The loss or a gradient is not finite at iteration {engine.state.iteration} (loss {float(loss):g}). The synthetic "
+                f"The loss or a gradient is not finite at iteration {engine.state.iteration} (loss {float(loss):g}). "
+                "The synthetic "
                 "set is kept as it was before. Lower image_step_size or step_size_rate."
             )
         self.optimizer.zero_grad(set_to_none=True)

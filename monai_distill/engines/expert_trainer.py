@@ -1,4 +1,5 @@
 """Expert networks trained on real images, several at once, their snapshots kept."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -33,16 +34,17 @@ def plain_direction(gradient: GradientFunction, parameters: Tensor) -> Tensor:
 
 
 class ExpertTrainer(Trainer):  # type: ignore[misc]
-    """A MONAI ``Trainer`` whose epoch is one group of experts and whose iteration is one pass of the group over the data.
+    """A MONAI ``Trainer`` whose epoch is one group of experts and whose iteration is its pass over the data.
 
-    Plain SGD without momentum, decay or schedule: experts that move fast cannot be followed by a student. Every expert's
-    initialisation, order and augmentation follow from the seed and its number alone, so that a run which was interrupted goes
-    on with the experts that the store lacks.
+    Plain SGD without momentum, decay or schedule: experts that move fast cannot be followed by a student. Every
+    expert's initialisation, order and augmentation follow from the seed and its number alone, so that a run which was
+    interrupted goes on with the experts that the store lacks.
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022 (experts).
 
-    Deviation: snapshots are copies (the originals' alias one storage on a CPU), kept up to the epoch that a sampler can ask
+    Deviation: snapshots are copies (the originals' alias one storage on a CPU), kept up to the epoch that a sampler
+        can ask
     for; no test pass.
 
     Args:
@@ -57,7 +59,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         seed: seed of the run.
         direction: maps (gradient function, parameters [P]) to the step's direction [P].
         together: whether a group runs in one call; by default whatever is faster on the device.
-        handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on training images.
+        handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on
+            training images.
 
     Raises:
         ValueError: when the epochs are fewer than the store keeps.
@@ -81,7 +84,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
     ) -> None:
         if epochs < store.shape[1] - 1 or at_once < 1:
             raise ValueError(
-                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at once, "
+                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at "
+                "once, "
                 f"got {epochs} and {at_once}."
             )
         self.network = network

@@ -1,10 +1,12 @@
 """Scores a training set by the fresh networks that it trains."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from monai.engines.utils import IterationEvents
@@ -23,8 +25,8 @@ __all__ = ["StudentEvaluator"]
 class StudentEvaluator(Evaluator):  # type: ignore[misc]
     """A MONAI ``Evaluator`` that trains several fresh students on a set and scores them on held-out images.
 
-    Every run uses the same student seeds, so that two training sets, or one set at two iterations, are compared on equal
-    terms. ``engine.state.metrics`` holds the means; :meth:`scores` adds spread, interval and the single values.
+    Every run uses the same student seeds, so that two training sets, or one set at two iterations, are compared on
+    equal terms. ``engine.state.metrics`` holds the means; :meth:`scores` adds spread, interval and the single values.
 
     Args:
         training_set: called at every run; returns (images [n, channels, *spatial], targets, step size).
@@ -68,7 +70,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         batch_size: int = 512,
         metrics: dict[str, Callable[[Any, Any], float]] | None = None,
         val_handlers: Any = None,
-        on_step: Callable[[], None] = lambda: None,
+        on_step: Callable[[], object] = lambda: None,
     ) -> None:
         if students < 1:
             raise ValueError(f"Expected at least 1 student, got {students}.")
@@ -114,7 +116,7 @@ class _Batches:
 
     def __init__(self, bank: ClassBank, batch_size: int) -> None:
         self.parts: Sequence[tuple[Tensor, Tensor]] = list(
-            zip(bank.images.split(batch_size), bank.labels.split(batch_size), strict=True)
+            zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True)
         )
 
     def __len__(self) -> int:

@@ -1,4 +1,5 @@
 """How a fresh network is trained on a small set: the protocol that every score stands on."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -29,12 +30,13 @@ def classification_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class StudentTraining:
-    """The field's protocol: SGD with momentum 0.9 and decay 5e-4, the step size dropped tenfold at half, augmented batches.
+    """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the step size from half on, augmentation.
 
     References:
         Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (``evaluate_synset``), as used since.
 
-    Deviation: momentum is kept at the drop (the originals build a new optimiser there), and the length is given in SGD steps,
+    Deviation: momentum is kept at the drop (the originals build a new optimiser there), and the length is given in SGD
+        steps,
     which for a set that fits one batch are epochs, so that sets of different size get the same number of updates.
 
     Args:
@@ -97,7 +99,7 @@ class StudentTraining:
         targets: Tensor,
         step_size: float,
         seeds: Sequence[int],
-        on_step: Callable[[], None] = lambda: None,
+        on_step: Callable[[], object] = lambda: None,
     ) -> Tensor:
         """Train one fresh network per seed and return their parameters [students, P].
 

@@ -1,4 +1,5 @@
 """The objective of the trajectory family: a student trained on the synthetic set should end where the expert went."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ class TrajectoryMatching:
         network: the student's architecture, the same as the experts'.
         augment: one operation per student step, drawn from the seed.
         student_steps: SGD steps of the student (N).
-        batch_size: synthetic images per step; None for all. Rounds are shuffled and cut, the last batch of a round may be
-            smaller.
+        batch_size: synthetic images per step; None for all. Rounds are shuffled and cut, the last batch of a round may
+            be smaller.
         chunk: student steps whose graph is held at once.
         loss: function of (states, start, target) to a scalar.
         seed: seed of the run.
@@ -63,7 +64,9 @@ class TrajectoryMatching:
         seed: int = 0,
     ) -> None:
         if student_steps < 1 or (batch_size is not None and batch_size < 1):
-            raise ValueError(f"Expected at least 1 student step and 1 image per batch, got {student_steps}, {batch_size}.")
+            raise ValueError(
+                f"Expected at least 1 student step and 1 image per batch, got {student_steps}, {batch_size}."
+            )
         self.network = network
         self.augment = augment
         self.student_steps = student_steps
@@ -108,7 +111,7 @@ class TrajectoryMatching:
         size = count if self.batch_size is None else min(self.batch_size, count)
         batches: list[Tensor] = []
         while len(batches) < self.student_steps:
-            batches += torch.randperm(count, generator=generator).split(size)
+            batches += torch.split(torch.randperm(count, generator=generator), size)
         batches = [rows.to(device) for rows in batches[: self.student_steps]]
         shape = synthetic.images.shape[2:]
         draws = [self.augment.draw(len(rows), shape, generator).to(device) for rows in batches]

@@ -1,4 +1,5 @@
 """The exact gradient through N student steps, at a memory that need not grow with N."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -20,9 +21,10 @@ def unrolled_gradient(
 
     The states are recorded without a graph; then ``chunk`` steps at a time are replayed with one, from the last to the
     first, carrying the derivative of the loss with respect to the state between them. ``chunk=steps`` is one graph
-    over everything (as in Cazenavette et al. 2022) and needs no replay; ``chunk=1`` holds the graph of one step whatever
-    ``steps`` is. All chunks give the same gradient to rounding. This is the adjoint (reverse sweep) that Cui et al. 2023
-    (TESLA) truncate; here nothing is dropped.
+    over everything (as in Cazenavette et al. 2022) and needs no replay; ``chunk=1`` holds the graph of one step
+    whatever
+    ``steps`` is. All chunks give the same gradient to rounding. This is the adjoint (reverse sweep) that Cui et al.
+    2023 (TESLA) truncate; here nothing is dropped.
 
     Args:
         step: pure function (state [P], leaves, step number from 0) -> next state [P]. It must build a graph that can be
@@ -41,7 +43,8 @@ def unrolled_gradient(
 
     Example:
         >>> gain = torch.tensor(2.0)
-        >>> value, grads = unrolled_gradient(lambda s, w, i: s * w[0], torch.ones(1), [gain], 3, lambda s: s[-1].sum(), 1)
+        >>> step = lambda state, leaves, number: state * leaves[0]
+        >>> value, grads = unrolled_gradient(step, torch.ones(1), [gain], 3, lambda states: states[-1].sum(), 1)
         >>> float(value), float(grads[0])
         (8.0, 12.0)
     """
@@ -90,8 +93,9 @@ def _swept_back(
         adjoint, *grads = torch.autograd.grad(
             outputs, [state, *copies], grad_outputs=cotangents, allow_unused=True, materialize_grads=True
         )
-        if pulls[low] is not None and low:
-            adjoint = adjoint + pulls[low]
+        own = pulls[low]
+        if own is not None:
+            adjoint = adjoint + own
         for total, grad in zip(totals, grads, strict=True):
             total += grad
     return totals

@@ -1,4 +1,5 @@
 """Losses: pure functions of tensors."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

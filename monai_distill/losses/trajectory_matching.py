@@ -1,4 +1,5 @@
 """The distance between where a student ended and where its expert went, in units of how far the expert went."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ __all__ = ["TrajectoryMatchingLoss"]
 class TrajectoryMatchingLoss(nn.Module):
     """Squared distance of the last student state to the expert's target, divided by the length of the expert's own way.
 
-    ``|theta_N - theta*|^2 / |theta_0 - theta*|^2``: 1 for a student that has not moved, 0 for one that arrived. Without the
-    division the image step sizes of the literature mean nothing.
+    ``|theta_N - theta*|^2 / |theta_0 - theta*|^2``: 1 for a student that has not moved, 0 for one that arrived.
+    Without the division the image step sizes of the literature mean nothing.
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, eq. 2.
@@ -38,5 +39,7 @@ class TrajectoryMatchingLoss(nn.Module):
         """
         way = (start - target).square().sum()
         if not way > 0:
-            raise ValueError("The expert did not move between start and target: its snapshots are equal. Train it anew.")
+            raise ValueError(
+                "The expert did not move between start and target: its snapshots are equal. Train it anew."
+            )
         return (states[-1] - target).square().sum() / way

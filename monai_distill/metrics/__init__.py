@@ -1,4 +1,5 @@
 """Figures of merit of students trained on a small set."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Figures of merit of one classifier, from its probabilities: scikit-learn's own, with the shapes checked."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ Labels = npt.NDArray[np.int64]
 def accuracy(probabilities: Array, labels: Labels) -> float:
     """Share of images [n, classes] whose most probable class is the label [n].
 
-    Images are counted, not the entries of one-hot vectors: MONAI's usual recipe of ``AsDiscreted(to_onehot)`` with ignite's
-    ``Accuracy`` counts entries and reports 0.80 where 0.09 is true at nine classes.
+    Images are counted, not the entries of one-hot vectors: MONAI's usual recipe of ``AsDiscreted(to_onehot)`` with
+    ignite's ``Accuracy`` counts entries and reports 0.80 where 0.09 is true at nine classes.
 
     Example:
         >>> accuracy(np.eye(3), np.array([0, 1, 1]))
@@ -51,7 +52,7 @@ def macro_f1(probabilities: Array, labels: Labels) -> float:
 
 
 def auroc(probabilities: Array, labels: Labels) -> float:
-    """Macro mean of the one-against-rest area under the ROC curve, over the classes that both occur and lack; NaN if none.
+    """Macro mean of the one-against-rest areas under the ROC curve, over the classes that occur; NaN if none.
 
     Example:
         >>> auroc(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))

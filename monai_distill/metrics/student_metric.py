@@ -1,4 +1,5 @@
 """An ignite metric over several students at once: its value is the mean, its detail one value per student."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ __all__ = ["StudentMetric"]
 class StudentMetric(Metric):  # type: ignore[misc]
     """Gathers the probabilities of S students over a whole data set and scores each student.
 
-    ``compute`` returns the mean as a plain float (so that checkpoints hold no numpy number); ``values`` keeps one per student.
+    ``compute`` returns the mean as a plain float (so that checkpoints hold no numpy number); ``values`` keeps one per
+    student.
 
     Args:
         score: function of probabilities [n, classes] and labels [n].

@@ -1,4 +1,5 @@
 """Mean, spread and interval of a score over independently trained networks."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

@@ -1,0 +1,173 @@
+"""The ``monai-distill`` command: composes ``configs/`` and hands them to ``monai.bundle``."""
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["main"]
+
+KNOBS = ("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device")
+
+
+def config_dir() -> Path:
+    """Where ``configs/`` lies: inside an installed package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    return here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
+
+
+def available(kind: str) -> list[str]:
+    """Names of the files in one folder of ``configs/``."""
+    return sorted(file.stem for file in (config_dir() / kind).glob("*.yaml"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments; ``run`` also takes ``--ANY#CONFIG#ID VALUE``."""
+    top = argparse.ArgumentParser(prog="monai-distill", description="Distil a data set into a tiny synthetic one.")
+    top.add_argument("--traceback", action="store_true", help="show where an error came from")
+    commands = top.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="experts, distillation, scores, run folder", allow_abbrev=False)
+    run.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
+    run.add_argument("--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`")
+    run.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
+    run.add_argument("--dataset_dir", help="folder with the data")
+    run.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
+    run.add_argument("--images_per_class", type=int)
+    run.add_argument("--initial_images", choices=("noise", "real"))
+    run.add_argument("--output_dir", help="run folder; must be new")
+    run.add_argument("--seed", type=int)
+    run.add_argument("--device", help="cpu, cuda or cuda:N")
+    run.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
+    for name, text in (("resume", "go on with an interrupted run"), ("evaluate", "score a run's set anew")):
+        commands.add_parser(name, help=text).add_argument("run", type=Path, help="run folder")
+    commands.add_parser("list", help="data sets, methods and networks")
+    return top
+
+
+def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for a run."""
+    root = config_dir()
+    rooms = (("datasets", options.dataset), ("networks", options.network), ("methods", options.method))
+    files = [root / "common.yaml", *(root / room / f"{name}.yaml" for room, name in rooms)]
+    knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
+    values = {**knobs, **overrides}
+    if "output_dir" not in values:
+        size, seed = values.get("images_per_class", 1), values.get("seed", 0)
+        values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
+    return {
+        "config_file": [str(file) for file in files],
+        "tracking": str(root / "tracking.yaml"),
+        "save_execute_config": f"{values['output_dir']}/config.json",
+        **values,
+    }
+
+
+def bundle_line(arguments: dict[str, Any]) -> str:
+    """The shell line that does the same with MONAI alone."""
+    words = ["python", "-m", "monai.bundle", "run"]
+    for name, value in arguments.items():
+        words += [f"--{name}", value if isinstance(value, str) else repr(value)]
+    return shlex.join(words)
+
+
+def parsed_overrides(rest: Sequence[str]) -> dict[str, Any]:
+    """``--ANY#CONFIG#ID VALUE`` or ``--ID=VALUE`` pairs; a value is read as YAML (1e3 too), else as text.
+
+    Raises:
+        ValueError: when a word is not part of such a pair.
+
+    Example:
+        >>> parsed_overrides(["--student_steps", "30", "--image_step_size=1e3", "--zca", "true"])
+        {'student_steps': 30, 'image_step_size': 1000.0, 'zca': True}
+    """
+    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    pairs: dict[str, Any] = {}
+    for name, value in zip(words[::2], words[1::2], strict=False):
+        if not name.startswith("--"):
+            raise ValueError(f"Expected --NAME VALUE, got {name!r}.")
+        pairs[name[2:]] = _value(value)
+    if len(words) % 2:
+        raise ValueError(f"Expected a value after {words[-1]!r}.")
+    return pairs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
+    options, rest = parser().parse_known_args(arguments)
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("monai").setLevel(logging.ERROR)
+    try:
+        return _dispatched(options, rest)
+    except KeyboardInterrupt:
+        folder = getattr(options, "folder", None)
+        sys.stderr.write(f"\nInterrupted. Go on with: monai-distill resume {folder}\n" if folder else "\nInterrupted.\n")
+        return 130
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        if options.traceback:
+            traceback.print_exc()
+        sys.stderr.write(f"monai-distill: error: {_innermost(error)}\n")
+        return 1
+
+
+def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    if options.command != "run" and rest:
+        raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")
+    if options.command == "list":
+        for kind in ("datasets", "methods", "networks"):
+            print(f"{kind}: {', '.join(available(kind))}")
+        return 0
+    if options.command == "run":
+        values = composed(options, parsed_overrides(rest))
+        if options.dry_run:
+            print(bundle_line(values))
+            return 0
+        options.folder = Path(values["output_dir"])
+    else:
+        options.folder = options.run
+        file = options.run / "config.json"
+        if not file.is_file():
+            raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
+        extra = {"resume": True} if options.command == "resume" else {"run_id": "evaluate", "resume": True}
+        values = {"config_file": str(file), "output_dir": str(options.run), **extra}
+    _run_bundle(values)
+    _report(options.folder)
+    return 0
+
+
+def _run_bundle(values: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        # MONAI warns on every run that configurations are code; these are our own or the user's.
+        warnings.filterwarnings("ignore", message="parsing config_file")
+        from monai.bundle import run  # here, so that `list` and `--help` answer at once
+
+        run(**values)
+
+
+def _report(folder: Path) -> None:
+    from monai_distill.export import score_table
+
+    print(score_table(json.loads((folder / "scores.json").read_text())))
+    print(f"Run folder: {folder}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
+        return yaml.safe_load(text) if not text.startswith(("@", "$", "%")) else text
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

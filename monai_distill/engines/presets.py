@@ -1,0 +1,38 @@
+"""The hyper-parameters that a method's configuration keeps for a data set and a number of images per class."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["chosen_preset"]
+
+
+def chosen_preset(presets: Mapping[str, Any], dataset_name: str, images_per_class: int) -> dict[str, Any]:
+    """The ``default`` preset, overlaid by the data set's own for the nearest number of images per class at or below.
+
+    Args:
+        presets: ``{"default": {...}, DATASET: {IMAGES_PER_CLASS: {...}}}``. Below the smallest number given the
+            smallest holds.
+        dataset_name: name of the data set; one without presets of its own gets the default.
+        images_per_class: the number asked for.
+
+    Raises:
+        ValueError: when a preset sets a name that the default lacks: a misspelt name must not pass for a setting.
+
+    Example:
+        >>> digits = {1: {"student_steps": 10}, 10: {"student_steps": 30}}
+        >>> presets = {"default": {"student_steps": 20}, "digits": digits}
+        >>> [chosen_preset(presets, *ask)["student_steps"] for ask in (("digits", 5), ("digits", 10), ("other", 10))]
+        [10, 30, 20]
+    """
+    default = dict(presets["default"])
+    own = {int(k): v for k, v in presets.get(dataset_name, {}).items()}
+    if not own:
+        return default
+    nearest = max((k for k in own if k <= images_per_class), default=min(own))
+    unknown = sorted(set(own[nearest]) - set(default))
+    if unknown:
+        raise ValueError(f"The preset of {dataset_name} at {nearest} sets {unknown}, known are {sorted(default)}.")
+    return {**default, **own[nearest]}

@@ -1,0 +1,11 @@
+"""What leaves a run: the folder, its pictures and its table."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .curves import save_curves
+from .image_grid import save_image_grid
+from .run_folder import RunFolder
+from .score_table import score_table
+
+__all__ = ["RunFolder", "save_curves", "save_image_grid", "score_table"]

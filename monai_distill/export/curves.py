@@ -1,0 +1,52 @@
+"""How a distillation went: loss, step size and validation over the iterations."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+__all__ = ["save_curves"]
+
+Rows = Sequence[Mapping[str, float]]
+
+
+def save_curves(iterations: Rows, validations: Rows, file: str | Path, *, chosen: int | None = None) -> Path:
+    """Draw three panels as PNG: loss, learned step size, validation scores; ``chosen`` marks the kept iteration.
+
+    Args:
+        iterations: rows with ``iteration``, ``loss`` and ``step_size``.
+        validations: rows with ``iteration`` and one entry per metric.
+        file: the PNG to write.
+        chosen: iteration of the state that was selected on validation.
+
+    Example:
+        >>> import tempfile
+        >>> rows = [{"iteration": i, "loss": 1 / i, "step_size": 0.01} for i in (1, 2)]
+        >>> save_curves(rows, [{"iteration": 2, "accuracy": 0.5}], Path(tempfile.mkdtemp()) / "c.png").exists()
+        True
+    """
+    figure = Figure(figsize=(11, 3.2), layout="constrained", dpi=110)
+    loss, rate, score = figure.subplots(1, 3)
+    steps = [row["iteration"] for row in iterations]
+    loss.plot(steps, [row["loss"] for row in iterations], linewidth=0.8)
+    loss.set(title="matching loss", xlabel="iteration", yscale="log")
+    rate.plot(steps, [row["step_size"] for row in iterations])
+    rate.set(title="learned step size", xlabel="iteration")
+    names = [name for name in (validations[0] if validations else {}) if name != "iteration"]
+    for name in names:
+        score.plot(
+            [row["iteration"] for row in validations], [row[name] for row in validations], marker="o", label=name
+        )
+    score.set(title="validation, mean of the students", xlabel="iteration")
+    if names:
+        score.legend(fontsize=7)
+    for axis in (loss, rate, score):
+        if chosen is not None:
+            axis.axvline(chosen, color="gray", linestyle=":", linewidth=1)
+        axis.grid(alpha=0.3)
+    FigureCanvasAgg(figure).print_png(str(file))
+    return Path(file)

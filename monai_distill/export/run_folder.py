@@ -1,0 +1,97 @@
+"""The folder that a run leaves: the set, its scores and its pictures, enough for another person."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai_distill import __version__
+from monai_distill.data import SyntheticDataset
+
+from .curves import save_curves
+from .image_grid import save_image_grid
+
+__all__ = ["RunFolder"]
+
+PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scikit-learn")
+
+
+class RunFolder:
+    """Writes and reads the files of one run.
+
+    ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
+    ``curves.png``; beside them
+    the run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
+
+    Args:
+        folder: made by :meth:`prepare`.
+
+    Example:
+        >>> import tempfile
+        >>> RunFolder(tempfile.mkdtemp()).prepare(resume=False).finished
+        False
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def scores_file(self) -> Path:
+        """What other tools read."""
+        return self.folder / "scores.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its scores."""
+        return self.scores_file.exists()
+
+    def prepare(self, resume: bool) -> RunFolder:
+        """Make the folder.
+
+        Raises:
+            RuntimeError: when it holds a finished run, or an unfinished one and ``resume`` is off.
+        """
+        if self.finished and not resume:
+            raise RuntimeError(f"{self.folder} holds a finished run. Give another output_dir, or delete it.")
+        if (self.folder / "state.pt").exists() and not resume:
+            raise RuntimeError(
+                f"{self.folder} holds an unfinished run. Go on with: monai-distill resume {self.folder} ; or give "
+                "another output_dir."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def save_set(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: Any, chosen: int | None) -> None:
+        """Write the set with its manifest, the history and the two pictures.
+
+        Args:
+            synthetic: the selected state.
+            about: what the manifest says of method, data, protocol and seeds; plain JSON values.
+            history: an object with ``iterations`` and ``validations``.
+            chosen: iteration of the selected state.
+        """
+        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+        manifest = {
+            "format": 1,
+            **about,
+            "chosen_iteration": chosen,
+            "versions": {"monai_distill": __version__, "python": platform.python_version(), **versions},
+        }
+        synthetic.save(self.folder, manifest)
+        self._write("history.json", {"iterations": history.iterations, "validations": history.validations})
+        save_image_grid(synthetic, self.folder / "grid.png")
+        save_curves(history.iterations, history.validations, self.folder / "curves.png", chosen=chosen)
+
+    def save_scores(self, scores: Mapping[str, Any]) -> None:
+        """Write ``scores.json`` as a whole."""
+        self._write("scores.json", scores)
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        unfinished = self.folder / f"{name}.part"
+        unfinished.write_text(json.dumps(content, indent=2))
+        unfinished.replace(self.folder / name)

@@ -1,0 +1,40 @@
+"""The scores of a run as a table that a terminal or a README can show."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["score_table"]
+
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auroc": "macro AUROC",
+}
+ROWS = {"distilled": "distilled", "random": "random real, same size", "full": "all training images"}
+
+
+def score_table(scores: Mapping[str, Any]) -> str:
+    """A Markdown table of ``scores.json``: the distilled set, its controls, mean and standard deviation over students.
+
+    Example:
+        >>> value = {name: {"mean": 0.5, "std": 0.1} for name in NAMES}
+        >>> print(score_table({"distilled": value, "prior": {"accuracy": 0.25}}).splitlines()[2])
+        | distilled           | 0.500 ± 0.100 | 0.500 ± 0.100     | 0.500 ± 0.100 | 0.500 ± 0.100 |
+    """
+    lines = [["trained on", *NAMES.values()]]
+    lines += [[title, *(_cell(scores[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in scores]
+    lines.append(["most frequent class", f"{scores['prior']['accuracy']:.3f}", "", "", ""])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    return "\n".join(text)
+
+
+def _cell(value: Mapping[str, Any]) -> str:
+    if value["mean"] is None:
+        return "-"
+    return f"{value['mean']:.3f}" + ("" if value["std"] is None else f" ± {value['std']:.3f}")

@@ -1,0 +1,11 @@
+"""What attaches to an engine: progress, history, the best set, the state for a resume."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .best_synthetic import BestSynthetic
+from .history import History
+from .progress_bar import ProgressBar
+from .resumable_state import ResumableState
+
+__all__ = ["BestSynthetic", "History", "ProgressBar", "ResumableState"]

@@ -1,0 +1,66 @@
+"""Keeps the synthetic set that scored best on validation."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+from monai_distill.data import SyntheticDataset
+
+__all__ = ["BestSynthetic"]
+
+
+class BestSynthetic:
+    """Attached to a validating engine, copies the synthetic set whenever the metric is higher than ever before.
+
+    Args:
+        synthetic: the set under distillation.
+        metric: name of the metric in ``engine.state.metrics``; higher is better.
+
+    Raises:
+        ValueError: from the engine's run when it has no such metric.
+
+    Example:
+        >>> import torch
+        >>> best = BestSynthetic(SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"]), "accuracy")
+        >>> engine = Engine(lambda engine, batch: None)
+        >>> best.attach(engine)
+        >>> engine.state.metrics["accuracy"] = 0.5
+        >>> engine.fire_event(Events.EPOCH_COMPLETED)
+        >>> best.value
+        0.5
+    """
+
+    def __init__(self, synthetic: SyntheticDataset, metric: str = "balanced_accuracy") -> None:
+        self.synthetic = synthetic
+        self.metric = metric
+        self.value: float | None = None
+        self.epoch = 0
+        self._kept: dict[str, Any] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Look at every completed validation."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._compare)
+
+    def restore(self) -> None:
+        """Put the best state back into the synthetic set; without any validation it stays as it is."""
+        if self._kept:
+            self.synthetic.load_state_dict(self._kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What an exact resume needs: tensors and plain numbers."""
+        return {"value": self.value, "epoch": self.epoch, "kept": self._kept}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state_dict()``."""
+        self.value, self.epoch, self._kept = state["value"], state["epoch"], state["kept"]
+
+    def _compare(self, engine: Engine) -> None:
+        if self.metric not in engine.state.metrics:
+            raise ValueError(f"Expected a metric {self.metric!r}, the validator has {sorted(engine.state.metrics)}.")
+        value = float(engine.state.metrics[self.metric])
+        if self.value is None or value > self.value:
+            self.value, self.epoch = value, int(engine.state.epoch)
+            self._kept = {name: tensor.detach().clone() for name, tensor in self.synthetic.state_dict().items()}

@@ -1,0 +1,54 @@
+"""What happened during a distillation, as plain numbers."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+from ignite.engine import Engine, Events
+
+__all__ = ["History"]
+
+
+class History:
+    """Records loss and step size of every iteration, and every validation, of the engine it is attached to.
+
+    Args:
+        validator: the engine that validates; attach this handler after the one that runs it.
+
+    Example:
+        >>> history, trainer = History(), Engine(lambda engine, batch: {"loss": 0.5, "step_size": 0.01})
+        >>> history.attach(trainer)
+        >>> _ = trainer.run([0, 1])
+        >>> history.iterations
+        [{'iteration': 1, 'loss': 0.5, 'step_size': 0.01}, {'iteration': 2, 'loss': 0.5, 'step_size': 0.01}]
+    """
+
+    def __init__(self, validator: Engine | None = None) -> None:
+        self.validator = validator
+        self.iterations: list[dict[str, float]] = []
+        self.validations: list[dict[str, float]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Record every iteration and, at the end of every epoch, the validator's metrics."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What an exact resume needs."""
+        return {"iterations": list(self.iterations), "validations": list(self.validations)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state_dict()``."""
+        self.iterations, self.validations = list(state["iterations"]), list(state["validations"])
+
+    def _iteration(self, engine: Engine) -> None:
+        output = engine.state.output
+        self.iterations.append(
+            {"iteration": engine.state.iteration, "loss": output["loss"], "step_size": output["step_size"]}
+        )
+
+    def _epoch(self, engine: Engine) -> None:
+        if self.validator is not None:
+            metrics = {name: float(value) for name, value in self.validator.state.metrics.items()}
+            self.validations.append({"iteration": engine.state.iteration, **metrics})

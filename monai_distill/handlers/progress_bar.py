@@ -1,0 +1,55 @@
+"""A progress bar over a whole run of an engine, with an estimate of the time left."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ignite.engine import Engine, Events
+from tqdm import tqdm
+
+__all__ = ["ProgressBar"]
+
+
+class ProgressBar:
+    """One bar from the first iteration to the last (ignite's own starts anew every epoch); silent where nobody watches.
+
+    Args:
+        description: what the engine does.
+        unit: what one iteration is.
+        show: names of the values in ``engine.state.output`` to show.
+
+    Example:
+        >>> bar = ProgressBar("distilling", show=("loss",))
+        >>> bar.attach(Engine(lambda engine, batch: {"loss": 0.5}))
+    """
+
+    def __init__(self, description: str, *, unit: str = "it", show: Sequence[str] = ()) -> None:
+        self.description = description
+        self.unit = unit
+        self.show = tuple(show)
+
+    def attach(self, engine: Engine) -> None:
+        """Open the bar when the engine starts, close it when it ends or fails."""
+        engine.add_event_handler(Events.STARTED, self._open)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._move)
+        engine.add_event_handler(Events.COMPLETED, self._close)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+
+    def _open(self, engine: Engine) -> None:
+        total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
+        self._bar = tqdm(
+            total=total, initial=engine.state.iteration, desc=self.description, unit=self.unit, disable=None
+        )
+
+    def _move(self, engine: Engine) -> None:
+        output = engine.state.output
+        self._bar.set_postfix({name: f"{output[name]:.3g}" for name in self.show}, refresh=False)
+        self._bar.update(1)
+
+    def _close(self, engine: Engine) -> None:
+        self._bar.close()
+
+    def _fail(self, engine: Engine, error: BaseException) -> None:
+        self._bar.close()
+        raise error  # ignite leaves an exception to its handlers

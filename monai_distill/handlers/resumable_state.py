@@ -1,0 +1,136 @@
+"""Saves all that an exact resume needs, so that a killed run ends as the one that was not killed."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+__all__ = ["ResumableState"]
+
+
+class ResumableState:
+    """Writes the state of everything in ``save_dict`` between two iterations and reads it at the start.
+
+    Saved at the end of every epoch and every ``interval`` iterations. Ctrl-C is taken at the end of the iteration
+    under way: the state is saved, then ``KeyboardInterrupt`` goes on; a second Ctrl-C does not wait.
+
+    Args:
+        file: the checkpoint; its folder is made when absent.
+        save_dict: objects with ``state_dict`` and ``load_state_dict`` holding tensors and plain numbers only.
+        job: plain JSON values that decide the run; a checkpoint of another job is refused with the difference named.
+        resume: whether to go on from ``file`` when it exists.
+        interval: iterations between two saves inside an epoch.
+
+    Raises:
+        RuntimeError: from the engine's run, when the file exists and ``resume`` is off, or it belongs to another job.
+
+    Example:
+        >>> import tempfile
+        >>> layer, trainer = torch.nn.Linear(1, 1), Engine(lambda engine, batch: None)
+        >>> handler = ResumableState(Path(tempfile.mkdtemp()) / "state.pt", {"layer": layer}, job={})
+        >>> handler.attach(trainer)
+        >>> _ = trainer.run([0, 1])
+        >>> sorted(torch.load(handler.file, weights_only=True))
+        ['job', 'layer', 'trainer']
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        save_dict: Mapping[str, Any],
+        *,
+        job: Mapping[str, Any],
+        resume: bool = False,
+        interval: int = 20,
+    ) -> None:
+        self.file = Path(file)
+        self.save_dict = dict(save_dict)
+        self.job = json.loads(json.dumps(dict(job)))
+        self.resume = resume
+        self.interval = interval
+        self._asked_to_stop = False
+        self._previous: Any = None
+
+    def attach(self, engine: Engine) -> None:
+        """Load at the start, save between iterations; the engine's own state is saved as ``trainer``."""
+        self.save_dict["trainer"] = engine
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._between)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._save_and_heed())
+        engine.add_event_handler(Events.COMPLETED, lambda engine: self._release())
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+
+    def save(self) -> None:
+        """Write the checkpoint now.
+
+        Raises:
+            RuntimeError: when it cannot be written; the one before stays.
+        """
+        unfinished = self.file.with_name(self.file.name + ".part")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            states = {name: member.state_dict() for name, member in self.save_dict.items()}
+            torch.save({"job": self.job, **states}, unfinished)
+            unfinished.replace(self.file)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+            unfinished.unlink(missing_ok=True)
+            raise RuntimeError(f"Cannot save the state to {self.file}: {error}. Free some room and resume.") from error
+
+    def load(self) -> None:
+        """Read the checkpoint back into the objects.
+
+        Raises:
+            RuntimeError: when it belongs to another job.
+        """
+        state = torch.load(self.file, weights_only=True)
+        found = state.pop("job")
+        names = [k for k in sorted({*found, *self.job}) if found.get(k) != self.job.get(k)]
+        if names:
+            rows = "; ".join(f"{k}: found {found.get(k)!r}, asked for {self.job.get(k)!r}" for k in names)
+            raise RuntimeError(f"{self.file} belongs to another run ({rows}). Give another output_dir.")
+        for name, member in self.save_dict.items():
+            member.load_state_dict(state[name])
+
+    def _start(self, engine: Engine) -> None:
+        if self.file.exists() and not self.resume:
+            raise RuntimeError(
+                f"{self.file} holds an earlier run's state. Resume that run, or give another output_dir."
+            )
+        if self.file.exists():
+            self.load()
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._asked)
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        if self._asked_to_stop:
+            raise KeyboardInterrupt
+        self._asked_to_stop = True
+
+    def _between(self, engine: Engine) -> None:
+        # After an epoch's last iteration handlers still validate: a state saved before that would skip it on resume.
+        last_of_epoch = engine.state.iteration % (engine.state.epoch_length or 1) == 0
+        if not last_of_epoch and (self._asked_to_stop or engine.state.iteration % self.interval == 0):
+            self._save_and_heed()
+
+    def _save_and_heed(self) -> None:
+        self.save()
+        if self._asked_to_stop:
+            raise KeyboardInterrupt
+
+    def _release(self) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+            self._previous = None
+
+    def _fail(self, engine: Engine, error: BaseException) -> None:
+        self._release()
+        raise error  # ignite leaves an exception to its handlers

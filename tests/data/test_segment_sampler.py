@@ -1,0 +1,77 @@
+"""Which segments are drawn: repeatable by number, fair to experts, never beyond what is kept."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from monai_distill.data import SegmentSampler, TrajectoryStore
+
+EXPERTS, SNAPSHOTS = 4, 7
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TrajectoryStore:
+    """Row (expert, epoch) holds the numbers expert and epoch."""
+    store = TrajectoryStore(tmp_path, {}, experts=EXPERTS, snapshots=SNAPSHOTS, parameters=2)
+    for expert in range(EXPERTS):
+        store.write(expert, torch.tensor([[float(expert), float(epoch)] for epoch in range(SNAPSHOTS)]), [])
+    return store
+
+
+def test_a_segment_holds_the_rows_that_it_names(store: TrajectoryStore) -> None:
+    sampler = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=0)
+    for iteration in range(40):
+        segment = sampler[iteration]
+        assert segment.iteration == iteration
+        assert segment.start.tolist() == [segment.expert, segment.epoch]
+        assert segment.target.tolist() == [segment.expert, segment.epoch + 2]
+
+
+def test_a_draw_depends_on_its_number_alone(store: TrajectoryStore) -> None:
+    def named(sampler: SegmentSampler, i: int) -> tuple[int, int]:
+        return sampler[i].expert, sampler[i].epoch
+
+    forward = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=0)
+    backward = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=0)
+    torch.manual_seed(1)
+    expected = [named(forward, i) for i in range(40)]
+    torch.manual_seed(2)
+    assert [named(backward, i) for i in reversed(range(40))] == expected[::-1]
+    other = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=1)
+    assert [named(other, i) for i in range(40)] != expected
+
+
+def test_every_expert_comes_once_per_round_in_changing_order(store: TrajectoryStore) -> None:
+    sampler = SegmentSampler(store, max_start_epoch=1, expert_epochs=1, seed=0)
+    rounds = [tuple(sampler[EXPERTS * r + i].expert for i in range(EXPERTS)) for r in range(10)]
+    assert all(sorted(order) == list(range(EXPERTS)) for order in rounds)
+    assert len(set(rounds)) > 1
+
+
+@pytest.mark.parametrize(("max_start_epoch", "expert_epochs"), [(4, 2), (1, 1), (5, 2), (1, 6), (6, 1)])
+def test_start_epochs_fill_zero_to_the_bound_and_stay_below(
+    store: TrajectoryStore, max_start_epoch: int, expert_epochs: int
+) -> None:
+    sampler = SegmentSampler(store, max_start_epoch=max_start_epoch, expert_epochs=expert_epochs, seed=0)
+    drawn = Counter(sampler[i].epoch for i in range(80 * max_start_epoch))
+    assert sorted(drawn) == list(range(max_start_epoch))
+    assert min(drawn.values()) > 40  # 80 expected each, standard deviation under 9
+
+
+@pytest.mark.parametrize(("max_start_epoch", "expert_epochs"), [(6, 2), (1, 7), (0, 2), (2, 0), (-1, 3)])
+def test_epochs_beyond_the_kept_ones_are_refused(
+    store: TrajectoryStore, max_start_epoch: int, expert_epochs: int
+) -> None:
+    with pytest.raises(ValueError, match=f"at most {SNAPSHOTS}.* got {max_start_epoch} and {expert_epochs}"):
+        SegmentSampler(store, max_start_epoch=max_start_epoch, expert_epochs=expert_epochs, seed=0)
+
+
+def test_an_unfinished_expert_is_refused(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=2, parameters=2)
+    with pytest.raises(ValueError, match="not finished"):
+        SegmentSampler(store, max_start_epoch=1, expert_epochs=1, seed=0)[0]

@@ -1,0 +1,226 @@
+"""The trajectory matching objective against a naive unroll of the whole student, and against finite differences."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from monai_distill.data import Segment, SyntheticDataset
+from monai_distill.engines.trajectory_matching import TrajectoryMatching
+from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+STEPS = 6
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+
+def make(
+    dtype: torch.dtype = torch.float64, *, soft: bool = True, dims: int = 2, activation: str = "relu"
+) -> tuple[Callable[[], ConvNet], SyntheticDataset, Segment]:
+    def module() -> ConvNet:
+        return ConvNet(dims, 1, 3, 8, width=4, depth=1, activation=activation)
+
+    network = FlatNetwork(module)
+    generator = seeded_generator(0, "synthetic")
+    labels = torch.tensor([0, 1, 2, 2, 0])
+    images = torch.randn(5, 1, *(8,) * dims, generator=generator)
+    logits = torch.randn(5, 3, generator=generator) if soft else None
+    synthetic = SyntheticDataset(images, labels, ["a", "b", "c"], step_size=0.05, label_logits=logits).to(dtype)
+    start = network.initial(0).to(dtype)
+    target = start + 0.05 * torch.randn(len(start), generator=generator).to(dtype)
+    return module, synthetic, Segment(4, 0, 0, start, target)
+
+
+def objective(module: Callable[[], ConvNet], **settings: object) -> TrajectoryMatching:
+    return TrajectoryMatching(FlatNetwork(module), SiameseAugment(), **{"student_steps": STEPS, **settings})  # type: ignore[arg-type]
+
+
+def _reference(
+    module: Callable[[], ConvNet],
+    synthetic: SyntheticDataset,
+    segment: Segment,
+    loss: Callable[[list[Tensor]], Tensor],
+    batch_size: int,
+    seed: int = 0,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """All steps in one torch.func graph over a module's own named parameters; the draws rebuilt from the seed."""
+    count, shape, augment, skeleton = len(synthetic), synthetic.images.shape[2:], SiameseAugment(), module()
+    generator = seeded_generator(seed, "student steps", segment.iteration)
+    rows: list[Tensor] = []
+    while len(rows) < STEPS:
+        order = torch.randperm(count, generator=generator)
+        rows += [order[i : i + batch_size] for i in range(0, count, batch_size)]
+    draws = [augment.draw(len(row), shape, generator) for row in rows[:STEPS]]
+    sizes = {name: p.shape for name, p in skeleton.named_parameters()}
+    pieces = segment.start.split([shape.numel() for shape in sizes.values()])
+    first = {name: piece.reshape(sizes[name]) for name, piece in zip(sizes, pieces, strict=True)}
+
+    def student_loss(weights: dict[str, Tensor], images: Tensor, targets: Tensor) -> Tensor:
+        logits = torch.func.functional_call(skeleton, weights, (images,))
+        if targets.is_floating_point():
+            return -(targets.softmax(1) * logits.log_softmax(1)).sum(1).mean()
+        return -logits.log_softmax(1).gather(1, targets[:, None]).mean()
+
+    def outer(leaves: dict[str, Tensor]) -> Tensor:
+        weights, states = first, [segment.start]
+        for row, draw in zip(rows, draws, strict=False):
+            targets = leaves["label_logits"][row] if "label_logits" in leaves else synthetic.labels[row]
+            images = augment.apply(leaves["images"][row], draw)
+            grads = torch.func.grad(student_loss)(weights, images, targets)
+            weights = {name: weights[name] - leaves["step_size"] * grads[name] for name in weights}
+            states.append(torch.cat([value.reshape(-1) for value in weights.values()]))
+        return loss(states)
+
+    leaves = {name: p.detach().clone() for name, p in synthetic.named_parameters()}
+    return outer(leaves).detach(), torch.func.grad(outer)(leaves)
+
+
+def _ratio(state: Tensor, segment: Segment) -> Tensor:
+    return ((state - segment.target) ** 2).sum() / ((segment.start - segment.target) ** 2).sum()
+
+
+LOSSES: dict[str, Callable[[Sequence[Tensor], Segment], Tensor]] = {
+    "last": lambda states, segment: _ratio(states[-1], segment),
+    "earlier": lambda states, segment: _ratio(states[2], segment),
+    "with intermediate": lambda states, segment: (
+        _ratio(states[-1], segment) + 0.5 * _ratio(states[STEPS // 2], segment) * states[1].square().mean()
+    ),
+}
+
+
+def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        assert float(expected[name].norm()) > 0, name
+        assert float((gradient - expected[name]).norm() / expected[name].norm()) < tolerance, name
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("which", LOSSES)
+def test_every_chunk_equals_the_naive_unroll(which: str, batch_size: int | None, dtype: torch.dtype) -> None:
+    module, synthetic, segment = make(dtype)
+    expected_value, expected = _reference(
+        module, synthetic, segment, lambda states: LOSSES[which](states, segment), batch_size or 5
+    )
+    for chunk in (1, 3, STEPS):
+        match = objective(module, chunk=chunk, batch_size=batch_size)
+        if which != "last":  # the default loss is the last state's
+            match.loss = lambda states, start, target: LOSSES[which](states, segment)
+        value, gradients = match(synthetic, segment)
+        assert float(value) == pytest.approx(float(expected_value), rel=TOLERANCE[dtype])
+        assert_same(gradients, expected, TOLERANCE[dtype])
+
+
+def test_fixed_labels_give_gradients_of_images_and_step_size_only() -> None:
+    module, synthetic, segment = make(soft=False)
+    value, gradients = objective(module, chunk=2)(synthetic, segment)
+    expected_value, expected = _reference(module, synthetic, segment, lambda s: _ratio(s[-1], segment), 5)
+    assert sorted(gradients) == ["images", "step_size"]
+    torch.testing.assert_close(value, expected_value)
+    assert_same(gradients, expected, 1e-10)
+
+
+@pytest.mark.parametrize("chunk", [1, STEPS])
+def test_it_works_in_3d(chunk: int) -> None:
+    module, synthetic, segment = make(dims=3)
+    _, gradients = objective(module, chunk=chunk)(synthetic, segment)
+    _, expected = _reference(module, synthetic, segment, lambda s: _ratio(s[-1], segment), 5)
+    assert gradients["images"].shape == (5, 1, 8, 8, 8)
+    assert_same(gradients, expected, 1e-10)
+
+
+@pytest.mark.parametrize("chunk", [1, STEPS])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_loss_is_exactly_one_at_step_size_zero(dtype: torch.dtype, chunk: int) -> None:
+    module, synthetic, segment = make(dtype)
+    synthetic.step_size.data.zero_()
+    value, gradients = objective(module, chunk=chunk)(synthetic, segment)
+    assert float(value) == 1.0
+    assert float(gradients["images"].abs().max()) == 0.0
+    assert float(gradients["step_size"]) != 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("images", (1, 0, 3, 4)), ("images", (4, 0, 0, 7)), ("label_logits", (2, 1)), ("step_size", ())]
+)
+def test_gradients_equal_central_differences(name: str, place: tuple[int, ...]) -> None:
+    module, synthetic, segment = make(activation="silu")  # smooth, so that no kink lies within the difference
+    match = objective(module, chunk=2)
+    analytic = float(match(synthetic, segment)[1][name][place])
+    parameter, width, values = dict(synthetic.named_parameters())[name], 1e-5, []
+    middle = float(parameter.data[place])
+    for offset in (width, -width):
+        parameter.data[place] = middle + offset
+        values.append(float(match(synthetic, segment)[0]))
+    assert abs(analytic) > 1e-9
+    assert analytic == pytest.approx((values[0] - values[1]) / (2 * width), rel=1e-5)
+
+
+def test_gradients_reach_every_pixel_and_logit() -> None:
+    module, synthetic, segment = make()
+    _, gradients = objective(module, student_steps=20, chunk=5)(synthetic, segment)
+    assert bool((gradients["images"] != 0).all())
+    assert bool((gradients["label_logits"] != 0).all())
+
+
+@pytest.mark.parametrize("chunk", [1, STEPS])
+def test_the_set_and_the_segment_are_left_untouched(chunk: int) -> None:
+    module, synthetic, segment = make()
+    tensors = [*synthetic.state_dict().values(), segment.start, segment.target]
+    before = [tensor.clone() for tensor in tensors]
+    objective(module, chunk=chunk)(synthetic, segment)
+    assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True))
+    assert not segment.start.requires_grad
+    assert not segment.target.requires_grad
+    assert all(parameter.grad is None for parameter in synthetic.parameters())
+
+
+def test_the_same_iteration_repeats_bit_by_bit_and_another_draws_otherwise(
+    random_states_kept: Callable[..., object],
+) -> None:
+    module, synthetic, segment = make(torch.float32)
+    match = objective(module, batch_size=2)
+    with random_states_kept():  # type: ignore[attr-defined]
+        first, again = match(synthetic, segment), objective(module, batch_size=2)(synthetic, segment)
+    assert torch.equal(first[0], again[0])
+    assert all(torch.equal(first[1][name], again[1][name]) for name in first[1])
+    for other in (
+        match(synthetic, segment._replace(iteration=5)),
+        objective(module, batch_size=2, seed=1)(synthetic, segment),
+    ):
+        assert not torch.equal(first[1]["images"], other[1]["images"])
+
+
+def test_target_equal_to_start_is_refused() -> None:
+    module, synthetic, segment = make()
+    with pytest.raises(ValueError, match="did not move"):
+        objective(module)(synthetic, segment._replace(target=segment.start.clone()))
+
+
+@pytest.mark.parametrize("settings", [{"student_steps": 0}, {"batch_size": 0}])
+def test_no_steps_or_an_empty_batch_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        objective(make()[0], **settings)
+
+
+def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
+    module, synthetic, segment = make(torch.float64, soft=False)
+    seen: list[Tensor] = []
+
+    def keep(states: Sequence[Tensor], start: Tensor, target: Tensor) -> Tensor:
+        seen.extend(state.detach() for state in states)
+        return _ratio(states[-1], segment)
+
+    TrajectoryMatching(FlatNetwork(module), SiameseAugment(()), student_steps=1, loss=keep)(synthetic, segment)
+    net = FlatNetwork(module).load_into(module().double(), segment.start)
+    optimizer = torch.optim.SGD(net.parameters(), lr=synthetic.step_size.item())
+    F.cross_entropy(net(synthetic.images.detach()), synthetic.labels).backward()
+    optimizer.step()
+    torch.testing.assert_close(seen[1], torch.cat([p.detach().reshape(-1) for p in net.parameters()]))

@@ -1,0 +1,124 @@
+"""The chunked gradient against closed forms and against one graph over everything."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from monai_distill.engines.unroll import unrolled_gradient
+from monai_distill.randomness import seeded_generator
+
+STEPS = 7
+
+
+def _wavy_step(state: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
+    matrix, bias, rate = leaves
+    return state - rate * torch.tanh(matrix @ state + bias[number])
+
+
+def _leaves() -> tuple[Tensor, list[Tensor]]:
+    generator = seeded_generator(0, "unroll")
+    start = torch.randn(5, generator=generator, dtype=torch.float64)
+    matrix = torch.randn(5, 5, generator=generator, dtype=torch.float64)
+    bias = torch.randn(STEPS, 5, generator=generator, dtype=torch.float64)
+    return start, [matrix, bias, torch.tensor(0.3, dtype=torch.float64)]
+
+
+def _reference_gradient(start: Tensor, leaves: list[Tensor], loss: Callable[..., Tensor]) -> tuple[Tensor, ...]:
+    def through(*copies: Tensor) -> Tensor:
+        states = [start]
+        for number in range(STEPS):
+            states.append(_wavy_step(states[-1], copies, number))
+        return loss(states)
+
+    return through(*leaves), *torch.func.grad(through, argnums=(0, 1, 2))(*leaves)
+
+
+LOSSES = {
+    "last": lambda states: states[-1].square().sum(),
+    "middle": lambda states: states[STEPS // 2].square().sum(),
+    "first step": lambda states: states[1].sin().sum(),
+    "several": lambda states: (states[-1] * states[2]).sum() + states[3].exp().sum() + states[0].sum(),
+    "all": lambda states: sum(i * state.square().sum() for i, state in enumerate(states)),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+@pytest.mark.parametrize("chunk", [1, 2, 3, STEPS - 1, STEPS, 10 * STEPS])
+def test_every_chunk_gives_the_gradient_of_one_graph(chunk: int, loss: Callable[..., Tensor]) -> None:
+    start, leaves = _leaves()
+    value, gradients = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk)
+    expected_value, *expected = _reference_gradient(start, leaves, loss)
+    torch.testing.assert_close(value, expected_value, rtol=1e-12, atol=0)
+    assert not value.requires_grad
+    for gradient, reference in zip(gradients, expected, strict=True):
+        assert not gradient.requires_grad
+        assert float((gradient - reference).norm()) <= 1e-10 * float(reference.norm())
+    assert float(expected[0].norm()) > 0
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_closed_form_of_a_geometric_sequence(chunk: int) -> None:
+    gain, other = torch.tensor(3.0), torch.tensor(5.0)
+    value, (by_gain, by_other) = unrolled_gradient(
+        lambda state, leaves, number: state * leaves[0], torch.ones(1), [gain, other], 3, lambda s: s[-1].sum(), chunk
+    )
+    assert (float(value), float(by_gain), float(by_other)) == (27.0, 27.0, 0.0)
+
+
+def test_graph_held_at_once_grows_with_chunk_and_not_with_steps() -> None:
+    start, leaves = _leaves()
+    longest: dict[tuple[int, int], int] = {}
+
+    def depth_of(steps: int, chunk: int) -> int:
+        depths: dict[int, int] = {}
+
+        def step(state: Tensor, own: Sequence[Tensor], number: int) -> Tensor:
+            moved = _wavy_step(state, own, number % STEPS)
+            if moved.requires_grad:
+                depth = 1 if state.is_leaf else depths[id(state)] + 1
+                depths[id(moved)] = depth
+                kept.append(moved)  # so that no id is used twice
+                longest[steps, chunk] = max(longest.get((steps, chunk), 0), depth)
+            return moved
+
+        kept: list[Tensor] = []
+        unrolled_gradient(step, start, leaves, steps, LOSSES["last"], chunk)
+        return longest[steps, chunk]
+
+    assert [depth_of(6, 1), depth_of(20, 1)] == [1, 1]
+    assert [depth_of(6, 3), depth_of(20, 3)] == [3, 3]
+    assert depth_of(20, 20) == 20
+
+
+def test_start_and_leaves_are_left_as_they_were() -> None:
+    start, leaves = _leaves()
+    leaves = [leaf.requires_grad_() for leaf in leaves]
+    before = [tensor.detach().clone() for tensor in (start, *leaves)]
+    for chunk in (1, STEPS):
+        unrolled_gradient(_wavy_step, start, leaves, STEPS, LOSSES["several"], chunk)
+    assert all(torch.equal(a.detach(), b) for a, b in zip((start, *leaves), before, strict=True))
+    assert not start.requires_grad
+    assert [leaf.grad for leaf in leaves] == [None, None, None]
+
+
+NO_GRAPH = pytest.mark.xfail(raises=RuntimeError, reason="bug: autograd refuses a loss without a graph")
+
+
+@pytest.mark.parametrize("chunk", [1, pytest.param(STEPS, marks=NO_GRAPH)])
+def test_a_loss_of_the_first_state_alone_has_zero_gradients(chunk: int) -> None:
+    start, leaves = _leaves()
+    value, gradients = unrolled_gradient(_wavy_step, start, leaves, STEPS, lambda states: states[0].sum(), chunk)
+    assert float(value) == float(start.sum())
+    assert [float(gradient.abs().sum()) for gradient in gradients] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("steps", "chunk"), [(0, 1), (1, 0), (3, -1)])
+def test_no_steps_and_no_chunk_are_refused(steps: int, chunk: int) -> None:
+    start, leaves = _leaves()
+    with pytest.raises(ValueError, match="at least 1"):
+        unrolled_gradient(_wavy_step, start, leaves, steps, LOSSES["last"], chunk)
