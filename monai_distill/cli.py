@@ -104,8 +104,7 @@ def parsed_overrides(rest: Sequence[str]) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
-    logging.basicConfig(level=logging.WARNING)
-    logging.getLogger("monai").setLevel(logging.ERROR)
+    warnings.formatwarning = lambda message, *_, **__: f"monai-distill: warning: {message}\n"
     try:
         return _dispatched(options, rest)
     except KeyboardInterrupt:
@@ -145,11 +144,13 @@ def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _run_bundle(values: dict[str, Any]) -> None:
+    from monai.bundle import run  # here, so that `list` and `--help` answer at once
+
+    for name in ("scripts", "workflows"):  # they report that configs/ is no finished bundle
+        logging.getLogger(f"monai.bundle.{name}").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # MONAI warns on every run that configurations are code; these are our own or the user's.
         warnings.filterwarnings("ignore", message="parsing config_file")
-        from monai.bundle import run  # here, so that `list` and `--help` answer at once
-
         run(**values)
 
 

@@ -19,7 +19,8 @@ FLOORS = {
     **dict.fromkeys(["losses", "metrics", "networks", "transforms", "optimizers"], 1),
     "data": 2,
     **dict.fromkeys(["engines", "handlers", "privacy", "export"], 3),
-    **dict.fromkeys(["cli", "__main__"], 4),
+    "cli": 4,
+    "__main__": 5,  # does nothing but call the command
 }
 BANNED_NAMES = {"utils", "util", "misc", "base", "helpers", "common", "core"}
 BANNED_CALLS = {
@@ -162,9 +163,8 @@ def test_public_classes_and_functions_are_documented(path: Path) -> None:
 
 
 def test_nothing_prints_exits_or_seeds_globally_but_the_command(path: Path) -> None:
-    if room_of(path) == "cli":
-        pytest.skip("the command prints and exits: that is its work")
-    assert banned_calls(ast.parse(path.read_text())) == []
+    allowed = {"cli": {"print", "sys.exit"}, "__main__": {"sys.exit"}}.get(room_of(path), set())
+    assert set(banned_calls(ast.parse(path.read_text()))) <= allowed
 
 
 def test_the_rules_on_functions_find_offenders() -> None:
