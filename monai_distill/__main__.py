@@ -1,4 +1,5 @@
 """``python -m monai_distill`` is ``monai-distill``."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
 """The ``monai-distill`` command: composes ``configs/`` and hands them to ``monai.bundle``."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import logging
+import re
 import shlex
 import sys
 import traceback
@@ -34,7 +37,8 @@ def available(kind: str) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     """The command's arguments; ``run`` also takes ``--ANY#CONFIG#ID VALUE``."""
     top = argparse.ArgumentParser(prog="monai-distill", description="Distil a data set into a tiny synthetic one.")
-    top.add_argument("--traceback", action="store_true", help="show where an error came from")
+    shown: dict[str, Any] = {"action": "store_true", "help": "show where an error came from"}
+    top.add_argument("--traceback", **shown)
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="experts, distillation, scores, run folder", allow_abbrev=False)
     run.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
@@ -47,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--output_dir", help="run folder; must be new")
     run.add_argument("--seed", type=int)
     run.add_argument("--device", help="cpu, cuda or cuda:N")
+    run.add_argument("--traceback", default=argparse.SUPPRESS, **shown)  # after `run` as well as before it
     run.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
     for name, text in (("resume", "go on with an interrupted run"), ("evaluate", "score a run's set anew")):
         commands.add_parser(name, help=text).add_argument("run", type=Path, help="run folder")
@@ -64,6 +69,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
+    _check_names(values, files)
     return {
         "config_file": [str(file) for file in files],
         "tracking": str(root / "tracking.yaml"),
@@ -109,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatched(options, rest)
     except KeyboardInterrupt:
         folder = getattr(options, "folder", None)
-        sys.stderr.write(f"\nInterrupted. Go on with: monai-distill resume {folder}\n" if folder else "\nInterrupted.\n")
+        way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
+        sys.stderr.write(f"\nInterrupted.{way_on}\n")
         return 130
     except (ValueError, TypeError, RuntimeError, OSError) as error:
         if options.traceback:
@@ -130,7 +137,7 @@ def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
         if options.dry_run:
             print(bundle_line(values))
             return 0
-        options.folder = Path(values["output_dir"])
+        options.folder = _fresh(Path(values["output_dir"]), values)
     else:
         options.folder = options.run
         file = options.run / "config.json"
@@ -143,11 +150,19 @@ def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
+def _fresh(folder: Path, values: dict[str, Any]) -> Path:
+    """Refuse a used folder before MONAI writes the new configuration over the one that a resume needs."""
+    from monai_distill.export import RunFolder
+
+    return RunFolder(folder).prepare(bool(values.get("resume"))).folder
+
+
 def _run_bundle(values: dict[str, Any]) -> None:
     from monai.bundle import run  # here, so that `list` and `--help` answer at once
 
-    for name in ("scripts", "workflows"):  # they report that configs/ is no finished bundle
-        logging.getLogger(f"monai.bundle.{name}").setLevel(logging.CRITICAL)
+    # the first two report that configs/ is no finished bundle, the third an error that is told here
+    for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # MONAI warns on every run that configurations are code; these are our own or the user's.
         warnings.filterwarnings("ignore", message="parsing config_file")
@@ -161,11 +176,33 @@ def _report(folder: Path) -> None:
     print(f"Run folder: {folder}")
 
 
+def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
+    """MONAI takes any name as a new one; a misspelt setting must not pass for a setting."""
+    known = sorted({name for file in files for name in yaml.safe_load(file.read_text())})
+    for name in values:
+        top = re.split("#|::", name)[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, known, n=1)
+            hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."
+            raise ValueError(f"Expected a name of the configuration, got --{name}. {hint}")
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML 1.1 takes 1e3 for text; people mean a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
 def _value(text: str) -> Any:
+    if text.startswith(("$", "@", "%")):  # an expression or a reference, whatever YAML would make of it
+        return text
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError):
-        return yaml.safe_load(text) if not text.startswith(("@", "$", "%")) else text
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        return text
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -40,7 +40,7 @@ def seeded_generator(seed: int, *path: int | str) -> torch.Generator:
 
 @contextlib.contextmanager
 def global_seed_kept(seed: int) -> Iterator[None]:
-    """Seed torch's global CPU generator inside the block and restore its state after it.
+    """Seed torch's global generators (CPU and CUDA) inside the block and restore their states after it.
 
     PyTorch's own layer initialisers and dropout take no generator; this is the one door through which they get a seed.
 
@@ -51,6 +51,9 @@ def global_seed_kept(seed: int) -> Iterator[None]:
         >>> bool(torch.equal(before, torch.random.get_rng_state()))
         True
     """
-    with torch.random.fork_rng(devices=[]):
+    gpus = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+    with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)
+        if gpus:
+            torch.cuda.manual_seed_all(seed)
         yield

@@ -163,7 +163,11 @@ def test_public_classes_and_functions_are_documented(path: Path) -> None:
 
 
 def test_nothing_prints_exits_or_seeds_globally_but_the_command(path: Path) -> None:
-    allowed = {"cli": {"print", "sys.exit"}, "__main__": {"sys.exit"}}.get(room_of(path), set())
+    allowed = {
+        "cli": {"print", "sys.exit"},
+        "__main__": {"sys.exit"},
+        "randomness": {"torch.cuda.manual_seed_all"},  # the one door, which restores the state behind it
+    }.get(room_of(path), set())
     assert set(banned_calls(ast.parse(path.read_text()))) <= allowed
 
 

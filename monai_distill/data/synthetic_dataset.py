@@ -95,7 +95,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
     def _transform(self, index: int) -> dict[str, Any]:
         target = self.targets[index].detach()
         return {
-            "image": self.images[index].detach(),
+            "image": self.images[index].detach().clone(),
             "label": target.clone() if self.soft else int(target),
             "class_name": self.class_names[int(self.labels[index])],
         }
@@ -149,7 +149,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
                 raise RuntimeError(
                     f"Cannot find {folder / name}. Give the folder that a run or SyntheticDataset.save wrote."
                 )
-        manifest = json.loads((folder / MANIFEST_FILE).read_text())
+        manifest = _read_manifest(folder / MANIFEST_FILE)
         data = (folder / TENSOR_FILE).read_bytes()
         found = hashlib.sha256(data).hexdigest()
         if found != manifest["sha256"]:
@@ -169,6 +169,17 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         )
 
 
+def _read_manifest(file: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_text())
+        missing = [key for key in ("class_names", "sha256") if key not in manifest]
+    except (ValueError, TypeError) as error:
+        raise RuntimeError(f"{file} is no JSON manifest ({error}). Get the folder anew.") from error
+    if missing:
+        raise RuntimeError(f"{file} lacks {missing}, which every saved manifest has. Get the folder anew.")
+    return manifest
+
+
 def _built(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> Any:
     if config is None:
         return None
@@ -178,7 +189,7 @@ def _built(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> A
         raise RuntimeError(f"Expected a preprocessing from {SAFE_ROOM}*, the manifest names {target}.")
     build: Callable[..., Any]
     build, known = optional_import(SAFE_ROOM.rstrip("."), name=target.removeprefix(SAFE_ROOM))
-    if not known:
+    if not known or not isinstance(build, type):
         raise RuntimeError(f"This version of monai_distill has no {target}. Install the version that wrote the set.")
     return build(**arguments)
 

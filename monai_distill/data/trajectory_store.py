@@ -91,12 +91,16 @@ class TrajectoryStore:
             ValueError: when the shape differs from the store's or a value is not finite.
             RuntimeError: when the disk is full; the expert is not counted.
         """
+        if not 0 <= expert < self.shape[0]:
+            raise ValueError(f"Expected an expert from 0 to {self.shape[0] - 1}, got {expert}.")
         if tuple(snapshots.shape) != self.shape[1:]:
             raise ValueError(f"Expected snapshots of shape {self.shape[1:]}, got {tuple(snapshots.shape)}.")
         if not bool(torch.isfinite(snapshots).all()):
             raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_step_size.")
         rows = np.ascontiguousarray(snapshots.detach().cpu().numpy(), dtype="<f4")
         try:
+            if self.history.pop(expert, None) is not None:  # rewritten: it does not count until it is whole again
+                self._write_manifest()
             with self.array_file.open("r+b") as file:  # not through the map: a full disk would end the process there
                 file.seek(expert * rows.nbytes)
                 file.write(rows.tobytes())
@@ -132,7 +136,7 @@ class TrajectoryStore:
                 f"The trajectories in {self.directory} were made by another job ({rows or 'another format'}). "
                 "Give another expert_dir, or delete that folder."
             )
-        if self.array_file.stat().st_size != 4 * int(np.prod(self.shape)):
+        if not self.array_file.exists() or self.array_file.stat().st_size != 4 * int(np.prod(self.shape)):
             raise ValueError(f"{self.array_file} is not as long as its manifest says. Delete {self.directory}.")
         self.history = {int(k): v for k, v in manifest["history"].items()}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from .distiller import Distiller
 from .expert_trainer import ExpertTrainer, plain_direction
 from .freed_memory import keep_freed_memory
+from .graph_size import graph_bytes
 from .presets import chosen_preset
 from .scorecard import Scorecard
 from .student_evaluator import StudentEvaluator
@@ -22,6 +23,7 @@ __all__ = [
     "TrajectoryMatching",
     "chosen_preset",
     "classification_loss",
+    "graph_bytes",
     "keep_freed_memory",
     "plain_direction",
     "unrolled_gradient",

@@ -92,25 +92,39 @@ class Distiller(Trainer):  # type: ignore[misc]
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         norms = torch.stack([loss.float(), *(gradient.norm() for gradient in gradients.values())])
         if not bool(torch.isfinite(norms).all()):
-            raise RuntimeError(
-                f"The loss or a gradient is not finite at iteration {engine.state.iteration} (loss {float(loss):g}). "
-                "The synthetic "
-                "set is kept as it was before. Lower image_step_size or step_size_rate."
-            )
+            raise RuntimeError(_not_finite(engine.state.iteration, loss))
         self.optimizer.zero_grad(set_to_none=True)
         for name, parameter in self.synthetic.named_parameters():
             if name in gradients:
                 parameter.grad = gradients[name].detach().to(parameter.dtype)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        self.optimizer.step()
-        with torch.no_grad():
-            self.synthetic.step_size.clamp_(min=self.min_step_size)
+        self._step(engine.state.iteration, loss)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return {
             "loss": float(loss),
             "step_size": float(self.synthetic.step_size.detach()),
             "iteration": float(engine.state.iteration),
         }
+
+    def _step(self, iteration: int, loss: Tensor) -> None:
+        parameters = list(self.synthetic.parameters())
+        before = [parameter.detach().clone() for parameter in parameters]
+        self.optimizer.step()
+        with torch.no_grad():
+            self.synthetic.step_size.clamp_(min=self.min_step_size)
+            if all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
+                return
+            for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, too long a step
+                parameter.copy_(value)
+        raise RuntimeError(_not_finite(iteration, loss))
+
+
+def _not_finite(iteration: int, loss: Tensor) -> str:
+    return (
+        f"The loss, a gradient or the set itself is not finite at iteration {iteration} (loss {float(loss):g}). The "
+        "synthetic "
+        "set is kept as it was before. Lower image_step_size or step_size_rate."
+    )
 
 
 class _DrawsFromHere:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.networks import FlatNetwork, over_networks, pays_to_stack
-from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
+from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 from .student_training import classification_loss
@@ -126,23 +126,27 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         epoch, count = batchdata, len(self.bank)
         generators = [seeded_generator(self.seed, "expert", e, "epoch", epoch) for e in self._experts]
         orders = torch.stack([torch.randperm(count, generator=g) for g in generators])
-        step = over_networks(self._step, self.together)
         tallies = []
-        with global_seed_kept(derived_seed(self.seed, "dropout", self._experts[0], epoch)):
-            for low in range(0, count, self.batch_size):
-                rows = orders[:, low : low + self.batch_size].to(self.bank.device)
-                images = torch.stack(
-                    [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
-                )
-                out = step(self._parameters, images, self.bank.labels[rows])
-                self._parameters = out[:, :-2]
-                tallies.append(out[:, -2:] * rows.shape[1])
+        for low in range(0, count, self.batch_size):
+            rows = orders[:, low : low + self.batch_size].to(self.bank.device)
+            images = torch.stack(
+                [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
+            )
+            step = over_networks(self._step, self.together, self._dropout_seeds(epoch, low))
+            out = step(self._parameters, images, self.bank.labels[rows])
+            self._parameters = out[:, :-2]
+            tallies.append(out[:, -2:] * rows.shape[1])
         if len(self._snapshots) < self.store.shape[1]:
             self._snapshots.append(self._parameters.detach().cpu().clone())
         means = (torch.stack(tallies).sum(dim=0) / count).cpu()
         for history, (loss, accuracy) in zip(self._history, means.tolist(), strict=True):
             history.append({"epoch": epoch + 1, "train_loss": loss, "train_accuracy": accuracy})
         return {"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}
+
+    def _dropout_seeds(self, epoch: int, low: int) -> list[int] | None:
+        if not self.network.draws:
+            return None
+        return [derived_seed(self.seed, "expert", e, "dropout", epoch, low) for e in self._experts]
 
     def _augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return self.augment.apply(images, self.augment.draw(len(images), images.shape[2:], generator))

@@ -104,7 +104,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
 
     def _iteration(self, engine: Any, batchdata: dict[str, Tensor]) -> dict[str, Tensor]:
         images = batchdata["image"]
-        forward = over_networks(lambda parameters: self.network(parameters, images), together=images.is_cuda)
+        forward = over_networks(lambda parameters: self.network.predict(parameters, images), together=images.is_cuda)
         output = {"pred": forward(self.students).softmax(dim=2), "label": batchdata["label"]}
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.networks import FlatNetwork, over_networks, pays_to_stack
-from monai_distill.randomness import global_seed_kept, seeded_generator
+from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 __all__ = ["StudentTraining", "classification_loss"]
@@ -116,20 +116,22 @@ class StudentTraining:
         """
         together = pays_to_stack(images, self.batch_size) if self.together is None else self.together
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
-        gradient = over_networks(_gradient(network), together)
+        gradient = _gradient(network)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
-        with global_seed_kept(seeds[0]):  # for dropout, which takes no generator
-            for step in range(self.steps):
-                queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
-                rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device)
-                queues = [queue[self.batch_size :] for queue in queues]
-                grads = gradient(parameters, self._augmented(images[rows], generators), targets[rows])
-                velocity = self.momentum * velocity + grads + self.weight_decay * parameters
-                rate = step_size * (self.drop if step >= self.drop_at * self.steps else 1.0)
-                parameters = parameters - rate * velocity
-                on_step()
+        for step in range(self.steps):
+            queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
+            rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device)
+            queues = [queue[self.batch_size :] for queue in queues]
+            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
+            grads = over_networks(gradient, together, dropout)(
+                parameters, self._augmented(images[rows], generators), targets[rows]
+            )
+            velocity = self.momentum * velocity + grads + self.weight_decay * parameters
+            rate = step_size * (self.drop if step >= self.drop_at * self.steps else 1.0)
+            parameters = parameters - rate * velocity
+            on_step()
         if not bool(torch.isfinite(parameters).all()):
             raise RuntimeError(f"A student diverged at step size {step_size:g}. Lower it, or the step size's own rate.")
         return parameters

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.losses import TrajectoryMatchingLoss
 from monai_distill.networks import FlatNetwork
-from monai_distill.randomness import seeded_generator
+from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment
 
+from .graph_size import graph_bytes
 from .student_training import classification_loss
 from .unroll import unrolled_gradient
 
@@ -35,7 +37,9 @@ class TrajectoryMatching:
         student_steps: SGD steps of the student (N).
         batch_size: synthetic images per step; None for all. Rounds are shuffled and cut, the last batch of a round may
             be smaller.
-        chunk: student steps whose graph is held at once.
+        chunk: student steps whose graph is held at once; None for as many as ``memory_budget`` allows.
+        memory_budget: MiB for the graph of one chunk; the choice depends on nothing else, so that a resumed run makes
+            it again.
         loss: function of (states, start, target) to a scalar.
         seed: seed of the run.
 
@@ -59,7 +63,8 @@ class TrajectoryMatching:
         *,
         student_steps: int,
         batch_size: int | None = None,
-        chunk: int = 1,
+        chunk: int | None = None,
+        memory_budget: float = 2048.0,
         loss: Callable[[Sequence[Tensor], Tensor, Tensor], Tensor] | None = None,
         seed: int = 0,
     ) -> None:
@@ -72,6 +77,7 @@ class TrajectoryMatching:
         self.student_steps = student_steps
         self.batch_size = batch_size
         self.chunk = chunk
+        self.memory_budget = memory_budget
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
         self.seed = seed
 
@@ -85,8 +91,11 @@ class TrajectoryMatching:
             rows = batches[number]
             images = self.augment.apply(values["images"][rows], draws[number])
             targets = values["label_logits"][rows] if synthetic.soft else synthetic.labels[rows]
-            return state - values["step_size"] * self._gradient(state, images, targets)
+            with self._replayable(batch.iteration, number):
+                return state - values["step_size"] * self._gradient(state, images, targets)
 
+        if self.chunk is None:
+            self.chunk = self._affordable(lambda leaves: step(batch.start, leaves, 0), list(named.values()))
         value, gradients = unrolled_gradient(
             step,
             batch.start,
@@ -97,12 +106,23 @@ class TrajectoryMatching:
         )
         return value, dict(zip(named, gradients, strict=True))
 
+    def _replayable(self, iteration: int, number: int) -> contextlib.AbstractContextManager[None]:
+        """A step is computed more than once; dropout must drop the same every time."""
+        if not self.network.draws:
+            return contextlib.nullcontext()
+        return global_seed_kept(derived_seed(self.seed, "dropout", iteration, number))
+
     def _gradient(self, state: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         graph = torch.is_grad_enabled() and (images.requires_grad or state.requires_grad or targets.requires_grad)
         with torch.enable_grad():
             vector = state if state.requires_grad else state.detach().requires_grad_()
             loss = classification_loss(self.network(vector, images), targets)
             return torch.autograd.grad(loss, vector, create_graph=graph)[0]
+
+    def _affordable(self, step: Callable[[Sequence[Tensor]], Tensor], leaves: Sequence[Tensor]) -> int:
+        copies = [leaf.detach().requires_grad_() for leaf in leaves]
+        steps = self.memory_budget * 2**20 / max(graph_bytes(lambda: step(copies)), 1)
+        return max(1, min(self.student_steps, int(steps)))
 
     def _planned(self, synthetic: SyntheticDataset, iteration: int) -> tuple[list[Tensor], list[AugmentDraw]]:
         """Which images every step sees and how they are augmented, drawn before anything is computed."""

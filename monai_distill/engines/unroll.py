@@ -70,8 +70,9 @@ def _single_graph(
     for i in range(steps):
         states.append(step(states[-1], copies, i))
     value = loss(states)
-    grads = torch.autograd.grad(value, copies, allow_unused=True)
-    return value.detach(), [torch.zeros_like(c) if g is None else g for c, g in zip(copies, grads, strict=True)]
+    if not value.requires_grad:  # it looks at the first state alone
+        return value, [torch.zeros_like(copy) for copy in copies]
+    return value.detach(), list(torch.autograd.grad(value, copies, allow_unused=True, materialize_grads=True))
 
 
 def _swept_back(

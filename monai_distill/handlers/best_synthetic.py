@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -61,6 +62,6 @@ class BestSynthetic:
         if self.metric not in engine.state.metrics:
             raise ValueError(f"Expected a metric {self.metric!r}, the validator has {sorted(engine.state.metrics)}.")
         value = float(engine.state.metrics[self.metric])
-        if self.value is None or value > self.value:
+        if not math.isnan(value) and (self.value is None or value > self.value):
             self.value, self.epoch = value, int(engine.state.epoch)
             self._kept = {name: tensor.detach().clone() for name, tensor in self.synthetic.state_dict().items()}

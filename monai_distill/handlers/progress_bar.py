@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from .raised_last import raise_last
+
 __all__ = ["ProgressBar"]
 
 
@@ -28,28 +30,34 @@ class ProgressBar:
         self.description = description
         self.unit = unit
         self.show = tuple(show)
+        self._bar: tqdm | None = None
 
     def attach(self, engine: Engine) -> None:
-        """Open the bar when the engine starts, close it when it ends or fails."""
-        engine.add_event_handler(Events.STARTED, self._open)
+        """Open the bar when the first epoch starts, close it when the engine ends or fails."""
+        # not at Events.STARTED: a handler may load the state of an interrupted run there, after this one
+        engine.add_event_handler(Events.EPOCH_STARTED, self._open)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._move)
-        engine.add_event_handler(Events.COMPLETED, self._close)
+        engine.add_event_handler(Events.COMPLETED, lambda engine: self._close())
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _open(self, engine: Engine) -> None:
-        total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
-        self._bar = tqdm(
-            total=total, initial=engine.state.iteration, desc=self.description, unit=self.unit, disable=None
-        )
+        if self._bar is None:
+            total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
+            self._bar = tqdm(
+                total=total, initial=engine.state.iteration, desc=self.description, unit=self.unit, disable=None
+            )
 
     def _move(self, engine: Engine) -> None:
-        output = engine.state.output
-        self._bar.set_postfix({name: f"{output[name]:.3g}" for name in self.show}, refresh=False)
-        self._bar.update(1)
+        if self._bar is not None:
+            output = engine.state.output
+            self._bar.set_postfix({name: f"{output[name]:.3g}" for name in self.show}, refresh=False)
+            self._bar.update(1)
 
-    def _close(self, engine: Engine) -> None:
-        self._bar.close()
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def _fail(self, engine: Engine, error: BaseException) -> None:
-        self._bar.close()
-        raise error  # ignite leaves an exception to its handlers
+        self._close()
+        raise_last(engine)

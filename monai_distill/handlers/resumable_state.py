@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import signal
 import threading
 from collections.abc import Mapping
@@ -13,6 +14,10 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
+from monai.engines import Workflow
+from monai.engines.utils import IterationEvents
+
+from .raised_last import raise_last
 
 __all__ = ["ResumableState"]
 
@@ -20,8 +25,10 @@ __all__ = ["ResumableState"]
 class ResumableState:
     """Writes the state of everything in ``save_dict`` between two iterations and reads it at the start.
 
-    Saved at the end of every epoch and every ``interval`` iterations. Ctrl-C is taken at the end of the iteration
-    under way: the state is saved, then ``KeyboardInterrupt`` goes on; a second Ctrl-C does not wait.
+    Saved at the end of every epoch and every ``interval`` iterations, and when a MONAI engine fails inside an iteration
+    that has changed nothing yet (a loss that is not finite): then as it was before that iteration. Ctrl-C is taken at
+    the end of the iteration under way: the state is saved, then ``KeyboardInterrupt`` goes on; a second Ctrl-C does
+    not wait.
 
     Args:
         file: the checkpoint; its folder is made when absent.
@@ -58,19 +65,26 @@ class ResumableState:
         self.resume = resume
         self.interval = interval
         self._asked_to_stop = False
+        self._unchanged = False  # an iteration is under way and has changed nothing so far
         self._previous: Any = None
 
     def attach(self, engine: Engine) -> None:
         """Load at the start, save between iterations; the engine's own state is saved as ``trainer``."""
         self.save_dict["trainer"] = engine
         engine.add_event_handler(Events.STARTED, self._start)
+        if isinstance(engine, Workflow):  # other engines have no such event
+            engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._iteration_under_way, False)
+            engine.add_event_handler(Events.ITERATION_STARTED, self._iteration_under_way, True)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._between)
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._save_and_heed())
         engine.add_event_handler(Events.COMPLETED, lambda engine: self._release())
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
-    def save(self) -> None:
+    def save(self, completed: int | None = None) -> None:
         """Write the checkpoint now.
+
+        Args:
+            completed: how many iterations it holds; by default the engine's own count.
 
         Raises:
             RuntimeError: when it cannot be written; the one before stays.
@@ -79,6 +93,8 @@ class ResumableState:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             states = {name: member.state_dict() for name, member in self.save_dict.items()}
+            if completed is not None:
+                states["trainer"]["iteration"] = completed
             torch.save({"job": self.job, **states}, unfinished)
             unfinished.replace(self.file)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
@@ -89,10 +105,13 @@ class ResumableState:
         """Read the checkpoint back into the objects.
 
         Raises:
-            RuntimeError: when it belongs to another job.
+            RuntimeError: when it belongs to another job, or is no such file.
         """
-        state = torch.load(self.file, weights_only=True)
-        found = state.pop("job")
+        try:
+            state = torch.load(self.file, weights_only=True)
+            found = state.pop("job")
+        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start anew.") from error
         names = [k for k in sorted({*found, *self.job}) if found.get(k) != self.job.get(k)]
         if names:
             rows = "; ".join(f"{k}: found {found.get(k)!r}, asked for {self.job.get(k)!r}" for k in names)
@@ -107,8 +126,12 @@ class ResumableState:
             )
         if self.file.exists():
             self.load()
+        self._asked_to_stop = self._unchanged = False
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._asked)
+
+    def _iteration_under_way(self, engine: Engine, unchanged: bool) -> None:
+        self._unchanged = unchanged
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         if self._asked_to_stop:
@@ -133,4 +156,6 @@ class ResumableState:
 
     def _fail(self, engine: Engine, error: BaseException) -> None:
         self._release()
-        raise error  # ignite leaves an exception to its handlers
+        raise_last(engine)
+        if self._unchanged and isinstance(error, RuntimeError):
+            self.save(engine.state.iteration - 1)

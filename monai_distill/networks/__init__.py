@@ -1,4 +1,5 @@
 """Networks of the distillation literature for any image size, 2D and 3D, and ways to use many of them."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """A network factory in words that can be stored and compared."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ def described(factory: Callable[..., nn.Module]) -> dict[str, Any]:
     """The MONAI config (``_target_`` and arguments, plain JSON values) that builds the same network as ``factory``.
 
     Args:
-        factory: a ``functools.partial`` of a class or function with keyword arguments, as ``_mode_: callable`` makes it.
+        factory: a ``functools.partial`` of a class or function with keyword arguments, as ``_mode_: callable`` makes
+            it.
 
     Raises:
         TypeError: for another kind of callable, whose arguments cannot be read.

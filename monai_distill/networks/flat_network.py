@@ -60,6 +60,12 @@ class FlatNetwork:
         """The skeleton, for introspection and forward hooks; the values of its own parameters are never used."""
         return self._skeleton
 
+    @property
+    def draws(self) -> bool:
+        """Whether a forward pass draws from the global generators (dropout), which take no generator of ours."""
+        kinds = (nn.modules.dropout._DropoutNd, nn.RReLU)
+        return any(isinstance(module, kinds) for module in self._skeleton.modules())
+
     def to(self, device: torch.device | str) -> FlatNetwork:
         """Move the skeleton (its integer buffers, if any) to ``device`` and return self."""
         self._skeleton.to(device)
@@ -87,6 +93,15 @@ class FlatNetwork:
         """
         logits: Tensor = torch.func.functional_call(self._skeleton, self._views(parameters), (images,))
         return logits
+
+    def predict(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Logits [B, K] in evaluation mode (dropout off), otherwise as a call; without a gradient."""
+        self._skeleton.eval()
+        try:
+            with torch.no_grad():
+                return self(parameters, images)
+        finally:
+            self._skeleton.train()
 
     def stacked(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Logits [S, B, K] of S networks [S, P], each on its own images [S, B, C, *spatial]; a loop in one call.

@@ -3,30 +3,47 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from monai_distill.randomness import global_seed_kept
+
 __all__ = ["over_networks", "pays_to_stack"]
 
 
-def over_networks(function: Callable[..., Tensor], together: bool) -> Callable[..., Tensor]:
+def over_networks(
+    function: Callable[..., Tensor], together: bool, seeds: Sequence[int] | None = None
+) -> Callable[..., Tensor]:
     """``function`` mapped over the first dimension of every argument, the results stacked.
 
-    ``together`` runs all networks in one call (``torch.func.vmap``): right on a GPU, and on a CPU for tiny batches,
-    where
-    the time goes into launching; else one after another, which is two to three times faster on a CPU for larger ones.
+    Args:
+        function: takes one network's share of every argument.
+        together: all networks in one call (``torch.func.vmap``): right on a GPU, and on a CPU for tiny batches, where
+            the time goes into launching; else one after another, which is two to three times faster on a CPU for larger
+            ones.
+        seeds: one per network, for a function that draws from the global generators (dropout): each call gets its own
+            seed, so no network's result depends on the others'. Such a function always runs one network after another.
 
     Example:
         >>> double = over_networks(lambda p: 2 * p, together=True)
         >>> double(torch.ones(2, 1)).tolist()
         [[2.0], [2.0]]
     """
+    if seeds is not None:
+        return lambda *arguments: torch.stack(
+            [_seeded(function, seed, row) for seed, row in zip(seeds, zip(*arguments, strict=True), strict=True)]
+        )
     if together:
-        mapped: Callable[..., Tensor] = torch.func.vmap(function, randomness="different")
+        mapped: Callable[..., Tensor] = torch.func.vmap(function)
         return mapped
     return lambda *arguments: torch.stack([function(*row) for row in zip(*arguments, strict=True)])
+
+
+def _seeded(function: Callable[..., Tensor], seed: int, row: Sequence[Tensor]) -> Tensor:
+    with global_seed_kept(seed):
+        return function(*row)
 
 
 def pays_to_stack(images: Tensor, batch_size: int) -> bool:

@@ -1,4 +1,5 @@
 """Tables of time and peak memory of the inner loop, every row measured in a process of its own."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 ``python -m tests.benchmarks.inner_loop --student_steps 20 --chunk 1`` prints one JSON line.
 """
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 

@@ -221,14 +221,12 @@ def test_an_empty_store_is_refused(tmp_path: Path, sizes: dict[str, int]) -> Non
         open_store(tmp_path, **sizes)
 
 
-@pytest.mark.xfail(raises=(RuntimeError, pytest.fail.Exception), reason="bug: the expert's number is not checked")
 @pytest.mark.parametrize("expert", [-1, EXPERTS])
 def test_an_expert_that_the_store_has_no_place_for_is_refused(store: TrajectoryStore, expert: int) -> None:
     with pytest.raises(ValueError, match="xpert"):
         store.write(expert, rows_of(1), [])
 
 
-@pytest.mark.xfail(reason="bug: on disk the expert still counts, its rows are the new ones or a mixture")
 def test_an_expert_whose_rewriting_failed_does_not_count_after_reopening(
     store: TrajectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +238,6 @@ def test_an_expert_whose_rewriting_failed_does_not_count_after_reopening(
     assert again.finished == [2] or torch.equal(again.segment(0, 0, 1)[0], rows_of(0)[0])
 
 
-@pytest.mark.xfail(raises=FileNotFoundError, reason="bug: a bare FileNotFoundError without a way out")
 def test_a_manifest_without_its_array_is_refused_with_a_way_out(store: TrajectoryStore) -> None:
     store.array_file.unlink()
     with pytest.raises((ValueError, RuntimeError), match="Delete"):

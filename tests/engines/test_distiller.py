@@ -256,7 +256,6 @@ def test_what_is_not_finite_stops_the_run_and_leaves_the_set_as_it_was(
     assert same(state_of(distiller), before)
 
 
-@pytest.mark.xfail(reason="bug: an update that overflows is not met until the next iteration")
 def test_a_finite_gradient_whose_step_overflows_leaves_the_set_at_its_last_good_state(
     make: Callable[..., Distiller],
 ) -> None:

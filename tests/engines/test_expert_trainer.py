@@ -149,7 +149,6 @@ def test_the_size_of_a_group_does_not_change_an_expert(train: Train, together: b
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.xfail(reason="bug: dropout follows the first expert of the group and the size of the group")
 def test_the_size_of_a_group_does_not_change_an_expert_with_dropout(
     make_trainer: Callable[..., ExpertTrainer], bank: ClassBank, tmp_path: Path
 ) -> None:

@@ -226,7 +226,6 @@ def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
     torch.testing.assert_close(seen[1], torch.cat([p.detach().reshape(-1) for p in net.parameters()]))
 
 
-@pytest.mark.xfail(reason="bug: dropout is drawn anew, from the global state, whenever a step is replayed")
 def test_a_network_with_dropout_has_one_gradient_for_every_chunk() -> None:
     def module() -> torch.nn.Module:
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3), torch.nn.SiLU())

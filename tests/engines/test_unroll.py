@@ -106,10 +106,7 @@ def test_start_and_leaves_are_left_as_they_were() -> None:
     assert [leaf.grad for leaf in leaves] == [None, None, None]
 
 
-NO_GRAPH = pytest.mark.xfail(raises=RuntimeError, reason="bug: autograd refuses a loss without a graph")
-
-
-@pytest.mark.parametrize("chunk", [1, pytest.param(STEPS, marks=NO_GRAPH)])
+@pytest.mark.parametrize("chunk", [1, STEPS])
 def test_a_loss_of_the_first_state_alone_has_zero_gradients(chunk: int) -> None:
     start, leaves = _leaves()
     value, gradients = unrolled_gradient(_wavy_step, start, leaves, STEPS, lambda states: states[0].sum(), chunk)

@@ -1,0 +1,110 @@
+"""One bar for a whole run, right after a resume and after an error."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from ignite.engine import Engine, Events
+
+from monai_distill.handlers import ProgressBar
+
+module = importlib.import_module("monai_distill.handlers.progress_bar")
+
+
+class Bar:
+    """Stands in for tqdm and notes what happens to it."""
+
+    made: list[Bar]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.n = options["initial"]
+        self.postfix: dict[str, str] = {}
+        self.closed = False
+        Bar.made.append(self)
+
+    def update(self, count: int) -> None:
+        self.n += count
+
+    def set_postfix(self, values: dict[str, str], refresh: bool) -> None:
+        self.postfix = values
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
+    monkeypatch.setattr(module, "tqdm", Bar)
+    monkeypatch.setattr(Bar, "made", [], raising=False)
+    return Bar.made
+
+
+def test_one_bar_counts_all_epochs_shows_values_and_is_closed(bars: list[Bar]) -> None:
+    engine = Engine(lambda engine, batch: {"loss": batch / 3, "other": 1.0})
+    ProgressBar("distilling", unit="it", show=("loss",)).attach(engine)
+    engine.run([1, 2, 4], max_epochs=4)
+    (bar,) = bars
+    assert (bar.options["total"], bar.options["initial"], bar.n) == (12, 0, 12)
+    assert (bar.options["desc"], bar.options["unit"], bar.options["disable"]) == ("distilling", "it", None)
+    assert bar.postfix == {"loss": "1.33"}
+    assert bar.closed
+
+
+def test_a_second_run_gets_a_bar_of_its_own(bars: list[Bar]) -> None:
+    engine = Engine(lambda engine, batch: {})
+    ProgressBar("x").attach(engine)
+    engine.run([0, 0], max_epochs=1)
+    engine.run([0, 0], max_epochs=1)
+    assert [bar.n for bar in bars] == [2, 2]
+
+
+@pytest.mark.parametrize("iteration", [4, 5])
+def test_a_resumed_run_goes_on_where_it_was_though_the_state_is_loaded_after_the_bar_was_attached(
+    bars: list[Bar], iteration: int
+) -> None:
+    engine = Engine(lambda engine, batch: {})
+    ProgressBar("x").attach(engine)
+    state = {"iteration": iteration, "epoch_length": 2, "max_epochs": 4}
+    engine.add_event_handler(Events.STARTED, lambda engine: engine.load_state_dict(state))
+    engine.run([0, 0], max_epochs=4)
+    (bar,) = bars
+    assert (bar.options["initial"], bar.options["total"], bar.n) == (iteration, 8, 8)
+
+
+def test_an_error_closes_the_bar_reaches_later_handlers_and_is_raised(bars: list[Bar]) -> None:
+    def fail(engine: Engine, batch: int) -> dict[str, float]:
+        if batch:
+            raise ValueError("the cause")
+        return {}
+
+    heard: list[BaseException] = []
+    engine = Engine(fail)
+    ProgressBar("x").attach(engine)
+    engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, error: heard.append(error))
+    with pytest.raises(ValueError, match="the cause") as caught:
+        engine.run([0, 1], max_epochs=1)
+    assert heard == [caught.value]
+    assert [(bar.closed, bar.n) for bar in bars] == [(True, 1)]
+
+
+def test_an_error_before_the_first_epoch_is_raised_without_a_bar(bars: list[Bar]) -> None:
+    def refuse(engine: Engine) -> None:
+        raise RuntimeError("refused")
+
+    engine = Engine(lambda engine, batch: {})
+    ProgressBar("x").attach(engine)
+    engine.add_event_handler(Events.STARTED, refuse)
+    with pytest.raises(RuntimeError, match="refused"):
+        engine.run([0])
+    assert bars == []
+
+
+def test_nothing_is_written_where_nobody_watches(capfd: pytest.CaptureFixture[str]) -> None:
+    engine = Engine(lambda engine, batch: {"loss": 1.0})
+    ProgressBar("x", show=("loss",)).attach(engine)
+    engine.run([0, 1], max_epochs=2)
+    assert capfd.readouterr() == ("", "")
