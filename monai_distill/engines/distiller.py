@@ -41,6 +41,9 @@ class Distiller(Trainer):  # type: ignore[misc]
         max_epochs: how many times ``epoch_length`` iterations are done; after each, handlers validate and save.
         epoch_length: outer iterations per "epoch".
         min_step_size: the learned step size is kept at or above this value: a negative one trains backwards.
+        step_size_ratio: the learned step size grows or shrinks at most by this factor in one iteration. The first
+            losses are large
+            and would otherwise throw it to its minimum, where the images get no gradient and the run is lost.
         train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "step_size", "iteration"}``.
 
     Raises:
@@ -67,8 +70,14 @@ class Distiller(Trainer):  # type: ignore[misc]
         max_epochs: int,
         epoch_length: int,
         min_step_size: float = 1e-5,
+        step_size_ratio: float = 1.25,
         train_handlers: Any = None,
     ) -> None:
+        if not (step_size_ratio > 1 and min_step_size > 0):
+            raise ValueError(
+                f"Expected step_size_ratio above 1 and min_step_size above 0, got {step_size_ratio} and "
+                f"{min_step_size}."
+            )
         if max_epochs < 1 or epoch_length < 1:
             raise ValueError(
                 f"Expected max_epochs and epoch_length of at least 1, got {max_epochs} and {epoch_length}."
@@ -78,6 +87,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         self.draws = train_data_loader
         self.optimizer = optimizer
         self.min_step_size = min_step_size
+        self.step_size_ratio = step_size_ratio
         super().__init__(
             device=synthetic.images.device,
             max_epochs=max_epochs,
@@ -109,9 +119,12 @@ class Distiller(Trainer):  # type: ignore[misc]
     def _step(self, iteration: int, loss: Tensor) -> None:
         parameters = list(self.synthetic.parameters())
         before = [parameter.detach().clone() for parameter in parameters]
+        rate, ratio = float(self.synthetic.step_size.detach()), self.step_size_ratio
         self.optimizer.step()
         with torch.no_grad():
-            self.synthetic.step_size.clamp_(min=self.min_step_size)
+            self.synthetic.step_size.clamp_(
+                max(self.min_step_size, rate / ratio), max(self.min_step_size, rate * ratio)
+            )
             if all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
                 return
             for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, too long a step

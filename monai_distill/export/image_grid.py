@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from monai_distill.data import SyntheticDataset
 
 __all__ = ["save_image_grid"]
 
-MOST_PER_CLASS = 10
+MOST_PER_CLASS, LABEL_WIDTH = 10, 22
 
 
 def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
@@ -46,7 +47,8 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
                 axis.imshow(_stretched(pixels[row[place]]).numpy(), cmap="gray", interpolation="nearest")
             else:
                 axis.set_visible(False)
-        line[0].set_ylabel(_wrapped(name), rotation=0, ha="right", va="center", fontsize=8)
+        title = "\n".join(textwrap.wrap(name, LABEL_WIDTH))
+        line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8, parse_math=False)
     FigureCanvasAgg(figure).print_png(str(file))  # the object API: no global pyplot state
     return Path(file)
 
@@ -60,12 +62,3 @@ def _stretched(image: Tensor) -> Tensor:
     shown = ((image - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
     arranged: Tensor = shown.permute(1, 2, 0) if len(shown) == 3 else shown[0]
     return arranged
-
-
-def _wrapped(name: str, width: int = 22) -> str:
-    words, lines = name.split(), [""]
-    for word in words:
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "\n".join(lines)

@@ -88,10 +88,19 @@ class RunFolder:
         save_curves(history.iterations, history.validations, self.folder / "curves.png", chosen=chosen)
 
     def save_scores(self, scores: Mapping[str, Any]) -> None:
-        """Write ``scores.json`` as a whole."""
+        """Write ``scores.json`` as a whole.
+
+        Raises:
+            RuntimeError: when it cannot be written; the one before stays.
+        """
         self._write("scores.json", scores)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         unfinished = self.folder / f"{name}.part"
-        unfinished.write_text(json.dumps(content, indent=2))
-        unfinished.replace(self.folder / name)
+        text = json.dumps(content, indent=2)
+        try:
+            unfinished.write_text(text)
+            unfinished.replace(self.folder / name)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise RuntimeError(f"Cannot write {self.folder / name}: {error}. Free some room and resume.") from None

@@ -158,4 +158,5 @@ class ResumableState:
         self._release()
         raise_last(engine)
         if self._unchanged and isinstance(error, RuntimeError):
+            self._unchanged = False  # ignite tells of an error in an iteration twice
             self.save(engine.state.iteration - 1)

@@ -271,12 +271,32 @@ def test_a_finite_gradient_whose_step_overflows_leaves_the_set_at_its_last_good_
 def test_the_step_size_never_falls_below_its_minimum(make: Callable[..., Distiller], least: float) -> None:
     sizes: list[float] = []
     distiller = make(
-        objective=lambda data, draw: (torch.tensor(1.0), {"step_size": torch.tensor(200.0)}), min_step_size=least
+        objective=lambda data, draw: (torch.tensor(1.0), {"step_size": torch.tensor(200.0)}),
+        min_step_size=least,
+        step_size_ratio=1e9,
     )
     distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["step_size"]))
     distiller.run()
     assert min(sizes) == pytest.approx(least)
     assert sizes[0] == pytest.approx(max(0.05 - 0.02, least))
+
+
+@pytest.mark.parametrize(("push", "factor"), [(2000.0, 1 / 1.5), (-2000.0, 1.5)])
+def test_the_step_size_changes_at_most_by_its_ratio(make: Callable[..., Distiller], push: float, factor: float) -> None:
+    sizes = [0.05]
+    distiller = make(
+        objective=lambda data, draw: (torch.tensor(1.0), {"step_size": torch.tensor(push)}), step_size_ratio=1.5
+    )
+    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["step_size"]))
+    distiller.run()
+    assert sizes[1] == pytest.approx(sizes[0] * factor)
+    assert sizes[2] == pytest.approx(sizes[1] * factor)
+
+
+@pytest.mark.parametrize("settings", [{"step_size_ratio": 1.0}, {"min_step_size": 0.0}])
+def test_a_guard_that_guards_nothing_is_refused(make: Callable[..., Distiller], settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="step_size_ratio above 1"):
+        make(**settings)
 
 
 def test_parameters_without_a_gradient_are_not_stepped(make: Callable[..., Distiller]) -> None:

@@ -87,7 +87,7 @@ def test_an_error_closes_the_bar_reaches_later_handlers_and_is_raised(bars: list
     engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, error: heard.append(error))
     with pytest.raises(ValueError, match="the cause") as caught:
         engine.run([0, 1], max_epochs=1)
-    assert heard == [caught.value]
+    assert set(heard) == {caught.value}  # ignite tells of an error in an iteration twice
     assert [(bar.closed, bar.n) for bar in bars] == [(True, 1)]
 
 

@@ -1,0 +1,114 @@
+"""What a run leaves behind is whole, and a used folder is refused."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import errno
+import json
+import platform
+from pathlib import Path
+from types import SimpleNamespace
+
+import monai
+import pytest
+import torch
+
+import monai_distill
+from monai_distill.data import SyntheticDataset
+from monai_distill.export import RunFolder
+
+HISTORY = SimpleNamespace(
+    iterations=[{"iteration": 1, "loss": 0.5, "step_size": 0.01}], validations=[{"iteration": 1, "accuracy": 0.5}]
+)
+
+
+def synthetic() -> SyntheticDataset:
+    return SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+
+
+def test_a_new_folder_is_made_with_its_parents_and_an_empty_one_taken(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a" / "b")
+    assert run.prepare(resume=False) is run
+    assert run.prepare(resume=False).folder.is_dir()
+    assert not run.finished
+
+
+@pytest.mark.parametrize(
+    ("file", "says"), [("scores.json", "finished run.*another output_dir"), ("state.pt", "unfinished run.*resume .*b")]
+)
+def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path, file: str, says: str) -> None:
+    folder = tmp_path / "b"
+    folder.mkdir()
+    (folder / file).write_text("{}")
+    with pytest.raises(RuntimeError, match=says):
+        RunFolder(folder).prepare(resume=False)
+    assert [path.name for path in folder.iterdir()] == [file]
+    assert RunFolder(str(folder)).prepare(resume=True).folder == folder
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        RunFolder(tmp_path / "file").prepare(resume=False)
+
+
+def test_the_set_its_history_and_its_pictures_are_written(tmp_path: Path) -> None:
+    data = synthetic()
+    RunFolder(tmp_path).save_set(data, {"dataset": "d", "seeds": {"run": 3}}, HISTORY, chosen=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "curves.png",
+        "grid.png",
+        "history.json",
+        "manifest.json",
+        "synthetic.safetensors",
+    ]
+    assert json.loads((tmp_path / "history.json").read_text()) == vars(HISTORY)
+    loaded = SyntheticDataset.load(tmp_path)
+    assert torch.equal(loaded.images, data.images)
+    manifest = loaded.manifest
+    assert (manifest["format"], manifest["dataset"], manifest["seeds"], manifest["chosen_iteration"]) == (
+        1,
+        "d",
+        {"run": 3},
+        1,
+    )
+    versions = manifest["versions"]
+    assert versions["monai_distill"] == monai_distill.__version__
+    assert versions["python"] == platform.python_version()
+    assert versions["monai"] == monai.__version__
+    assert versions.keys() >= {"torch", "pytorch-ignite", "numpy", "scikit-learn"}
+
+
+def test_scores_are_written_as_they_are_and_finish_the_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.save_scores({"distilled": {"accuracy": {"values": [0.1, 1 / 3]}}})
+    assert run.finished
+    assert json.loads(run.scores_file.read_text()) == {"distilled": {"accuracy": {"values": [0.1, 1 / 3]}}}
+
+
+@pytest.mark.parametrize("before", [None, '{"old": 1}'])
+def test_a_full_disk_never_leaves_half_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    run = RunFolder(tmp_path)
+    if before is not None:
+        run.scores_file.write_text(before)
+    plain = Path.write_text
+
+    def write_text(path: Path, text: str) -> int:
+        plain(path, text[: len(text) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    with pytest.raises(RuntimeError, match=r"scores\.json.*No space left on device.*[Ff]ree some room"):
+        run.save_scores({"a": [0] * 100})
+    assert [path.name for path in tmp_path.iterdir()] == ([] if before is None else ["scores.json"])
+    assert run.finished is (before is not None)
+    if before is not None:
+        assert run.scores_file.read_text() == before
+
+
+def test_scores_that_are_no_json_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        RunFolder(tmp_path).save_scores({"a": torch.zeros(1)})
+    assert list(tmp_path.iterdir()) == []
