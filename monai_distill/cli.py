@@ -70,6 +70,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
     _check_names(values, files)
+    _check_data(values, files[1])
     return {
         "config_file": [str(file) for file in files],
         "tracking": str(root / "tracking.yaml"),
@@ -185,6 +186,16 @@ def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
             near = difflib.get_close_matches(top, known, n=1)
             hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."
             raise ValueError(f"Expected a name of the configuration, got --{name}. {hint}")
+
+
+def _check_data(values: dict[str, Any], file: Path) -> None:
+    """Without this a forgotten folder would be taken for the working directory."""
+    text = file.read_text()
+    given = {**yaml.safe_load(text), **values}
+    for name in ("dataset_dir", "dataset_file"):
+        if f"@{name}" in text and not given.get(name):
+            about = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+            raise ValueError(f"Expected --{name} for the data set {file.stem}, got none. {about}")
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
