@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
     run.add_argument("--dataset_dir", help="folder with the data")
     run.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
-    run.add_argument("--images_per_class", type=int)
+    run.add_argument("--images_per_class", type=_positive, metavar="N")
     run.add_argument("--initial_images", choices=("noise", "real"))
     run.add_argument("--output_dir", help="run folder; must be new")
     run.add_argument("--seed", type=int)
@@ -57,6 +57,12 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=text).add_argument("run", type=Path, help="run folder")
     commands.add_parser("list", help="data sets, methods and networks")
     return top
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return int(text)
 
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -75,15 +81,19 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
         "config_file": [str(file) for file in files],
         "tracking": str(root / "tracking.yaml"),
         "save_execute_config": f"{values['output_dir']}/config.json",
-        **values,
+        # MONAI leaves out a value of None, as if it had not been given
+        **{name: "$None" if value is None else value for name, value in values.items()},
     }
 
 
 def bundle_line(arguments: dict[str, Any]) -> str:
     """The shell line that does the same with MONAI alone."""
+    from fire.parser import DefaultParseValue  # how MONAI's command reads its words
+
     words = ["python", "-m", "monai.bundle", "run"]
     for name, value in arguments.items():
-        words += [f"--{name}", value if isinstance(value, str) else repr(value)]
+        plain = isinstance(value, str) and DefaultParseValue(value) == value  # not so for a folder named 2024
+        words += [f"--{name}", value if plain else repr(value)]
     return shlex.join(words)
 
 
@@ -119,10 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
         sys.stderr.write(f"\nInterrupted.{way_on}\n")
         return 130
-    except (ValueError, TypeError, RuntimeError, OSError) as error:
+    except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
             traceback.print_exc()
-        sys.stderr.write(f"monai-distill: error: {_innermost(error)}\n")
+        sys.stderr.write(f"monai-distill: error: {_first_outside_monai(error)}\n")
         return 1
 
 
@@ -216,7 +226,15 @@ def _value(text: str) -> Any:
         return text
 
 
-def _innermost(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
+def _first_outside_monai(error: BaseException) -> str:
+    """MONAI wraps an error once per configuration item; what was raised below that says what to do."""
+    while error.__cause__ is not None and _raised_in(error).startswith("monai."):
         error = error.__cause__
-    return error
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _raised_in(error: BaseException) -> str:
+    trace, module = error.__traceback__, ""
+    while trace is not None:
+        module, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return module

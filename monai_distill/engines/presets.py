@@ -15,7 +15,7 @@ def chosen_preset(presets: Mapping[str, Any], dataset_name: str, images_per_clas
     Args:
         presets: ``{"default": {...}, DATASET: {IMAGES_PER_CLASS: {...}}}``. Below the smallest number given the
             smallest holds.
-        dataset_name: name of the data set; one without presets of its own gets the default.
+        dataset_name: name of the data set; one without presets of its own, and ``default``, gets the default.
         images_per_class: the number asked for.
 
     Raises:
@@ -28,7 +28,7 @@ def chosen_preset(presets: Mapping[str, Any], dataset_name: str, images_per_clas
         [10, 30, 20]
     """
     default = dict(presets["default"])
-    own = {int(k): v for k, v in presets.get(dataset_name, {}).items()}
+    own = {int(k): v for k, v in presets.get(dataset_name, {}).items()} if dataset_name != "default" else {}
     if not own:
         return default
     nearest = max((k for k in own if k <= images_per_class), default=min(own))
