@@ -155,7 +155,7 @@ class GradientMatching:
         leaf = synthetic.images.detach().requires_grad_()
         labels = synthetic.labels.tolist()
         rows = {c: [i for i, label in enumerate(labels) if label == c] for c in sorted(set(labels))}
-        pieces = dict(enumerate(batch.images.split(list(batch.counts))))
+        pieces = dict(enumerate(torch.split(batch.images, list(batch.counts))))
         draws = {c: self._draw(c, batch) for c in rows}
         real = [self.augment.apply(pieces[c], draws[c]) for c in rows]
         ours = [self.augment.apply(leaf[own], draws[c]) for c, own in rows.items()]
@@ -187,7 +187,7 @@ class GradientMatching:
 
     def _by_parameter(self, flat: Tensor) -> list[Tensor]:
         shapes = self.network.shapes
-        pieces = flat.split([shape.numel() for shape in shapes])
+        pieces = torch.split(flat, [shape.numel() for shape in shapes])
         return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
     def _over_classes(
