@@ -68,7 +68,11 @@ def _positive(text: str) -> int:
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run."""
     root = config_dir()
-    rooms = (("datasets", options.dataset), ("networks", options.network), ("methods", options.method))
+    method = root / "methods" / f"{options.method}.yaml"
+    # what several methods share is loaded before them
+    family = yaml.safe_load(method.read_text()).get("family")
+    rooms = [("datasets", options.dataset), ("networks", options.network), ("methods", options.method)]
+    rooms[2:2] = [("families", family)] if family else []
     files = [root / "common.yaml", *(root / room / f"{name}.yaml" for room, name in rooms)]
     knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
     values = {**knobs, **overrides}
