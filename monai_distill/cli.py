@@ -65,15 +65,24 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def config_files(dataset: str, network: str, method: str) -> list[Path]:
+    """The files of a job in the order in which they are loaded: what several methods share comes before the method."""
+    root = config_dir()
+    own = root / "methods" / f"{method}.yaml"
+    family = yaml.safe_load(own.read_text()).get("family")
+    shared = [root / "families" / f"{family}.yaml"] if family else []
+    return [
+        root / "common.yaml",
+        root / "datasets" / f"{dataset}.yaml",
+        root / "networks" / f"{network}.yaml",
+        *shared,
+        own,
+    ]
+
+
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run."""
-    root = config_dir()
-    method = root / "methods" / f"{options.method}.yaml"
-    # what several methods share is loaded before them
-    family = yaml.safe_load(method.read_text()).get("family")
-    rooms = [("datasets", options.dataset), ("networks", options.network), ("methods", options.method)]
-    rooms[2:2] = [("families", family)] if family else []
-    files = [root / "common.yaml", *(root / room / f"{name}.yaml" for room, name in rooms)]
+    files = config_files(options.dataset, options.network, options.method)
     knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
     values = {**knobs, **overrides}
     if "output_dir" not in values:
@@ -83,7 +92,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     _check_data(values, files[1])
     return {
         "config_file": [str(file) for file in files],
-        "tracking": str(root / "tracking.yaml"),
+        "tracking": str(config_dir() / "tracking.yaml"),
         "save_execute_config": f"{values['output_dir']}/config.json",
         # MONAI leaves out a value of None, as if it had not been given
         **{name: "$None" if value is None else value for name, value in values.items()},
