@@ -3,10 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .curriculum import Curriculum
+from .difficulty import image_difficulty
 from .distiller import Distiller
 from .expert_trainer import ExpertTrainer, plain_direction
+from .flat_trajectory import FlatDirection
 from .freed_memory import keep_freed_memory
 from .graph_size import graph_bytes
+from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
 from .presets import chosen_preset
 from .scorecard import Scorecard
 from .student_evaluator import StudentEvaluator
@@ -15,16 +19,23 @@ from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
 __all__ = [
+    "Curriculum",
     "Distiller",
     "ExpertTrainer",
+    "FlatDirection",
     "Scorecard",
     "StudentEvaluator",
     "StudentTraining",
     "TrajectoryMatching",
     "chosen_preset",
     "classification_loss",
+    "correct_images",
+    "expert_labels",
+    "expert_logits",
     "graph_bytes",
+    "image_difficulty",
     "keep_freed_memory",
+    "mean_of_right_logits",
     "plain_direction",
     "unrolled_gradient",
 ]

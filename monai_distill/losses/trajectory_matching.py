@@ -35,9 +35,7 @@ def relative_distance(state: Tensor, piece: ExpertPiece, mask: Tensor | None = N
     """
     way, error = (piece.start - piece.target).square(), (state - piece.target).square()
     if not way.sum() > 0:
-        raise ValueError(
-            "The expert did not move between start and target: its snapshots are equal. Train it anew."
-        )
+        raise ValueError("The expert did not move between start and target: its snapshots are equal. Train it anew.")
     if mask is None or not (way * mask).sum() > 0:
         return error.sum() / way.sum()
     return torch.where(mask, error, 0).sum() / torch.where(mask, way, 0).sum()

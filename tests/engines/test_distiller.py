@@ -219,7 +219,7 @@ def test_outputs_are_plain_floats(make: Callable[..., Distiller]) -> None:
     distiller = make(max_epochs=1, epoch_length=2)
     distiller.run()
     output = distiller.state.output
-    assert sorted(output) == ["iteration", "loss", "step_size"]
+    assert sorted(output) == ["gated", "iteration", "loss", "step_size"]
     assert {type(value) for value in output.values()} == {float}
     assert output["iteration"] == 2.0
     assert output["step_size"] == float(distiller.synthetic.step_size.detach())

@@ -112,7 +112,7 @@ def test_every_chunk_equals_the_naive_unroll(which: str, batch_size: int | None,
     for chunk in (1, 3, STEPS):
         match = objective(module, chunk=chunk, batch_size=batch_size)
         if which != "last":  # the default loss is the last state's
-            match.loss = lambda states, start, target: LOSSES[which](states, segment)
+            match.loss = lambda states, piece: LOSSES[which](states, segment)
         value, gradients = match(synthetic, segment)
         assert float(value) == pytest.approx(float(expected_value), rel=TOLERANCE[dtype])
         assert_same(gradients, expected, TOLERANCE[dtype])
@@ -214,7 +214,7 @@ def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
     module, synthetic, segment = make(torch.float64, soft=False)
     seen: list[Tensor] = []
 
-    def keep(states: Sequence[Tensor], start: Tensor, target: Tensor) -> Tensor:
+    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
         seen.extend(state.detach() for state in states)
         return _ratio(states[-1], segment)
 
