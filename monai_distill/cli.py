@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--dataset_dir", help="folder with the data")
     run.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
     run.add_argument("--images_per_class", type=int)
-    run.add_argument("--initial_images", choices=("noise", "real"))
+    run.add_argument("--initial_images", choices=("noise", "real", "correct"))
     run.add_argument("--output_dir", help="run folder; must be new")
     run.add_argument("--seed", type=int)
     run.add_argument("--device", help="cpu, cuda or cuda:N")
@@ -64,6 +64,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     root = config_dir()
     rooms = (("datasets", options.dataset), ("networks", options.network), ("methods", options.method))
     files = [root / "common.yaml", *(root / room / f"{name}.yaml" for room, name in rooms)]
+    files[-1:-1] = [root / "families" / f"{name}.yaml" for name in _families(files[-1])]
     knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
     values = {**knobs, **overrides}
     if "output_dir" not in values:
@@ -174,6 +175,12 @@ def _report(folder: Path) -> None:
 
     print(score_table(json.loads((folder / "scores.json").read_text())))
     print(f"Run folder: {folder}")
+
+
+def _families(file: Path) -> list[str]:
+    """The shared files that a method's own builds on, in order."""
+    named = yaml.safe_load(file.read_text()).get("family", [])
+    return [named] if isinstance(named, str) else list(named)
 
 
 def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
