@@ -41,22 +41,32 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--traceback", **shown)
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="experts, distillation, scores, run folder", allow_abbrev=False)
-    run.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
     run.add_argument("--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`")
-    run.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
-    run.add_argument("--dataset_dir", help="folder with the data")
-    run.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
-    run.add_argument("--images_per_class", type=int)
-    run.add_argument("--initial_images", choices=("noise", "real", "correct"))
     run.add_argument("--output_dir", help="run folder; must be new")
-    run.add_argument("--seed", type=int)
-    run.add_argument("--device", help="cpu, cuda or cuda:N")
-    run.add_argument("--traceback", default=argparse.SUPPRESS, **shown)  # after `run` as well as before it
     run.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
+    compare = commands.add_parser("compare", help="several methods, one table; run again to go on", allow_abbrev=False)
+    compare.add_argument(
+        "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
+    )
+    compare.add_argument("--output_dir", required=True, help="folder of the run folders, their experts and the table")
+    for command in (run, compare):
+        _add_run_arguments(command)
+        command.add_argument("--traceback", default=argparse.SUPPRESS, **shown)  # after `run` as well as before it
     for name, text in (("resume", "go on with an interrupted run"), ("evaluate", "score a run's set anew")):
         commands.add_parser(name, help=text).add_argument("run", type=Path, help="run folder")
     commands.add_parser("list", help="data sets, methods and networks")
     return top
+
+
+def _add_run_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
+    command.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
+    command.add_argument("--dataset_dir", help="folder with the data")
+    command.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
+    command.add_argument("--images_per_class", type=int)
+    command.add_argument("--initial_images", choices=("noise", "real", "correct"))
+    command.add_argument("--seed", type=int)
+    command.add_argument("--device", help="cpu, cuda or cuda:N")
 
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    if options.command == "compare":
+        return _compared(options, parsed_overrides(rest))
     if options.command != "run" and rest:
         raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")
     if options.command == "list":
@@ -141,13 +153,38 @@ def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
         options.folder = _fresh(Path(values["output_dir"]), values)
     else:
         options.folder = options.run
-        file = options.run / "config.json"
-        if not file.is_file():
-            raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
-        extra = {"resume": True} if options.command == "resume" else {"run_id": "evaluate", "resume": True}
-        values = {"config_file": str(file), "output_dir": str(options.run), **extra}
+        values = _resumed(options.run) | ({"run_id": "evaluate"} if options.command == "evaluate" else {})
     _run_bundle(values)
     _report(options.folder)
+    return 0
+
+
+def _resumed(folder: Path) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for going on with a run."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
+    return {"config_file": str(file), "output_dir": str(folder), "resume": True}
+
+
+def _compared(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
+    """Run or go on with every method in a folder of its own, then put them side by side."""
+    from monai_distill.export import compare_methods
+
+    methods = [name for name in dict.fromkeys(options.methods.split(",")) if name != "random"]
+    unknown = sorted(set(methods) - set(available("methods")))
+    if unknown:
+        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
+    root = options.output_dir
+
+    def run(method: str, folder: Path) -> None:
+        options.method, options.output_dir = method, str(folder)
+        only_once = {} if method == methods[0] else {"full_students": 0}
+        values = composed(options, {"experts_root": f"{root}/experts", **only_once, **overrides})
+        _run_bundle(_resumed(folder) if (folder / "config.json").exists() else values)
+
+    knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
+    print(compare_methods(root, methods, run, asked={**knobs, **overrides}))
     return 0
 
 
