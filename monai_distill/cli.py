@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from .overrides import parsed_overrides
+
 __all__ = ["main"]
 
 KNOBS = ("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device")
@@ -69,18 +71,26 @@ def _add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", help="cpu, cuda or cuda:N")
 
 
+def config_files(dataset: str, network: str, method: str) -> list[Path]:
+    """The files of a run, later ones over earlier ones; a method's file names the families that it builds on."""
+    root = config_dir()
+    own = root / "methods" / f"{method}.yaml"
+    named = yaml.safe_load(own.read_text()).get("family", [])
+    families = [root / "families" / f"{name}.yaml" for name in ([named] if isinstance(named, str) else named)]
+    return [root / "common.yaml", root / f"datasets/{dataset}.yaml", root / f"networks/{network}.yaml", *families, own]
+
+
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run."""
     root = config_dir()
-    rooms = (("datasets", options.dataset), ("networks", options.network), ("methods", options.method))
-    files = [root / "common.yaml", *(root / room / f"{name}.yaml" for room, name in rooms)]
-    files[-1:-1] = [root / "families" / f"{name}.yaml" for name in _families(files[-1])]
+    files = config_files(options.dataset, options.network, options.method)
     knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
     values = {**knobs, **overrides}
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
     _check_names(values, files)
+    _check_data(values, files[1])
     return {
         "config_file": [str(file) for file in files],
         "tracking": str(root / "tracking.yaml"),
@@ -95,27 +105,6 @@ def bundle_line(arguments: dict[str, Any]) -> str:
     for name, value in arguments.items():
         words += [f"--{name}", value if isinstance(value, str) else repr(value)]
     return shlex.join(words)
-
-
-def parsed_overrides(rest: Sequence[str]) -> dict[str, Any]:
-    """``--ANY#CONFIG#ID VALUE`` or ``--ID=VALUE`` pairs; a value is read as YAML (1e3 too), else as text.
-
-    Raises:
-        ValueError: when a word is not part of such a pair.
-
-    Example:
-        >>> parsed_overrides(["--student_steps", "30", "--image_step_size=1e3", "--zca", "true"])
-        {'student_steps': 30, 'image_step_size': 1000.0, 'zca': True}
-    """
-    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    pairs: dict[str, Any] = {}
-    for name, value in zip(words[::2], words[1::2], strict=False):
-        if not name.startswith("--"):
-            raise ValueError(f"Expected --NAME VALUE, got {name!r}.")
-        pairs[name[2:]] = _value(value)
-    if len(words) % 2:
-        raise ValueError(f"Expected a value after {words[-1]!r}.")
-    return pairs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,12 +203,6 @@ def _report(folder: Path) -> None:
     print(f"Run folder: {folder}")
 
 
-def _families(file: Path) -> list[str]:
-    """The shared files that a method's own builds on, in order."""
-    named = yaml.safe_load(file.read_text()).get("family", [])
-    return [named] if isinstance(named, str) else list(named)
-
-
 def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
     """MONAI takes any name as a new one; a misspelt setting must not pass for a setting."""
     known = sorted({name for file in files for name in yaml.safe_load(file.read_text())})
@@ -231,22 +214,14 @@ def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
             raise ValueError(f"Expected a name of the configuration, got --{name}. {hint}")
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1 takes 1e3 for text; people mean a number."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _value(text: str) -> Any:
-    if text.startswith(("$", "@", "%")):  # an expression or a reference, whatever YAML would make of it
-        return text
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return text
+def _check_data(values: dict[str, Any], file: Path) -> None:
+    """Without this a forgotten folder would be taken for the working directory."""
+    text = file.read_text()
+    given = {**yaml.safe_load(text), **values}
+    for name in ("dataset_dir", "dataset_file"):
+        if f"@{name}" in text and not given.get(name):
+            about = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
+            raise ValueError(f"Expected --{name} for the data set {file.stem}, got none. {about}")
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -1,0 +1,61 @@
+"""The command, run in this process: importing torch anew takes longer than a whole small run."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai_distill.cli import main
+
+FAST = (
+    *("--device", "cpu", "--iterations", "4", "--validate_every", "2", "--experts", "2", "--max_start_epoch", "1"),
+    *("--expert_epochs", "1", "--student_steps", "2", "--evaluation_steps", "3", "--full_steps", "3"),
+    *("--validation_steps", "2", "--students", "2", "--full_students", "2", "--width", "4", "--depth", "1"),
+)
+SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine")
+
+
+class Outcome(NamedTuple):
+    """What the shell would see."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*words: str | Path) -> Outcome:
+    """Run ``monai-distill WORDS`` and undo what the command does to the process that it thinks it owns."""
+    out, err = io.StringIO(), io.StringIO()
+    levels = {name: logging.getLogger(name).level for name in SILENCED}
+    formatted = warnings.formatwarning
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([str(word) for word in words])
+    except SystemExit as end:  # argparse
+        code = int(end.code or 0)
+    finally:
+        warnings.formatwarning = formatted
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def fast_run(folder: Path, *words: str | Path) -> Outcome:
+    """``monai-distill run`` at smoke size; later words win over the fast settings."""
+    return command("run", "--output_dir", folder, *FAST, *words)
+
+
+def read(folder: Path, name: str) -> Any:
+    """A JSON file of a run folder."""
+    return json.loads((folder / name).read_text())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

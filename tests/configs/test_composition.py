@@ -1,0 +1,195 @@
+"""The files of ``configs/`` fit together: every combination, every preset, and MONAI's own contract."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import pydoc
+import re
+from pathlib import Path
+from typing import Any
+
+import medmnist
+import pytest
+import yaml
+from monai.bundle import ConfigParser, ConfigWorkflow, ReferenceResolver
+from monai.bundle.config_item import ConfigComponent
+from monai.bundle.properties import TrainProperties
+
+import monai_distill.engines
+from monai_distill.cli import available, config_dir, config_files
+from monai_distill.engines import chosen_preset
+from monai_distill.transforms import SiameseAugment
+
+from .command import FAST
+
+ROOT = config_dir()
+DATASETS, METHODS, NETWORKS = available("datasets"), available("methods"), available("networks")
+OWN_FILES = {"folder", "npz", "table", "digits", "mhist", "covid", "mnist", "cifar10"}
+
+
+def files(dataset: str, network: str = "convnet", method: str = "mtt") -> list[str]:
+    return [str(file) for file in config_files(dataset, network, method)]
+
+
+def parsed(dataset: str, network: str = "convnet", method: str = "mtt") -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config(files(dataset, network, method))
+    parser.parse()
+    return parser
+
+
+def content(kind: str, name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / kind / f"{name}.yaml").read_text())  # type: ignore[no-any-return]
+
+
+def dangling(parser: ConfigParser) -> list[str]:
+    """References to ids that no file has."""
+    items = parser.ref_resolver.items
+    missing = []
+    for where, item in items.items():
+        value = item.get_config()
+        if isinstance(value, str):
+            names = [name.removeprefix("@") for name in ReferenceResolver.match_refs_pattern(value)]
+            missing += [f"{where} -> {name}" for name in names if name not in items]
+    return missing
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_combination_parses_without_data_and_refers_to_nothing_that_is_not_there(
+    dataset: str, method: str
+) -> None:
+    for network in NETWORKS:
+        parser = parsed(dataset, network, method)
+        assert dangling(parser) == []
+        assert parser.get("dataset_name") == dataset
+        assert parser.get("method") == method
+
+
+def test_the_rule_on_references_finds_what_is_not_there() -> None:
+    parser = ConfigParser({"a": 1, "b": "@a", "c": "$@a + @nowhere", "d": {"e": "@a#x"}})
+    parser.parse()
+    assert dangling(parser) == ["c -> nowhere", "d::e -> a::x"]
+
+
+@pytest.mark.parametrize(
+    "dataset", ["digits", "npz", "table", "folder", "mhist", "covid", "pathmnist", "mnist", "cifar10"]
+)
+def test_every_target_names_a_callable(dataset: str) -> None:
+    parser = parsed(dataset)
+    components = {k: item for k, item in parser.ref_resolver.items.items() if isinstance(item, ConfigComponent)}
+    assert len(components) > 15
+    for where, component in components.items():
+        target = component.resolve_module_name()
+        assert callable(pydoc.locate(target) if isinstance(target, str) else target), where
+
+
+@pytest.mark.parametrize("flag", sorted(medmnist.INFO))
+def test_every_flag_of_medmnist_has_a_data_set_of_its_own_rank(flag: str) -> None:
+    config = content("datasets", flag)
+    assert config["dataset_name"] == flag
+    assert config["dataset"].get("flag", flag) == flag
+    assert config["spatial_dims"] == (3 if flag.endswith("3d") else 2)
+    left_and_right = {"organamnist", "organcmnist", "organsmnist", "organmnist3d", "chestmnist", "pneumoniamnist"}
+    assert not (flag in left_and_right and "flip" in config["allowed_operations"])
+
+
+def test_there_is_no_data_set_that_no_loader_reads() -> None:
+    assert set(DATASETS) == set(medmnist.INFO) | OWN_FILES
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_data_set_says_which_augmentations_keep_its_labels(dataset: str) -> None:
+    operations = content("datasets", dataset)["allowed_operations"]
+    assert tuple(SiameseAugment(operations).operations) == tuple(operations)
+    assert "flip" not in operations or dataset not in {"digits", "mnist", "covid", "npz", "table", "folder"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_presets_set_only_known_names_for_known_data_sets_and_every_name_is_used(method: str) -> None:
+    parser = parsed("digits", method=method)
+    presets, shared = parser.get("presets"), parser.get("shared_presets")
+    default = {**shared.get("default", {}), **presets["default"]}
+    assert (set(presets) | set(shared)) - {"default"} <= set(DATASETS)
+    for dataset in DATASETS:
+        for count in (1, 2, 10, 50):
+            assert chosen_preset(presets, dataset, count, shared).keys() == default.keys()
+    used = re.findall(r"@preset\['(\w+)'\]", "".join(Path(file).read_text() for file in files("digits", method=method)))
+    assert set(used) == default.keys()
+
+
+PRESETS = {"default": {"a": 1, "b": 2}, "digits": {1: {"a": 10}, 10: {"a": 20, "b": 30}, 50: {}}}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "count", "expected"),
+    [
+        ("digits", 1, {"a": 10, "b": 2}),
+        ("digits", 9, {"a": 10, "b": 2}),
+        ("digits", 10, {"a": 20, "b": 30}),
+        ("digits", 49, {"a": 20, "b": 30}),
+        ("digits", 1000, {"a": 1, "b": 2}),
+        ("other", 10, {"a": 1, "b": 2}),
+    ],
+)
+@pytest.mark.parametrize("keys", [int, str])  # a run folder's config.json has text for keys
+def test_the_preset_for_the_nearest_number_at_or_below_is_laid_over_the_default(
+    dataset: str, count: int, expected: dict[str, int], keys: type
+) -> None:
+    own = {keys(k): v for k, v in PRESETS["digits"].items()}
+    assert chosen_preset({**PRESETS, "digits": own}, dataset, count) == expected
+
+
+def test_below_the_smallest_number_the_smallest_holds_and_the_presets_stay_as_they_are() -> None:
+    presets = {"default": {"a": 1}, "x": {5: {"a": 2}}}
+    chosen = chosen_preset(presets, "x", 1)
+    chosen["a"] = 99
+    assert chosen_preset(presets, "x", 1) == {"a": 2}
+    assert presets == {"default": {"a": 1}, "x": {5: {"a": 2}}}
+
+
+def test_a_misspelt_name_in_a_preset_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"digits at 1 sets \['studnet_steps'\], known are \['student_steps'\]"):
+        chosen_preset({"default": {"student_steps": 1}, "digits": {1: {"studnet_steps": 1}}}, "digits", 1)
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory) -> ConfigWorkflow:
+    values = {name.removeprefix("--"): yaml.safe_load(value) for name, value in zip(FAST[::2], FAST[1::2], strict=True)}
+    folder = tmp_path_factory.mktemp("workflow")
+    versions = dict.fromkeys(["version", "monai_version", "pytorch_version", "numpy_version"], "1")
+    (folder / "metadata.json").write_text(json.dumps(versions))  # configs/ is no bundle: MONAI wants it of one
+    made = ConfigWorkflow(
+        config_file=files("digits"),
+        meta_file=str(folder / "metadata.json"),
+        workflow_type="train",
+        output_dir=str(folder / "run"),
+        **values,
+    )
+    made.initialize()
+    return made
+
+
+def test_it_is_a_training_workflow_with_every_property_that_monai_requires(workflow: ConfigWorkflow) -> None:
+    assert workflow.check_properties() == []
+    required = [name for name, about in TrainProperties.items() if about["required"]]
+    assert {"trainer", "max_epochs", "train_dataset", "train_inferer"} <= set(required)
+    for name in [name for name in required if name != "dataset_dir"]:
+        assert getattr(workflow, name) is not None, name
+    assert workflow.dataset_dir is None  # the digits need none
+
+
+def test_its_properties_are_the_objects_of_the_job(workflow: ConfigWorkflow) -> None:
+    assert isinstance(workflow.trainer, monai_distill.engines.Distiller)
+    assert isinstance(workflow.evaluator, monai_distill.engines.StudentEvaluator)
+    assert workflow.max_epochs == workflow.trainer.state.max_epochs == 2
+    assert len(workflow.train_dataset) == 1078
+    assert workflow.network_def.parameters is not None
+    assert [type(handler).__name__ for handler in workflow.train_handlers] == [
+        "ProgressBar",
+        "TensorBoardStatsHandler",
+        "ValidationHandler",
+        "History",
+        "ResumableState",
+    ]
