@@ -169,7 +169,7 @@ def _compared(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     def run(method: str, folder: Path) -> None:
         options.method, options.output_dir = method, str(folder)
         only_once = {} if method == methods[0] else {"full_students": 0}
-        values = composed(options, {"experts_root": f"{root}/experts", **only_once, **overrides})
+        values = composed(options, {"experts_root": f"{root}/experts", **overrides, **only_once})
         _run_bundle(_resumed(folder) if (folder / "config.json").exists() else values)
 
     knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}

@@ -42,7 +42,7 @@ def mean_of_right_logits(logits: Tensor, labels: Tensor) -> Tensor:
         labels: class numbers [n].
 
     Returns:
-        [n, classes], the largest logit of every row that of its class, never NaN for finite logits.
+        [n, classes], no logit of a row larger than that of its class, never NaN for finite logits.
 
     Example:
         >>> logits = torch.tensor([[[3.0, 1.0]], [[0.0, 2.0]]])

@@ -39,7 +39,7 @@ class AveragedSynthetic:
         >>> engine = Engine(lambda engine, batch: data.images.data.fill_(1))
         >>> average.attach(engine)
         >>> _ = engine.run([0, 1])
-        >>> float(average.value.images[0, 0, 0, 0])
+        >>> float(average.value.images.detach().mean())
         0.4375
     """
 
