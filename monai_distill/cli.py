@@ -65,7 +65,7 @@ def _add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
     command.add_argument("--dataset_dir", help="folder with the data")
     command.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
-    command.add_argument("--images_per_class", type=int)
+    command.add_argument("--images_per_class", type=_positive, metavar="N")
     command.add_argument("--initial_images", choices=("noise", "real", "correct"))
     command.add_argument("--seed", type=int)
     command.add_argument("--device", help="cpu, cuda or cuda:N")
@@ -78,6 +78,12 @@ def config_files(dataset: str, network: str, method: str) -> list[Path]:
     named = yaml.safe_load(own.read_text()).get("family", [])
     families = [root / "families" / f"{name}.yaml" for name in ([named] if isinstance(named, str) else named)]
     return [root / "common.yaml", root / f"datasets/{dataset}.yaml", root / f"networks/{network}.yaml", *families, own]
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return int(text)
 
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -95,15 +101,19 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
         "config_file": [str(file) for file in files],
         "tracking": str(root / "tracking.yaml"),
         "save_execute_config": f"{values['output_dir']}/config.json",
-        **values,
+        # MONAI leaves out a value of None, as if it had not been given
+        **{name: "$None" if value is None else value for name, value in values.items()},
     }
 
 
 def bundle_line(arguments: dict[str, Any]) -> str:
     """The shell line that does the same with MONAI alone."""
+    from fire.parser import DefaultParseValue  # how MONAI's command reads its words
+
     words = ["python", "-m", "monai.bundle", "run"]
     for name, value in arguments.items():
-        words += [f"--{name}", value if isinstance(value, str) else repr(value)]
+        plain = isinstance(value, str) and DefaultParseValue(value) == value  # not so for a folder named 2024
+        words += [f"--{name}", value if plain else repr(value)]
     return shlex.join(words)
 
 
@@ -118,10 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
         sys.stderr.write(f"\nInterrupted.{way_on}\n")
         return 130
-    except (ValueError, TypeError, RuntimeError, OSError) as error:
+    except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
             traceback.print_exc()
-        sys.stderr.write(f"monai-distill: error: {_innermost(error)}\n")
+        sys.stderr.write(f"monai-distill: error: {_first_outside_monai(error)}\n")
         return 1
 
 
@@ -224,7 +234,15 @@ def _check_data(values: dict[str, Any], file: Path) -> None:
             raise ValueError(f"Expected --{name} for the data set {file.stem}, got none. {about}")
 
 
-def _innermost(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
+def _first_outside_monai(error: BaseException) -> str:
+    """MONAI wraps an error once per configuration item; what was raised below that says what to do."""
+    while error.__cause__ is not None and _raised_in(error).startswith("monai."):
         error = error.__cause__
-    return error
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _raised_in(error: BaseException) -> str:
+    trace, module = error.__traceback__, ""
+    while trace is not None:
+        module, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return module

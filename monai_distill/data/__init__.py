@@ -6,6 +6,7 @@ from __future__ import annotations
 from .array_to_image import ArrayToImaged
 from .cifar10 import CIFAR10Dataset
 from .class_bank import ClassBank
+from .class_batches import ClassBatch, ClassBatches
 from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
 from .file_to_image import FileToImaged
@@ -30,6 +31,8 @@ __all__ = [
     "CIFAR10Dataset",
     "COVIDRadiographyDataset",
     "ClassBank",
+    "ClassBatch",
+    "ClassBatches",
     "DigitsDataset",
     "FileToImaged",
     "ImageFolderDataset",

@@ -17,7 +17,7 @@ def chosen_preset(
     Args:
         presets: a method's ``{"default": {...}, DATASET: {IMAGES_PER_CLASS: {...}}}``. Below the smallest number given
             the smallest holds.
-        dataset_name: name of the data set; one without presets of its own gets the default.
+        dataset_name: name of the data set; one without presets of its own, and ``default``, gets the default.
         images_per_class: the number asked for.
         shared: the same for a family of methods, each part of it overlaid by the method's. Here DATASET may also hold
             the name of another data set, whose presets it gets.
@@ -39,7 +39,7 @@ def chosen_preset(
     name = alias if isinstance(alias, str) and dataset_name not in presets else dataset_name
     default = {**family.get("default", {}), **presets["default"]}
     chosen = dict(default)
-    for layer in (family.get(name), presets.get(name)):
+    for layer in (family.get(name), presets.get(name)) if name != "default" else ():
         own = {int(k): v for k, v in layer.items()} if isinstance(layer, Mapping) else {}
         if not own:
             continue

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .activations import activations, embedding
 from .alexnet import AlexNet
 from .convnet import ConvNet
 from .described import described
@@ -11,6 +12,7 @@ from .image_classifier import ImageClassifier
 from .over_networks import over_networks, pays_to_stack
 from .resnet import ResNet18
 from .vgg import VGG11
+from .with_norm import with_norm
 
 __all__ = [
     "VGG11",
@@ -19,7 +21,10 @@ __all__ = [
     "FlatNetwork",
     "ImageClassifier",
     "ResNet18",
+    "activations",
     "described",
+    "embedding",
     "over_networks",
     "pays_to_stack",
+    "with_norm",
 ]

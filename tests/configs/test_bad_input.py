@@ -116,10 +116,12 @@ def test_more_images_per_class_than_a_class_has(run: Path, root: Path) -> None:
     assert fast_run(root / "run2", *data, "--initial_images", "noise").code == 0  # the way out that it names
 
 
-@pytest.mark.parametrize("count", ["0", "-1"])
+@pytest.mark.parametrize("count", ["0", "-1", "1.5", "ten"])
 def test_no_image_per_class(run: Path, count: str) -> None:
     outcome = fast_run(run, "--images_per_class", count)
-    refused(outcome, run, "images_per_class", "at least 1", count)
+    assert outcome.code == 2
+    assert f"--images_per_class: expected a whole number of at least 1, got {count}" in outcome.err
+    assert not run.exists()
 
 
 def test_a_table_without_the_columns(run: Path, root: Path) -> None:
@@ -172,7 +174,7 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
     ("words", "says"),
     [
         (("--iterations", "0"), ("at least 1",)),
-        (("--validate_every", "0"), ("zero",)),
+        (("--validate_every", "0"), ("epoch_length of at least 1, got 4 and 0",)),
         (("--experts", "0"), ("at least 1 expert",)),
         (("--students", "0"), ("students of at least 1",)),
         (("--student_steps", "0"), ("at least 1",)),
@@ -181,16 +183,19 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
         (("--device", "no-such-device"), ("no-such-device",)),
         (("--augment#rotation_degres", "3"), ("rotation_degres",)),
         (("--width", "@no_such_id"), ("no_such_id",)),
-        (("--width", "$1 +"), ("1 +",)),
+        (("--width", "$1 +"), ("invalid syntax",)),
     ],
 )
 def test_a_setting_that_cannot_be(run: Path, words: tuple[str, ...], says: tuple[str, ...]) -> None:
     refused(fast_run(run, *words), run, *says)
 
 
-def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(run: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
+    run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     outcome = fast_run(run, "--image_step_size", "1e30")
     refused(outcome, run, "is not finite at iteration 2", "(loss nan)", "Lower image_step_size")
+    assert [record.name for record in caplog.records if record.name.startswith("ignite")] == []  # would say it again
     state = torch.load(run / "state.pt", weights_only=True)
     assert state["trainer"]["iteration"] == len(state["history"]["iterations"]) == 1
     assert all(bool(torch.isfinite(tensor).all()) for tensor in state["synthetic"].values())

@@ -122,7 +122,7 @@ def test_of_a_volume_the_middle_slice_is_shown(tmp_path: Path, monkeypatch: pyte
 
 
 def test_pixel_values_are_shown_not_what_the_network_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = torch.zeros(1, 3, 4, 4)
+    images = torch.full((1, 3, 4, 4), 0.3)
     images[:, 0] = torch.linspace(-1, 1, 16).reshape(4, 4)
     undo = Standardize(mean=[0.0, 0.0, 0.0], std=[1.0, 5.0, 5.0])
     plain = SyntheticDataset(images, torch.tensor([0]), ["a"])

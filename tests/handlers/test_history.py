@@ -46,6 +46,7 @@ def test_a_loaded_history_goes_on_and_the_saved_state_stays_as_it_was() -> None:
     first.attach(trainer)
     trainer.run([0, 0], max_epochs=1)
     state = first.state_dict()
+    trainer.run([0, 0], max_epochs=2)
     trainer, validator = engines()
     second = History(validator)
     second.load_state_dict(state)

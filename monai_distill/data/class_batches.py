@@ -1,0 +1,68 @@
+"""Batches of real images of every class, by iteration number."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from monai_distill.randomness import seeded_generator
+
+from .class_bank import ClassBank
+
+__all__ = ["ClassBatch", "ClassBatches"]
+
+
+class ClassBatch(NamedTuple):
+    """Real images [n, channels, *spatial] and their labels [n], class after class; ``counts`` has one entry a class."""
+
+    iteration: int
+    images: Tensor
+    labels: Tensor
+    counts: tuple[int, ...]
+
+
+class ClassBatches:
+    """Draws random images of every class: ``batches[i]`` is the same whenever and wherever it is asked for.
+
+    References:
+        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023, algorithm 1.
+
+    Deviation: a class smaller than the batch gives all its images, each once, and does not make the batches of the
+    others smaller (the originals crash or repeat). With ``equal`` it gives as many as the others, each image once
+    before any comes twice, so that the classes can be stacked.
+
+    Args:
+        bank: the training images.
+        batch_per_class: images of every class in a batch, at most or (``equal``) exactly.
+        seed: seed of the run.
+        equal: whether a class smaller than the batch repeats images.
+
+    Raises:
+        ValueError: for an empty batch, or a class without images.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(4, 1, 4, 4), torch.tensor([0, 1, 1, 1]), ["rare", "common"])
+        >>> ClassBatches(bank, 2, seed=0)[7].labels
+        tensor([0, 1, 1])
+        >>> ClassBatches(bank, 2, seed=0, equal=True)[7].labels
+        tensor([0, 0, 1, 1])
+    """
+
+    def __init__(self, bank: ClassBank, batch_per_class: int, *, seed: int, equal: bool = False) -> None:
+        if batch_per_class < 1:
+            raise ValueError(f"Expected batch_per_class of at least 1, got {batch_per_class}.")
+        empty = [name for name, count in zip(bank.class_names, bank.counts, strict=True) if not count]
+        if empty:
+            raise ValueError(f"Expected training images of every class, got none of {empty}. Drop these classes.")
+        self.bank = bank
+        self.counts = tuple(batch_per_class if equal else min(batch_per_class, count) for count in bank.counts)
+        self.seed = seed
+
+    def __getitem__(self, iteration: int) -> ClassBatch:
+        generator = seeded_generator(self.seed, "class batch", iteration)
+        drawn = [self.bank.draw_indices(c, count, generator) for c, count in enumerate(self.counts)]
+        rows = torch.cat(drawn)
+        return ClassBatch(iteration, self.bank.images[rows], self.bank.labels[rows], self.counts)

@@ -1,0 +1,72 @@
+"""Sums and counts per class, and the distance between the means that they stand for."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["ClassSums", "class_mean_distance", "class_sums"]
+
+
+class ClassSums(NamedTuple):
+    """Sums [classes, F] and counts [classes] of per-image vectors.
+
+    Kept instead of means, because sums of shards add up to the sum and means of unequal shards do not: a data-parallel
+    run all-reduces both tensors.
+
+    Example:
+        >>> left, right = (class_sums(torch.ones(n, 2), torch.zeros(n, dtype=torch.long), 1) for n in (1, 3))
+        >>> left.plus(right).counts
+        tensor([4.])
+    """
+
+    sums: Tensor
+    counts: Tensor
+
+    def plus(self, other: ClassSums) -> ClassSums:
+        """The sums and counts of both together."""
+        return ClassSums(self.sums + other.sums, self.counts + other.counts)
+
+
+def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
+    """Add up per-image vectors by class, on their own device and without a transfer.
+
+    Args:
+        values: one vector per image, [n, F].
+        labels: class numbers [n].
+        num_classes: rows of the result; a class without images has sum and count 0.
+
+    Example:
+        >>> class_sums(torch.tensor([[1.0], [2.0], [4.0]]), torch.tensor([0, 1, 0]), 3)
+        ClassSums(sums=tensor([[5.],
+                [2.],
+                [0.]]), counts=tensor([2., 1., 0.]))
+    """
+    sums = values.new_zeros(num_classes, values.shape[1]).index_add(0, labels, values)
+    counts = values.new_zeros(num_classes).index_add(0, labels, values.new_ones(len(labels)))
+    return ClassSums(sums, counts)
+
+
+def class_mean_distance(real: ClassSums, synthetic: ClassSums) -> Tensor:
+    """Sum over classes of the squared distance between the two class means; a class absent on a side adds nothing.
+
+    Raises:
+        ValueError: when the two disagree in classes or features.
+
+    Example:
+        >>> labels = torch.tensor([0, 0])
+        >>> real = class_sums(torch.tensor([[1.0], [3.0]]), labels, 1)
+        >>> class_mean_distance(real, class_sums(torch.zeros(2, 1), labels, 1))
+        tensor(4.)
+    """
+    if real.sums.shape != synthetic.sums.shape:
+        raise ValueError(
+            f"Expected sums of one shape [classes, features], got {tuple(real.sums.shape)} and "
+            f"{tuple(synthetic.sums.shape)}. Use one network and one image size for both."
+        )
+    present = (real.counts > 0) & (synthetic.counts > 0)
+    means = [side.sums / side.counts.clamp(min=1)[:, None] for side in (real, synthetic)]
+    return torch.where(present, (means[0] - means[1]).square().sum(dim=1), 0.0).sum()

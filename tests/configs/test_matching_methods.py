@@ -1,0 +1,129 @@
+"""Every preset of the distribution and gradient matching methods loads and runs through the command."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.bundle import ConfigParser
+from PIL import Image
+
+from monai_distill.cli import composed, config_dir, main
+from monai_distill.data import SyntheticDataset
+
+from .conftest import SMALLEST
+
+METHODS = ("dm", "datadam", "datadam_paper", "dc", "dsa")
+
+
+def presets(method: str) -> dict[str, Any]:
+    found: dict[str, Any] = ConfigParser.load_config_file(config_dir() / "methods" / f"{method}.yaml")["presets"]
+    return found
+
+
+def cases() -> Iterator[tuple[str, str, int]]:
+    for method in METHODS:
+        seen: list[Any] = []  # some data sets share their presets
+        for name, own in presets(method).items():
+            if own not in seen:
+                seen.append(own)
+                yield from ((method, name, count) for count in (own if name != "default" else [1]))
+
+
+CASES = list(cases())
+
+
+@pytest.mark.parametrize(("method", "name", "count"), CASES)
+def test_every_preset_runs_three_iterations(
+    run: Callable[..., dict[str, Any]], method: str, name: str, count: int
+) -> None:
+    scores = run(method, preset_of=name.replace("default", "published"), images_per_class=min(count, 10))
+    saved = SyntheticDataset.load(scores["folder"])
+    assert len(saved) == 3 * min(count, 10)
+    assert float(saved.step_size.detach()) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_published_defaults_are_one_name_away(method: str) -> None:
+    options = argparse.Namespace(dataset="mnist", network="convnet", method=method, dataset_dir="x", dataset_file=None)
+    for name in ("images_per_class", "initial_images", "output_dir", "seed", "device"):
+        setattr(options, name, None)
+    parser = ConfigParser()
+    files = composed(options, {})["config_file"]
+    parser.read_config(ConfigParser.load_config_files(files) | {"preset_of": "published", "images_per_class": 10})
+    parser.parse()
+    assert parser.get_parsed_content("width") == 128
+    expected = {"dm": 20000, "datadam": 20000, "datadam_paper": 8000, "dc": 10000, "dsa": 10000}
+    assert parser.get_parsed_content("iterations") == expected[method]
+    assert parser.get_parsed_content("initial_images") == ("noise" if method == "dc" else "real")
+
+
+@pytest.mark.parametrize("method", ["dm", "dsa"])
+def test_an_interrupted_run_ends_bit_identical(
+    run: Callable[..., dict[str, Any]], method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"images_per_class": 2, "batch_per_class": 5, "iterations": 6, "validate_every": 2}
+    extra = {"outer_steps": 4, "inner_epochs": 2} if method == "dsa" else {}
+    whole = run(method, **settings, **extra)["folder"]
+    # The same run is killed inside its second epoch: its state is the one saved after the third iteration.
+    folder = whole.with_name("killed")
+    words = ["run", "--method", method, "--output_dir", str(folder), "--device", "cpu", "--dataset", "npz"]
+    executed = json.loads((whole / "config.json").read_text())
+    for name in (*SMALLEST, *settings, *extra, "dataset_dir", "dataset_file"):
+        words += [f"--{name}", str(executed[name])]
+    words += ["--resumable_state#interval", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("monai_distill.engines.Distiller._step", _failing_after(3))
+        assert main(words) == 1
+    assert torch.load(folder / "state.pt", weights_only=True)["trainer"]["iteration"] == 3
+    assert main(["resume", str(folder)]) == 0
+    first, second = SyntheticDataset.load(whole), SyntheticDataset.load(folder)
+    assert torch.equal(first.images, second.images)
+
+
+def _failing_after(iterations: int) -> Callable[..., None]:
+    from monai_distill.engines import Distiller
+
+    step = Distiller._step
+
+    def stepped(self: Distiller, iteration: int, loss: torch.Tensor) -> None:
+        if iteration > iterations:
+            raise OSError("killed")
+        step(self, iteration, loss)
+
+    return stepped
+
+
+def test_batch_norm_is_refused_for_a_network_without_the_choice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--method", "datadam", "--network", "vgg11", "--output_dir", str(tmp_path / "x"), "--device", "cpu"]
+    assert main(words) == 1
+    assert "argument norm to set to 'batch', got VGG11. Set it to null." in capsys.readouterr().err
+
+
+def test_datadam_runs_on_the_layout_of_mhist_with_the_course_settings(
+    run: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    root = tmp_path / "mhist"
+    (root / "images").mkdir(parents=True)
+    rows = ["Image Name,Majority Vote Label,Number of Annotators who Selected SSA (Out of 7),Partition"]
+    for i in range(36):
+        pixels = np.random.RandomState(i).randint(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "images" / f"MHIST_{i:03d}.png")
+        label, votes = ("SSA", 6) if i % 3 == 0 else ("HP", 1)
+        rows.append(f"MHIST_{i:03d}.png,{label},{votes},{'train' if i < 27 else 'test'}")
+    (root / "annotations.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    scores = run(
+        "datadam", dataset="mhist", dataset_dir=root, dataset_file=None, image_size="[16, 16]", images_per_class=2
+    )
+    executed = json.loads((scores["folder"] / "manifest.json").read_text())["settings"]["method"]
+    assert (executed["batch_per_class"], executed["image_step_size"], executed["embedding_weight"]) == (128, 0.1, 0.01)
+    assert {"accuracy", "balanced_accuracy", "auroc"} <= set(scores["distilled"])
