@@ -88,7 +88,6 @@ def _positive(text: str) -> int:
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run."""
-    root = config_dir()
     files = config_files(options.dataset, options.network, options.method)
     knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
     values = {**knobs, **overrides}
@@ -99,7 +98,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     _check_data(values, files[1])
     return {
         "config_file": [str(file) for file in files],
-        "tracking": str(root / "tracking.yaml"),
+        "tracking": str(config_dir() / "tracking.yaml"),
         "save_execute_config": f"{values['output_dir']}/config.json",
         # MONAI leaves out a value of None, as if it had not been given
         **{name: "$None" if value is None else value for name, value in values.items()},

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import pydoc
 import re
-from pathlib import Path
 from typing import Any
 
 import medmnist
@@ -55,8 +54,9 @@ def dangling(parser: ConfigParser) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize(
+    ("dataset", "method"), [*((dataset, "mtt") for dataset in DATASETS), *(("digits", method) for method in METHODS)]
+)
 def test_every_combination_parses_without_data_and_refers_to_nothing_that_is_not_there(
     dataset: str, method: str
 ) -> None:
@@ -115,7 +115,10 @@ def test_presets_set_only_known_names_for_known_data_sets_and_every_name_is_used
     for dataset in DATASETS:
         for count in (1, 2, 10, 50):
             assert chosen_preset(presets, dataset, count, shared).keys() == default.keys()
-    used = re.findall(r"@preset\['(\w+)'\]", "".join(Path(file).read_text() for file in files("digits", method=method)))
+    composed = json.dumps(
+        ConfigParser.load_config_files(files("digits", method=method))
+    )  # a later file may replace an id
+    used = re.findall(r"@preset\['(\w+)'\]", composed)
     assert set(used) == default.keys()
 
 

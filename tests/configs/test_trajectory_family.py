@@ -222,10 +222,12 @@ def test_experts_of_another_recipe_are_refused_and_of_the_same_shared(tmp_path: 
 
 
 def test_a_preset_of_another_kind_of_image_runs_on_what_the_data_are(tmp_path: Path) -> None:
-    words = ("--preset_of", "cifar10", "--average_decay", "0.5")  # colour, whitened, three blocks deep
+    words = ("--preset_of", "cifar10", "--zca", "true")  # settings of colour images, whitened
     outcome = fast_run(tmp_path / "run", "--method", "ftd", *words)
     assert outcome.code == 0, outcome.err
-    assert read(tmp_path / "run", "manifest.json")["preprocessing"]["_target_"].endswith("ZCAWhitening")
+    manifest = read(tmp_path / "run", "manifest.json")
+    assert manifest["preprocessing"]["_target_"].endswith("ZCAWhitening")
+    assert manifest["settings"]["method"]["average_decay"] == 0.9999
 
 
 def test_a_class_that_no_expert_gets_right_is_told_and_never_nan(tmp_path: Path) -> None:
