@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from .overrides import parsed_overrides
+
 __all__ = ["main"]
 
 KNOBS = ("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device")
@@ -41,43 +43,47 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--traceback", **shown)
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="experts, distillation, scores, run folder", allow_abbrev=False)
-    run.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
     run.add_argument("--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`")
-    run.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
-    run.add_argument("--dataset_dir", help="folder with the data")
-    run.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
-    run.add_argument("--images_per_class", type=_positive, metavar="N")
-    run.add_argument("--initial_images", choices=("noise", "real"))
     run.add_argument("--output_dir", help="run folder; must be new")
-    run.add_argument("--seed", type=int)
-    run.add_argument("--device", help="cpu, cuda or cuda:N")
-    run.add_argument("--traceback", default=argparse.SUPPRESS, **shown)  # after `run` as well as before it
     run.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
+    compare = commands.add_parser("compare", help="several methods, one table; run again to go on", allow_abbrev=False)
+    compare.add_argument(
+        "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
+    )
+    compare.add_argument("--output_dir", required=True, help="folder of the run folders, their experts and the table")
+    for command in (run, compare):
+        _add_run_arguments(command)
+        command.add_argument("--traceback", default=argparse.SUPPRESS, **shown)  # after `run` as well as before it
     for name, text in (("resume", "go on with an interrupted run"), ("evaluate", "score a run's set anew")):
         commands.add_parser(name, help=text).add_argument("run", type=Path, help="run folder")
     commands.add_parser("list", help="data sets, methods and networks")
     return top
 
 
+def _add_run_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
+    command.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
+    command.add_argument("--dataset_dir", help="folder with the data")
+    command.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
+    command.add_argument("--images_per_class", type=_positive, metavar="N")
+    command.add_argument("--initial_images", choices=("noise", "real", "correct"))
+    command.add_argument("--seed", type=int)
+    command.add_argument("--device", help="cpu, cuda or cuda:N")
+
+
+def config_files(dataset: str, network: str, method: str) -> list[Path]:
+    """The files of a run, later ones over earlier ones; a method's file names the families that it builds on."""
+    root = config_dir()
+    own = root / "methods" / f"{method}.yaml"
+    named = yaml.safe_load(own.read_text()).get("family", [])
+    families = [root / "families" / f"{name}.yaml" for name in ([named] if isinstance(named, str) else named)]
+    return [root / "common.yaml", root / f"datasets/{dataset}.yaml", root / f"networks/{network}.yaml", *families, own]
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
-
-
-def config_files(dataset: str, network: str, method: str) -> list[Path]:
-    """The files of a job in the order in which they are loaded: what several methods share comes before the method."""
-    root = config_dir()
-    own = root / "methods" / f"{method}.yaml"
-    family = yaml.safe_load(own.read_text()).get("family")
-    shared = [root / "families" / f"{family}.yaml"] if family else []
-    return [
-        root / "common.yaml",
-        root / "datasets" / f"{dataset}.yaml",
-        root / "networks" / f"{network}.yaml",
-        *shared,
-        own,
-    ]
 
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -110,27 +116,6 @@ def bundle_line(arguments: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
-def parsed_overrides(rest: Sequence[str]) -> dict[str, Any]:
-    """``--ANY#CONFIG#ID VALUE`` or ``--ID=VALUE`` pairs; a value is read as YAML (1e3 too), else as text.
-
-    Raises:
-        ValueError: when a word is not part of such a pair.
-
-    Example:
-        >>> parsed_overrides(["--student_steps", "30", "--image_step_size=1e3", "--zca", "true"])
-        {'student_steps': 30, 'image_step_size': 1000.0, 'zca': True}
-    """
-    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    pairs: dict[str, Any] = {}
-    for name, value in zip(words[::2], words[1::2], strict=False):
-        if not name.startswith("--"):
-            raise ValueError(f"Expected --NAME VALUE, got {name!r}.")
-        pairs[name[2:]] = _value(value)
-    if len(words) % 2:
-        raise ValueError(f"Expected a value after {words[-1]!r}.")
-    return pairs
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
@@ -150,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    if options.command == "compare":
+        return _compared(options, parsed_overrides(rest))
     if options.command != "run" and rest:
         raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")
     if options.command == "list":
@@ -164,13 +151,38 @@ def _dispatched(options: argparse.Namespace, rest: Sequence[str]) -> int:
         options.folder = _fresh(Path(values["output_dir"]), values)
     else:
         options.folder = options.run
-        file = options.run / "config.json"
-        if not file.is_file():
-            raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
-        extra = {"resume": True} if options.command == "resume" else {"run_id": "evaluate", "resume": True}
-        values = {"config_file": str(file), "output_dir": str(options.run), **extra}
+        values = _resumed(options.run) | ({"run_id": "evaluate"} if options.command == "evaluate" else {})
     _run_bundle(values)
     _report(options.folder)
+    return 0
+
+
+def _resumed(folder: Path) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for going on with a run."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
+    return {"config_file": str(file), "output_dir": str(folder), "resume": True}
+
+
+def _compared(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
+    """Run or go on with every method in a folder of its own, then put them side by side."""
+    from monai_distill.export import compare_methods
+
+    methods = [name for name in dict.fromkeys(options.methods.split(",")) if name != "random"]
+    unknown = sorted(set(methods) - set(available("methods")))
+    if unknown:
+        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
+    root = options.output_dir
+
+    def run(method: str, folder: Path) -> None:
+        options.method, options.output_dir = method, str(folder)
+        only_once = {} if method == methods[0] else {"full_students": 0}
+        values = composed(options, {"experts_root": f"{root}/experts", **overrides, **only_once})
+        _run_bundle(_resumed(folder) if (folder / "config.json").exists() else values)
+
+    knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
+    print(compare_methods(root, methods, run, asked={**knobs, **overrides}))
     return 0
 
 
@@ -219,24 +231,6 @@ def _check_data(values: dict[str, Any], file: Path) -> None:
         if f"@{name}" in text and not given.get(name):
             about = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
             raise ValueError(f"Expected --{name} for the data set {file.stem}, got none. {about}")
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1 takes 1e3 for text; people mean a number."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _value(text: str) -> Any:
-    if text.startswith(("$", "@", "%")):  # an expression or a reference, whatever YAML would make of it
-        return text
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError:
-        return text
 
 
 def _first_outside_monai(error: BaseException) -> str:

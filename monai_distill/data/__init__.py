@@ -12,7 +12,8 @@ from .digits import DigitsDataset
 from .file_to_image import FileToImaged
 from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
-from .initial_images import noise_images, random_subset, real_images
+from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
+from .job_folder import job_folder
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
 from .mnist import MNISTDataset
@@ -48,9 +49,11 @@ __all__ = [
     "SyntheticDataset",
     "TrajectoryStore",
     "check_patient_overlap",
+    "job_folder",
     "noise_images",
     "patient_split",
     "random_subset",
     "real_images",
+    "refuse_small_classes",
     "stratified_split",
 ]

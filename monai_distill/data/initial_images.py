@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .class_bank import ClassBank
 
-__all__ = ["noise_images", "random_subset", "real_images"]
+__all__ = ["noise_images", "random_subset", "real_images", "refuse_small_classes"]
 
 
 def noise_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -46,13 +46,25 @@ def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generat
         >>> real_images(bank, 1, torch.Generator())[1]
         tensor([0, 1])
     """
+    refuse_small_classes(bank, images_per_class)
+    return random_subset(bank, images_per_class, generator)
+
+
+def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
+    """Do nothing when every class has that many images.
+
+    Raises:
+        ValueError: when one has fewer, with its name.
+
+    Example:
+        >>> refuse_small_classes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]), 1)
+    """
     small = [f"{bank.class_names[c]} has {n}" for c, n in enumerate(bank.counts) if n < images_per_class]
     if small:
         raise ValueError(
             f"Expected at least {images_per_class} training images in every class, got fewer: {', '.join(small)}. "
             "Lower images_per_class, or use initial_images noise."
         )
-    return random_subset(bank, images_per_class, generator)
 
 
 def random_subset(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -16,23 +16,25 @@ __all__ = ["Segment", "SegmentSampler"]
 
 
 class Segment(NamedTuple):
-    """A piece of a trajectory: an expert's parameters at one epoch and some epochs later."""
+    """A piece of a trajectory: an expert's parameters at one epoch, some epochs later and, when asked for, between."""
 
     iteration: int
     expert: int
     epoch: int
     start: Tensor
     target: Tensor
+    middle: Tensor | None = None
 
 
 class SegmentSampler:
     """Draws segments by iteration number: ``sampler[i]`` is the same whenever and wherever it is asked for.
 
-    Experts come in shuffled rounds, start epochs uniformly from 0 to ``max_start_epoch - 1`` (T+ of the papers is
-    exclusive).
+    Experts come in shuffled rounds, start epochs uniformly from ``min_start_epoch`` to an upper bound minus one (the
+    bounds T+ of the papers are exclusive). The bound may grow linearly with the iterations.
 
     References:
-        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
+        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1. Guo et al.,
+        Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024 (window and ramp).
 
     Args:
         store: the experts' trajectories.
@@ -40,9 +42,14 @@ class SegmentSampler:
         expert_epochs: epochs from start to target (M).
         seed: seed of the run.
         device: where the segments are put.
+        min_start_epoch: the first start epoch that is drawn (T-).
+        first_max_start_epoch: the upper bound at iteration 0; None for T+ from the beginning.
+        ramp_iterations: the iteration at which the upper bound has grown to T+; 0 for no ramp.
+        middle: whether segments hold the parameters M // 2 epochs after the start, too.
 
     Raises:
-        ValueError: when the store does not keep the epochs that could be drawn.
+        ValueError: when the store does not keep the epochs that could be drawn, the window is empty or half a ramp is
+            given.
 
     Example:
         >>> import tempfile
@@ -60,6 +67,10 @@ class SegmentSampler:
         expert_epochs: int,
         seed: int,
         device: torch.device | str = "cpu",
+        min_start_epoch: int = 0,
+        first_max_start_epoch: int | None = None,
+        ramp_iterations: int = 0,
+        middle: bool = False,
     ) -> None:
         needed = max_start_epoch + expert_epochs
         if max_start_epoch < 1 or expert_epochs < 1 or needed > store.shape[1]:
@@ -68,17 +79,41 @@ class SegmentSampler:
                 "(the snapshots "
                 f"kept), got {max_start_epoch} and {expert_epochs}. Train the experts for at least {needed - 1} epochs."
             )
+        first = max_start_epoch if first_max_start_epoch is None else first_max_start_epoch
+        if not 0 <= min_start_epoch < first <= max_start_epoch:
+            raise ValueError(
+                "Expected 0 <= min_start_epoch < first_max_start_epoch <= max_start_epoch (upper bounds are "
+                f"exclusive), got {min_start_epoch}, {first_max_start_epoch} and {max_start_epoch}."
+            )
+        if (first_max_start_epoch is not None) != (ramp_iterations > 0) or ramp_iterations < 0:
+            raise ValueError(
+                "Expected first_max_start_epoch and ramp_iterations (above 0) together or neither, got "
+                f"{first_max_start_epoch} and {ramp_iterations}."
+            )
         self.store = store
+        self.min_start_epoch = min_start_epoch
+        self.first_max_start_epoch = first
         self.max_start_epoch = max_start_epoch
+        self.ramp_iterations = ramp_iterations
         self.expert_epochs = expert_epochs
+        self.middle = middle
         self.seed = seed
         self.device = device
+
+    def bound(self, iteration: int) -> int:
+        """The first start epoch that is not drawn at ``iteration``."""
+        if not self.ramp_iterations:
+            return self.max_start_epoch
+        grown = (self.max_start_epoch - self.first_max_start_epoch) * iteration // self.ramp_iterations
+        return min(self.max_start_epoch, self.first_max_start_epoch + grown)
 
     def __getitem__(self, iteration: int) -> Segment:
         round_number, place = divmod(iteration, self.store.shape[0])
         order = torch.randperm(self.store.shape[0], generator=seeded_generator(self.seed, "expert order", round_number))
         expert = int(order[place])
         generator = seeded_generator(self.seed, "start epoch", iteration)
-        epoch = int(torch.randint(self.max_start_epoch, (1,), generator=generator))
+        epoch = int(torch.randint(self.min_start_epoch, self.bound(iteration), (1,), generator=generator))
         start, target = self.store.segment(expert, epoch, epoch + self.expert_epochs, self.device)
-        return Segment(iteration, expert, epoch, start, target)
+        half_way = epoch + self.expert_epochs // 2
+        middle = self.store.snapshot(expert, half_way, self.device) if self.middle else None
+        return Segment(iteration, expert, epoch, start, target, middle)

@@ -118,13 +118,22 @@ class TrajectoryStore:
         Raises:
             ValueError: when the expert is not finished or an epoch is not kept.
         """
-        if expert not in self.history:
-            raise ValueError(f"Expert {expert} is not finished; finished are {self.finished}. Train the experts first.")
         if not 0 <= start < stop < self.shape[1]:
             raise ValueError(f"Expected epochs 0 <= start < stop <= {self.shape[1] - 1}, got {start} and {stop}.")
+        return self.snapshot(expert, start, device), self.snapshot(expert, stop, device)
+
+    def snapshot(self, expert: int, epoch: int, device: torch.device | str = "cpu") -> Tensor:
+        """The parameters [P] of one expert after ``epoch`` epochs; -1 means the last one kept.
+
+        Raises:
+            ValueError: when the expert is not finished or the epoch is not kept.
+        """
+        if expert not in self.history:
+            raise ValueError(f"Expert {expert} is not finished; finished are {self.finished}. Train the experts first.")
+        if not -1 <= epoch < self.shape[1]:
+            raise ValueError(f"Expected an epoch from 0 to {self.shape[1] - 1}, or -1 for the last, got {epoch}.")
         rows = np.memmap(self.array_file, dtype="<f4", mode="r", shape=self.shape)
-        first, last = (torch.from_numpy(np.array(rows[expert, epoch])).to(device) for epoch in (start, stop))
-        return first, last
+        return torch.from_numpy(np.array(rows[expert, epoch])).to(device)
 
     def _adopt(self, manifest: dict[str, Any]) -> None:
         found = {**manifest["job"], "shape": manifest["shape"]}

@@ -3,12 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .curriculum import Curriculum
+from .difficulty import image_difficulty
 from .distiller import Distiller
 from .distribution_matching import DistributionMatching, attention_features, embedding_features
 from .expert_trainer import ExpertTrainer, plain_direction
+from .flat_trajectory import FlatDirection
 from .freed_memory import keep_freed_memory
 from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
+from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
 from .presets import chosen_preset
 from .scorecard import Scorecard
 from .student_evaluator import StudentEvaluator
@@ -17,9 +21,11 @@ from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
 __all__ = [
+    "Curriculum",
     "Distiller",
     "DistributionMatching",
     "ExpertTrainer",
+    "FlatDirection",
     "GradientMatching",
     "Scorecard",
     "StudentEvaluator",
@@ -28,9 +34,14 @@ __all__ = [
     "attention_features",
     "chosen_preset",
     "classification_loss",
+    "correct_images",
     "embedding_features",
+    "expert_labels",
+    "expert_logits",
     "graph_bytes",
+    "image_difficulty",
     "keep_freed_memory",
+    "mean_of_right_logits",
     "network_loops",
     "plain_direction",
     "unrolled_gradient",

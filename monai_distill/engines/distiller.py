@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
+from ignite.engine import Events
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
 from torch import Tensor
@@ -44,10 +46,13 @@ class Distiller(Trainer):  # type: ignore[misc]
         step_size_ratio: the learned step size grows or shrinks at most by this factor in one iteration. The first
             losses are large
             and would otherwise throw it to its minimum, where the images get no gradient and the run is lost.
-        train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "step_size", "iteration"}``.
+        gate: an iteration whose loss is above this value changes nothing: no step, momentum as it was (Guo et al., ICLR
+            2024); None for no gate. When no iteration of an epoch passes, a warning says so.
+        train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "step_size", "iteration",
+            "gated"}``, the last 1 for an iteration that changed nothing.
 
     Raises:
-        ValueError: when either is below 1.
+        ValueError: when either is below 1, or the gate is not above 0.
         RuntimeError: from ``run`` when the loss or a gradient is not finite. The synthetic set is left at its last
             good state.
 
@@ -71,6 +76,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         epoch_length: int,
         min_step_size: float = 1e-5,
         step_size_ratio: float = 1.25,
+        gate: float | None = None,
         train_handlers: Any = None,
     ) -> None:
         if not (step_size_ratio > 1 and min_step_size > 0):
@@ -82,12 +88,16 @@ class Distiller(Trainer):  # type: ignore[misc]
             raise ValueError(
                 f"Expected max_epochs and epoch_length of at least 1, got {max_epochs} and {epoch_length}."
             )
+        if gate is not None and not gate > 0:
+            raise ValueError(f"Expected a gate above 0, or null for none, got {gate}.")
         self.synthetic = synthetic
         self.objective = objective
         self.draws = train_data_loader
         self.optimizer = optimizer
         self.min_step_size = min_step_size
         self.step_size_ratio = step_size_ratio
+        self.gate = gate
+        self._passed = True
         super().__init__(
             device=synthetic.images.device,
             max_epochs=max_epochs,
@@ -96,6 +106,9 @@ class Distiller(Trainer):  # type: ignore[misc]
             handlers=train_handlers,
             decollate=False,
         )
+        if gate is not None:
+            self.add_event_handler(Events.EPOCH_STARTED, lambda engine: setattr(self, "_passed", False))
+            self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_shut)
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
         loss, gradients = self.objective(self.synthetic, batchdata)
@@ -108,13 +121,25 @@ class Distiller(Trainer):  # type: ignore[misc]
             if name in gradients:
                 parameter.grad = gradients[name].detach().to(parameter.dtype)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        self._step(engine.state.iteration, loss)
+        gated = self.gate is not None and float(loss) > self.gate
+        if not gated:
+            self._step(engine.state.iteration, loss)
+            self._passed = True
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return {
             "loss": float(loss),
             "step_size": float(self.synthetic.step_size.detach()),
             "iteration": float(engine.state.iteration),
+            "gated": float(gated),
         }
+
+    def _warn_if_shut(self, engine: Any) -> None:
+        if not self._passed:
+            warnings.warn(
+                f"No iteration of epoch {engine.state.epoch} had a loss below the gate {self.gate}: nothing was "
+                "learned. Raise the gate, or the students' step size.",
+                stacklevel=2,
+            )
 
     def _step(self, iteration: int, loss: Tensor) -> None:
         parameters = list(self.synthetic.parameters())

@@ -58,6 +58,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         at_once: experts per group.
         seed: seed of the run.
         direction: maps (gradient function, parameters [P]) to the step's direction [P].
+        curriculum: maps an epoch (from 0) to the positions [m] of the images seen in it; None for all in every epoch.
         together: whether a group runs in one call; by default whatever is faster on the device.
         handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on
             training images.
@@ -79,6 +80,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         at_once: int = 5,
         seed: int = 0,
         direction: Callable[[GradientFunction, Tensor], Tensor] = plain_direction,
+        curriculum: Callable[[int], Tensor] | None = None,
         together: bool | None = None,
         handlers: Any = None,
     ) -> None:
@@ -96,6 +98,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.batch_size = batch_size
         self.seed = seed
         self.direction = direction
+        self.curriculum = curriculum
         self.together = pays_to_stack(bank.images, batch_size) if together is None else together
         missing = [e for e in range(store.shape[0]) if e not in store.finished]
         self.groups = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
@@ -123,9 +126,11 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self._history: list[list[dict[str, float]]] = [[] for _ in self._experts]
 
     def _iteration(self, engine: Any, batchdata: int) -> dict[str, float]:
-        epoch, count = batchdata, len(self.bank)
+        epoch = batchdata
+        positions = torch.arange(len(self.bank)) if self.curriculum is None else self.curriculum(epoch).cpu()
+        count = len(positions)
         generators = [seeded_generator(self.seed, "expert", e, "epoch", epoch) for e in self._experts]
-        orders = torch.stack([torch.randperm(count, generator=g) for g in generators])
+        orders = torch.stack([positions[torch.randperm(count, generator=g)] for g in generators])
         tallies = []
         for low in range(0, count, self.batch_size):
             rows = orders[:, low : low + self.batch_size].to(self.bank.device)

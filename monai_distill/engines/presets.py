@@ -9,14 +9,18 @@ from typing import Any
 __all__ = ["chosen_preset"]
 
 
-def chosen_preset(presets: Mapping[str, Any], dataset_name: str, images_per_class: int) -> dict[str, Any]:
+def chosen_preset(
+    presets: Mapping[str, Any], dataset_name: str, images_per_class: int, shared: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The ``default`` preset, overlaid by the data set's own for the nearest number of images per class at or below.
 
     Args:
-        presets: ``{"default": {...}, DATASET: {IMAGES_PER_CLASS: {...}}}``. Below the smallest number given the
-            smallest holds.
+        presets: a method's ``{"default": {...}, DATASET: {IMAGES_PER_CLASS: {...}}}``. Below the smallest number given
+            the smallest holds.
         dataset_name: name of the data set; one without presets of its own, and ``default``, gets the default.
         images_per_class: the number asked for.
+        shared: the same for a family of methods, each part of it overlaid by the method's. Here DATASET may also hold
+            the name of another data set, whose presets it gets.
 
     Raises:
         ValueError: when a preset sets a name that the default lacks: a misspelt name must not pass for a setting.
@@ -26,13 +30,22 @@ def chosen_preset(presets: Mapping[str, Any], dataset_name: str, images_per_clas
         >>> presets = {"default": {"student_steps": 20}, "digits": digits}
         >>> [chosen_preset(presets, *ask)["student_steps"] for ask in (("digits", 5), ("digits", 10), ("other", 10))]
         [10, 30, 20]
+        >>> family = {"eights": "digits", "digits": {1: {"student_steps": 40}}}
+        >>> chosen_preset({"default": {"student_steps": 20}}, "eights", 1, family)
+        {'student_steps': 40}
     """
-    default = dict(presets["default"])
-    own = {int(k): v for k, v in presets.get(dataset_name, {}).items()} if dataset_name != "default" else {}
-    if not own:
-        return default
-    nearest = max((k for k in own if k <= images_per_class), default=min(own))
-    unknown = sorted(set(own[nearest]) - set(default))
-    if unknown:
-        raise ValueError(f"The preset of {dataset_name} at {nearest} sets {unknown}, known are {sorted(default)}.")
-    return {**default, **own[nearest]}
+    family = shared or {}
+    alias = family.get(dataset_name)
+    name = alias if isinstance(alias, str) and dataset_name not in presets else dataset_name
+    default = {**family.get("default", {}), **presets["default"]}
+    chosen = dict(default)
+    for layer in (family.get(name), presets.get(name)) if name != "default" else ():
+        own = {int(k): v for k, v in layer.items()} if isinstance(layer, Mapping) else {}
+        if not own:
+            continue
+        nearest = max((k for k in own if k <= images_per_class), default=min(own))
+        unknown = sorted(set(own[nearest]) - set(default))
+        if unknown:
+            raise ValueError(f"The preset of {dataset_name} at {nearest} sets {unknown}, known are {sorted(default)}.")
+        chosen |= own[nearest]
+    return chosen

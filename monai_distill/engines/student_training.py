@@ -17,8 +17,10 @@ from monai_distill.transforms import SiameseAugment
 __all__ = ["StudentTraining", "classification_loss"]
 
 
-def classification_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def classification_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
     """Mean cross-entropy of logits [B, K] against class numbers [B] or target logits [B, K] (their softmax is meant).
+
+    Both softmaxes are taken of logits divided by ``temperature``; the loss is not multiplied by its square.
 
     Example:
         >>> hard = classification_loss(torch.eye(2), torch.tensor([0, 1]))
@@ -26,7 +28,8 @@ def classification_loss(logits: Tensor, targets: Tensor) -> Tensor:
         >>> bool(torch.isclose(hard, soft))
         True
     """
-    return F.cross_entropy(logits, targets.softmax(dim=1) if targets.is_floating_point() else targets)
+    soft = (targets / temperature).softmax(dim=1) if targets.is_floating_point() else targets
+    return F.cross_entropy(logits / temperature, soft)
 
 
 class StudentTraining:
@@ -48,9 +51,10 @@ class StudentTraining:
         drop_at: fraction of the steps after which the step size is dropped.
         drop: the factor.
         together: whether the students run in one call; by default whatever is faster on the device.
+        temperature: of the softmax in the students' loss (see :func:`classification_loss`).
 
     Raises:
-        ValueError: for no steps or an empty batch.
+        ValueError: for no steps, an empty batch or a temperature that is not above 0.
 
     Example:
         >>> StudentTraining(SiameseAugment(()), steps=10).config()["steps"]
@@ -68,9 +72,13 @@ class StudentTraining:
         drop_at: float = 0.5,
         drop: float = 0.1,
         together: bool | None = None,
+        temperature: float = 1.0,
     ) -> None:
-        if steps < 1 or batch_size < 1:
-            raise ValueError(f"Expected at least 1 step and 1 image per batch, got {steps} and {batch_size}.")
+        if steps < 1 or batch_size < 1 or not temperature > 0:
+            raise ValueError(
+                f"Expected at least 1 step and 1 image per batch and a temperature above 0, got {steps}, {batch_size} "
+                f"and {temperature}."
+            )
         self.augment = augment
         self.steps = steps
         self.batch_size = batch_size
@@ -79,6 +87,7 @@ class StudentTraining:
         self.drop_at = drop_at
         self.drop = drop
         self.together = together
+        self.temperature = temperature
 
     def config(self) -> dict[str, Any]:
         """The protocol as plain JSON values."""
@@ -89,6 +98,7 @@ class StudentTraining:
             "momentum": self.momentum,
             "weight_decay": self.weight_decay,
             "drop": f"x {self.drop} after {self.drop_at} of the steps",
+            "temperature": self.temperature,
             "augmentation": self.augment.config(),
         }
 
@@ -116,7 +126,7 @@ class StudentTraining:
         """
         together = pays_to_stack(images, self.batch_size) if self.together is None else self.together
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
-        gradient = _gradient(network)
+        gradient = _gradient(network, self.temperature)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
@@ -142,9 +152,9 @@ class StudentTraining:
         return torch.stack([self.augment.apply(batch, draw) for batch, draw in zip(batches, draws, strict=True)])
 
 
-def _gradient(network: FlatNetwork) -> Callable[..., Tensor]:
+def _gradient(network: FlatNetwork, temperature: float) -> Callable[..., Tensor]:
     def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        return classification_loss(network(parameters, images), targets)
+        return classification_loss(network(parameters, images), targets, temperature)
 
     gradient: Callable[..., Tensor] = torch.func.grad(loss)
     return gradient

@@ -40,11 +40,15 @@ class TrajectoryMatching:
         chunk: student steps whose graph is held at once; None for as many as ``memory_budget`` allows.
         memory_budget: MiB for the graph of one chunk; the choice depends on nothing else, so that a resumed run makes
             it again.
-        loss: function of (states, start, target) to a scalar.
+        loss: function of (states, segment) to a scalar.
+        truncated: the truncated gradient of Cui et al. 2023 instead of the exact one, for comparison.
+        teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every
+            iteration (Cui et al. 2023); the set's own labels get no gradient then.
+        temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         seed: seed of the run.
 
     Raises:
-        ValueError: for no steps or an empty batch.
+        ValueError: for no steps, an empty batch or a temperature that is not above 0.
 
     Example:
         >>> from monai_distill.networks import ConvNet
@@ -65,13 +69,18 @@ class TrajectoryMatching:
         batch_size: int | None = None,
         chunk: int | None = None,
         memory_budget: float = 2048.0,
-        loss: Callable[[Sequence[Tensor], Tensor, Tensor], Tensor] | None = None,
+        loss: Callable[[Sequence[Tensor], Segment], Tensor] | None = None,
+        truncated: bool = False,
+        teacher_labels: bool = False,
+        temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
         if student_steps < 1 or (batch_size is not None and batch_size < 1):
             raise ValueError(
                 f"Expected at least 1 student step and 1 image per batch, got {student_steps}, {batch_size}."
             )
+        if not temperature > 0:
+            raise ValueError(f"Expected a temperature above 0, got {temperature}.")
         self.network = network
         self.augment = augment
         self.student_steps = student_steps
@@ -79,18 +88,22 @@ class TrajectoryMatching:
         self.chunk = chunk
         self.memory_budget = memory_budget
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
+        self.truncated = truncated
+        self.teacher_labels = teacher_labels
+        self.temperature = temperature
         self.seed = seed
 
     def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
         batches, draws = self._planned(synthetic, batch.iteration)
         named = dict(synthetic.named_parameters())
+        fixed = self._fixed_labels(synthetic, batch)
 
         def step(state: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
             values = dict(zip(named, leaves, strict=True))
             rows = batches[number]
             images = self.augment.apply(values["images"][rows], draws[number])
-            targets = values["label_logits"][rows] if synthetic.soft else synthetic.labels[rows]
+            targets = (values["label_logits"] if fixed is None else fixed)[rows]
             with self._replayable(batch.iteration, number):
                 return state - values["step_size"] * self._gradient(state, images, targets)
 
@@ -101,10 +114,17 @@ class TrajectoryMatching:
             batch.start,
             list(named.values()),
             self.student_steps,
-            lambda states: self.loss(states, batch.start, batch.target),
+            lambda states: self.loss(states, batch),
             self.chunk,
+            self.truncated,
         )
         return value, dict(zip(named, gradients, strict=True))
+
+    def _fixed_labels(self, synthetic: SyntheticDataset, batch: Segment) -> Tensor | None:
+        """The students' targets where these are not learned: class numbers [n], or the expert's logits [n, classes]."""
+        if self.teacher_labels:
+            return self.network.predict(batch.target, synthetic.images.detach())
+        return None if synthetic.soft else synthetic.labels
 
     def _replayable(self, iteration: int, number: int) -> contextlib.AbstractContextManager[None]:
         """A step is computed more than once; dropout must drop the same every time."""
@@ -116,7 +136,7 @@ class TrajectoryMatching:
         graph = torch.is_grad_enabled() and (images.requires_grad or state.requires_grad or targets.requires_grad)
         with torch.enable_grad():
             vector = state if state.requires_grad else state.detach().requires_grad_()
-            loss = classification_loss(self.network(vector, images), targets)
+            loss = classification_loss(self.network(vector, images), targets, self.temperature)
             return torch.autograd.grad(loss, vector, create_graph=graph)[0]
 
     def _affordable(self, step: Callable[[Sequence[Tensor]], Tensor], leaves: Sequence[Tensor]) -> int:

@@ -15,7 +15,13 @@ StateLoss = Callable[[Sequence[Tensor]], Tensor]
 
 
 def unrolled_gradient(
-    step: StudentStep, start: Tensor, leaves: Sequence[Tensor], steps: int, loss: StateLoss, chunk: int
+    step: StudentStep,
+    start: Tensor,
+    leaves: Sequence[Tensor],
+    steps: int,
+    loss: StateLoss,
+    chunk: int,
+    truncated: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
     """Loss of the student states after ``steps`` steps and its exact gradient with respect to ``leaves``.
 
@@ -34,6 +40,9 @@ def unrolled_gradient(
         steps: number of steps N, at least 1.
         loss: function of the N + 1 states to a scalar; it may use any of them.
         chunk: steps per replay, 1 to N (larger is taken as N).
+        truncated: the derivative of a step's state by the state before it is taken for the identity (Cui et al.,
+            Scaling Up Dataset Distillation to ImageNet-1K with Constant Memory, ICML 2023): an estimate, for
+            comparison, exact for one step; ``chunk`` does not matter then.
 
     Returns:
         The detached loss and one gradient per leaf (zeros where the loss does not depend on it).
@@ -50,7 +59,7 @@ def unrolled_gradient(
     """
     if steps < 1 or chunk < 1:
         raise ValueError(f"Expected at least 1 student step and a chunk of at least 1, got {steps} and {chunk}.")
-    if chunk >= steps:
+    if chunk >= steps and not truncated:
         return _single_graph(step, start, leaves, steps, loss)
     states = [start.detach()]
     data = [leaf.detach() for leaf in leaves]
@@ -59,6 +68,8 @@ def unrolled_gradient(
     copies = [state.requires_grad_() for state in states]
     value = loss(copies)
     pulls = torch.autograd.grad(value, copies, allow_unused=True)
+    if truncated:
+        return value.detach(), _added_up(step, states, pulls, leaves)
     return value.detach(), _swept_back(step, states, pulls, leaves, chunk)
 
 
@@ -97,6 +108,24 @@ def _swept_back(
         own = pulls[low]
         if own is not None:
             adjoint = adjoint + own
+        for total, grad in zip(totals, grads, strict=True):
+            total += grad
+    return totals
+
+
+def _added_up(
+    step: StudentStep, states: list[Tensor], pulls: Sequence[Tensor | None], leaves: Sequence[Tensor]
+) -> list[Tensor]:
+    """As the sweep, but what a step's own state depends on is forgotten: the cotangent passes unchanged."""
+    copies = [leaf.detach().requires_grad_() for leaf in leaves]
+    totals = [torch.zeros_like(copy) for copy in copies]
+    adjoint = torch.zeros_like(states[0])
+    for i in reversed(range(len(states) - 1)):
+        own = pulls[i + 1]
+        if own is not None:
+            adjoint = adjoint + own
+        end = step(states[i].detach(), copies, i)
+        grads = torch.autograd.grad(end, copies, adjoint, allow_unused=True, materialize_grads=True)
         for total, grad in zip(totals, grads, strict=True):
             total += grad
     return totals

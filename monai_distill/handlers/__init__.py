@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .averaged_synthetic import AveragedSynthetic
 from .best_synthetic import BestSynthetic
 from .history import History
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
 
-__all__ = ["BestSynthetic", "History", "ProgressBar", "ResumableState"]
+__all__ = ["AveragedSynthetic", "BestSynthetic", "History", "ProgressBar", "ResumableState"]

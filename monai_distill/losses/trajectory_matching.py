@@ -5,9 +5,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["TrajectoryMatchingLoss"]
+from .expert_piece import ExpertPiece
+
+__all__ = ["TrajectoryMatchingLoss", "relative_distance"]
+
+
+def relative_distance(state: Tensor, piece: ExpertPiece, mask: Tensor | None = None) -> Tensor:
+    """``|state - target|^2 / |start - target|^2``, both over the parameters that ``mask`` keeps.
+
+    A mask that keeps nothing, or only parameters that the expert left where they were, has no length to divide by: then
+    all parameters count, as without a mask.
+
+    Args:
+        state: the student's parameters [P].
+        piece: what the expert did.
+        mask: bool [P], True where a parameter counts; None for all.
+
+    Raises:
+        ValueError: when start and target are the same point.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> piece = SimpleNamespace(start=torch.zeros(2), target=torch.tensor([1.0, 2.0]))
+        >>> [float(relative_distance(torch.tensor([1.0, 1.0]), piece, m)) for m in (None, torch.tensor([False, True]))]
+        [0.20000000298023224, 0.25]
+    """
+    way, error = (piece.start - piece.target).square(), (state - piece.target).square()
+    if not way.sum() > 0:
+        raise ValueError("The expert did not move between start and target: its snapshots are equal. Train it anew.")
+    if mask is None or not (way * mask).sum() > 0:
+        return error.sum() / way.sum()
+    return torch.where(mask, error, 0).sum() / torch.where(mask, way, 0).sum()
 
 
 class TrajectoryMatchingLoss(nn.Module):
@@ -23,23 +54,17 @@ class TrajectoryMatchingLoss(nn.Module):
         ValueError: from ``forward`` when start and target are the same point.
 
     Example:
-        >>> import torch
-        >>> start, target = torch.zeros(4), torch.ones(4)
-        >>> TrajectoryMatchingLoss()([start, 0.5 * target], start, target)
+        >>> from types import SimpleNamespace
+        >>> piece = SimpleNamespace(start=torch.zeros(4), target=torch.ones(4))
+        >>> TrajectoryMatchingLoss()([piece.start, 0.5 * piece.target], piece)
         tensor(0.2500)
     """
 
-    def forward(self, states: Sequence[Tensor], start: Tensor, target: Tensor) -> Tensor:
+    def forward(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
         """Return the loss, a scalar.
 
         Args:
             states: the student's parameters [P] before the first and after every step.
-            start: the expert's parameters [P] from which the student set out.
-            target: the expert's parameters [P] some epochs later.
+            piece: what the expert did.
         """
-        way = (start - target).square().sum()
-        if not way > 0:
-            raise ValueError(
-                "The expert did not move between start and target: its snapshots are equal. Train it anew."
-            )
-        return (states[-1] - target).square().sum() / way
+        return relative_distance(states[-1], piece)

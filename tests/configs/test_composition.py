@@ -108,16 +108,18 @@ def test_a_data_set_says_which_augmentations_keep_its_labels(dataset: str) -> No
 
 @pytest.mark.parametrize("method", METHODS)
 def test_presets_set_only_known_names_for_known_data_sets_and_every_name_is_used(method: str) -> None:
-    presets = content("methods", method)["presets"]
-    assert set(presets) - {"default"} <= set(DATASETS)
+    parser = parsed("digits", method=method)
+    presets, shared = parser.get("presets"), parser.get("shared_presets")
+    default = {**shared.get("default", {}), **presets["default"]}
+    assert (set(presets) | set(shared)) - {"default"} <= set(DATASETS)
     for dataset in DATASETS:
         for count in (1, 2, 10, 50):
-            assert chosen_preset(presets, dataset, count).keys() == presets["default"].keys()
+            assert chosen_preset(presets, dataset, count, shared).keys() == default.keys()
     composed = json.dumps(
         ConfigParser.load_config_files(files("digits", method=method))
     )  # a later file may replace an id
     used = re.findall(r"@preset\['(\w+)'\]", composed)
-    assert set(used) == set(presets["default"])
+    assert set(used) == default.keys()
 
 
 PRESETS = {"default": {"a": 1, "b": 2}, "digits": {1: {"a": 10}, 10: {"a": 20, "b": 30}, 50: {}}}

@@ -71,6 +71,59 @@ def test_epochs_beyond_the_kept_ones_are_refused(
         SegmentSampler(store, max_start_epoch=max_start_epoch, expert_epochs=expert_epochs, seed=0)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_the_middle_is_the_row_half_way_when_asked_for(store: TrajectoryStore, length: int) -> None:
+    sampler = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0, middle=True)
+    plain = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0)
+    for iteration in range(10):
+        segment = sampler[iteration]
+        assert segment.middle is not None
+        assert segment.middle.tolist() == [segment.expert, segment.epoch + length // 2]
+        assert plain[iteration].middle is None
+        assert plain[iteration][:3] == segment[:3]
+
+
+def test_the_window_begins_at_its_lower_bound(store: TrajectoryStore) -> None:
+    sampler = SegmentSampler(store, min_start_epoch=2, max_start_epoch=5, expert_epochs=1, seed=0)
+    assert {sampler[i].epoch for i in range(80)} == {2, 3, 4}
+
+
+def _reference_bound(iteration: int, first: int, last: int, ramp: int) -> int:
+    return min(last, first + int((last - first) * iteration / ramp))
+
+
+@pytest.mark.parametrize(("first", "last", "ramp"), [(1, 6, 50), (2, 5, 7), (5, 5, 10), (1, 6, 1)])
+def test_the_upper_bound_grows_linearly_from_its_first_value_to_the_last(
+    store: TrajectoryStore, first: int, last: int, ramp: int
+) -> None:
+    sampler = SegmentSampler(
+        store, max_start_epoch=last, first_max_start_epoch=first, ramp_iterations=ramp, expert_epochs=1, seed=0
+    )
+    bounds = [sampler.bound(i) for i in range(3 * ramp)]
+    assert bounds == [_reference_bound(i, first, last, ramp) for i in range(3 * ramp)]
+    assert (bounds[0], bounds[ramp], bounds[-1]) == (first, last, last)
+    assert all(sampler[i].epoch < bounds[i] for i in range(3 * ramp))
+    late = {sampler[i].epoch for i in range(ramp, ramp + 100)}
+    assert late == set(range(last))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"min_start_epoch": 4},
+        {"min_start_epoch": -1},
+        {"first_max_start_epoch": 5, "ramp_iterations": 3},
+        {"min_start_epoch": 2, "first_max_start_epoch": 2, "ramp_iterations": 3},
+        {"first_max_start_epoch": 2},
+        {"ramp_iterations": 3},
+        {"first_max_start_epoch": 2, "ramp_iterations": -3},
+    ],
+)
+def test_an_empty_window_or_half_a_ramp_is_refused(store: TrajectoryStore, settings: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        SegmentSampler(store, max_start_epoch=4, expert_epochs=1, seed=0, **settings)  # type: ignore[arg-type]
+
+
 def test_an_unfinished_expert_is_refused(tmp_path: Path) -> None:
     store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=2, parameters=2)
     with pytest.raises(ValueError, match="not finished"):

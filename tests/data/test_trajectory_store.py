@@ -242,3 +242,14 @@ def test_a_manifest_without_its_array_is_refused_with_a_way_out(store: Trajector
     store.array_file.unlink()
     with pytest.raises((ValueError, RuntimeError), match="Delete"):
         open_store(store.directory)
+
+
+def test_a_snapshot_is_a_row_and_minus_one_the_last(tmp_path: Path) -> None:
+    store = TrajectoryStore(tmp_path / "rows", {}, experts=2, snapshots=3, parameters=2)
+    store.write(1, torch.arange(6.0).reshape(3, 2), [])
+    assert [store.snapshot(1, epoch).tolist() for epoch in (0, 2, -1)] == [[0.0, 1.0], [4.0, 5.0], [4.0, 5.0]]
+    for epoch in (3, -2):
+        with pytest.raises(ValueError, match="Expected an epoch from 0 to 2"):
+            store.snapshot(1, epoch)
+    with pytest.raises(ValueError, match="Expert 0 is not finished"):
+        store.snapshot(0, 0)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -219,7 +220,7 @@ def test_outputs_are_plain_floats(make: Callable[..., Distiller]) -> None:
     distiller = make(max_epochs=1, epoch_length=2)
     distiller.run()
     output = distiller.state.output
-    assert sorted(output) == ["iteration", "loss", "step_size"]
+    assert sorted(output) == ["gated", "iteration", "loss", "step_size"]
     assert {type(value) for value in output.values()} == {float}
     assert output["iteration"] == 2.0
     assert output["step_size"] == float(distiller.synthetic.step_size.detach())
@@ -313,3 +314,48 @@ def test_parameters_without_a_gradient_are_not_stepped(make: Callable[..., Disti
 def test_no_iterations_are_refused(make: Callable[..., Distiller], settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         make(**settings)
+
+
+def test_an_iteration_above_the_gate_changes_nothing_not_even_the_momentum(make: Callable[..., Distiller]) -> None:
+    losses = iter([0.5, 2.0, 1.0, 1.5, 0.9, 3.0, 1.0, 1.1])
+    distiller = make(max_epochs=2, gate=1.0)
+    inner = distiller.objective
+    distiller.objective = lambda data, draw: (torch.tensor(next(losses)), inner(data, draw)[1])
+    seen: list[tuple[float, float, list[Tensor]]] = []
+    distiller.add_event_handler(
+        Events.ITERATION_COMPLETED,
+        lambda e: seen.append((e.state.output["loss"], e.state.output["gated"], state_of(e))),
+    )
+    distiller.run()
+    assert [gated for _, gated, _ in seen] == [0, 1, 0, 1, 0, 1, 0, 1]
+    for before, after in itertools.pairwise(seen):
+        assert same(before[2], after[2]) is (after[1] == 1)
+    passed = [0, 2, 4, 6]  # the same as a loop that never met the others
+    twin = make()
+    for iteration in passed:
+        _, gradients = twin.objective(twin.synthetic, twin.draws[iteration])
+        for name, parameter in twin.synthetic.named_parameters():
+            parameter.grad = gradients[name]
+        twin.optimizer.step()
+    assert same(state_of(twin), state_of(distiller))
+
+
+def test_an_epoch_in_which_nothing_passes_the_gate_is_told(make: Callable[..., Distiller]) -> None:
+    distiller = make(max_epochs=2, gate=1e-6)
+    before = distiller.synthetic.images.detach().clone()
+    with pytest.warns(UserWarning, match=r"No iteration of epoch \d had a loss below the gate 1e-06") as caught:
+        distiller.run()
+    assert len(caught) == 2
+    assert torch.equal(before, distiller.synthetic.images)
+
+
+@pytest.mark.parametrize("gate", [0.0, -1.0, float("nan")])
+def test_a_gate_that_nothing_can_pass_is_refused(make: Callable[..., Distiller], gate: float) -> None:
+    with pytest.raises(ValueError, match="gate above 0"):
+        make(gate=gate)
+
+
+def test_a_gate_lets_no_nan_pass(make: Callable[..., Distiller]) -> None:
+    distiller = make(gate=1.0, objective=lambda data, draw: (torch.tensor(float("nan")), {}))
+    with pytest.raises(RuntimeError, match="not finite"):
+        distiller.run()

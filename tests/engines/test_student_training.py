@@ -76,6 +76,28 @@ def test_the_loss_is_cross_entropy_to_the_class_or_to_the_softmax_of_logits(soft
     torch.testing.assert_close(classification_loss(logits, targets), expected)
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_temperature_divides_the_logits_on_both_sides(soft: bool) -> None:
+    logits, other = torch.randn(2, 6, 4, generator=seeded_generator(0), dtype=torch.float64)
+    targets = 3 * other if soft else torch.tensor([0, 3, 1, 1, 2, 0])
+    expected = classification_loss(logits / 5, targets / 5 if soft else targets)
+    torch.testing.assert_close(classification_loss(logits, targets, 5.0), expected)
+
+
+def test_students_learn_at_the_temperature(network: FlatNetwork, bank: ClassBank) -> None:
+    cold, warm = (StudentTraining(SiameseAugment(()), steps=1, weight_decay=0.0, temperature=t) for t in (1.0, 1e4))
+    start = network.initial(SEEDS[0])
+    moves = [p(network, bank.images, bank.labels, 0.1, SEEDS[:1])[0] - start for p in (cold, warm)]
+    assert float(moves[1].norm()) < 1e-3 * float(moves[0].norm())  # the gradient goes as one over the temperature
+    assert warm.config()["temperature"] == 1e4
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_a_temperature_that_is_not_above_zero_is_refused(temperature: float) -> None:
+    with pytest.raises(ValueError, match="temperature above 0"):
+        StudentTraining(SiameseAugment(()), temperature=temperature)
+
+
 def test_adding_a_constant_to_target_logits_changes_nothing() -> None:
     logits, targets = torch.randn(2, 6, 4, generator=seeded_generator(0), dtype=torch.float64)
     torch.testing.assert_close(classification_loss(logits, targets + 5), classification_loss(logits, targets))

@@ -12,6 +12,14 @@ from torch import Tensor
 
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.engines.trajectory_matching import TrajectoryMatching
+from monai_distill.losses import (
+    AnglePenalty,
+    GrowingMaskLoss,
+    MaskedTrajectoryLoss,
+    NearestStepLoss,
+    deep_layers,
+    largest_errors,
+)
 from monai_distill.networks import ConvNet, FlatNetwork
 from monai_distill.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
@@ -112,7 +120,7 @@ def test_every_chunk_equals_the_naive_unroll(which: str, batch_size: int | None,
     for chunk in (1, 3, STEPS):
         match = objective(module, chunk=chunk, batch_size=batch_size)
         if which != "last":  # the default loss is the last state's
-            match.loss = lambda states, start, target: LOSSES[which](states, segment)
+            match.loss = lambda states, piece: LOSSES[which](states, segment)
         value, gradients = match(synthetic, segment)
         assert float(value) == pytest.approx(float(expected_value), rel=TOLERANCE[dtype])
         assert_same(gradients, expected, TOLERANCE[dtype])
@@ -214,7 +222,7 @@ def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
     module, synthetic, segment = make(torch.float64, soft=False)
     seen: list[Tensor] = []
 
-    def keep(states: Sequence[Tensor], start: Tensor, target: Tensor) -> Tensor:
+    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
         seen.extend(state.detach() for state in states)
         return _ratio(states[-1], segment)
 
@@ -238,3 +246,126 @@ def test_a_network_with_dropout_has_one_gradient_for_every_chunk() -> None:
         for chunk in (1, STEPS)
     ]
     assert_same(*gradients, 1e-10)
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    return float(F.cosine_similarity(one.flatten(), other.flatten(), dim=0))
+
+
+@pytest.mark.parametrize(("steps", "low", "high"), [(1, 1 - 1e-12, 1.0 + 1e-12), (20, 0.1, 0.9995)])
+def test_the_truncated_gradient_is_exact_for_one_step_and_an_estimate_for_twenty(
+    steps: int, low: float, high: float
+) -> None:
+    module, synthetic, segment = make()
+    synthetic.step_size.data.fill_(0.5)
+    exact, truncated = (objective(module, student_steps=steps, truncated=t)(synthetic, segment) for t in (False, True))
+    torch.testing.assert_close(exact[0], truncated[0])
+    assert low < cosine(exact[1]["images"], truncated[1]["images"]) <= high
+
+
+def test_the_truncated_step_size_gradient_is_the_one_at_fixed_directions() -> None:
+    """Cui et al.: |theta_0 - alpha G - theta*|^2 / |theta_0 - theta*|^2 with the sum G of the gradients constant."""
+    module, synthetic, segment = make()
+    seen: list[Tensor] = []
+
+    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
+        seen[:] = [state.detach() for state in states]
+        return _ratio(states[-1], piece)
+
+    gradient = objective(module, truncated=True, loss=keep)(synthetic, segment)[1]["step_size"]
+    alpha = synthetic.step_size.detach().clone().requires_grad_()
+    total = (seen[0] - seen[-1]) / alpha.detach()
+    (expected,) = torch.autograd.grad(_ratio(segment.start - alpha * total, segment), alpha)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("chunk", [1, STEPS])
+def test_teacher_labels_are_the_target_s_predictions_of_the_images_as_they_are(chunk: int) -> None:
+    module, synthetic, segment = make(soft=False)
+    found = objective(module, teacher_labels=True, chunk=chunk)(synthetic, segment)
+    with torch.no_grad():
+        predicted = FlatNetwork(module)(segment.target, synthetic.images)
+    given = SyntheticDataset(
+        synthetic.images.detach(), synthetic.labels, ["a", "b", "c"], step_size=0.05, label_logits=predicted
+    ).to(torch.float64)
+    given.label_logits.data = predicted
+    expected = objective(module, chunk=chunk)(given, segment)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-6, atol=0)
+    for name in ("images", "step_size"):
+        torch.testing.assert_close(found[1][name], expected[1][name], rtol=1e-5, atol=1e-10)
+
+
+def test_with_teacher_labels_the_set_s_own_get_no_gradient() -> None:
+    module, synthetic, segment = make(soft=True)
+    gradients = objective(module, teacher_labels=True)(synthetic, segment)[1]
+    assert float(gradients["label_logits"].abs().max()) == 0.0
+    assert float(gradients["images"].abs().max()) > 0.0
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_temperature_divides_the_students_logits_and_those_of_the_labels(soft: bool) -> None:
+    module, synthetic, segment = make(soft=soft)
+    found = objective(module, temperature=4.0)(synthetic, segment)
+
+    def cooler() -> torch.nn.Module:
+        return torch.nn.Sequential(module(), Scaled(0.25))
+
+    if soft:
+        synthetic.label_logits.data /= 4
+    match = TrajectoryMatching(FlatNetwork(cooler), SiameseAugment(), student_steps=STEPS)
+    expected = match(synthetic, segment)
+    torch.testing.assert_close(found[0], expected[0])
+    torch.testing.assert_close(found[1]["images"], expected[1]["images"])
+    if soft:
+        torch.testing.assert_close(found[1]["label_logits"], expected[1]["label_logits"] / 4)
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_the_nearest_step_has_the_gradient_of_an_unroll_that_ends_there(norm: int) -> None:
+    module, synthetic, segment = make()
+    synthetic.step_size.data.fill_(0.3)
+    seen: list[Tensor] = []
+
+    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
+        seen[:] = [state.detach() for state in states]
+        return _ratio(states[-1], piece)
+
+    objective(module, loss=keep)(synthetic, segment)
+    segment = segment._replace(target=seen[3] + 0.01 * segment.target)  # so that step 3 comes nearest
+    nearest = NearestStepLoss(norm)
+    assert nearest.chosen(seen, segment.target) == 3
+    expected = objective(module, loss=lambda states, piece: _ratio(states[3], piece))(synthetic, segment)
+    for chunk in (1, 2, STEPS):
+        found = objective(module, loss=nearest, chunk=chunk)(synthetic, segment)
+        torch.testing.assert_close(found[0], expected[0])
+        assert_same(found[1], expected[1], 1e-10)
+
+
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_masks_and_the_angle_penalty_have_one_gradient_for_every_chunk(chunk: int) -> None:
+    module, synthetic, segment = make()
+    network = FlatNetwork(module)
+    segment = segment._replace(middle=segment.start + 0.03)
+    losses: list[Callable[[], object]] = [
+        lambda: MaskedTrajectoryLoss(largest_errors(0.5)),
+        lambda: MaskedTrajectoryLoss(deep_layers(0.5, network.shapes)),
+        lambda: GrowingMaskLoss(base=1e-3, growth=1.5, penalty=AnglePenalty(0.5)),
+    ]
+    for make_loss in losses:
+        found, whole = (objective(module, loss=make_loss(), chunk=c)(synthetic, segment) for c in (chunk, STEPS))
+        torch.testing.assert_close(found[0], whole[0])
+        assert_same(found[1], whole[1], 1e-10)
+
+
+def test_a_temperature_of_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="temperature above 0"):
+        objective(make()[0], temperature=0.0)

@@ -119,3 +119,46 @@ def test_no_steps_and_no_chunk_are_refused(steps: int, chunk: int) -> None:
     start, leaves = _leaves()
     with pytest.raises(ValueError, match="at least 1"):
         unrolled_gradient(_wavy_step, start, leaves, steps, LOSSES["last"], chunk)
+
+
+def _reference_truncated(start: Tensor, leaves: list[Tensor], pulls: dict[int, Tensor], steps: int) -> list[Tensor]:
+    """Every step on a fixed state; its derivative meets the sum of what the loss asks of all later states."""
+    states = [start]
+    for number in range(steps):
+        states.append(_wavy_step(states[-1], leaves, number))
+    totals = [torch.zeros_like(leaf) for leaf in leaves]
+    for number in range(steps):
+        later = sum(pull for state, pull in pulls.items() if state > number)
+
+        def reached(*copies: Tensor, number: int = number) -> Tensor:
+            return _wavy_step(states[number], copies, number)
+
+        _, back = torch.func.vjp(reached, *leaves)
+        totals = [total + part for total, part in zip(totals, back(later), strict=True)]
+    return totals
+
+
+@pytest.mark.parametrize("chunk", [1, 3, STEPS])
+def test_the_truncated_gradient_forgets_what_a_state_depends_on(chunk: int) -> None:
+    start, leaves = _leaves()
+    generator = seeded_generator(1, "pulls")
+    pulls = {state: torch.randn(5, generator=generator, dtype=torch.float64) for state in (3, STEPS)}
+
+    def loss(states: Sequence[Tensor]) -> Tensor:
+        return torch.stack([states[state] @ pull for state, pull in pulls.items()]).sum()
+
+    value, found = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk, truncated=True)
+    exact_value, exact = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk)
+    torch.testing.assert_close(value, exact_value)
+    for gradient, reference, other in zip(found, _reference_truncated(start, leaves, pulls, STEPS), exact, strict=True):
+        torch.testing.assert_close(gradient, reference)
+        assert float((gradient - other).norm()) > 1e-3 * float(other.norm())
+
+
+def test_truncated_and_exact_are_one_for_one_step() -> None:
+    start, leaves = _leaves()
+    exact, truncated = (
+        unrolled_gradient(_wavy_step, start, leaves, 1, LOSSES["last"], 1, truncated=t)[1] for t in (False, True)
+    )
+    for one, other in zip(exact, truncated, strict=True):
+        torch.testing.assert_close(one, other)

@@ -1,0 +1,152 @@
+"""What the experts know before any distillation: where learned labels start, and which images they get right."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from monai_distill.data import ClassBank, TrajectoryStore, refuse_small_classes
+from monai_distill.networks import FlatNetwork
+
+__all__ = ["correct_images", "expert_labels", "expert_logits", "mean_of_right_logits"]
+
+BATCH = 256
+
+
+def expert_logits(network: FlatNetwork, store: TrajectoryStore, images: Tensor) -> Tensor:
+    """Logits [experts, n, classes] of every expert's last kept snapshot on images [n, channels, *spatial].
+
+    Raises:
+        ValueError: when an expert is not finished.
+    """
+    experts = range(store.shape[0])
+    return torch.stack([_predicted(network, store.snapshot(e, -1, images.device), images) for e in experts])
+
+
+def mean_of_right_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean logits over those experts that classify an image right.
+
+    References:
+        Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024.
+
+    Deviation: for an image that no expert gets right (0 / 0 in the released program) it is the mean over all experts,
+        in which
+    the true class's logit and the largest one change places: as certain as the experts are, of the right class.
+
+    Args:
+        logits: [experts, n, classes].
+        labels: class numbers [n].
+
+    Returns:
+        [n, classes], no logit of a row larger than that of its class, never NaN for finite logits.
+
+    Example:
+        >>> logits = torch.tensor([[[3.0, 1.0]], [[0.0, 2.0]]])
+        >>> mean_of_right_logits(logits, torch.tensor([0])), mean_of_right_logits(logits[1:], torch.tensor([0]))
+        (tensor([[3., 1.]]), tensor([[2., 0.]]))
+    """
+    right = (logits.argmax(dim=2) == labels).to(logits.dtype)[:, :, None]
+    mean_of_right = (logits * right).sum(dim=0) / right.sum(dim=0).clamp_min(1)
+    mean = logits.mean(dim=0)
+    swapped = mean.scatter(1, mean.argmax(dim=1, keepdim=True), mean.gather(1, labels[:, None]))
+    swapped = swapped.scatter(1, labels[:, None], mean.max(dim=1, keepdim=True).values)
+    return torch.where(right.sum(dim=0) > 0, mean_of_right, swapped)
+
+
+def expert_labels(network: FlatNetwork, store: TrajectoryStore, images: Tensor, labels: Tensor) -> Tensor:
+    """Logits [n, classes] that learned labels start from: see :func:`mean_of_right_logits`.
+
+    Args:
+        network: the experts' architecture.
+        store: finished experts; their last kept snapshots are asked.
+        images: [n, channels, *spatial] in the networks' input space.
+        labels: class numbers [n].
+    """
+    return mean_of_right_logits(expert_logits(network, store, images), labels)
+
+
+def correct_images(
+    bank: ClassBank, images_per_class: int, generator: torch.Generator, *, network: FlatNetwork, store: TrajectoryStore
+) -> tuple[Tensor, Tensor]:
+    """Random training images of every class that an expert classifies right; as leaky as other real images.
+
+    Per class, images in random order are asked of the first expert until enough are right, then the rest of the next.
+
+    References:
+        Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024.
+
+    Deviation: a class in which all experts together get too few right is filled with its images of the highest
+        probability
+    (the released program asks for ever); one warning names such classes.
+
+    Args:
+        bank: the training images.
+        images_per_class: how many for every class.
+        generator: a CPU generator.
+        network: the experts' architecture.
+        store: finished experts; their last kept snapshots are asked.
+
+    Returns:
+        Images [classes * images_per_class, channels, *spatial] and labels, class after class.
+
+    Raises:
+        ValueError: when a class has fewer than ``images_per_class`` images.
+    """
+    refuse_small_classes(bank, images_per_class)
+    experts = [store.snapshot(e, -1, bank.device) for e in range(store.shape[0])]
+    chosen, short = [], []
+    for label in range(bank.num_classes):
+        order = bank.draw_indices(label, len(bank.indices[label]), generator)
+        right = _first_right(network, experts, bank.images, order, label, images_per_class)
+        if len(right) < images_per_class:
+            short.append(f"{bank.class_names[label]} ({len(right)} of {images_per_class})")
+            rest = order[~torch.isin(order, right)]
+            certainty = _true_class_probability(network, experts, bank.images[rest], label)
+            best = certainty.argsort(descending=True, stable=True)[: images_per_class - len(right)]
+            right = torch.cat([right, rest[best]])
+        chosen.append(right)
+    if short:
+        warnings.warn(
+            f"The experts get too few images right of: {', '.join(short)}. The images of the highest true-class "
+            "probability are taken beside them. Train the experts longer for better ones.",
+            stacklevel=2,
+        )
+    positions = torch.cat(chosen)
+    return bank.images[positions].clone(), bank.labels[positions].clone()
+
+
+def _first_right(
+    network: FlatNetwork, experts: list[Tensor], images: Tensor, order: Tensor, label: int, count: int
+) -> Tensor:
+    """The first ``count`` positions that an expert gets right, or fewer when all experts together have not so many."""
+    found, rest = order[:0], order
+    for expert in experts:
+        right = torch.zeros(len(rest), dtype=torch.bool, device=rest.device)
+        for low, logits in _batched(network, expert, images, rest):
+            right[low : low + len(logits)] = logits.argmax(dim=1) == label
+            if len(found) + int(right.sum()) >= count:
+                break  # the images further back need not be asked
+        found, rest = torch.cat([found, rest[right]])[:count], rest[~right]
+        if len(found) == count:
+            break
+    return found
+
+
+def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images: Tensor, label: int) -> Tensor:
+    return torch.stack([_predicted(network, e, images).softmax(dim=1)[:, label] for e in experts]).mean(dim=0)
+
+
+def _predicted(network: FlatNetwork, parameters: Tensor, images: Tensor) -> Tensor:
+    positions = torch.arange(len(images), device=images.device)
+    return torch.cat([logits for _, logits in _batched(network, parameters, images, positions)])
+
+
+def _batched(
+    network: FlatNetwork, parameters: Tensor, images: Tensor, positions: Tensor
+) -> Iterator[tuple[int, Tensor]]:
+    for low in range(0, len(positions), BATCH):
+        yield low, network.predict(parameters, images[positions[low : low + BATCH]])

@@ -1,0 +1,260 @@
+"""Every method of the trajectory family, from its configuration: presets, resumes, shared experts, refusals."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigParser
+
+from monai_distill.cli import config_files
+from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
+from monai_distill.engines import chosen_preset
+
+from .command import FAST, command, fast_run, read
+
+METHODS = ("mtt", "ftd", "att", "datm", "pad", "tesla", "hoptm")
+SMALL = {"width": 4, "depth": 1, "experts": 2, "expert_epochs": 1, "student_steps": 3, "validate_every": 3}
+ONCE = ("--max_start_epoch", "2", "--expert_epochs", "1")  # windows with room for a ramp
+# tiny experts get little right, which the configured fallback says
+pytestmark = pytest.mark.filterwarnings("ignore:The experts get too few", "ignore:No iteration of epoch")
+
+
+def layers(method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The method's presets and its family's."""
+    parts = [yaml.safe_load(file.read_text()) for file in config_files("digits", "convnet", method)]
+    shared: dict[str, Any] = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
+    return parts[-1]["presets"], shared
+
+
+def presets(method: str) -> Iterator[tuple[str, int]]:
+    """Every data set and number of images per class that has settings of its own, and one that has none."""
+    own, shared = layers(method)
+    yield "folder", 1
+    for dataset in sorted({*own, *shared} - {"default"}):
+        numbers = {
+            int(n) for part in (own, shared) for n in (part.get(dataset) or {}) if isinstance(part[dataset], dict)
+        }
+        yield from ((dataset, number) for number in sorted(numbers or {1}))
+
+
+def shrunk(preset: dict[str, Any]) -> dict[str, Any]:
+    """The preset at smoke size: every branch that it takes is still taken."""
+    small = {**preset, **SMALL}
+    small["min_start_epoch"] = min(preset["min_start_epoch"], 1)
+    small["first_max_start_epoch"] = None if preset["first_max_start_epoch"] is None else 2
+    small["max_start_epoch"] = 3 if small["first_max_start_epoch"] else 2
+    small["expert_train_epochs"] = None if preset["expert_train_epochs"] is None else 4
+    if "schedule" in preset:
+        small["schedule"] = {**preset["schedule"], "add_end": 1, "first_removal": 1, "second_removal": 2}
+    return small
+
+
+def all_presets() -> list[tuple[str, str, int]]:
+    return [(method, *which) for method in METHODS for which in presets(method)]
+
+
+def distinct_presets() -> list[tuple[str, str, int]]:
+    """One of all those that are equal at smoke size."""
+    found = {}
+    for method, dataset, number in all_presets():
+        own, shared = layers(method)
+        key = json.dumps([method, shrunk(chosen_preset(own, dataset, number, shared))], sort_keys=True)
+        found.setdefault(key, (method, dataset, number))
+    return list(found.values())
+
+
+def parsed(method: str, folder: Path, **values: Any) -> ConfigParser:
+    parser = ConfigParser()
+    parser.read_config([str(file) for file in config_files("digits", "convnet", method)])
+    for name, value in {"output_dir": str(folder), "device": "cpu", "experts_at_once": 2, **values}.items():
+        parser[name] = value
+    return parser
+
+
+def distilled(parser: ConfigParser) -> Any:
+    """Train the experts and distil; returns the engine."""
+    parser.get_parsed_content("prepare_objective")()
+    trainer = parser.get_parsed_content("train#trainer")
+    trainer.run()
+    return trainer
+
+
+@pytest.mark.parametrize(("method", "dataset", "number"), all_presets())
+def test_a_preset_asks_for_epochs_that_its_experts_have(method: str, dataset: str, number: int, tmp_path: Path) -> None:
+    own, shared = layers(method)
+    p = chosen_preset(own, dataset, number, shared)
+    epochs = max(p["expert_train_epochs"] or 0, p["max_start_epoch"] + p["expert_epochs"] - 1)
+    store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=epochs + 1, parameters=1)
+    names = ("min_start_epoch", "max_start_epoch", "first_max_start_epoch", "ramp_iterations", "expert_epochs")
+    sampler = SegmentSampler(store, seed=0, **{name: p[name] for name in names})
+    assert sampler.bound(p["iterations"]) == p["max_start_epoch"]
+    for name, value in p.items():
+        if isinstance(value, float | int) and name not in {"min_start_epoch", "ramp_iterations", "mask_ratio", "zca"}:
+            assert value > 0, name
+    assert not isinstance(p["image_step_size"], str)  # YAML reads 1e3 as text
+
+
+@pytest.mark.parametrize(("method", "dataset", "number"), distinct_presets())
+def test_every_preset_runs_three_iterations(method: str, dataset: str, number: int, tmp_path: Path) -> None:
+    own, shared = layers(method)
+    preset = shrunk(chosen_preset(own, dataset, number, shared)) | {"iterations": 3, "validation_steps": 2}
+    trainer = distilled(
+        parsed(method, tmp_path / "run", preset=preset, difficulty_epochs=1, validation_students=1, images_per_class=2)
+    )
+    assert trainer.state.iteration == 3
+    assert trainer.gate == preset["gate"]
+    assert all(bool(torch.isfinite(value).all()) for value in trainer.synthetic.state_dict().values())
+
+
+SAME_SIZE = {**SMALL, "validate_every": 2, "max_start_epoch": 2, "iterations": 6, "validation_students": 1}
+SMOKE = {**SAME_SIZE, "validation_steps": 2, "images_per_class": 2, "ramp_iterations": 0, "first_max_start_epoch": None}
+STATEFUL = {
+    "ftd": {"average_decay": 0.9},
+    "datm": {"ramp_iterations": 3, "first_max_start_epoch": 1, "gate": 1.5},
+    "pad": {"difficulty_epochs": 1, "gate": 2.0},
+    "hoptm": {"mask_base": 1e-6, "mask_every": 2},
+    "tesla": {"teacher_labels": True},
+    "att": {"average_decay": 0.9},
+}
+
+
+@pytest.mark.parametrize("method", STATEFUL)
+def test_a_run_interrupted_at_any_place_ends_as_one_that_was_not(method: str, tmp_path: Path) -> None:
+    values: dict[str, Any] = {**SMOKE, **STATEFUL[method]}
+
+    def outcome(parser: ConfigParser) -> list[torch.Tensor]:
+        sets = [parser.get_parsed_content(name).state_dict() for name in ("synthetic", "candidate")]
+        best = parser.get_parsed_content("best").state_dict()["kept"]
+        mask = [parser.get_parsed_content("loss").mask] if method == "hoptm" else []
+        return [tensor.clone() for part in (*sets, best) for tensor in part.values()] + mask
+
+    whole = parsed(method, tmp_path / "whole", **values)
+    distilled(whole)
+
+    def stop(engine: Engine) -> None:
+        raise InterruptedError
+
+    first = parsed(method, tmp_path / "cut", **values)
+    first.get_parsed_content("prepare_objective")()
+    trainer = first.get_parsed_content("train#trainer")
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=5), stop)
+    with pytest.raises(InterruptedError):
+        trainer.run()
+    resumed = parsed(method, tmp_path / "cut", resume=True, **values)
+    engine = distilled(resumed)
+    assert engine.state.iteration == 6
+    found, expected = outcome(resumed), outcome(whole)
+    assert len(found) == len(expected)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    if method == "hoptm":
+        assert 0 < int(expected[-1].sum()) < len(expected[-1])
+
+
+@pytest.mark.parametrize("method", ["ftd", "att"])
+def test_the_average_is_what_is_validated_and_released(method: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    outcome = fast_run(run, "--method", method, "--average_decay", "0.999999", "--image_step_size", "1e4")
+    assert outcome.code == 0, outcome.err
+    parser = parsed(method, tmp_path / "other", width=4, depth=1)
+    start = parser.get_parsed_content("start")[0]
+    released = SyntheticDataset.load(run)
+    torch.testing.assert_close(released.images.detach(), start, rtol=0, atol=1e-2)
+    state = torch.load(run / "state.pt", weights_only=True)
+    assert float((state["synthetic"]["images"] - start).abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("method", ["datm", "pad"])
+def test_learned_labels_are_released_as_logits_of_the_right_class(method: str, tmp_path: Path) -> None:
+    words = (
+        "--first_max_start_epoch",
+        "1",
+        "--label_step_size",
+        "0",
+        *(("--difficulty_epochs", "1") * (method == "pad")),
+    )
+    outcome = fast_run(tmp_path / "run", "--method", method, *words)
+    assert outcome.code == 0, outcome.err
+    released = SyntheticDataset.load(tmp_path / "run")
+    assert released.soft
+    assert torch.equal(released.label_logits.argmax(1), released.labels)
+    assert read(tmp_path / "run", "manifest.json")["initial_images"] == "correct"
+
+
+def test_the_two_masks_are_one_switch(tmp_path: Path) -> None:
+    size = 1000
+    for name, kept in (("depth", None), ("loss", size // 2)):
+        parser = parsed("pad", tmp_path, mask_by=name, mask_ratio=0.5, width=4, depth=1)
+        mask = parser.get_parsed_content("loss").mask
+        total = parser.get_parsed_content("network").size if kept is None else size
+        state = torch.arange(float(total))
+        found = mask(state, type("Piece", (), {"target": torch.zeros(total)}))
+        assert int(found.sum()) == (kept if kept is not None else 4 * 4 * 4 * 10 + 10)  # the classifier alone
+
+
+def test_a_window_beyond_the_experts_end_is_refused(tmp_path: Path) -> None:
+    outcome = fast_run(tmp_path / "run", "--method", "datm", "--first_max_start_epoch", "3", "--max_start_epoch", "2")
+    assert outcome.code == 1
+    assert "first_max_start_epoch <= max_start_epoch" in outcome.err
+    outcome = fast_run(tmp_path / "other", "--method", "mtt", "--expert_train_epochs", "1", *ONCE)
+    assert outcome.code == 1
+    assert "Train the experts for at least 2 epochs" in outcome.err
+
+
+def test_experts_of_another_recipe_are_refused_and_of_the_same_shared(tmp_path: Path) -> None:
+    experts = tmp_path / "experts"
+    assert fast_run(tmp_path / "mtt", "--expert_dir", experts).code == 0
+    before = (experts / "trajectories.f32").stat().st_mtime_ns
+    assert fast_run(tmp_path / "tesla", "--method", "tesla", "--expert_dir", experts).code == 0
+    assert (experts / "trajectories.f32").stat().st_mtime_ns == before
+    outcome = fast_run(tmp_path / "ftd", "--method", "ftd", "--expert_dir", experts)
+    assert outcome.code == 1
+    assert "made by another job (recipe: found {}, asked for" in outcome.err
+    assert "flat" in outcome.err
+
+
+def test_a_preset_of_another_kind_of_image_runs_on_what_the_data_are(tmp_path: Path) -> None:
+    words = ("--preset_of", "cifar10", "--zca", "true")  # settings of colour images, whitened
+    outcome = fast_run(tmp_path / "run", "--method", "ftd", *words)
+    assert outcome.code == 0, outcome.err
+    manifest = read(tmp_path / "run", "manifest.json")
+    assert manifest["preprocessing"]["_target_"].endswith("ZCAWhitening")
+    assert manifest["settings"]["method"]["average_decay"] == 0.9999
+
+
+def test_a_class_that_no_expert_gets_right_is_told_and_never_nan(tmp_path: Path) -> None:
+    parser = parsed("datm", tmp_path, **{**SMOKE, "expert_step_size": 1e-6, "gate": None})
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with pytest.warns(UserWarning, match="The experts get too few images right of"):
+            trainer = distilled(parser)
+    start = parser.get_parsed_content("initial_labels")
+    assert torch.equal(start.argmax(1), trainer.synthetic.labels)
+    assert all(bool(torch.isfinite(value).all()) for value in trainer.synthetic.state_dict().values())
+
+
+def test_compare_runs_shares_experts_and_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("compare", "--output_dir", out, *FAST)
+    one = command(*words, "--methods", "tesla,random")
+    assert one.code == 0, one.err
+    outcome = command(*words, "--methods", "mtt,tesla,hoptm,ftd,random")
+    assert outcome.code == 0, outcome.err
+    assert len(list((out / "experts").iterdir())) == 2  # plain and flat
+    titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines()[2:]]
+    assert titles[:4] == ["mtt", "tesla", "hoptm", "ftd"]
+    assert titles[4:] == ["random real, same size", "all training images", "most frequent class"]
+    assert "full" not in read(out / "hoptm", "scores.json")
+    assert {"compare.csv", "compare.png"} <= {path.name for path in out.iterdir()}
+    for bad, says in (("mtt,mmt", "mmt"), ("random", "at least one method")):
+        refused = command(*words, "--methods", bad)
+        assert refused.code == 1
+        assert says in refused.err

@@ -1,0 +1,110 @@
+"""Several methods side by side: what is run, what is kept, what is refused, what the files say."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from monai_distill.export import compare_methods, save_comparison
+
+NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
+ASKED = {"dataset": "digits", "images_per_class": 1}
+
+
+def scores(value: float, *controls: str, **about: Any) -> dict[str, Any]:
+    def row(mean: float) -> dict[str, Any]:
+        return {name: {"mean": mean, "std": 0.01, "values": [mean - 0.01, mean + 0.01]} for name in NAMES}
+
+    rows = {control: row(value / 2) for control in controls}
+    return {**ASKED, **about, "distilled": row(value), **rows, "prior": {"accuracy": 0.1}}
+
+
+def write(folder: Path, content: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scores.json").write_text(json.dumps(content))
+
+
+def test_the_controls_come_once_from_the_first_run_that_has_them(tmp_path: Path) -> None:
+    write(tmp_path / "mtt", scores(0.8, "random"))
+    write(tmp_path / "ftd", scores(0.6, "random", "full"))
+    table = save_comparison(tmp_path, ["ftd", "mtt"])
+    titles = [line.split("|")[1].strip() for line in table.splitlines()]
+    assert titles[2:] == ["ftd", "mtt", "random real, same size", "all training images", "most frequent class"]
+    assert (tmp_path / "compare.md").read_text() == table + "\n"
+    rows = list(csv.DictReader((tmp_path / "compare.csv").open()))
+    by_name = {(row["trained on"], row["metric"]): row for row in rows}
+    assert float(by_name["mtt", "macro_f1"]["mean"]) == 0.8
+    assert by_name["ftd", "auroc"]["values"] == "0.59 0.61"
+    assert float(by_name["random real, same size", "accuracy"]["mean"]) == 0.3
+    assert len(rows) == 4 * 4 + 1
+    with Image.open(tmp_path / "compare.png") as picture:
+        assert min(picture.size) > 100
+
+
+def test_a_score_that_is_not_known_leaves_its_cell_empty(tmp_path: Path) -> None:
+    content = scores(0.8, "random")
+    content["distilled"]["auroc"] = {"mean": None, "std": None, "values": []}
+    write(tmp_path / "mtt", content)
+    assert save_comparison(tmp_path, ["mtt"]).splitlines()[2].split("|")[5].strip() == ""
+
+
+@pytest.mark.parametrize("about", [{"dataset": "mnist"}, {"images_per_class": 10}])
+def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path, about: dict[str, Any]) -> None:
+    write(tmp_path / "mtt", scores(0.8))
+    write(tmp_path / "ftd", scores(0.8, **about))
+    with pytest.raises(ValueError, match=r"ftd has .* another output_dir"):
+        save_comparison(tmp_path, ["mtt", "ftd"])
+
+
+def test_a_run_without_scores_and_an_empty_list_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"scores\.json: that run is not finished"):
+        save_comparison(tmp_path, ["mtt"])
+    with pytest.raises(ValueError, match="at least one method"):
+        save_comparison(tmp_path, [])
+
+
+def test_only_what_has_no_scores_is_run_and_a_failure_does_not_stop_the_others(tmp_path: Path) -> None:
+    ran: list[str] = []
+    broken = True
+
+    def run(method: str, folder: Path) -> None:
+        ran.append(method)
+        if method == "ftd" and broken:
+            raise ValueError("outer") from RuntimeError("the disk is full")
+        write(folder, scores(0.5, "random", "full"))
+
+    methods = ["mtt", "ftd", "att"]
+    with (
+        pytest.warns(UserWarning, match="ftd failed: the disk is full"),
+        pytest.raises(RuntimeError, match=r"ftd did not finish[^$]*\| att"),
+    ):
+        compare_methods(tmp_path, methods, run, asked=ASKED)
+    assert ran == methods
+    broken = False
+    table = compare_methods(tmp_path, methods, run, asked=ASKED)
+    assert ran == [*methods, "ftd"]
+    assert table.count("\n") == 1 + 3 + 3
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(tmp_path: Path) -> None:
+    def run(method: str, folder: Path) -> None:
+        write(folder, scores(0.5))
+
+    compare_methods(tmp_path, ["mtt"], run, asked=ASKED)
+    with pytest.raises(ValueError, match=r"images_per_class: found 1, asked for 10.*another output_dir"):
+        compare_methods(tmp_path, ["mtt"], run, asked={**ASKED, "images_per_class": 10})
+
+
+def test_when_every_method_fails_no_table_is_written(tmp_path: Path) -> None:
+    def run(method: str, folder: Path) -> None:
+        raise RuntimeError("no")
+
+    with pytest.warns(UserWarning, match="mtt failed"), pytest.raises(RuntimeError, match="mtt did not finish"):
+        compare_methods(tmp_path, ["mtt"], run, asked=ASKED)
+    assert not (tmp_path / "compare.md").exists()
