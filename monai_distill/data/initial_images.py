@@ -75,5 +75,7 @@ def random_subset(bank: ClassBank, images_per_class: int, generator: torch.Gener
         >>> random_subset(bank, 2, torch.Generator())[1]
         tensor([0, 0, 1, 1])
     """
+    if images_per_class < 1:
+        raise ValueError(f"Expected images_per_class of at least 1, got {images_per_class}.")
     positions = torch.cat([bank.draw_indices(c, images_per_class, generator) for c in range(bank.num_classes)])
     return bank.images[positions].clone(), bank.labels[positions].clone()

@@ -89,7 +89,7 @@ class MedMNISTDataset(NPZDataset):
         if not path.is_file():
             if not self._download:
                 raise RuntimeError(
-                    f"Cannot find dataset file: {path}, please use download=True to download it, "
+                    f"Cannot find dataset file: {path}, please use download=True (--download true) to download it, "
                     f"or place the file from {self.resource} there."
                 )
             self._fetch(path)
@@ -101,7 +101,7 @@ class MedMNISTDataset(NPZDataset):
                 path,
                 f"{path} is not the published {self.file}: expected md5 {self.md5}, got {file_checksum(path, 'md5')}. "
                 "It is used as it is; scores on it must not be reported as scores on the published set. "
-                "Delete it and pass download=True for the published file.",
+                "Delete it and pass download=True (--download true) for the published file.",
             )
         if "ordinal" in self._info["task"]:
             _say_once(path, f"{self.flag} has graded labels (ordinal regression): used as plain classes, unordered.")

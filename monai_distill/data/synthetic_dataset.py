@@ -15,6 +15,8 @@ from monai.utils import optional_import
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from monai_distill.whole_file import write_whole
+
 __all__ = ["SyntheticDataset"]
 
 TENSOR_FILE, MANIFEST_FILE = "synthetic.safetensors", "manifest.json"
@@ -131,8 +133,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             "labels": "learned logits" if self.soft else "class numbers",
             "sha256": hashlib.sha256(data).hexdigest(),
         }
-        _replace(folder / TENSOR_FILE, data)
-        _replace(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
+        write_whole(folder / TENSOR_FILE, data)
+        write_whole(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
         self.manifest = content
         return folder
 
@@ -192,9 +194,3 @@ def _built(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> A
     if not known or not isinstance(build, type):
         raise RuntimeError(f"This version of monai_distill has no {target}. Install the version that wrote the set.")
     return build(**arguments)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)

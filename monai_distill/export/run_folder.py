@@ -12,6 +12,7 @@ from typing import Any
 
 from monai_distill import __version__
 from monai_distill.data import SyntheticDataset
+from monai_distill.whole_file import write_whole
 
 from .curves import save_curves
 from .image_grid import save_image_grid
@@ -96,11 +97,4 @@ class RunFolder:
         self._write("scores.json", scores)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        unfinished = self.folder / f"{name}.part"
-        text = json.dumps(content, indent=2)
-        try:
-            unfinished.write_text(text)
-            unfinished.replace(self.folder / name)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise RuntimeError(f"Cannot write {self.folder / name}: {error}. Free some room and resume.") from None
+        write_whole(self.folder / name, json.dumps(content, indent=2).encode())

@@ -93,13 +93,13 @@ def test_a_full_disk_never_leaves_half_a_file(
     run = RunFolder(tmp_path)
     if before is not None:
         run.scores_file.write_text(before)
-    plain = Path.write_text
+    plain = Path.write_bytes
 
-    def write_text(path: Path, text: str) -> int:
+    def write_bytes(path: Path, text: bytes) -> int:
         plain(path, text[: len(text) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", write_text)
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
     with pytest.raises(RuntimeError, match=r"scores\.json.*No space left on device.*[Ff]ree some room"):
         run.save_scores({"a": [0] * 100})
     assert [path.name for path in tmp_path.iterdir()] == ([] if before is None else ["scores.json"])
