@@ -34,8 +34,8 @@ def mean_of_right_logits(logits: Tensor, labels: Tensor) -> Tensor:
         Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024.
 
     Deviation: for an image that no expert gets right (0 / 0 in the released program) it is the mean over all experts,
-        in which
-    the true class's logit and the largest one change places: as certain as the experts are, of the right class.
+        in which the true class's logit and the largest one change places: as certain as the experts are, of the right
+        class.
 
     Args:
         logits: [experts, n, classes].
@@ -80,8 +80,7 @@ def correct_images(
         Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024.
 
     Deviation: a class in which all experts together get too few right is filled with its images of the highest
-        probability
-    (the released program asks for ever); one warning names such classes.
+        probability (the released program asks for ever); one warning names such classes.
 
     Args:
         bank: the training images.

@@ -20,7 +20,8 @@ def chosen_preset(
         dataset_name: name of the data set; one without presets of its own, and ``default``, gets the default.
         images_per_class: the number asked for.
         shared: the same for a family of methods, each part of it overlaid by the method's. Here DATASET may also hold
-            the name of another data set, whose presets it gets.
+            the name of another data set, whose presets it gets, and a preset ``like: [DATASET, IMAGES_PER_CLASS]``
+            starts from that one.
 
     Raises:
         ValueError: when a preset sets a name that the default lacks: a misspelt name must not pass for a setting.
@@ -40,12 +41,18 @@ def chosen_preset(
     default = {**family.get("default", {}), **presets["default"]}
     chosen = dict(default)
     for layer in (family.get(name), presets.get(name)) if name != "default" else ():
-        own = {int(k): v for k, v in layer.items()} if isinstance(layer, Mapping) else {}
-        if not own:
-            continue
-        nearest = max((k for k in own if k <= images_per_class), default=min(own))
-        unknown = sorted(set(own[nearest]) - set(default))
+        own = _nearest(layer, images_per_class) if isinstance(layer, Mapping) else {}
+        while "like" in own:
+            other, count = own["like"]
+            own = {**_nearest(family[other], count), **{k: v for k, v in own.items() if k != "like"}}
+        unknown = sorted(set(own) - set(default))
         if unknown:
-            raise ValueError(f"The preset of {dataset_name} at {nearest} sets {unknown}, known are {sorted(default)}.")
-        chosen |= own[nearest]
+            raise ValueError(f"The preset of {dataset_name} sets {unknown}, known are {sorted(default)}.")
+        chosen |= own
     return chosen
+
+
+def _nearest(layer: Mapping[Any, Any], images_per_class: int) -> dict[str, Any]:
+    """A data set's preset for the nearest number of images per class at or below, or for its smallest number."""
+    counts = {int(k): dict(v) for k, v in layer.items()}
+    return counts[max((k for k in counts if k <= images_per_class), default=min(counts))] if counts else {}
