@@ -14,6 +14,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from monai_distill.whole_file import write_whole
+
 from .score_table import NAMES
 
 __all__ = ["compare_methods", "save_comparison"]
@@ -70,7 +72,7 @@ def _keep_to(folder: Path, asked: dict[str, Any]) -> None:
         rows = "; ".join(f"{name}: found {found.get(name)!r}, asked for {asked.get(name)!r}" for name in names)
         raise ValueError(f"{folder} holds a comparison with other settings ({rows}). Give another output_dir.")
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asked, indent=2))
+    write_whole(file, json.dumps(asked, indent=2).encode())
 
 
 def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
@@ -116,8 +118,8 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
         rows += [(title, scores[control]) for scores in runs.values() if control in scores][:1]
     rows.append(("most frequent class", {"accuracy": {"mean": first["prior"]["accuracy"], "std": None}}))
     text = _markdown(rows)
-    (folder / "compare.md").write_text(text + "\n")
-    (folder / "compare.csv").write_text(_csv(rows))
+    write_whole(folder / "compare.md", (text + "\n").encode())
+    write_whole(folder / "compare.csv", _csv(rows).encode())
     _draw(rows, f"{first['dataset']}, {first['images_per_class']} per class", folder / "compare.png")
     return text
 
