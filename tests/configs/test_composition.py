@@ -157,6 +157,17 @@ def test_a_misspelt_name_in_a_preset_is_refused() -> None:
         chosen_preset({"default": {"student_steps": 1}, "digits": {1: {"studnet_steps": 1}}}, "digits", 1)
 
 
+def test_a_preset_starts_from_the_one_it_is_like() -> None:
+    family = {
+        "default": {"a": 0, "b": 0, "c": 0},
+        "digits": {1: {"a": 1, "b": 1}, 10: {"like": ["digits", 1], "b": 2}},
+        "mnist": {5: {"like": ["digits", 10], "c": 3}},
+    }
+    method = {"default": {"c": 9}, "mnist": {1: {"a": 7}}}
+    assert chosen_preset(method, "digits", 20, family) == {"a": 1, "b": 2, "c": 9}
+    assert chosen_preset(method, "mnist", 5, family) == {"a": 7, "b": 2, "c": 3}
+
+
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory: pytest.TempPathFactory) -> ConfigWorkflow:
     values = {name.removeprefix("--"): yaml.safe_load(value) for name, value in zip(FAST[::2], FAST[1::2], strict=True)}
