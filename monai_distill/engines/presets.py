@@ -47,7 +47,8 @@ def chosen_preset(
             own = {**_nearest(family[other], count), **{k: v for k, v in own.items() if k != "like"}}
         unknown = sorted(set(own) - set(default))
         if unknown:
-            raise ValueError(f"The preset of {dataset_name} at {images_per_class} sets {unknown}, known are {sorted(default)}.")
+            known = sorted(default)
+            raise ValueError(f"The preset of {dataset_name} at {images_per_class} sets {unknown}, known are {known}.")
         chosen |= own
     return chosen
 
