@@ -22,9 +22,11 @@ import torch
 from fire.parser import DefaultParseValue
 from PIL import Image
 
-import monai_distill.cli as cli
+from monai_distill import cli
+from monai_distill.cli import composition
 from monai_distill.data import SyntheticDataset, TrajectoryStore
 from monai_distill.handlers import BestSynthetic
+from monai_distill.overrides import parsed_overrides
 from tests.configs.command import FAST, command, contents, fast_run, read
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
@@ -327,20 +329,20 @@ def test_a_name_that_no_configuration_has_is_refused_with_the_nearest(tmp_path: 
 @pytest.mark.parametrize("form", ["two words", "one word"])
 def test_values_are_read_as_people_mean_them(text: str, value: Any, form: str) -> None:
     words = ["--a#b", text] if form == "two words" else [f"--a#b={text}"]
-    (pair,) = cli.parsed_overrides(words).items()
+    (pair,) = parsed_overrides(words).items()
     assert pair == ("a#b", value)
     assert type(pair[1]) is type(value)
 
 
 def test_several_pairs_are_kept_apart_and_the_last_one_wins() -> None:
     words = ["--a", "-1", "--b=2", "--c", "[x, y]", "--a", "3"]
-    assert cli.parsed_overrides(words) == {"a": 3, "b": 2, "c": ["x", "y"]}
+    assert parsed_overrides(words) == {"a": 3, "b": 2, "c": ["x", "y"]}
 
 
 @pytest.mark.parametrize("words", [["3"], ["--a"], ["--a", "1", "--b"], ["--a", "1", "2"], ["x", "--a", "1"]])
 def test_words_that_are_no_pairs_are_refused(words: list[str]) -> None:
     with pytest.raises(ValueError, match=r"Expected (--NAME VALUE, got|a value after)"):
-        cli.parsed_overrides(words)
+        parsed_overrides(words)
 
 
 def test_a_value_of_null_reaches_the_run(tmp_path: Path) -> None:
@@ -365,12 +367,12 @@ def test_the_wheel_carries_the_configurations_and_the_command_finds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (cli.config_dir() / "common.yaml").is_file()
-    project = tomllib.loads((Path(cli.__file__).parents[1] / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(cli.__file__).parents[2] / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {
         "configs": "monai_distill/configs"
     }
     (tmp_path / "monai_distill" / "configs").mkdir(parents=True)
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "monai_distill" / "cli.py"))
+    monkeypatch.setattr(composition, "__file__", str(tmp_path / "monai_distill" / "cli" / "composition.py"))
     assert cli.config_dir() == tmp_path / "monai_distill" / "configs"
 
 

@@ -1,0 +1,52 @@
+"""``monai-distill compare``: several methods on one data set, one table."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_distill.overrides import parsed_overrides
+
+from .composition import KNOBS, available, composed
+from .execution import resumed, run_bundle
+from .run_arguments import add_run_arguments
+
+__all__ = ["add_command", "execute"]
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Add the sub-command."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "compare", help="several methods, one table; run again to go on", allow_abbrev=False
+    )
+    command.add_argument(
+        "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
+    )
+    command.add_argument("--output_dir", required=True, help="folder of the run folders, their experts and the table")
+    add_run_arguments(command)
+    return command
+
+
+def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Run or go on with every method in a folder of its own, then put them side by side."""
+    from monai_distill.export import compare_methods
+
+    overrides = parsed_overrides(rest)
+    methods = [name for name in dict.fromkeys(options.methods.split(",")) if name != "random"]
+    unknown = sorted(set(methods) - set(available("methods")))
+    if unknown:
+        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
+    root = options.output_dir
+
+    def run(method: str, folder: Path) -> None:
+        options.method, options.output_dir = method, str(folder)
+        only_once = {} if method == methods[0] else {"full_students": 0}
+        values = composed(options, {"experts_root": f"{root}/experts", **overrides, **only_once})
+        run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
+
+    knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
+    print(compare_methods(root, methods, run, asked={**knobs, **overrides}))
+    return 0

@@ -1,0 +1,51 @@
+"""Handing a composed job to MONAI, and telling its end."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["finished", "no_more_words", "resumed", "run_bundle"]
+
+
+def run_bundle(values: dict[str, Any]) -> None:
+    """``monai.bundle.run`` without the noise that MONAI makes about configurations that are no finished bundle."""
+    from monai.bundle import run  # here, so that `list` and `--help` answer at once
+
+    # the first two report that configs/ is no finished bundle, the third an error that is told here
+    for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        # MONAI warns on every run that configurations are code; these are our own or the user's.
+        warnings.filterwarnings("ignore", message="parsing config_file")
+        run(**values)
+
+
+def resumed(folder: Path) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for going on with a run."""
+    file = folder / "config.json"
+    if not file.is_file():
+        raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
+    return {"config_file": str(file), "output_dir": str(folder), "resume": True}
+
+
+def finished(folder: Path) -> str:
+    """What a command says at its end: the score table and where the run lies."""
+    from monai_distill.export import score_table
+
+    return f"{score_table(json.loads((folder / 'scores.json').read_text()))}\nRun folder: {folder}"
+
+
+def no_more_words(rest: Sequence[str]) -> None:
+    """Refuse what a command does not know.
+
+    Raises:
+        ValueError: when words are left.
+    """
+    if rest:
+        raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")

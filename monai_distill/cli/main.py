@@ -1,0 +1,68 @@
+"""Reading the command line and telling errors in one line."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+from . import compare, evaluate, listing, resume, run
+
+__all__ = ["main", "parser"]
+
+COMMANDS = (run, compare, resume, evaluate, listing)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments; ``run`` and ``compare`` also take ``--ANY#CONFIG#ID VALUE``.
+
+    Every module of ``COMMANDS`` adds its own sub-command and sets ``execute``: (options, the rest of the words) -> the
+    exit status.
+    """
+    top = argparse.ArgumentParser(prog="monai-distill", description="Distil a data set into a tiny synthetic one.")
+    top.add_argument("--traceback", action="store_true", help="show where an error came from")
+    commands = top.add_subparsers(dest="command", required=True)
+    for module in COMMANDS:
+        command = module.add_command(commands)
+        command.set_defaults(execute=module.execute)
+        command.add_argument(  # after the command's name as well as before it
+            "--traceback", action="store_true", default=argparse.SUPPRESS, help="show where an error came from"
+        )
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
+    options, rest = parser().parse_known_args(arguments)
+    warnings.formatwarning = lambda message, *_, **__: f"monai-distill: warning: {message}\n"
+    try:
+        status: int = options.execute(options, rest)
+    except KeyboardInterrupt:
+        folder = getattr(options, "folder", None)
+        way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
+        sys.stderr.write(f"\nInterrupted.{way_on}\n")
+        return 130
+    except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
+        if options.traceback:
+            traceback.print_exc()
+        sys.stderr.write(f"monai-distill: error: {_first_outside_monai(error)}\n")
+        return 1
+    return status
+
+
+def _first_outside_monai(error: BaseException) -> str:
+    """MONAI wraps an error once per configuration item; what was raised below that says what to do."""
+    while error.__cause__ is not None and _raised_in(error).startswith("monai."):
+        error = error.__cause__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _raised_in(error: BaseException) -> str:
+    trace, module = error.__traceback__, ""
+    while trace is not None:
+        module, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return module

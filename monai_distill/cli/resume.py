@@ -1,0 +1,29 @@
+"""``monai-distill resume``: goes on with an interrupted run."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .execution import finished, no_more_words, resumed, run_bundle
+
+__all__ = ["add_command", "execute"]
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Add the sub-command."""
+    command: argparse.ArgumentParser = commands.add_parser("resume", help="go on with an interrupted run")
+    command.add_argument("run", type=Path, help="run folder")
+    return command
+
+
+def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Go on where the run stopped, print the table."""
+    no_more_words(rest)
+    options.folder = options.run
+    run_bundle(resumed(options.run))
+    print(finished(options.run))
+    return 0

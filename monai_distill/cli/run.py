@@ -1,0 +1,44 @@
+"""``monai-distill run``: experts, distillation, scores, run folder."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_distill.overrides import parsed_overrides
+
+from .composition import available, bundle_line, composed
+from .execution import finished, run_bundle
+from .run_arguments import add_run_arguments
+
+__all__ = ["add_command", "execute"]
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Add the sub-command."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "run", help="experts, distillation, scores, run folder", allow_abbrev=False
+    )
+    command.add_argument("--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`")
+    command.add_argument("--output_dir", help="run folder; must be new")
+    command.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
+    add_run_arguments(command)
+    return command
+
+
+def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Compose, refuse a used folder, run, print the table."""
+    values = composed(options, parsed_overrides(rest))
+    if options.dry_run:
+        print(bundle_line(values))
+        return 0
+    from monai_distill.export import RunFolder  # here, so that `--help` answers at once
+
+    # before MONAI writes the new configuration over the one that a resume needs
+    options.folder = RunFolder(Path(values["output_dir"])).prepare(bool(values.get("resume"))).folder
+    run_bundle(values)
+    print(finished(options.folder))
+    return 0

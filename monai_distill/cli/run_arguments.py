@@ -1,0 +1,28 @@
+"""What ``run`` and ``compare`` ask alike."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+
+from .composition import available
+
+__all__ = ["add_run_arguments"]
+
+
+def add_run_arguments(command: argparse.ArgumentParser) -> None:
+    """The data set, the network and the knobs of a run; a knob that is not given keeps the configuration's value."""
+    command.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
+    command.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
+    command.add_argument("--dataset_dir", help="folder with the data")
+    command.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
+    command.add_argument("--images_per_class", type=_positive, metavar="N")
+    command.add_argument("--initial_images", choices=("noise", "real", "correct"))
+    command.add_argument("--seed", type=int)
+    command.add_argument("--device", help="cpu, cuda or cuda:N")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return int(text)
