@@ -329,6 +329,22 @@ def test_a_name_that_no_configuration_has_is_refused_with_the_nearest(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("--train#trainr#max_epochs", "got trainr in --train#trainr#max_epochs. Did you mean trainer?"),
+        ("--train#trainer#max_epochs#x", "got x in --train#trainer#max_epochs#x."),
+        ("--train#handlers#99#interval", "got 99 in --train#handlers#99#interval."),
+        ("--preset_of", "Expected for --preset_of a data set or published, got 3."),
+    ],
+)
+def test_a_misspelt_part_or_data_set_is_refused(tmp_path: Path, word: str, message: str) -> None:
+    outcome = fast_run(tmp_path / "run", word, "3")
+    assert outcome.code == 1
+    assert message in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("3", 3),
