@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from PIL import Image
 from monai_distill import cli
 from monai_distill.cli import composition
 from monai_distill.data import SyntheticDataset, TrajectoryStore
+from monai_distill.engines import StudentTraining
 from monai_distill.handlers import BestSynthetic
 from monai_distill.overrides import parsed_overrides
 from tests.configs.command import FAST, command, contents, fast_run, read
@@ -96,7 +99,9 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
     names = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/events.out.tfevents")}
     assert len(events) == 1
-    assert names - events == {
+    predictions = {name for name in names if re.fullmatch(r"controls/[0-9a-f]{16}\.safetensors", name)}
+    assert len(predictions) == 6  # distilled, two step sizes to choose from, two draws, full
+    assert names - events - predictions == {
         "config.json",
         "cost.json",
         "curves.png",
@@ -228,6 +233,7 @@ def test_an_unfinished_run_is_refused_with_the_command_to_resume_it_and_nothing_
 
 def test_evaluate_writes_the_same_scores_again_and_nothing_else(whole: Path, copied: Path) -> None:
     (copied / "scores.json").unlink()
+    shutil.rmtree(copied / "controls")  # so that students are trained anew
     outcome = command("evaluate", copied)
     assert outcome.code == 0, outcome.err
     printed = (whole.parent / "printed").read_text()
@@ -247,6 +253,14 @@ def test_profile_also_prints_where_the_time_went(copied: Path) -> None:
     (line,) = [line for line in outcome.out.splitlines() if line.startswith("| distillation")]
     assert line.split("|")[2].strip() == f"{cost['seconds']['distillation']:.1f}"
     assert f"Peak memory: {cost['peak_memory_mib']:.0f} MiB (process)" in outcome.out
+
+
+def test_evaluating_again_trains_no_student(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(copied)
+    monkeypatch.delattr(StudentTraining, "__call__")
+    outcome = command("evaluate", copied)
+    assert outcome.code == 0, outcome.err
+    assert contents(copied) == before
 
 
 def test_resuming_a_finished_run_changes_no_result(whole: Path, copied: Path) -> None:
