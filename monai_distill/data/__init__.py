@@ -11,10 +11,13 @@ from .class_batches import ClassBatch, ClassBatches
 from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
 from .file_to_image import FileToImaged
+from .herding import herding_subset
 from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
+from .item_columns import item_columns
 from .job_folder import job_folder
+from .k_center import k_center_subset
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
 from .mnist import MNISTDataset
@@ -52,7 +55,10 @@ __all__ = [
     "TensorCache",
     "TrajectoryStore",
     "check_patient_overlap",
+    "herding_subset",
+    "item_columns",
     "job_folder",
+    "k_center_subset",
     "noise_images",
     "patient_split",
     "random_subset",

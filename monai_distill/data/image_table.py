@@ -41,6 +41,7 @@ class ImageTableDataset(SectionDataset):
         label_column: the column of classes.
         patient_column: the column of patients; None takes ``"patient"`` if the table has it.
         split_column: the column of sections; None takes ``"split"`` if the table has it.
+        group_columns: further columns that items carry, such as site or sex; test scores are reported by their values.
         class_names: in label order; the sorted labels of the table unless given.
         image_size: resize to this, a number for all axes or one per axis.
         channels: 1 or 3; None keeps what is stored.
@@ -56,8 +57,8 @@ class ImageTableDataset(SectionDataset):
         cache_options: see :py:class:`monai.data.CacheDataset`.
 
     Raises:
-        ValueError: if columns are missing, a label or split is unknown, a patient is in two sections, or the images
-            differ in size.
+        ValueError: if columns are missing or taken, a label or split is unknown, a patient is in two sections, or the
+            images differ in size.
         RuntimeError: if the table or images are missing, or an image cannot be read; the message names the file.
 
     Example:
@@ -74,6 +75,7 @@ class ImageTableDataset(SectionDataset):
         label_column: str = "label",
         patient_column: str | None = None,
         split_column: str | None = None,
+        group_columns: Sequence[str] = (),
         class_names: Sequence[str] | None = None,
         image_size: int | Sequence[int] | None = None,
         channels: int | None = None,
@@ -91,6 +93,11 @@ class ImageTableDataset(SectionDataset):
         self.table = table
         self.val_frac, self.test_frac, self.split_seed = val_frac, test_frac, split_seed
         self._columns = (image_column, label_column, patient_column, split_column)
+        self._groups = tuple(group_columns)
+        if taken := {"image", "label", "class_name", "mask", "patient"} & set(self._groups):
+            raise ValueError(
+                f"Expected group_columns beside {sorted(taken)}, which items have in any case. Rename them."
+            )
         self._given_names = None if class_names is None else tuple(str(name) for name in class_names)
         self._read_image = FileToImaged(image_size, channels, intensity_range)
         self._source = {"name": name or table, "licence": licence, "citation": citation}
@@ -104,11 +111,12 @@ class ImageTableDataset(SectionDataset):
         image, label, patient, split = self._columns
         patient = patient or ("patient" if "patient" in table.columns else None)
         split = split or ("split" if "split" in table.columns else None)
-        missing = [column for column in (image, label, patient, split) if column and column not in table.columns]
+        asked = (image, label, patient, split, *self._groups)
+        missing = [column for column in asked if column and column not in table.columns]
         if missing:
             raise ValueError(
                 f"{self.table} lacks the column(s) {missing}, got {list(table.columns)}; name the columns with "
-                "image_column, label_column, patient_column and split_column."
+                "image_column, label_column, patient_column, split_column and group_columns."
             )
         rows = [
             ImageRow(
@@ -117,6 +125,7 @@ class ImageTableDataset(SectionDataset):
                 where=f"row {number} of {self.table}",
                 patient=None if patient is None else str(cells[patient]).strip(),
                 split=None if split is None else str(cells[split]),
+                extra={column: str(cells[column]).strip() for column in self._groups},
             )
             for number, cells in enumerate(table.to_dict("records"), start=2)  # as a spreadsheet counts them
         ]

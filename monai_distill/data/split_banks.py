@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .class_bank import ClassBank
+from .item_columns import item_columns
 
 __all__ = ["SplitBanks"]
 
@@ -20,7 +21,7 @@ class SplitBanks:
 
     Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
     test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
-    statistic; ``dropped`` says how many.
+    statistic; ``dropped`` says how many. ``test_columns`` holds what is known of every test image besides its class.
 
     Args:
         training: a dataset with items ``image`` and ``label`` and the attribute ``class_names``.
@@ -68,6 +69,7 @@ class SplitBanks:
         self.training, self.validation, self.test = (
             ClassBank(bank.images, bank.labels.to(device), bank.class_names) for bank in prepared
         )
+        self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {
             **getattr(training, "provenance", {}),
             "counts": {n: list(b.counts) for n, b in zip(("training", "validation", "test"), raw, strict=True)},

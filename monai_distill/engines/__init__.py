@@ -16,9 +16,11 @@ from .initial_labels import correct_images, expert_labels, expert_logits, mean_o
 from .presets import chosen_preset
 from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
+from .scores_protocol import ScoresProtocol
 from .student_evaluator import StudentEvaluator
 from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentTraining, classification_loss
+from .teacher import Teacher
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
@@ -32,9 +34,11 @@ __all__ = [
     "Row",
     "ScoreRows",
     "Scorecard",
+    "ScoresProtocol",
     "StudentEvaluator",
     "StudentPredictions",
     "StudentTraining",
+    "Teacher",
     "TrajectoryMatching",
     "attention_features",
     "chosen_preset",

@@ -75,6 +75,7 @@ class Scorecard:
         self.full_students = full_students
         self.step_sizes = tuple(step_sizes)
         self.seed = seed
+        self.folder = folder
         self.predictions = StudentPredictions(network, seed=seed, folder=folder)
 
     def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
@@ -93,7 +94,7 @@ class Scorecard:
             rows = self.rows(bar.update)  # counts student steps
             found = {
                 "distilled": rows.trained_on(synthetic.training_set(), self.protocol),
-                "random": rows.control("random", [self.random], _size(synthetic), self.protocol, candidates),
+                "random": rows.control("random", [self.random], self.size(synthetic), self.protocol, candidates),
             }
             if self.full_students:
                 found["full"] = self.full(rows)
@@ -108,6 +109,10 @@ class Scorecard:
         """Step sizes that a control may have."""
         return sorted({float(synthetic.step_size.detach()), *self.step_sizes})
 
+    def size(self, synthetic: SyntheticDataset) -> int:
+        """Images per class of a control: as many as the largest class of the set has."""
+        return int(torch.bincount(synthetic.labels).max())
+
     def random(self, images_per_class: int, draw: int) -> tuple[Tensor, Tensor]:
         """The control without any idea: random training images and their class numbers."""
         return random_subset(self.data.training, images_per_class, seeded_generator(self.seed, "random subset", draw))
@@ -120,8 +125,3 @@ class Scorecard:
     def _prior(self) -> float:
         most_frequent = max(range(self.data.training.num_classes), key=lambda c: self.data.training.counts[c])
         return self.data.test.counts[most_frequent] / len(self.data.test)
-
-
-def _size(synthetic: SyntheticDataset) -> int:
-    """Images per class of a control: as many as the largest class of the set has."""
-    return int(torch.bincount(synthetic.labels).max())

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -101,6 +102,17 @@ class StudentTraining:
             "temperature": self.temperature,
             "augmentation": self.augment.config(),
         }
+
+    def without_augmentation(self) -> StudentTraining:
+        """The same protocol on the images as they are.
+
+        Example:
+            >>> StudentTraining(SiameseAugment(("crop",))).without_augmentation().config()["augmentation"]["operations"]
+            []
+        """
+        plain = copy.copy(self)
+        plain.augment = SiameseAugment(())
+        return plain
 
     def __call__(
         self,

@@ -3,8 +3,33 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .bootstrap_auroc import BootstrapAUROC, bootstrap_auroc
+from .calibration import ClassifierCalibration
 from .classification import SCORES, accuracy, auroc, balanced_accuracy, macro_f1
+from .clinical import clinical_scores
+from .robust import (
+    augmentation_robust_score,
+    hard_label_recovery,
+    improvement_over_random,
+    label_robust_score,
+)
 from .student_metric import StudentMetric
 from .summary import summary
 
-__all__ = ["SCORES", "StudentMetric", "accuracy", "auroc", "balanced_accuracy", "macro_f1", "summary"]
+__all__ = [
+    "SCORES",
+    "BootstrapAUROC",
+    "ClassifierCalibration",
+    "StudentMetric",
+    "accuracy",
+    "augmentation_robust_score",
+    "auroc",
+    "balanced_accuracy",
+    "bootstrap_auroc",
+    "clinical_scores",
+    "hard_label_recovery",
+    "improvement_over_random",
+    "label_robust_score",
+    "macro_f1",
+    "summary",
+]

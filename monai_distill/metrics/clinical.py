@@ -1,0 +1,138 @@
+"""What a clinician asks of a classifier, of every class and every group of patients."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from monai.metrics import ConfusionMatrixMetric
+from sklearn.metrics import confusion_matrix, roc_auc_score
+from torch import Tensor
+
+from .bootstrap_auroc import bootstrap_auroc
+from .calibration import ClassifierCalibration
+from .classification import SCORES
+from .summary import summary
+
+__all__ = ["clinical_scores"]
+
+RATES = ("sensitivity", "specificity")
+CALIBRATION = {
+    "expected": {},
+    "maximum": {"calibration_reduction": "maximum"},
+    "expected_classwise": {"classwise": True},
+}
+
+
+def clinical_scores(
+    probabilities: Tensor,
+    labels: Tensor,
+    class_names: Sequence[str],
+    *,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Per-class rates, confusion, calibration and AUROC of S students on the n images of a test set.
+
+    The answer is the most probable class; no threshold is tuned. A spread is over students, the interval of
+    ``auroc_bootstrap`` over test images, or over patients when a column says whose image it is.
+
+    Args:
+        probabilities: [S, n, classes].
+        labels: class numbers [n].
+        class_names: every class in label order.
+        columns: texts [n] per name: ``patient``, and others whose values are reported as subgroups.
+        resamples: of the bootstrap.
+        seed: seed of the run.
+
+    Returns:
+        ``classes``; in their order lists ``images``, ``sensitivity``, ``specificity``, ``auroc`` (of one class against
+        the rest; mean, std, interval95, values over students, None for a class that does not occur) and ``confusion``
+        (row: true class, column: answer; mean counts over students); ``calibration`` (errors by name);
+        ``auroc_bootstrap``; ``subgroups``: column -> value -> ``images`` and the scores of the table.
+
+    Raises:
+        ValueError: when the shapes disagree.
+
+    Example:
+        >>> found = clinical_scores(torch.eye(2)[None, [0, 1, 1]], torch.tensor([0, 1, 0]), ["no", "yes"], resamples=9)
+        >>> found["confusion"], [row["mean"] for row in found["sensitivity"]]
+        ([[1.0, 1.0], [0.0, 1.0]], [0.5, 1.0])
+    """
+    students, count, classes = probabilities.shape
+    columns = dict(columns or {})
+    lengths = {len(labels), *map(len, columns.values())}
+    if lengths != {count} or len(class_names) != classes or not students:
+        raise ValueError(
+            f"Expected probabilities [students, n, classes] with n labels and column entries, got "
+            f"{list(probabilities.shape)}, {sorted(lengths)} and {len(class_names)} class names."
+        )
+    probabilities, labels = probabilities.detach().cpu().double(), labels.cpu()
+    onehot = F.one_hot(labels, classes)
+    patients = columns.pop("patient", None)
+    return {
+        "classes": list(class_names),
+        "images": onehot.sum(dim=0).tolist(),
+        **_rates(probabilities, onehot),
+        "auroc": _per_class(
+            [[_area(p[:, c].numpy(), onehot[:, c].numpy()) for c in range(classes)] for p in probabilities]
+        ),
+        "confusion": _confusion(probabilities, labels),
+        "calibration": _calibration(probabilities, onehot),
+        "auroc_bootstrap": bootstrap_auroc(
+            probabilities.numpy(), labels.numpy(), clusters=patients, resamples=resamples, seed=seed
+        ),
+        "subgroups": {name: _subgroups(probabilities, labels, entries) for name, entries in columns.items()},
+    }
+
+
+def _rates(probabilities: Tensor, onehot: Tensor) -> dict[str, list[dict[str, Any]]]:
+    found = []
+    for student in probabilities:
+        metric = ConfusionMatrixMetric(metric_name=RATES, reduction="sum_batch")
+        metric(y_pred=F.one_hot(student.argmax(dim=1), onehot.shape[1]), y=onehot)
+        found.append([rate.tolist() for rate in metric.aggregate()])
+    return {name: _per_class([rates[i] for rates in found]) for i, name in enumerate(RATES)}
+
+
+def _area(scores: Any, positive: Any) -> float:
+    return float(roc_auc_score(positive, scores)) if 0 < positive.sum() < len(positive) else float("nan")
+
+
+def _per_class(values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    """From [students][classes] to a summary per class."""
+    return [summary(row) for row in zip(*values, strict=True)]
+
+
+def _confusion(probabilities: Tensor, labels: Tensor) -> list[list[float]]:
+    names = np.arange(probabilities.shape[2])
+    counts = [confusion_matrix(labels.numpy(), p.argmax(dim=1).numpy(), labels=names) for p in probabilities]
+    mean: list[list[float]] = np.mean(counts, axis=0).tolist()
+    return mean
+
+
+def _calibration(probabilities: Tensor, onehot: Tensor) -> dict[str, dict[str, Any]]:
+    errors: dict[str, list[float]] = {name: [] for name in CALIBRATION}
+    for student in probabilities:
+        for name, settings in CALIBRATION.items():
+            metric = ClassifierCalibration(**settings)  # type: ignore[arg-type]
+            metric(student, onehot)
+            errors[name].append(float(metric.aggregate()))
+    return {name: summary(values) for name, values in errors.items()}
+
+
+def _subgroups(probabilities: Tensor, labels: Tensor, entries: Sequence[str]) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for value in sorted(set(entries)):
+        own = torch.tensor([i for i, entry in enumerate(entries) if entry == value])
+        scores = {
+            name: summary([score(p.numpy(), labels[own].numpy()) for p in probabilities[:, own]])
+            for name, score in SCORES.items()
+        }
+        rows[value] = {"images": len(own), **scores}
+    return rows
