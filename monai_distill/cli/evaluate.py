@@ -41,10 +41,9 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     overrides = parsed_overrides(rest)
     _check_settings(overrides, options.run / "config.json")
     names = _chosen(options.protocols.split(","), overrides)
-    if "scores" not in names and not (options.run / "scores.json").is_file():
-        raise RuntimeError(
-            f"Cannot find {options.run / 'scores.json'}. Begin with: --protocols scores,{','.join(names)}"
-        )
+    file = options.run / "scores.json"
+    if "scores" not in names and not file.is_file():
+        raise RuntimeError(f"Cannot find {file}. Begin with: --protocols scores,{','.join(names)}")
     run_bundle(
         {
             **values,
@@ -56,7 +55,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     from monai_distill.export import protocol_tables
 
-    tables = protocol_tables(_asked(json.loads((options.run / "scores.json").read_text()), names))
+    tables = protocol_tables(_asked(json.loads(file.read_text()), names))
     print("\n\n".join([*([tables] if tables else []), finished(options.run)]))
     return 0
 

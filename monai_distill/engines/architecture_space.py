@@ -64,7 +64,7 @@ def usable_networks(
     if skipped:
         name, reason = next(iter(skipped.items()))
         warnings.warn(
-            f"{len(skipped)} of {len(factories)} architectures are left out: {'; '.join(skipped)}. {name}: {reason}",
+            f"{len(skipped)} of {len(factories)} architectures are left out, {name} for one: {reason}",
             stacklevel=2,
         )
     return networks, skipped

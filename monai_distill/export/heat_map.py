@@ -36,9 +36,7 @@ def save_heat_map(scores: Mapping[str, Any], file: str | Path) -> Path:
     """
     missing = [key for key in ROWS if not scores.get(key)]
     if missing:
-        raise ValueError(
-            f"Expected scores with {missing}. Run: monai-distill evaluate RUN --protocols cross_architecture"
-        )
+        raise ValueError(f"Expected scores with {missing}. Make them with evaluate --protocols cross_architecture.")
     names = list(scores["cross_architecture"])
     figure = Figure(figsize=(2.2 + 1.15 * len(names), 1.1 + 1.5 * len(PANELS)), layout="constrained", dpi=130)
     axes = figure.subplots(len(PANELS), 1, squeeze=False)[:, 0]

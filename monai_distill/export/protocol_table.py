@@ -10,7 +10,7 @@ __all__ = ["protocol_tables"]
 
 
 def protocol_tables(scores: Mapping[str, Any]) -> str:
-    """Markdown tables of the protocols that ``scores`` has: cross-architecture, architecture search, continual learning.
+    """Markdown tables of what ``scores`` has: cross-architecture, architecture search, continual learning.
 
     Args:
         scores: the content of ``scores.json``, or a part of it; empty text for none of these.
@@ -18,8 +18,9 @@ def protocol_tables(scores: Mapping[str, Any]) -> str:
     Example:
         >>> cell = {"mean": 0.5, "std": None}
         >>> row = {"vit": {"accuracy": cell, "balanced_accuracy": cell, "step_size": 0.01}}
-        >>> print(protocol_tables({"cross_architecture": row, "cross_architecture_random": row}).splitlines()[-1])
-        | vit          | 0.500              | 0.500           | 0.500                       | 0.500                    | 0.01 / 0.01              |
+        >>> table = protocol_tables({"cross_architecture": row, "cross_architecture_random": row})
+        >>> table.splitlines()[-1].split()
+        ['|', 'vit', '|', '0.500', '|', '0.500', '|', '0.500', '|', '0.500', '|', '0.01', '/', '0.01', '|']
     """
     tables = []
     if "cross_architecture" in scores:
@@ -32,9 +33,9 @@ def protocol_tables(scores: Mapping[str, Any]) -> str:
 
 
 def _cross(distilled: Mapping[str, Any], random: Mapping[str, Any]) -> str:
-    metrics = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+    metrics = {"accuracy": "accuracy", "balanced_accuracy": "balanced"}
     columns = [f"{label}, {kind}" for label in metrics.values() for kind in ("distilled", "random")]
-    lines = [["architecture", *columns, "step size of the two"]]
+    lines = [["architecture", *columns, "step sizes"]]
     for name, row in distilled.items():
         cells = [_cell(found[metric]) for metric in metrics for found in (row, random[name])]
         lines.append([name, *cells, f"{row['step_size']:.3g} / {random[name]['step_size']:.3g}"])
@@ -42,9 +43,9 @@ def _cross(distilled: Mapping[str, Any], random: Mapping[str, Any]) -> str:
 
 
 def _search(nas: Mapping[str, Any]) -> str:
-    top = f"top {nas['distilled']['top_size']}"
+    sizes = f"all {nas['architectures']}", f"top {nas['distilled']['top_size']}"
     lines = [
-        ["ranked by", f"Spearman, all {nas['architectures']}", f"Spearman, {top}", "seconds", "pick, test accuracy"]
+        ["ranked by", *(f"Spearman, {size}" for size in sizes), "seconds", "test accuracy of its pick on all data"]
     ]
     for kind, title in {"distilled": "distilled", "random": "random real", "full": "all training images"}.items():
         row = nas[kind]
