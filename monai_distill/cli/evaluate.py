@@ -1,28 +1,98 @@
-"""``monai-distill evaluate``: scores the set of a finished run anew."""
+"""``monai-distill evaluate``: scores the set of a finished run anew, by one protocol or several."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .execution import finished, no_more_words, resumed, run_bundle
+import yaml
+
+from monai_distill.overrides import parsed_overrides
+
+from .composition import config_dir
+from .execution import finished, resumed, run_bundle
 
 __all__ = ["add_command", "execute"]
+
+PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no setting of the run
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the sub-command."""
-    command: argparse.ArgumentParser = commands.add_parser("evaluate", help="score a run's set anew")
+    command: argparse.ArgumentParser = commands.add_parser(
+        "evaluate", help="score a run's set anew; run again to go on", allow_abbrev=False
+    )
     command.add_argument("run", type=Path, help="run folder")
+    command.add_argument(
+        "--protocols", default="scores", metavar="A,B,...", help=f"of {', '.join(_content()['protocols'])}"
+    )
     return command
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Score, print the table."""
-    no_more_words(rest)
-    run_bundle(resumed(options.run) | {"run_id": "evaluate"})
-    print(finished(options.run))
+    """Run the protocols one after another, print the tables."""
+    values = resumed(options.run)
+    overrides = parsed_overrides(rest)
+    _check_settings(overrides, options.run / "config.json")
+    names = _chosen(options.protocols.split(","), overrides)
+    file = options.run / "scores.json"
+    if "scores" not in names and not file.is_file():
+        raise RuntimeError(f"Cannot find {file}. Begin with: --protocols scores,{','.join(names)}")
+    run_bundle(
+        {
+            **values,
+            "config_file": [values["config_file"], str(config_dir() / "protocols.yaml")],
+            "run_id": "evaluate",
+            "evaluate": [_line(name) for name in names],
+            **{name: "$None" if value is None else value for name, value in overrides.items()},
+        }
+    )
+    from monai_distill.export import protocol_tables
+
+    tables = protocol_tables(_asked(json.loads(file.read_text()), names))
+    print("\n\n".join([*([tables] if tables else []), finished(options.run)]))
     return 0
+
+
+def _content() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((config_dir() / "protocols.yaml").read_text())
+    return content
+
+
+def _line(name: str) -> str:
+    """The expression that runs a protocol; the plain scores also tell what was scored, and how."""
+    result = f"@protocols#{name}.run(@evaluated)"
+    return "$@run_folder.save_scores(" + (f"{{**@about, **{result}}}" if name == "scores" else result) + ")"
+
+
+def _chosen(asked: Sequence[str], overrides: dict[str, Any]) -> list[str]:
+    """The protocols in the order of the file, any that are given as ``--protocols#NAME`` last."""
+    given = [re.split("#|::", name)[1] for name in overrides if re.match("protocols(#|::)", name)]
+    known = list(dict.fromkeys([*_content()["protocols"], *given]))
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise ValueError(f"Expected protocols of {', '.join(known)}, got {', '.join(map(repr, unknown))}.")
+    return [name for name in known if name in asked]
+
+
+def _check_settings(overrides: dict[str, Any], config: Path) -> None:
+    """What a run was made with stays as it was: only the protocols' own settings may be given."""
+    known = sorted({*_content(), *PLACES} - {"evaluate", "evaluated"})
+    of_the_run = json.loads(config.read_text())
+    for name in overrides:
+        top = re.split("#|::", name)[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, known, n=1)
+            hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."
+            hint = "Settings are given to `run` and kept in the run folder." if top in of_the_run else hint
+            raise ValueError(f"Expected a setting of the protocols, got --{name}. {hint}")
+
+
+def _asked(scores: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {key: value for key, value in scores.items() if key.removesuffix("_random") in names}

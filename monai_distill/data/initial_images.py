@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -67,15 +69,28 @@ def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
         )
 
 
-def random_subset(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Copies of random training images, the same number of every class; a smaller class gives some images twice.
+def random_subset(
+    bank: ClassBank, images_per_class: int | Sequence[int], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Copies of random training images; a class with fewer gives some images twice.
+
+    Args:
+        bank: the training images.
+        images_per_class: how many of every class, or one number per class.
+        generator: a CPU generator.
+
+    Raises:
+        ValueError: for less than one image of any kind, or another number of numbers than there are classes.
 
     Example:
         >>> bank = ClassBank(torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 1]), ["a", "b"])
         >>> random_subset(bank, 2, torch.Generator())[1]
         tensor([0, 0, 1, 1])
     """
-    if images_per_class < 1:
-        raise ValueError(f"Expected images_per_class of at least 1, got {images_per_class}.")
-    positions = torch.cat([bank.draw_indices(c, images_per_class, generator) for c in range(bank.num_classes)])
+    counts = [images_per_class] * bank.num_classes if isinstance(images_per_class, int) else list(images_per_class)
+    if len(counts) != bank.num_classes or sum(counts) < 1 or min(counts) < 0:
+        raise ValueError(
+            f"Expected images_per_class of at least 1 (or {bank.num_classes} numbers), got {images_per_class}."
+        )
+    positions = torch.cat([bank.draw_indices(c, n, generator) for c, n in enumerate(counts)])
     return bank.images[positions].clone(), bank.labels[positions].clone()

@@ -3,11 +3,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .architecture_search import ArchitectureSearch
+from .continual_learning import ContinualLearning
+from .cross_architecture import CrossArchitecture
 from .curriculum import Curriculum
 from .difficulty import image_difficulty
 from .distiller import Distiller
 from .distribution_matching import DistributionMatching, attention_features, embedding_features
 from .expert_trainer import ExpertTrainer, plain_direction
+from .finished_parts import FinishedParts
 from .flat_trajectory import FlatDirection
 from .freed_memory import keep_freed_memory
 from .gradient_matching import GradientMatching, network_loops
@@ -17,6 +21,8 @@ from .presets import chosen_preset
 from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .scores_protocol import ScoresProtocol
+from .step_size_choice import by_validation, student_values
+from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
 from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentTraining, classification_loss
@@ -25,22 +31,28 @@ from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
 __all__ = [
+    "ArchitectureSearch",
+    "ContinualLearning",
+    "CrossArchitecture",
     "Curriculum",
     "Distiller",
     "DistributionMatching",
     "ExpertTrainer",
+    "FinishedParts",
     "FlatDirection",
     "GradientMatching",
     "Row",
     "ScoreRows",
     "Scorecard",
     "ScoresProtocol",
+    "StudentDivergedError",
     "StudentEvaluator",
     "StudentPredictions",
     "StudentTraining",
     "Teacher",
     "TrajectoryMatching",
     "attention_features",
+    "by_validation",
     "chosen_preset",
     "classification_loss",
     "correct_images",
@@ -53,6 +65,7 @@ __all__ = [
     "mean_of_right_logits",
     "network_loops",
     "plain_direction",
+    "student_values",
     "training_job",
     "unrolled_gradient",
 ]

@@ -15,6 +15,8 @@ from monai_distill.networks import FlatNetwork, over_networks, pays_to_stack
 from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
+from .student_diverged import StudentDivergedError
+
 __all__ = ["StudentTraining", "classification_loss"]
 
 
@@ -134,7 +136,7 @@ class StudentTraining:
             on_step: called after every step, for a progress bar.
 
         Raises:
-            RuntimeError: when a student diverges.
+            StudentDivergedError: when the step size is too large for one of them.
         """
         together = pays_to_stack(images, self.batch_size) if self.together is None else self.together
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
@@ -155,7 +157,7 @@ class StudentTraining:
             parameters = parameters - rate * velocity
             on_step()
         if not bool(torch.isfinite(parameters).all()):
-            raise RuntimeError(f"A student diverged at step size {step_size:g}. Lower it, or the step size's own rate.")
+            raise StudentDivergedError(step_size)
         return parameters
 
     def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from .comparison import compare_methods, save_comparison
 from .cost_table import cost_table
 from .curves import save_curves
+from .heat_map import save_heat_map
 from .image_grid import save_image_grid
+from .protocol_table import protocol_tables
 from .run_folder import RunFolder
 from .score_table import score_table
 
@@ -14,8 +16,10 @@ __all__ = [
     "RunFolder",
     "compare_methods",
     "cost_table",
+    "protocol_tables",
     "save_comparison",
     "save_curves",
+    "save_heat_map",
     "save_image_grid",
     "score_table",
 ]

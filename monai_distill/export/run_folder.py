@@ -15,6 +15,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
 from .curves import save_curves
+from .heat_map import save_heat_map
 from .image_grid import save_image_grid
 
 __all__ = ["RunFolder"]
@@ -26,7 +27,7 @@ class RunFolder:
     """Writes and reads the files of one run.
 
     ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
-    ``curves.png``; beside them
+    ``curves.png``, after a cross-architecture evaluation ``cross_architecture.png``; beside them
     the run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
 
     Args:
@@ -89,12 +90,25 @@ class RunFolder:
         save_curves(history.iterations, history.validations, self.folder / "curves.png", chosen=chosen)
 
     def save_scores(self, scores: Mapping[str, Any]) -> None:
-        """Write ``scores.json`` as a whole.
+        """Put ``scores`` into ``scores.json``, keeping the keys that are there and not in ``scores``.
+
+        With cross-architecture scores ``cross_architecture.png`` is drawn anew.
 
         Raises:
-            RuntimeError: when it cannot be written; the one before stays.
+            RuntimeError: when it cannot be written (the one before stays), or the one before is damaged.
         """
-        self._write("scores.json", scores)
+        kept = _scores(self.scores_file) if self.finished else {}
+        merged = {**kept, **scores}
+        self._write("scores.json", merged)
+        if "cross_architecture" in merged:
+            save_heat_map(merged, self.folder / "cross_architecture.png")
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         write_whole(self.folder / name, json.dumps(content, indent=2).encode())
+
+
+def _scores(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise RuntimeError(f"{file} is no JSON of scores ({error}). Delete it and evaluate the run anew.") from error

@@ -7,12 +7,8 @@ from .bootstrap_auroc import BootstrapAUROC, bootstrap_auroc
 from .calibration import ClassifierCalibration
 from .classification import SCORES, accuracy, auroc, balanced_accuracy, macro_f1
 from .clinical import clinical_scores
-from .robust import (
-    augmentation_robust_score,
-    hard_label_recovery,
-    improvement_over_random,
-    label_robust_score,
-)
+from .rank_agreement import rank_agreement
+from .robust import augmentation_robust_score, hard_label_recovery, improvement_over_random, label_robust_score
 from .student_metric import StudentMetric
 from .summary import summary
 
@@ -31,5 +27,6 @@ __all__ = [
     "improvement_over_random",
     "label_robust_score",
     "macro_f1",
+    "rank_agreement",
     "summary",
 ]

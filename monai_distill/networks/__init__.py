@@ -12,6 +12,7 @@ from .image_classifier import ImageClassifier
 from .over_networks import over_networks, pays_to_stack
 from .resnet import ResNet18
 from .vgg import VGG11
+from .vit import ViT
 from .with_norm import with_norm
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FlatNetwork",
     "ImageClassifier",
     "ResNet18",
+    "ViT",
     "activations",
     "described",
     "embedding",

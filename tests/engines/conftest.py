@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import ClassBank
+from monai_distill.data import ClassBank, DigitsDataset, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.networks import ConvNet, FlatNetwork
 from monai_distill.randomness import seeded_generator
+from monai_distill.transforms import Standardize
 
 
 def tiny_module() -> ConvNet:
@@ -51,3 +52,16 @@ def random_states_kept() -> Callable[[], AbstractContextManager[None]]:
         assert random.getstate() == before[2]
 
     return block
+
+
+@pytest.fixture(scope="session")
+def digits() -> SplitBanks:
+    """The embedded digits; not to be changed."""
+    return SplitBanks(*(DigitsDataset(part) for part in ("training", "validation", "test")), fit=Standardize.fit)
+
+
+@pytest.fixture
+def two_each(digits: SplitBanks) -> SyntheticDataset:
+    """Two images of every digit that pass for distilled ones, with a step size that nothing else has."""
+    drawn = random_subset(digits.training, 2, seeded_generator(7, "two each"))
+    return SyntheticDataset(*drawn, digits.class_names, step_size=0.05)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, ImageClassifier, ResNet18
+from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ImageClassifier, ResNet18, ViT
 from monai_distill.randomness import global_seed_kept, seeded_generator
 
 SMALL: dict[str, Callable[..., ImageClassifier]] = {
@@ -15,6 +15,7 @@ SMALL: dict[str, Callable[..., ImageClassifier]] = {
     "alexnet": lambda *args: AlexNet(*args, width=4),
     "vgg11": lambda *args: VGG11(*args, width=2),
     "resnet18": lambda *args: ResNet18(*args, width=2),
+    "vit": lambda *args: ViT(*args, width=8),
 }
 
 
@@ -62,7 +63,7 @@ def test_every_network_works_in_3d(name: str, size: int) -> None:
     assert (logits[0] - logits[1]).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in SMALL if name != "vit"])  # its activations are no feature maps
 def test_feature_layers_are_the_activations_in_forward_order(name: str) -> None:
     network = SMALL[name](2, 1, 3, 28)
     seen: list[str] = []
@@ -91,6 +92,31 @@ def test_convnet_is_differentiable_twice(pooling: str) -> None:
     (second,) = torch.autograd.grad(sum(gradient.square().sum() for gradient in gradients), images)
     assert torch.isfinite(second).all()
     assert second.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("dims", "size", "patch", "patches"),
+    [(2, 8, (2, 2), 16), (2, 28, (4, 4), 49), (2, (64, 17), (8, 3), 48), (3, 28, (7, 7, 7), 64), (3, 9, (3, 3, 3), 27)],
+)
+def test_the_transformer_sees_every_pixel_in_patches_that_fit(
+    dims: int, size: int | tuple[int, int], patch: tuple[int, ...], patches: int
+) -> None:
+    with global_seed_kept(0):
+        network = ViT(dims, 1, 2, size, width=8, depth=1)
+    images = torch.rand(1, 1, *network.image_size, generator=seeded_generator(0), requires_grad=True)
+    (gradient,) = torch.autograd.grad(network(images).square().sum(), images)
+    assert network.patch == patch
+    assert network.features.patch_embedding.position_embeddings.shape[1] == patches
+    assert (gradient != 0).all()
+
+
+def test_every_parameter_of_the_transformer_is_used_and_nothing_draws() -> None:
+    with global_seed_kept(0):
+        network = ViT(2, 1, 2, 8, width=8, depth=2)
+    logits = network(torch.rand(2, 1, 8, 8, generator=seeded_generator(0)))
+    gradients = torch.autograd.grad(logits.square().sum(), list(network.parameters()))
+    assert all(gradient.abs().max() > 0 for gradient in gradients)
+    assert not FlatNetwork(lambda: ViT(2, 1, 2, 8, width=8, depth=2)).draws
 
 
 def test_convnet_refuses_a_depth_that_leaves_one_pixel() -> None:
@@ -123,6 +149,9 @@ def test_impossible_networks_are_refused() -> None:
         lambda: VGG11(2, 1, 2, 32, width=0),
         lambda: ResNet18(2, 1, 2, 15),
         lambda: ResNet18(2, 1, 2, 32, width=0),
+        lambda: ViT(2, 1, 2, 3),
+        lambda: ViT(2, 1, 2, 8, width=6),
+        lambda: ViT(2, 1, 2, 8, heads=0),
     ]
     for build in refused:
         with pytest.raises(ValueError, match=r"expected .*got"):

@@ -1,0 +1,70 @@
+"""Several architectures by name, and which of them take the images at hand."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import functools
+import itertools
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from monai_distill.networks import FlatNetwork
+
+__all__ = ["architecture_space", "usable_networks"]
+
+
+def architecture_space(
+    factory: Callable[..., nn.Module], space: Mapping[str, Sequence[Any]]
+) -> dict[str, functools.partial[nn.Module]]:
+    """Every combination of the values as a factory, by a name that tells them.
+
+    Args:
+        factory: builds a network from its arguments.
+        space: values per argument that is varied.
+
+    Example:
+        >>> list(architecture_space(nn.Linear, {"in_features": [1, 2], "out_features": [3]}))
+        ['in_features 1, out_features 3', 'in_features 2, out_features 3']
+    """
+    combined = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    return {
+        ", ".join(f"{name} {value}" for name, value in choice.items()): functools.partial(factory, **choice)
+        for choice in combined
+    }
+
+
+def usable_networks(
+    factories: Mapping[str, Callable[[], nn.Module]], device: torch.device | str
+) -> tuple[dict[str, FlatNetwork], dict[str, str]]:
+    """The architectures that can be built for the images, and why the others cannot; these are warned of.
+
+    Args:
+        factories: build one network each; a ValueError of theirs says that this one does not fit.
+        device: where the networks are put.
+
+    Raises:
+        ValueError: when none can be built.
+
+    Example:
+        >>> usable_networks({"linear": lambda: nn.Linear(2, 2)}, "cpu")[1]
+        {}
+    """
+    networks, skipped = {}, {}
+    for name, factory in factories.items():
+        try:
+            networks[name] = FlatNetwork(factory).to(device)
+        except ValueError as error:
+            skipped[name] = str(error)
+    if not networks:
+        raise ValueError(f"Expected an architecture that takes the images, got {skipped}.")
+    if skipped:
+        name, reason = next(iter(skipped.items()))
+        warnings.warn(
+            f"{len(skipped)} of {len(factories)} architectures are left out, {name} for one: {reason}",
+            stacklevel=2,
+        )
+    return networks, skipped

@@ -1,0 +1,93 @@
+"""Students of any training set, and the step size that suits them, chosen on validation."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from monai_distill.data import ClassBank
+from monai_distill.networks import FlatNetwork
+
+from .student_diverged import StudentDivergedError
+from .student_evaluator import StudentEvaluator
+from .student_training import StudentTraining
+
+__all__ = ["by_validation", "student_values"]
+
+
+def student_values(
+    training_set: tuple[Tensor, Tensor, float],
+    network: FlatNetwork,
+    protocol: StudentTraining,
+    bank: ClassBank,
+    *,
+    students: int,
+    seed: int,
+    purpose: str = "score",
+    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
+    on_step: Callable[[int], object] = lambda steps: None,
+) -> dict[str, list[float]]:
+    """Train fresh students on a set and score each on ``bank``: one value per student and metric.
+
+    Args:
+        training_set: images [n, channels, *spatial], class numbers [n] or logits [n, classes], and the step size.
+        network: the students' architecture.
+        protocol: how they are trained.
+        bank: the held-out images.
+        students: how many, trained together where that is faster.
+        seed: seed of the run.
+        purpose: distinguishes the seeds of selection from those of a score.
+        metrics: as of :class:`StudentEvaluator`.
+        on_step: called with the number of student steps done, for a progress bar.
+
+    Raises:
+        StudentDivergedError: when the step size is too large.
+
+    Example:
+        >>> import torch
+        >>> from monai_distill.networks import ConvNet
+        >>> from monai_distill.transforms import SiameseAugment
+        >>> bank = ClassBank(torch.randn(6, 1, 8, 8), torch.tensor([0, 1] * 3), ["a", "b"])
+        >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
+        >>> protocol = StudentTraining(SiameseAugment(()), steps=2)
+        >>> values = student_values((bank.images, bank.labels, 0.01), network, protocol, bank, students=2, seed=0)
+        >>> len(values["accuracy"])
+        2
+    """
+    evaluator = StudentEvaluator(
+        lambda: training_set,
+        network,
+        protocol,
+        bank,
+        students=students,
+        seed=seed,
+        purpose=purpose,
+        metrics=None if metrics is None else dict(metrics),
+        on_step=lambda: on_step(students),
+    )
+    evaluator.run()
+    return {name: metric.values for name, metric in evaluator.student_metrics.items()}
+
+
+def by_validation(step_sizes: Iterable[float], scores: Callable[[float], list[float]]) -> dict[float, float]:
+    """Mean validation score per step size, the best first (of equal ones the smaller); those that diverge are left out.
+
+    Args:
+        step_sizes: the candidates.
+        scores: trains students with one of them and returns their scores on the validation images.
+
+    Example:
+        >>> by_validation([0.1, 0.01, 0.2], lambda rate: [1.0, 1.0] if rate == 0.1 else [0.0, 1.0])
+        {0.1: 1.0, 0.01: 0.5, 0.2: 0.5}
+    """
+    means = {}
+    for rate in sorted(set(step_sizes)):
+        try:
+            means[rate] = float(np.mean(scores(rate)))
+        except StudentDivergedError:
+            continue  # no candidate then; who is left without any says so
+    return dict(sorted(means.items(), key=lambda item: -item[1]))
