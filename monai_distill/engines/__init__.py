@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .curriculum import Curriculum
-from .difficulty import image_difficulty
+from .difficulty import error_length, gradient_length, image_difficulty
 from .distiller import Distiller
 from .distribution_matching import DistributionMatching, attention_features, embedding_features
 from .expert_trainer import ExpertTrainer, plain_direction
@@ -36,8 +36,10 @@ __all__ = [
     "classification_loss",
     "correct_images",
     "embedding_features",
+    "error_length",
     "expert_labels",
     "expert_logits",
+    "gradient_length",
     "graph_bytes",
     "image_difficulty",
     "keep_freed_memory",
