@@ -7,7 +7,7 @@ from .architecture_search import ArchitectureSearch
 from .continual_learning import ContinualLearning
 from .cross_architecture import CrossArchitecture
 from .curriculum import Curriculum
-from .difficulty import image_difficulty
+from .difficulty import error_length, gradient_length, image_difficulty
 from .distiller import Distiller
 from .distribution_matching import DistributionMatching, attention_features, embedding_features
 from .expert_trainer import ExpertTrainer, plain_direction
@@ -57,8 +57,10 @@ __all__ = [
     "classification_loss",
     "correct_images",
     "embedding_features",
+    "error_length",
     "expert_labels",
     "expert_logits",
+    "gradient_length",
     "graph_bytes",
     "image_difficulty",
     "keep_freed_memory",

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,9 +13,43 @@ from monai_distill.data import ClassBank
 from monai_distill.networks import FlatNetwork
 from monai_distill.randomness import derived_seed
 
-from .student_training import StudentTraining
+from .student_training import StudentTraining, classification_loss
 
-__all__ = ["image_difficulty"]
+__all__ = ["error_length", "gradient_length", "image_difficulty"]
+
+GRADIENTS_AT_ONCE = 32
+Score = Callable[[FlatNetwork, Tensor, Tensor, Tensor], Tensor]
+
+
+def error_length(network: FlatNetwork, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    """EL2N: the length [B] of softmax minus one-hot label; one forward pass.
+
+    References:
+        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
+    """
+    probabilities = network.predict(parameters, images).softmax(dim=1)
+    return (probabilities - F.one_hot(labels, probabilities.shape[1])).norm(dim=1)
+
+
+def gradient_length(network: FlatNetwork, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    """GraNd: the length [B] of every image's own gradient of the loss with respect to all parameters.
+
+    Needs a gradient per image at once, B times the parameters.
+
+    References:
+        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
+    """
+
+    def loss(vector: Tensor, image: Tensor, label: Tensor) -> Tensor:
+        return classification_loss(network(vector, image[None]), label[None])
+
+    gradient = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
+    parts = zip(torch.split(images, GRADIENTS_AT_ONCE), torch.split(labels, GRADIENTS_AT_ONCE), strict=True)
+    network.module.eval()  # dropout off, as when the error is asked for
+    try:
+        return torch.cat([gradient(parameters, *part).norm(dim=1) for part in parts])
+    finally:
+        network.module.train()
 
 
 def image_difficulty(
@@ -21,31 +57,30 @@ def image_difficulty(
     bank: ClassBank,
     training: StudentTraining,
     *,
+    score: Score = error_length,
     networks: int = 3,
     step_size: float = 0.01,
     seed: int = 0,
     batch_size: int = 512,
 ) -> Tensor:
-    """EL2N: the length of the error vector, softmax minus one-hot label, averaged over a few shortly trained networks.
+    """A score of every image, averaged over a few shortly trained networks.
 
     References:
-        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021. Li et
-        al., Prioritize Alignment in Dataset Distillation, 2024, order images by that paper's GraNd.
-
-    Deviation: EL2N instead of GraNd, the gradient's norm: one forward pass instead of a gradient per image, and the
-        same paper finds the two alike.
+        Li et al., Prioritize Alignment in Dataset Distillation, 2024, whose released program orders images by
+        :func:`gradient_length`; :func:`error_length` is the cheaper score of the same source.
 
     Args:
         network: the architecture.
         bank: the training images.
         training: how the networks are trained before they are asked; a few epochs.
+        score: function of (network, parameters [P], images [B, ...], labels [B]) to [B], larger is harder.
         networks: how many.
         step_size: of the training.
         seed: seed of the run.
         batch_size: images per forward pass.
 
     Returns:
-        [n] on the CPU, 0 (easy) to the square root of 2 (hard).
+        [n] on the CPU, 0 (easy) upwards; EL2N ends at the square root of 2.
 
     Raises:
         ValueError: for no networks.
@@ -54,9 +89,8 @@ def image_difficulty(
         raise ValueError(f"Expected at least 1 network to judge the difficulty, got {networks}.")
     seeds = [derived_seed(seed, "difficulty", i) for i in range(networks)]
     trained = training(network, bank.images, bank.labels, step_size, seeds)
-    truth = F.one_hot(bank.labels, bank.num_classes)
+    batches = list(zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True))
     scores = torch.zeros(len(bank), device=bank.device)
     for parameters in trained:
-        parts = [network.predict(parameters, images) for images in torch.split(bank.images, batch_size)]
-        scores += (torch.cat(parts).softmax(dim=1) - truth).norm(dim=1) / networks
+        scores += torch.cat([score(network, parameters, *batch) for batch in batches]) / networks
     return scores.cpu()

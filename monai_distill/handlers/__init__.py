@@ -5,10 +5,20 @@ from __future__ import annotations
 
 from .averaged_synthetic import AveragedSynthetic
 from .best_synthetic import BestSynthetic
+from .fresh_labels import FreshLabels
 from .history import History
 from .peak_memory import PeakMemory
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
 from .run_cost import RunCost
 
-__all__ = ["AveragedSynthetic", "BestSynthetic", "History", "PeakMemory", "ProgressBar", "ResumableState", "RunCost"]
+__all__ = [
+    "AveragedSynthetic",
+    "BestSynthetic",
+    "FreshLabels",
+    "History",
+    "PeakMemory",
+    "ProgressBar",
+    "ResumableState",
+    "RunCost",
+]

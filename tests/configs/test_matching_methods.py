@@ -15,26 +15,33 @@ import torch
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from monai_distill.cli import composed, config_dir, main
+from monai_distill.cli import available, composed, config_files, main
 from monai_distill.data import SyntheticDataset
+from monai_distill.engines import chosen_preset
 
 from .conftest import SMALLEST
 
 METHODS = ("dm", "datadam", "datadam_paper", "dc", "dsa")
 
 
-def presets(method: str) -> dict[str, Any]:
-    found: dict[str, Any] = ConfigParser.load_config_file(config_dir() / "methods" / f"{method}.yaml")["presets"]
-    return found
+def layers(method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The method's presets and its family's."""
+    parts = [ConfigParser.load_config_file(file) for file in config_files("digits", "convnet", method)]
+    return parts[-1]["presets"], parts[-2]["shared_presets"]
 
 
 def cases() -> Iterator[tuple[str, str, int]]:
     for method in METHODS:
-        seen: list[Any] = []  # some data sets share their presets
-        for name, own in presets(method).items():
-            if own not in seen:
-                seen.append(own)
-                yield from ((method, name, count) for count in (own if name != "default" else [1]))
+        own, shared = layers(method)
+        seen: list[Any] = []  # of those that are equal at smoke size, one
+        for name in ("published", *sorted({*own, *shared} - {"default"})):
+            for count in {n for part in (own, shared) if isinstance(part.get(name), dict) for n in part[name]} or {1}:
+                preset = {
+                    k: v for k, v in chosen_preset(own, name, count, shared).items() if k not in {*SMALLEST, "networks"}
+                }
+                if preset not in seen:
+                    seen.append(preset)
+                    yield method, name, count
 
 
 CASES = list(cases())
@@ -44,10 +51,38 @@ CASES = list(cases())
 def test_every_preset_runs_three_iterations(
     run: Callable[..., dict[str, Any]], method: str, name: str, count: int
 ) -> None:
-    scores = run(method, preset_of=name.replace("default", "published"), images_per_class=min(count, 10))
+    shorter = {"inner_epochs": 2} if method in {"dc", "dsa"} else {}
+    scores = run(method, preset_of=name, images_per_class=min(count, 10), **shorter)
     saved = SyntheticDataset.load(scores["folder"])
     assert len(saved) == 3 * min(count, 10)
     assert float(saved.step_size.detach()) == pytest.approx(0.01)
+
+
+NAMED = sorted(set(available("datasets")) - {"folder", "npz", "table", "cifar10"})
+
+
+@pytest.mark.parametrize("method", sorted(set(available("methods"))))
+def test_every_method_has_settings_for_every_medical_data_set(method: str) -> None:
+    parts = [ConfigParser.load_config_file(file) for file in config_files("digits", "convnet", method)]
+    own = parts[-1]["presets"]
+    shared = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
+    default = chosen_preset(own, "default", 1, shared)
+    missing = [name for name in NAMED if chosen_preset(own, name, 1, shared) == default]
+    assert missing == []
+    sides = {"mhist": 224, "covid": 112}  # the network must not run out of pixels
+    for name, side in sides.items():
+        assert all(2 ** chosen_preset(own, name, count, shared)["depth"] <= side for count in (1, 10, 50)), name
+
+
+def test_the_paper_of_datadam_whitens_cifar_and_weights_embeddings_more_at_high_resolution() -> None:
+    chosen = {name: chosen_preset(*_ordered("datadam_paper", name)) for name in ("cifar10", "covid", "mnist")}
+    assert [chosen[name]["zca"] for name in chosen] == [True, False, False]
+    assert [chosen[name]["embedding_weight"] for name in chosen] == [0.01, 0.02, 0.01]
+
+
+def _ordered(method: str, name: str) -> tuple[dict[str, Any], str, int, dict[str, Any]]:
+    own, shared = layers(method)
+    return own, name, 10, shared
 
 
 @pytest.mark.parametrize("method", METHODS)

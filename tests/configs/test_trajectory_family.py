@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from monai_distill.cli import config_files
 from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import chosen_preset
+from monai_distill.engines import chosen_preset, expert_labels
 
 from .command import FAST, command, fast_run, read
 
@@ -188,6 +188,30 @@ def test_learned_labels_are_released_as_logits_of_the_right_class(method: str, t
     assert released.soft
     assert torch.equal(released.label_logits.argmax(1), released.labels)
     assert read(tmp_path / "run", "manifest.json")["initial_images"] == "correct"
+
+
+def test_a_teacher_s_labels_are_released_as_it_sees_the_released_images(tmp_path: Path) -> None:
+    words = ("--method", "tesla", "--teacher_labels", "true", "--image_step_size", "1e4")
+    outcome = fast_run(tmp_path / "run", *words)
+    assert outcome.code == 0, outcome.err
+    released = SyntheticDataset.load(tmp_path / "run")
+    parser = parsed("tesla", tmp_path / "run", width=4, depth=1, experts=2, max_start_epoch=1, expert_epochs=1)
+    network, store = (parser.get_parsed_content(name) for name in ("network", "store"))
+    expected = expert_labels(network, store, released.images.detach(), released.labels)
+    torch.testing.assert_close(released.label_logits.detach(), expected, rtol=1e-4, atol=1e-5)
+    start = expert_labels(network, store, *parser.get_parsed_content("start"))
+    assert float((start - expected).abs().max()) > 1e-3
+
+
+def test_the_difficulty_of_the_released_program_is_one_name_away(tmp_path: Path) -> None:
+    own, shared = layers("pad")
+    assert chosen_preset(own, "cifar10", 10, shared)["difficulty_score"] == "GraNd"
+    recipes = []
+    for score in ("GraNd", "EL2N"):
+        parser = parsed("pad", tmp_path, difficulty_score=score, difficulty_epochs=1, width=4, depth=1)
+        recipes.append(parser.get_parsed_content("expert_recipe")["curriculum"]["difficulty"]["score"])
+        assert len(parser.get_parsed_content("curriculum")(0)) < len(parser.get_parsed_content("data").training)
+    assert recipes == ["GraNd", "EL2N"]
 
 
 def test_the_two_masks_are_one_switch(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank
-from monai_distill.engines import StudentTraining, image_difficulty
+from monai_distill.engines import StudentTraining, gradient_length, image_difficulty
 from monai_distill.networks import FlatNetwork
 from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
@@ -29,6 +29,20 @@ def test_the_score_is_the_mean_length_of_the_error_vector(network: FlatNetwork, 
             error[label] -= 1
             expected[i] += error.square().sum().sqrt() / 2
     torch.testing.assert_close(found, expected)
+
+
+def test_grand_is_the_mean_length_of_every_image_s_own_gradient(network: FlatNetwork, bank: ClassBank) -> None:
+    found = image_difficulty(network, bank, TRAINING, score=gradient_length, networks=2, step_size=0.1, seed=3)
+    seeds = [derived_seed(3, "difficulty", i) for i in range(2)]
+    expected = torch.zeros(len(bank))
+    for parameters in TRAINING(network, bank.images, bank.labels, 0.1, seeds):
+        module = network.load_into(tiny_module(), parameters)
+        for i, label in enumerate(bank.labels):
+            module.zero_grad()
+            torch.nn.functional.cross_entropy(module(bank.images[i : i + 1]), label[None]).backward()
+            expected[i] += sum(p.grad.square().sum() for p in module.parameters()).sqrt() / 2
+    torch.testing.assert_close(found, expected)
+    assert network.module.training
 
 
 def test_a_mislabelled_image_is_the_hardest_of_its_class(network: FlatNetwork) -> None:
