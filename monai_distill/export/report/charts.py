@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from monai_distill.export.curves import draw_curves
 
@@ -16,7 +17,7 @@ from .table import number
 
 __all__ = ["curve_pictures", "heat_map", "score_chart", "step_chart"]
 
-MOST_POINTS, MOST_NUMBERS, LABEL_WIDTH = 2000, 16, 24
+MOST_POINTS, MOST_NUMBERS, LABEL_WIDTH = 2000, 16, 26
 INK = "#1b1b1b"
 
 
@@ -114,7 +115,7 @@ def heat_map(
         for row, line in enumerate(cells):
             for column, value in enumerate(line):
                 if value == value:
-                    colour = "white" if value > 0.55 else INK
+                    colour = "white" if value > 0.7 else INK
                     axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
     return chart_picture(figure, alt, caption)
 
@@ -131,6 +132,7 @@ def step_chart(rows: Mapping[str, Sequence[float]], label: str, alt: str, captio
     for (name, values), marker in zip(rows.items(), "os^Dv" * len(rows), strict=False):
         axis.plot(range(1, len(values) + 1), values, marker=marker, label=name)
     axis.set(xlabel="step", ylabel=label, ylim=(0, 1))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     return chart_picture(figure, alt, caption)

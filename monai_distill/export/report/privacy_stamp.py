@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .records import RunRecords
 from .table import number
@@ -12,9 +13,10 @@ __all__ = ["PrivacyStamp"]
 
 LABELS = {"T0": "no privacy claim", "T1": "audited, no guarantee", "T2": "differential privacy"}
 BACKED_BY = {
-    "T1": "an audit.json that is not void",
-    "T2": "a ledger.json with the same epsilon and delta, a unit and an accountant",
+    "T1": "a start without real images and an audit.json that is not void",
+    "T2": "a start without real images and a ledger.json with the same epsilon, delta and unit, and an accountant",
 }
+SAME = ("epsilon", "delta", "unit")  # in the ledger as in the manifest
 MEANS = {
     "T0": (
         "A distilled data set is derived from the images that it was made from. No privacy claim is made for this one: "
@@ -34,8 +36,8 @@ MEANS = {
 class PrivacyStamp(NamedTuple):
     """Tier, what it means, and what of the manifest's claim the other files do not bear out.
 
-    T1 needs an audit that is not void; T2 epsilon, delta, unit and accountant, in the ledger as in the manifest. A
-    claim without them is stamped T0 and told in ``refused``.
+    T1 needs an audit that is not void; T2 epsilon, delta and unit, in the ledger as in the manifest, and an accountant;
+    both images that did not start from real ones. A claim without is stamped T0 and told in ``refused``.
 
     Example:
         >>> PrivacyStamp("T0", "no privacy claim", (), "").tier
@@ -52,32 +54,24 @@ class PrivacyStamp(NamedTuple):
         """The stamp of a run."""
         claim = records.manifest.get("privacy") or {}
         claimed = str(claim.get("tier", "T0"))
-        if claimed not in LABELS or (claimed == "T1" and not _audited(records)):
-            return _no_claim(claimed)
-        if claimed != "T2":
-            statement = claim.get("statement")
-            return cls(claimed, LABELS[claimed], (MEANS[claimed], *([str(statement)] if statement else ())), "")
-        ledger, unit = records.ledger, claim.get("unit")
-        figures = [ledger.get("epsilon"), ledger.get("delta"), unit, ledger.get("accountant")]
-        same = all(claim.get(name) == ledger.get(name) for name in ("epsilon", "delta", "unit"))
-        if None in figures or not same:
-            return _no_claim(claimed)
-        epsilon, delta, _, accountant = figures
-        label = (
-            f"{LABELS['T2']}: epsilon {_plain(epsilon)}, delta {_plain(delta)}, unit {unit}, accountant {accountant}"
-        )
+        if claimed != "T0" and (records.started_real or not _borne_out(claimed, claim, records)):
+            needed = BACKED_BY.get(claimed, "a tier that this program knows (T0, T1, T2)")
+            refused = f"The manifest claims tier {claimed}, but the run lacks {needed}: stamped T0."
+            return cls("T0", LABELS["T0"], (MEANS["T0"],), refused)
+        label = LABELS[claimed]
+        if claimed == "T2":
+            figures = (f"{name} {_plain(records.ledger[name])}" for name in (*SAME, "accountant"))
+            label = f"{label}: {', '.join(figures)}"
         statement = claim.get("statement")
-        return cls("T2", label, (MEANS["T2"], *([str(statement)] if statement else ())), "")
+        return cls(claimed, label, (MEANS[claimed], *([str(statement)] if statement else ())), "")
 
 
-def _audited(records: RunRecords) -> bool:
-    return bool(records.audit) and not records.audit.get("void", True)
-
-
-def _no_claim(claimed: str) -> PrivacyStamp:
-    needed = BACKED_BY.get(claimed, "a tier that this program knows (T0, T1, T2)")
-    refused = f"The manifest claims tier {claimed}, but the run folder lacks {needed}: stamped T0."
-    return PrivacyStamp("T0", LABELS["T0"], (MEANS["T0"],), refused)
+def _borne_out(claimed: str, claim: Mapping[str, Any], records: RunRecords) -> bool:
+    if claimed == "T1":
+        return bool(records.audit) and not records.audit.get("void", True)
+    ledger = records.ledger
+    known = all(ledger.get(name) is not None for name in (*SAME, "accountant"))
+    return claimed == "T2" and known and all(claim.get(name) == ledger[name] for name in SAME)
 
 
 def _plain(value: object) -> str:

@@ -11,7 +11,7 @@ from monai_distill.export.score_table import NAMES
 from .charts import heat_map, step_chart
 from .picture import Picture
 from .section import Section
-from .table import NOTHING, Table, flat_table, number, spread
+from .table import Table, flat_table, number, spread
 
 __all__ = ["protocol_sections"]
 
@@ -28,6 +28,8 @@ CONTINUAL = (
     "Accuracy on all classes seen so far, with the synthetic images as the only memory, beside a memory of as many "
     "random real images."
 )
+WRITTEN = "mean ± standard deviation, below it the 95% interval of the mean"
+DRAWN = ("accuracy", "balanced_accuracy")
 OTHERS = {
     "robust": ("Robust scores", ROBUST),
     "nas": ("Ranking architectures", RANKING),
@@ -52,29 +54,21 @@ def protocol_sections(scores: Scores) -> Iterator[Section]:
 
 
 def _across(own: Scores, random: Scores) -> Section:
-    metrics = {key: name for key, name in NAMES.items() if any(key in row for row in own.values())}
-    rows = [
-        [architecture, *(spread(row.get(architecture, {}).get(key)) for key in metrics for row in (own, random))]
-        for architecture in own
-    ]
-    head = [f"{name}, {kind}" for name in metrics.values() for kind in ("distilled", "random")]
-    kept = [place for place in range(len(head)) if any(row[place + 1] != NOTHING for row in rows)]
-    table = Table(
-        "Trained on the set by other architectures: mean ± standard deviation, below it the 95% interval of the mean",
-        ["architecture", *(head[place] for place in kept)],
-        [[row[0], *(row[place + 1] for place in kept)] for row in rows],
-    )
-    values = [[_mean(row, key, name) for key in metrics for row in (own, random)] for name in own]
-    shown = [[line[place] for place in kept] for line in values]
+    kinds = {"distilled": own, "random real, same size": random} if random else {"distilled": own}
+    tables = [_table_across(rows, f"Trained on {kind}: {WRITTEN}") for kind, rows in kinds.items()]
+    columns = [(key, rows) for key in DRAWN for rows in kinds.values()]
+    values = [[_mean(rows, key, name) for key, rows in columns] for name in own]
+    head = [f"{NAMES[key]},\n{kind.partition(' ')[0]}" for key in DRAWN for kind in kinds]
     words = "; ".join(f"{name} {number(_mean(own, 'balanced_accuracy', name))}" for name in own)
-    picture = heat_map(
-        shown,
-        list(own),
-        [head[place] for place in kept],
-        f"Scores of every architecture. Balanced accuracy on the distilled set: {words}. All numbers: table below.",
-        "Mean score of every architecture (row), on the distilled and on random real images (column).",
-    )
-    return Section("Other architectures", pictures=[picture], tables=[table])
+    alt = f"Scores of every architecture. Balanced accuracy on the distilled set: {words}. All numbers: tables below."
+    caption = "Mean score of every architecture (row) by what it was trained on (column)."
+    return Section("Other architectures", pictures=[heat_map(values, list(own), head, alt, caption)], tables=tables)
+
+
+def _table_across(rows: Scores, caption: str) -> Table:
+    metrics = {key: name for key, name in NAMES.items() if any(key in row for row in rows.values())}
+    cells = [[name, *(spread(row.get(key)) for key in metrics)] for name, row in rows.items()]
+    return Table(caption, ["architecture", *metrics.values()], cells)
 
 
 def _mean(rows: Scores, key: str, name: str) -> float | None:
