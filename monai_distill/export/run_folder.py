@@ -16,6 +16,7 @@ from monai_distill.whole_file import write_whole
 
 from .curves import save_curves
 from .image_grid import save_image_grid
+from .report import save_report
 
 __all__ = ["RunFolder"]
 
@@ -26,7 +27,7 @@ class RunFolder:
     """Writes and reads the files of one run.
 
     ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
-    ``curves.png``; beside them
+    ``curves.png``, ``report.html``; beside them
     the run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
 
     Args:
@@ -95,6 +96,10 @@ class RunFolder:
             RuntimeError: when it cannot be written; the one before stays.
         """
         self._write("scores.json", scores)
+
+    def save_report(self) -> None:
+        """Write ``report.html`` from the files above; see :func:`~monai_distill.export.save_report`."""
+        save_report(self.folder)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         write_whole(self.folder / name, json.dumps(content, indent=2).encode())

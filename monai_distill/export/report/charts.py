@@ -139,4 +139,6 @@ def step_chart(rows: Mapping[str, Sequence[float]], label: str, alt: str, captio
 
 
 def _short(name: str) -> str:
+    if "\n" in name:
+        return "\n".join(map(_short, name.split("\n")))
     return name if len(name) <= LABEL_WIDTH else name[: LABEL_WIDTH - 1].rstrip() + "…"

@@ -54,7 +54,7 @@ def protocol_sections(scores: Scores) -> Iterator[Section]:
 
 
 def _across(own: Scores, random: Scores) -> Section:
-    kinds = {"distilled": own, "random real, same size": random} if random else {"distilled": own}
+    kinds = {"distilled images": own, "random real images, as many": random} if random else {"distilled images": own}
     tables = [_table_across(rows, f"Trained on {kind}: {WRITTEN}") for kind, rows in kinds.items()]
     columns = [(key, rows) for key in DRAWN for rows in kinds.values()]
     values = [[_mean(rows, key, name) for key, rows in columns] for name in own]
