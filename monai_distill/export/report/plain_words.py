@@ -83,9 +83,12 @@ def _size(records: RunRecords, tier: str) -> str:
 
 def _result(records: RunRecords) -> str:
     scores, network = records.scores, architecture_name(records.manifest)
-    text = f"A {network} trained on nothing else answers {_both(scores['distilled'])}."
+    text = f"Trained on nothing else, {network} answers {_both(scores['distilled'])}."
     if "full" in scores:
         text += f" Trained on all training images it answers {_both(scores['full'])}."
+        full, own = (scores[name].get(DECIDES, {}).get("mean") for name in ("full", "distilled"))
+        if full is not None and own is not None and full < own:
+            text += " That is less, so the networks on all images were trained too briefly to be the yardstick."
     if "prior" in scores:
         text += f" Always answering the most frequent class is correct for {percent(scores['prior']['accuracy'])}."
     return text
@@ -107,7 +110,7 @@ def _no_better_than_guessing(distilled: Metrics, prior: Metrics, chance: float) 
         if value is None or value["mean"] is None or guess is None:
             continue
         if value["mean"] < guess:
-            sentences.append(f"That is worse than {rival} ({percent(guess)}): no classifier to use comes out of it.")
+            sentences.append(f"That is worse than {rival} ({percent(guess)}).")
         elif value["mean"] - (value["std"] or 0.0) <= guess:
             sentences.append(f"That is not clearly better than {rival} ({percent(guess)}).")
     return sentences
@@ -121,7 +124,7 @@ def _beside_rivals(scores: Metrics, verdicts: Mapping[str, int | None]) -> list[
         names = [
             f"{AS_MANY.get(name, title)} ({_mean(row)})"
             for name, (title, row) in rows.items()
-            if verdicts[name] is verdict
+            if verdicts[name] == verdict
         ]
         if names:
             told.append(text.format(own=_mean(scores["distilled"]), rivals=" and than ".join(names)))
@@ -145,12 +148,12 @@ def _training(distilled: Metrics, network: str, useless: bool, above_all: bool, 
         return ["Trying out programs that read such a set: they need no good classifier."]
     if not above_all:
         text = (
-            f"Training a {network} quickly to {_mean(distilled)}; but as many real images, where they may be used, are "
+            f"Training {network} quickly to {_mean(distilled)}; but as many real images, where they may be used, are "
             "not shown to do worse."
         )
     else:
         text = (
-            f"Training a {network} where time or storage forbids all images and a balanced accuracy of "
+            f"Training {network} where time or storage forbids all images and a balanced accuracy of "
             f"{_mean(distilled)} is enough."
         )
     return [text, *([f"Training these architectures, as measured: {', '.join(better)}."] if better else [])]
