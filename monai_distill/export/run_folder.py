@@ -20,6 +20,7 @@ from .report import save_report
 
 __all__ = ["RunFolder"]
 
+MANIFEST_FILE = "manifest.json"
 PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scikit-learn")
 
 
@@ -90,16 +91,14 @@ class RunFolder:
         save_curves(history.iterations, history.validations, self.folder / "curves.png", chosen=chosen)
 
     def save_scores(self, scores: Mapping[str, Any]) -> None:
-        """Write ``scores.json`` as a whole.
+        """Write ``scores.json`` as a whole and, where the set lies beside it, ``report.html``.
 
         Raises:
             RuntimeError: when it cannot be written; the one before stays.
         """
         self._write("scores.json", scores)
-
-    def save_report(self) -> None:
-        """Write ``report.html`` from the files above; see :func:`~monai_distill.export.save_report`."""
-        save_report(self.folder)
+        if (self.folder / MANIFEST_FILE).is_file():
+            save_report(self.folder)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         write_whole(self.folder / name, json.dumps(content, indent=2).encode())

@@ -49,14 +49,16 @@ def _attacks(attacks: Mapping[str, Any]) -> Table:
     for name, attack in attacks.items():
         found = [_rate(attack.get("tpr_at_fpr", {}).get(rate)) for rate in rates]
         controls = [_control(attack.get(f"{kind}_control")) for kind in ("positive", "negative")]
-        rows.append(
-            [name.replace("_", " "), number(attack.get("auc")), *found, *controls, number(attack.get("caught"))]
-        )
+        rows.append([name.replace("_", " "), number(attack.get("auc")), *found, *controls, _verdict(attack)])
     head = ["attack", "AUC", *(f"found at {rate} false alarms" for rate in rates)]
-    caption = (
-        "Attacks: share of the members found at a given share of false alarms, with its interval; AUC 0.5 is guessing"
-    )
-    return Table(caption, [*head, "AUC, known leak", "AUC, no leak", "caught the known leak"], rows)
+    caption = "Attacks: share of the members found at a share of false alarms, with its interval; AUC 0.5 is guessing"
+    return Table(caption, [*head, "AUC, known leak", "AUC, no leak", "outcome"], rows)
+
+
+def _verdict(attack: Mapping[str, Any]) -> str:
+    if attack.get("void"):
+        return "no say: missed the known leak"
+    return "found members" if attack.get("caught") else "found none"
 
 
 def _rate(found: Any) -> str:

@@ -46,7 +46,12 @@ def _of_privacy(records: RunRecords, tier: str) -> Iterator[str]:
                 "distilling comes close to reconstructing them."
             )
     if records.audit.get("void"):
-        yield f"The privacy audit is void: {records.audit.get('why_void') or 'no reason given'}."
+        yield f"The privacy audit is void: {records.audit.get('why_void') or 'no reason given'}"
+    if not records.audited_this_set:
+        yield "The privacy audit is of another set than this one: run it again."
+    caught = [name for name, attack in records.audit.get("attacks", {}).items() if attack.get("caught")]
+    if caught:
+        yield f"Attacks found images of the training set by this method: {', '.join(caught)}."
     if tier == "T2":
         yield (
             "The figures of this page were computed on real images without noise (controls, validation, test, audit): "

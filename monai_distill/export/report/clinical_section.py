@@ -3,25 +3,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .charts import heat_map
 from .picture import Picture
+from .score_rows import metric_table
 from .section import Section
 from .table import NOTHING, Table, flat_table, number, spread
 
 __all__ = ["clinical_section"]
 
-PER_CLASS = ("sensitivity", "specificity", "auroc")
-SHOWN = ("classes", "confusion", *PER_CLASS)
+PER_CLASS = {"images": "test images", "sensitivity": "sensitivity", "specificity": "specificity", "auroc": "AUROC"}
+RESTS = {"calibration": "Calibration errors", "auroc_bootstrap": "Macro AUROC, resampled"}
 
 
 def clinical_section(clinical: Mapping[str, Any], class_names: Sequence[str]) -> Section:
-    """Sensitivity and specificity of every class, the confusion matrix, and whatever else was measured, row by row.
+    """Sensitivity and specificity of every class, the confusion matrix, calibration, subgroups.
 
     Args:
-        clinical: of ``scores.json``; per-class entries are lists in class order or go by class name.
+        clinical: of ``scores.json``; per-class entries are lists in class order, ``beside`` holds the same of controls.
         class_names: in label order, when ``clinical`` has no ``classes``.
 
     Example:
@@ -33,28 +34,39 @@ def clinical_section(clinical: Mapping[str, Any], class_names: Sequence[str]) ->
         (['yes', '2', '8'], 1)
     """
     names = [str(name) for name in clinical.get("classes", class_names)]
-    measured = [name for name in PER_CLASS if name in clinical]
-    tables = []
-    if measured:
-        rows = [
-            [name, *(_of_class(clinical[key], place, name) for key in measured)] for place, name in enumerate(names)
-        ]
-        tables.append(Table("Every class against the others", ["class", *measured], rows))
-    pictures = []
+    tables, pictures = [_per_class(clinical, names, "trained on distilled images")], []
+    beside = clinical.get("beside", {})
+    tables += [_per_class(found, names, f"trained on {kind} images") for kind, found in beside.items()]
     if "confusion" in clinical:
         matrix = clinical["confusion"]
         pictures.append(_confusion(matrix, names))
-        rows = [[name, *map(number, row)] for name, row in zip(names, matrix, strict=True)]
-        tables.append(Table("Confusion matrix: true class (row), answer (column)", ["true class", *names], rows))
-    rest = {key.replace("_", " ").capitalize(): value for key, value in clinical.items() if key not in SHOWN}
-    tables += [flat_table(key, value if isinstance(value, Mapping) else {key: value}) for key, value in rest.items()]
-    return Section("Class by class", pictures=pictures, tables=tables)
+        rows = [[name, *(f"{value:.5g}" for value in row)] for name, row in zip(names, matrix, strict=True)]
+        caption = "Confusion matrix: true class (row), answer (column); a mean over networks"
+        tables.insert(1, Table(caption, ["true class", *names], rows))
+    tables += [*_rest(clinical), *_subgroups(clinical)]
+    words = ["Each class against all others; the answer is the most probable class."]
+    return Section("Class by class", words, pictures, [table for table in tables if len(table.head) > 1])
 
 
-def _of_class(values: Any, place: int, name: str) -> str:
-    if isinstance(values, Mapping):
-        return spread(values[name]) if name in values else NOTHING
-    return spread(values[place]) if place < len(values) else NOTHING
+def _per_class(found: Mapping[str, Any], names: Sequence[str], trained: str) -> Table:
+    measured = {key: title for key, title in PER_CLASS.items() if key in found}
+    rows = [
+        [name, *(spread(found[key][place]) if place < len(found[key]) else NOTHING for key in measured)]
+        for place, name in enumerate(names)
+    ]
+    return Table(f"Every class, {trained}", ["class", *measured.values()], rows)
+
+
+def _rest(clinical: Mapping[str, Any]) -> Iterator[Table]:
+    for key, title in RESTS.items():
+        if isinstance(clinical.get(key), Mapping):
+            yield flat_table(title, clinical[key])
+
+
+def _subgroups(clinical: Mapping[str, Any]) -> Iterator[Table]:
+    for column, groups in clinical.get("subgroups", {}).items():
+        shown = {f"{name} ({number(group.get('images'))})": group for name, group in groups.items()}
+        yield metric_table(shown, f"By {column} (number of test images)", str(column))
 
 
 def _confusion(matrix: Sequence[Sequence[float]], names: Sequence[str]) -> Picture:

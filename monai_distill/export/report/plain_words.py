@@ -182,8 +182,21 @@ def _not_shown(scores: Metrics, not_better: Sequence[str]) -> list[str]:
         sentences.append("Training other architectures: not measured.")
     elif not_better:
         sentences.append(f"Training {', '.join(not_better)}: not shown to be better than random real images.")
+    sentences += _unproven(scores)
     if "nas" not in scores:
         sentences.append("Ranking architectures before a large training: not measured.")
     if "continual" not in scores:
         sentences.append("Remembering old classes while new ones are learned: not measured.")
+    return sentences
+
+
+def _unproven(scores: Metrics) -> list[str]:
+    """Uses that were measured and in which the set did no better than random real images."""
+    ranks = [scores.get("nas", {}).get(kind, {}).get("spearman") for kind in ("distilled", "random")]
+    sentences = []
+    if None not in ranks and ranks[0] <= ranks[1]:
+        sentences.append("Ranking architectures: random real images rank them as well.")
+    steps = scores.get("continual", {}).get("steps", [])
+    if steps and apart(*(steps[-1].get(kind, {}).get("accuracy") for kind in ("distilled", "random"))) != 1:
+        sentences.append("Remembering old classes: not shown to be better than random real images.")
     return sentences

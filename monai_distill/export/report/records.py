@@ -59,6 +59,11 @@ class RunRecords(NamedTuple):
         return self.manifest.get("initial_images") in REAL_STARTS
 
     @property
+    def audited_this_set(self) -> bool:
+        """Whether the audit, where it says whose it is, is of this set and not of an earlier one."""
+        return self.audit.get("set_sha256") in (None, self.manifest.get("sha256"))
+
+    @property
     def images_per_class(self) -> int:
         """Of the class that has most."""
         return int(self.synthetic.labels.bincount().max())

@@ -45,6 +45,8 @@ def how_section(records: RunRecords) -> Section:
     tables = [settings_table("How it was distilled", {**made, **settings, **own, **kept})]
     if manifest.get("protocol"):
         tables.append(settings_table("How it was scored", _without_repeats(manifest)))
+    if records.scores.get("cost"):
+        tables.append(settings_table("What it cost", records.scores["cost"]))
     curves = curve_pictures(records.history, chosen)
     words = ["The dotted line marks the iteration that was kept."] if curves and chosen else []
     return Section("How it was made", words, curves, tables)

@@ -11,7 +11,7 @@ from monai_distill.export.score_table import ROWS as MAIN_ROWS
 
 from .table import NOTHING, Table, number, spread
 
-__all__ = ["apart", "same_size_rows", "score_rows", "score_table_section"]
+__all__ = ["apart", "metric_table", "same_size_rows", "score_rows", "score_table_section"]
 
 CONTROLS = {
     "herding": "real, chosen by herding, same size",
@@ -44,7 +44,8 @@ def same_size_rows(scores: Metrics) -> dict[str, tuple[str, Metrics]]:
         >>> list(same_size_rows({"distilled": {}, "random": {}, "full": {}}))
         ['random']
     """
-    return {name: row for name, row in score_rows(scores).items() if name not in ("distilled", "full")}
+    rows = score_rows(scores)
+    return {name: rows[name] for name in ("random", *scores.get("controls", {})) if name in rows}
 
 
 def apart(first: Metrics | None, second: Metrics | None) -> int | None:
@@ -83,3 +84,15 @@ def score_table_section(scores: Metrics) -> Table:
         rows.append(["always the most frequent class", *prior, NOTHING, NOTHING])
     caption = "On the test images: mean ± standard deviation over networks, below it the 95% interval of the mean"
     return Table(caption, ["trained on", *NAMES.values(), "networks", "step size"], rows)
+
+
+def metric_table(rows: Mapping[str, Metrics], caption: str, what: str) -> Table:
+    """Named rows with those of the metrics that any of them has.
+
+    Example:
+        >>> metric_table({"vit": {"accuracy": {"mean": 0.5, "std": None}, "step_size": 0.1}}, "t", "architecture").rows
+        [['vit', '0.500']]
+    """
+    metrics = {key: name for key, name in NAMES.items() if any(key in row for row in rows.values())}
+    cells = [[name, *(spread(row.get(key)) for key in metrics)] for name, row in rows.items()]
+    return Table(caption, [what, *metrics.values()], cells)
