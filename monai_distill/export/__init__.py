@@ -9,6 +9,7 @@ from .curves import save_curves
 from .heat_map import save_heat_map
 from .image_grid import save_image_grid
 from .protocol_table import protocol_tables
+from .report import save_report
 from .run_folder import RunFolder
 from .score_table import score_table
 
@@ -21,5 +22,6 @@ __all__ = [
     "save_curves",
     "save_heat_map",
     "save_image_grid",
+    "save_report",
     "score_table",
 ]

@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["save_curves"]
+__all__ = ["draw_curves", "save_curves"]
 
 Rows = Sequence[Mapping[str, float]]
 
@@ -30,16 +32,33 @@ def save_curves(iterations: Rows, validations: Rows, file: str | Path, *, chosen
         True
     """
     figure = Figure(figsize=(11, 3.2), layout="constrained", dpi=110)
-    loss, rate, score = figure.subplots(1, 3)
+    draw_curves(figure.subplots(1, 3), iterations, validations, chosen=chosen)
+    FigureCanvasAgg(figure).print_png(str(file))
+    return Path(file)
+
+
+def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Rows, *, chosen: int | None = None) -> None:
+    """Draw the same into three axes, of one figure or of three.
+
+    Example:
+        >>> axes = Figure().subplots(1, 3)
+        >>> draw_curves(axes, [{"iteration": 1, "loss": 0.5, "step_size": 0.01}], [])
+        >>> axes[0].get_title()
+        'matching loss'
+    """
+    loss, rate, score = axes
     steps = [row["iteration"] for row in iterations]
     loss.plot(steps, [row["loss"] for row in iterations], linewidth=0.8)
     loss.set(title="matching loss", xlabel="iteration", yscale="log")
     rate.plot(steps, [row["step_size"] for row in iterations])
     rate.set(title="learned step size", xlabel="iteration")
     names = [name for name in (validations[0] if validations else {}) if name != "iteration"]
-    for name in names:
+    for name, marker in zip(names, itertools.cycle("os^Dv"), strict=False):
         score.plot(
-            [row["iteration"] for row in validations], [row[name] for row in validations], marker="o", label=name
+            [row["iteration"] for row in validations],
+            [row[name] for row in validations],
+            marker=marker,
+            label=name.replace("_", " "),
         )
     score.set(title="validation, mean of the students", xlabel="iteration")
     if names:
@@ -48,5 +67,3 @@ def save_curves(iterations: Rows, validations: Rows, file: str | Path, *, chosen
         if chosen is not None:
             axis.axvline(chosen, color="gray", linestyle=":", linewidth=1)
         axis.grid(alpha=0.3)
-    FigureCanvasAgg(figure).print_png(str(file))
-    return Path(file)

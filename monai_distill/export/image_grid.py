@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
 
-__all__ = ["save_image_grid"]
+__all__ = ["MOST_PER_CLASS", "save_image_grid", "stretched"]
 
 MOST_PER_CLASS, LABEL_WIDTH = 10, 22
 
@@ -44,7 +44,7 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
             axis.set_xticks([])
             axis.set_yticks([])
             if place < len(row):
-                axis.imshow(_stretched(pixels[row[place]]).numpy(), cmap="gray", interpolation="nearest")
+                axis.imshow(stretched(pixels[row[place]]).numpy(), cmap="gray", interpolation="nearest")
             else:
                 axis.set_visible(False)
         title = "\n".join(textwrap.wrap(name, LABEL_WIDTH))
@@ -53,8 +53,13 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
     return Path(file)
 
 
-def _stretched(image: Tensor) -> Tensor:
-    """An image [channels, *spatial] as [H, W] or [H, W, 3], values 0 to 1."""
+def stretched(image: Tensor) -> Tensor:
+    """An image [channels, *spatial] as [H, W] or [H, W, 3], values 0 to 1, its 1st percentile black, its 99th white.
+
+    Example:
+        >>> stretched(torch.rand(3, 4, 6)).shape, stretched(torch.rand(1, 9, 4, 6)).shape
+        (torch.Size([4, 6, 3]), torch.Size([4, 6]))
+    """
     while image.ndim > 3:
         image = image[:, image.shape[1] // 2]
     image = image if image.shape[0] == 3 else image[:1]

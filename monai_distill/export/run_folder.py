@@ -17,9 +17,11 @@ from monai_distill.whole_file import write_whole
 from .curves import save_curves
 from .heat_map import save_heat_map
 from .image_grid import save_image_grid
+from .report import save_report
 
 __all__ = ["RunFolder"]
 
+MANIFEST_FILE = "manifest.json"
 PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scikit-learn")
 
 
@@ -27,7 +29,10 @@ class RunFolder:
     """Writes and reads the files of one run.
 
     ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
+<<<<<<< HEAD
     ``curves.png``, after a cross-architecture evaluation ``cross_architecture.png``; beside them
+=======
+    ``curves.png``, ``report.html``; beside them
     the run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
 
     Args:
@@ -92,7 +97,8 @@ class RunFolder:
     def save_scores(self, scores: Mapping[str, Any]) -> None:
         """Put ``scores`` into ``scores.json``, keeping the keys that are there and not in ``scores``.
 
-        With cross-architecture scores ``cross_architecture.png`` is drawn anew.
+        With cross-architecture scores ``cross_architecture.png`` is drawn anew, and, where the set lies beside it,
+        ``report.html`` is written.
 
         Raises:
             RuntimeError: when it cannot be written (the one before stays), or the one before is damaged.
@@ -102,6 +108,8 @@ class RunFolder:
         self._write("scores.json", merged)
         if "cross_architecture" in merged:
             save_heat_map(merged, self.folder / "cross_architecture.png")
+        if (self.folder / MANIFEST_FILE).is_file():
+            save_report(self.folder)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         write_whole(self.folder / name, json.dumps(content, indent=2).encode())

@@ -111,6 +111,7 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
         "grid.png",
         "history.json",
         "manifest.json",
+        "report.html",
         "scores.json",
         "state.pt",
         "synthetic.safetensors",

@@ -1,0 +1,73 @@
+"""The privacy tier, the attacks that were run and the accountant's ledger."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .privacy_stamp import PrivacyStamp
+from .records import RunRecords
+from .section import Section
+from .table import NOTHING, Table, number, settings_table
+
+__all__ = ["privacy_section"]
+
+
+def privacy_section(records: RunRecords, stamp: PrivacyStamp) -> Section:
+    """What the stamp means and the figures behind it.
+
+    Example:
+        >>> import torch
+        >>> from monai_distill.data import SyntheticDataset
+        >>> data = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> records = RunRecords(data, {}, {}, {}, {})
+        >>> privacy_section(records, PrivacyStamp.of(records)).paragraphs[0]
+        'Tier T0: no privacy claim.'
+    """
+    audit, ledger = records.audit, records.ledger
+    told = [f"Tier {stamp.tier}: {stamp.label}.", *stamp.paragraphs]
+    tables = []
+    if audit:
+        state = "void, so its figures say nothing" if audit.get("void") else "valid"
+        bound = number(audit.get("epsilon_lower_bound"))
+        told.append(f"Audit with {number(audit.get('shadows'))} shadow runs: {state}. Lower bound of epsilon: {bound}.")
+        told += [str(audit["statement"])] if audit.get("statement") else []
+        tables.append(_attacks(audit.get("attacks", {})))
+    else:
+        told.append("No attack was run on this set.")
+    if ledger:
+        shown = {name: value for name, value in ledger.items() if name != "events"}
+        events = ledger.get("events", [])
+        tables.append(settings_table("Ledger of the accountant", {**shown, "noisy releases": len(events)}))
+    return Section("Privacy", told, tables=tables)
+
+
+def _attacks(attacks: Mapping[str, Any]) -> Table:
+    rates = list(dict.fromkeys(rate for attack in attacks.values() for rate in attack.get("tpr_at_fpr", {})))
+    rows = []
+    for name, attack in attacks.items():
+        found = [_rate(attack.get("tpr_at_fpr", {}).get(rate)) for rate in rates]
+        controls = [_control(attack.get(f"{kind}_control")) for kind in ("positive", "negative")]
+        rows.append([name.replace("_", " "), number(attack.get("auc")), *found, *controls, _verdict(attack)])
+    head = ["attack", "AUC", *(f"found at {rate} false alarms" for rate in rates)]
+    caption = "Attacks: share of the members found at a share of false alarms, with its interval; AUC 0.5 is guessing"
+    return Table(caption, [*head, "AUC, known leak", "AUC, no leak", "outcome"], rows)
+
+
+def _verdict(attack: Mapping[str, Any]) -> str:
+    if attack.get("void"):
+        return "no say: missed the known leak"
+    return "found members" if attack.get("caught") else "found none"
+
+
+def _rate(found: Any) -> str:
+    if not isinstance(found, Mapping):
+        return number(found)
+    return f"{number(found.get('value'))}\n{number(found.get('low'))} to {number(found.get('high'))}"
+
+
+def _control(control: Any) -> str:
+    if isinstance(control, Mapping):
+        return number(control.get("auc", control.get("value")))
+    return NOTHING if control is None else number(control)

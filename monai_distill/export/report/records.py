@@ -1,0 +1,102 @@
+"""What a report is made from: the files of one run folder."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai_distill.data import SyntheticDataset
+
+__all__ = ["RunRecords"]
+
+REAL_STARTS = ("real", "correct")  # --initial_images that begin with training images
+
+Record = Mapping[str, Any]
+
+
+class RunRecords(NamedTuple):
+    """The set of a finished run and what was written about it; a file that the run has not is empty.
+
+    Attributes:
+        synthetic: the set, with its manifest.
+        scores: of ``scores.json``.
+        history: ``iterations`` and ``validations``, lists of rows.
+        audit: of ``audit.json``.
+        ledger: of ``ledger.json``.
+
+    Example:
+        >>> import tempfile, torch
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]).save(folder)
+        >>> _ = (folder / "scores.json").write_text('{"prior": {"accuracy": 0.5}}')
+        >>> RunRecords.read(folder).scores["prior"]
+        {'accuracy': 0.5}
+    """
+
+    synthetic: SyntheticDataset
+    scores: Record
+    history: Record
+    audit: Record
+    ledger: Record
+
+    @property
+    def manifest(self) -> Record:
+        """What the set says of itself."""
+        return self.synthetic.manifest
+
+    @property
+    def source(self) -> Record:
+        """Where the images came from."""
+        found: Record = self.manifest.get("source", {})
+        return found
+
+    @property
+    def started_real(self) -> bool:
+        """Whether the images began as real training images."""
+        return self.manifest.get("initial_images") in REAL_STARTS
+
+    @property
+    def audited_this_set(self) -> bool:
+        """Whether the audit, where it says whose it is, is of this set and not of an earlier one."""
+        return self.audit.get("set_sha256") in (None, self.manifest.get("sha256"))
+
+    @property
+    def images_per_class(self) -> int:
+        """Of the class that has most."""
+        return int(self.synthetic.labels.bincount().max())
+
+    def counts(self, section: str) -> list[int]:
+        """Images of every class in ``training``, ``validation`` or ``test``; empty when the manifest does not say."""
+        return list(self.source.get("counts", {}).get(section, []))
+
+    @classmethod
+    def read(cls, folder: str | Path) -> RunRecords:
+        """Read a run folder.
+
+        Raises:
+            RuntimeError: when the set or its scores are missing, or a file is damaged.
+        """
+        folder = Path(folder)
+        synthetic = SyntheticDataset.load(folder)
+        if not (folder / "scores.json").is_file():
+            raise RuntimeError(
+                f"Cannot find {folder / 'scores.json'}: that run is not finished. Run or resume it first; "
+                f"`monai-distill evaluate {folder}` scores a set that has none."
+            )
+        names = ("scores", "history", "audit", "ledger")
+        return cls(synthetic, *(_read(folder / f"{name}.json") for name in names))
+
+
+def _read(file: Path) -> Record:
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise RuntimeError(f"{file} is no JSON ({error}). Write it anew, or take it away.") from error
+    if not isinstance(content, dict):
+        raise RuntimeError(f"Expected an object in {file}, got {type(content).__name__}. Write it anew.")
+    return content

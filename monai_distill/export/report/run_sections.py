@@ -1,0 +1,93 @@
+"""How a set was made, from what, and with which versions and seeds."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .charts import curve_pictures, score_chart
+from .privacy_stamp import PrivacyStamp
+from .records import RunRecords
+from .score_rows import score_rows, score_table_section
+from .section import Section
+from .table import NOTHING, Table, number, settings_table
+
+__all__ = ["how_section", "score_section", "source_section", "versions_section"]
+
+SECTIONS = ("training", "validation", "test")
+MADE = ("method", "images_per_class", "initial_images", "network", "augmentation", "preprocessing")
+TOLD_APART = ("files", "counts", "licence", "citation")
+
+
+def score_section(records: RunRecords) -> Section:
+    """The score table with its controls, and the same as a chart."""
+    scores = records.scores
+    rows = [(title, row.get("balanced_accuracy")) for title, row in score_rows(scores).values()]
+    drawn = [(title, value) for title, value in rows if value and value["mean"] is not None]
+    chance = 1 / len(records.synthetic.class_names)
+    pictures = [score_chart(drawn, chance, "balanced accuracy")] if drawn else []
+    words = (
+        "Every row was trained by the protocol below and tested on the same images, which had no part in anything "
+        "before. Balanced accuracy: the mean over the classes of the share answered correctly."
+    )
+    return Section("Scores", [words], pictures, [score_table_section(scores)])
+
+
+def how_section(records: RunRecords) -> Section:
+    """Method, network, settings and the curves of the run."""
+    manifest = records.manifest
+    chosen = manifest.get("chosen_iteration")
+    settings = dict(manifest.get("settings", {}))
+    own = {"settings of the method": settings.pop("method")} if "method" in settings else {}
+    made = {name: manifest[name] for name in MADE if manifest.get(name) is not None}
+    kept = {"kept iteration": chosen, "step size of the set": manifest.get("step_size"), "labels": manifest["labels"]}
+    tables = [settings_table("How it was distilled", {**made, **settings, **own, **kept})]
+    if manifest.get("protocol"):
+        tables.append(settings_table("How it was scored", _without_repeats(manifest)))
+    if records.scores.get("cost"):
+        tables.append(settings_table("What it cost", records.scores["cost"]))
+    curves = curve_pictures(records.history, chosen)
+    words = ["The dotted line marks the iteration that was kept."] if curves and chosen else []
+    return Section("How it was made", words, curves, tables)
+
+
+def _without_repeats(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The protocol; where its augmentation is that of the distillation, it says so."""
+    known = {"augmentation": "as above"}
+    return {
+        name: {**part, **known} if isinstance(part, Mapping) and _augmented_alike(part, manifest) else part
+        for name, part in manifest["protocol"].items()
+    }
+
+
+def _augmented_alike(part: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    return "augmentation" in part and part["augmentation"] == manifest.get("augmentation")
+
+
+def source_section(records: RunRecords, stamp: PrivacyStamp) -> Section:
+    """The real images behind the set: where from, how many, under which terms."""
+    source = records.source
+    known = {name: value for name, value in source.items() if name not in TOLD_APART}
+    told = [f"{name.capitalize()}: {source[name]}." for name in ("licence", "citation") if source.get(name)]
+    tables = [settings_table("Source", {**known, "files": source.get("files", {})})]
+    # at T2 the exact number of training images of a class is protected itself (add or remove one)
+    sections = [name for name in SECTIONS if records.counts(name) and (stamp.tier != "T2" or name == "test")]
+    if sections:
+        names = records.synthetic.class_names
+        rows = [[str(name), *(_at(records.counts(s), place) for s in sections)] for place, name in enumerate(names)]
+        rows.append(["all", *(number(sum(records.counts(section))) for section in sections)])
+        tables.insert(0, Table("Real images of every class", ["class", *sections], rows))
+    return Section("The source", told, tables=tables)
+
+
+def _at(counts: list[int], place: int) -> str:
+    return number(counts[place]) if place < len(counts) else NOTHING
+
+
+def versions_section(records: RunRecords) -> Section:
+    """What another person needs to repeat it."""
+    manifest: Mapping[str, Any] = records.manifest
+    seeds = {f"seed, {name}" if name == "run" else name: value for name, value in manifest.get("seeds", {}).items()}
+    content = {**seeds, **manifest.get("versions", {}), "SHA-256 of the set": manifest.get("sha256")}
+    return Section("Versions and seeds", tables=[settings_table("What another person needs to repeat it", content)])

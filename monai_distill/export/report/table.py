@@ -1,0 +1,122 @@
+"""A table of a report, and how its numbers are written."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["Table", "flat_table", "number", "percent", "settings_table", "spread"]
+
+NOTHING = "-"
+SUMMARY = ("mean", "std")
+LONGEST_LIST = 12
+
+
+class Table(NamedTuple):
+    """Rows whose first cell is their header; a line break in a cell starts a smaller second line.
+
+    Example:
+        >>> Table("Scores", ["trained on", "accuracy"], [["distilled", "0.500"]]).rows[0][1]
+        '0.500'
+    """
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: bool = False  # cells hold words, not numbers: set to the left
+
+
+def number(value: Any) -> str:
+    """A value of a JSON file as a reader wants it.
+
+    Example:
+        >>> number(0.12345), number(12), number(True), number(None), number(1e-5), number([1, 2])
+        ('0.123', '12', 'yes', '-', '1e-05', '1, 2')
+    """
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.3g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(number(item) for item in value)
+    return str(value)
+
+
+def percent(fraction: float) -> str:
+    """A fraction for a sentence.
+
+    Example:
+        >>> percent(0.6418)
+        '64.2%'
+    """
+    return f"{100 * fraction:.1f}%"
+
+
+def spread(value: Any) -> str:
+    """A metric summary as mean ± standard deviation, below it the 95% interval; any other value as :func:`number`.
+
+    Example:
+        >>> spread({"mean": 0.5, "std": 0.1, "interval95": [0.4, 0.6]})
+        '0.500 ± 0.100\\n0.400 to 0.600'
+    """
+    if not _is_summary(value):
+        return number(value)
+    text = number(value["mean"]) + ("" if value["std"] is None else f" ± {value['std']:.3f}")
+    interval = value.get("interval95")
+    return text + (f"\n{interval[0]:.3f} to {interval[1]:.3f}" if interval else "")
+
+
+def settings_table(caption: str, content: Mapping[str, Any]) -> Table:
+    """Nested JSON values in words, one row a setting.
+
+    Example:
+        >>> settings_table("t", {"network": {"_target_": "x.Net", "depth": 3, "scale": [0.5, 2.0]}}).rows
+        [['network', 'Net; depth 3; scale 0.5, 2']]
+    """
+    rows = [[key.replace("_", " "), _in_words(value)] for key, value in content.items()]
+    return Table(caption, ["what", "value"], rows, words=True)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        parts = [
+            _in_words(item).rpartition(".")[2]
+            if key == "_target_"
+            else f"{str(key).replace('_', ' ')} {_in_words(item)}"
+            for key, item in value.items()
+        ]
+        return "; ".join(parts)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_in_words, value))
+    return f"{value:.6g}" if isinstance(value, float) else number(value)
+
+
+def flat_table(caption: str, content: Mapping[str, Any]) -> Table:
+    """Nested JSON figures, one row a figure, named by its path.
+
+    Example:
+        >>> flat_table("t", {"a": {"b": 1, "c": [0.5]}}).rows
+        [['a, b', '1'], ['a, c', '0.500']]
+    """
+    return Table(caption, ["what", "value"], [[", ".join(path), text] for path, text in _flattened(content, ())])
+
+
+def _flattened(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, Mapping) and not _is_summary(value):
+        for key, item in value.items():
+            yield from _flattened(item, (*path, str(key).replace("_", " ")))
+    elif isinstance(value, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in value):
+        for place, item in enumerate(value, 1):
+            yield from _flattened(item, (*path, str(place)))
+    elif isinstance(value, list | tuple) and len(value) > LONGEST_LIST:
+        yield path, f"{number(value[:LONGEST_LIST])} and {len(value) - LONGEST_LIST} more"
+    else:
+        yield path, spread(value)
+
+
+def _is_summary(value: Any) -> bool:
+    # a preprocessing has a mean and a std too, but of every channel
+    return isinstance(value, Mapping) and all(isinstance(value.get(name, ""), float | int | None) for name in SUMMARY)
