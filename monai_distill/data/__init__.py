@@ -14,6 +14,7 @@ from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
 from .job_folder import job_folder
+from .measured_means import MeasuredMeans
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
 from .mnist import MNISTDataset
@@ -39,6 +40,7 @@ __all__ = [
     "ImageTableDataset",
     "MHISTDataset",
     "MNISTDataset",
+    "MeasuredMeans",
     "MedMNISTDataset",
     "NPZDataset",
     "PathMNISTDataset",

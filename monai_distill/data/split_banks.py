@@ -66,7 +66,7 @@ class SplitBanks:
         self.preprocessing = fit(raw[0].images)
         prepared = [bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw]
         self.training, self.validation, self.test = (
-            ClassBank(bank.images, bank.labels.to(device), bank.class_names) for bank in prepared
+            ClassBank(bank.images, bank.labels.to(device), bank.class_names, bank.patients) for bank in prepared
         )
         self.provenance: dict[str, Any] = {
             **getattr(training, "provenance", {}),

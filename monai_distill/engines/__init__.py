@@ -13,7 +13,9 @@ from .freed_memory import keep_freed_memory
 from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
+from .measured_matching import MeasuredMatching
 from .presets import chosen_preset
+from .random_views import RandomViews
 from .scorecard import Scorecard
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentTraining, classification_loss
@@ -27,6 +29,8 @@ __all__ = [
     "ExpertTrainer",
     "FlatDirection",
     "GradientMatching",
+    "MeasuredMatching",
+    "RandomViews",
     "Scorecard",
     "StudentEvaluator",
     "StudentTraining",
