@@ -14,6 +14,7 @@ from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
 from .measured_matching import MeasuredMatching
+from .parameter_scores import parameter_scores
 from .presets import chosen_preset
 from .random_views import RandomViews
 from .scorecard import Scorecard
@@ -47,6 +48,7 @@ __all__ = [
     "keep_freed_memory",
     "mean_of_right_logits",
     "network_loops",
+    "parameter_scores",
     "plain_direction",
     "unrolled_gradient",
 ]

@@ -7,6 +7,7 @@ from .accounting import epsilon_of, noise_multiplier_for
 from .class_release import ClassRelease
 from .clipped_sums import clipped_class_sums
 from .contract import DPContract
+from .dp_model import DPModel
 from .expert_trainer import DPExpertTrainer, steps_per_epoch
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
@@ -21,6 +22,7 @@ __all__ = [
     "ClassRelease",
     "DPContract",
     "DPExpertTrainer",
+    "DPModel",
     "GaussianEvent",
     "PrivacyLedger",
     "PrivateRelease",

@@ -65,7 +65,8 @@ class DPExpertTrainer:
         seed: seed of initialisation and augmentation.
 
     Raises:
-        ValueError: from :meth:`run`, when the data set is so small that an epoch is more noise than signal.
+        ValueError: for settings out of range; from :meth:`run` without a public number of records; from :meth:`check`
+            when the data set is so small that an epoch is more noise than signal.
     """
 
     def __init__(
@@ -85,11 +86,6 @@ class DPExpertTrainer:
         smoothing: float = 0.0,
         seed: int = 0,
     ) -> None:
-        if public_records is None or public_records < 1:
-            raise ValueError(
-                f"Expected public_records, a round number of training {ledger.unit}s that may be told to anyone, got "
-                f"{public_records}. It sets the step; the exact number would leak. Give --public_records N."
-            )
         if not (0 <= smoothing < 1 and flat_radius >= 0 and step_size > 0) or epochs != store.shape[1] - 1:
             raise ValueError(
                 "Expected smoothing from 0 to below 1, a radius from 0, a step size above 0 and as many epochs as the "
@@ -102,7 +98,6 @@ class DPExpertTrainer:
         self.ledger = ledger
         self.noise_multiplier = noise_multiplier
         self.rate = rate
-        self.divisor = rate * public_records
         self.public_records = public_records
         self.epochs = epochs
         self.step_size = step_size
@@ -119,27 +114,41 @@ class DPExpertTrainer:
         """What one expert costs."""
         return GaussianEvent(f"DP-SGD of network {expert}", self.noise_multiplier, self.rate, self.steps)
 
+    @property
+    def divisor(self) -> float:
+        """The expected size of a sample, which every sum is divided by."""
+        return self.rate * self.require_public_records()
+
+    def require_public_records(self) -> int:
+        """The number of records that may be told."""
+        if self.public_records is None or self.public_records < 1:
+            raise ValueError(
+                f"Expected public_records, a round number of training {self.ledger.unit}s that may be told to anyone, "
+                f"got {self.public_records}. It sets DP-SGD's steps; the exact number would leak. Give --public_records "
+                "N; where DP-SGD is but the row to compare with, --dp_model false does without."
+            )
+        return self.public_records
+
+    def check(self) -> None:
+        """Refuse a data set so small that an expert's epoch would be more noise than signal."""
+        steps = steps_per_epoch(self.rate)  # an epoch's gradients all pointing one way, against its noise
+        signal = math.sqrt(steps) * self.divisor / (self.noise_multiplier * math.sqrt(self.network.size))
+        if signal < 1:
+            raise ValueError(
+                f"Expected at least {math.ceil(self.require_public_records() / signal)} {self.ledger.unit}s, so that an "
+                f"expert's epoch is no more noise than signal at epsilon {self.ledger.epsilon:g}, got "
+                f"{self.public_records}. Raise epsilon, train fewer experts, lower width, or collect more."
+            )
+
     def run(self) -> None:
         """Train the experts that the store lacks. One that was interrupted was seen by nobody and begins anew."""
         missing = [expert for expert in range(self.store.shape[0]) if expert not in self.store.finished]
         if missing:
-            self._refuse_small()
+            self.require_public_records()
         for expert in range(self.store.shape[0]):
             self.ledger.enter(self.event(expert))
             if expert in missing:
                 self.store.write(expert, self._trained(expert), [{"epoch": e + 1} for e in range(self.epochs)])
-
-    def _refuse_small(self) -> None:
-        """An epoch's gradients all pointing one way against the noise of that epoch, both per Euclidean length."""
-        steps = steps_per_epoch(self.rate)
-        signal = math.sqrt(steps) * self.divisor / (self.noise_multiplier * math.sqrt(self.network.size))
-        if signal < 1:
-            needed = math.ceil(self.public_records / signal)
-            raise ValueError(
-                f"Expected at least {needed} {self.ledger.unit}s, so that an expert's epoch is no more noise than "
-                f"signal at epsilon {self.ledger.epsilon:g}, got {self.public_records}. Raise epsilon, train fewer "
-                "experts, lower width, or collect more."
-            )
 
     def _trained(self, expert: int) -> Tensor:
         """Snapshots [epochs + 1, P] of one expert."""
