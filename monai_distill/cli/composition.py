@@ -15,7 +15,17 @@ import yaml
 
 __all__ = ["KNOBS", "available", "bundle_line", "composed", "config_dir", "config_files"]
 
-KNOBS = ("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device", "epsilon", "delta")
+KNOBS = (
+    "dataset_dir",
+    "dataset_file",
+    "images_per_class",
+    "initial_images",
+    "output_dir",
+    "seed",
+    "device",
+    "epsilon",
+    "delta",
+)
 
 
 def config_dir() -> Path:
@@ -46,7 +56,9 @@ def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = 
         return files
     ways = [yaml.safe_load(file.read_text()).get("with_epsilon", []) for file in (*families, own)]
     if not ways or not any(ways) or ways[-1] is None:
-        raise ValueError(f"No way to a guarantee is known for the method {method}. Use dm, datadam, mtt, ftd, att or datm.")
+        raise ValueError(
+            f"No way to a guarantee is known for the method {method}. Use dm, datadam, mtt, ftd, att or datm."
+        )
     return [*files, *_families([name for way in ways for name in way])]
 
 

@@ -26,8 +26,8 @@ class ClassBank:
         patients: whose image it is, numbers [n] on the CPU; None where patients are not known.
 
     Raises:
-        ValueError: when images, labels and patients disagree in length, a label lies outside the class list or an image is not
-            finite.
+        ValueError: when images, labels and patients disagree in length, a label lies outside the class list or an image
+            is not finite.
 
     Example:
         >>> bank = ClassBank(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 1]), ["benign", "malignant"])

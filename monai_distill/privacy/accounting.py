@@ -14,7 +14,7 @@ from .gaussian_event import GaussianEvent
 __all__ = ["epsilon_of", "noise_multiplier_for"]
 
 SMALLEST = 0.2  # noise multiplier: epsilon is beyond any use there, and its privacy loss distribution needs gigabytes
-STEP = 1e-4  # of the discretised privacy loss, above 10,000 compositions finer (privacy loss distributions add up errors)
+STEP = 1e-4  # of the discretised privacy loss; finer above 10,000 compositions, whose errors add up
 
 
 def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = "pld") -> float:

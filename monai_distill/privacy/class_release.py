@@ -18,10 +18,10 @@ from monai_distill.data import ClassBank, MeasuredMeans
 from monai_distill.whole_file import write_whole
 
 from .clipped_sums import clipped_class_sums
-from .records import record_codes
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
+from .records import record_codes
 
 __all__ = ["ClassRelease"]
 

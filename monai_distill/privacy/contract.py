@@ -108,10 +108,11 @@ class DPContract:
     def _selection_breaches(self) -> list[str]:
         if not self.validations:
             return []
-        return [
+        breach = (
             f"{self.validations} validations during the run could select an iterate on real images, which leaks. The "
             "last iterate is released: leave val_interval as it is."
-        ]
+        )
+        return [breach]
 
 
 def _mixes(module: nn.Module) -> bool:

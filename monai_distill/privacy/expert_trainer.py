@@ -46,8 +46,8 @@ class DPExpertTrainer:
     two runs of one seed differ. No training loss is shown or kept: it would be a look that nobody accounts for.
 
     References:
-        Abadi et al., Deep Learning with Differential Privacy, CCS 2016. With ``flat_radius``: Park et al., Differentially
-        Private Sharpness-Aware Training, ICML 2023 (the last noisy gradient is the ascent direction, at no cost).
+        Abadi et al., Deep Learning with Differential Privacy, CCS 2016. With ``flat_radius``: Park et al.,
+        Differentially Private Sharpness-Aware Training, ICML 2023 (the last noisy gradient is the ascent direction).
 
     Args:
         network: the experts' architecture.
@@ -124,7 +124,7 @@ class DPExpertTrainer:
         if self.public_records is None or self.public_records < 1:
             raise ValueError(
                 f"Expected public_records, a round number of training {self.ledger.unit}s that may be told to anyone, "
-                f"got {self.public_records}. It sets DP-SGD's steps; the exact number would leak. Give --public_records "
+                f"got {self.public_records}. It sets DP-SGD's step; the exact number would leak. Give --public_records "
                 "N; where DP-SGD is but the row to compare with, --dp_model false does without."
             )
         return self.public_records
@@ -134,10 +134,11 @@ class DPExpertTrainer:
         steps = steps_per_epoch(self.rate)  # an epoch's gradients all pointing one way, against its noise
         signal = math.sqrt(steps) * self.divisor / (self.noise_multiplier * math.sqrt(self.network.size))
         if signal < 1:
+            needed = math.ceil(self.require_public_records() / signal)
             raise ValueError(
-                f"Expected at least {math.ceil(self.require_public_records() / signal)} {self.ledger.unit}s, so that an "
-                f"expert's epoch is no more noise than signal at epsilon {self.ledger.epsilon:g}, got "
-                f"{self.public_records}. Raise epsilon, train fewer experts, lower width, or collect more."
+                f"Expected at least {needed} {self.ledger.unit}s, so that an expert's epoch is no more noise than signal "
+                f"at epsilon {self.ledger.epsilon:g}, got {self.public_records}. Raise epsilon, train fewer experts, "
+                "lower width, or collect more."
             )
 
     def run(self) -> None:

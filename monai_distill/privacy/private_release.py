@@ -40,7 +40,7 @@ class PrivateRelease:
         torch.Size([2, 3])
         >>> release.draw()
         Traceback (most recent call last):
-        RuntimeError: This release has been told. It cannot be told twice; keep what the first call returned.
+        RuntimeError: This release has been told. It cannot be told twice; keep what draw() returned.
     """
 
     def __init__(self, value: Tensor, *, clip: float, noise_multiplier: float) -> None:
@@ -53,7 +53,7 @@ class PrivateRelease:
         """The value with noise, float64 on the CPU, rounded to a coarse grid."""
         value, self._value = self._value, None
         if value is None:
-            raise RuntimeError("This release has been told. It cannot be told twice; keep what the first call returned.")
+            raise RuntimeError("This release has been told. It cannot be told twice; keep what draw() returned.")
         grid = 2.0 ** math.floor(math.log2(self.std * GRID))
         told = value.to("cpu", torch.float64) + secure_normal(value.shape, self.std)
         value.zero_()

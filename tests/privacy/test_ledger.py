@@ -60,9 +60,7 @@ def test_the_noise_of_sampled_batches_keeps_the_budget() -> None:
     assert 3.0 * 0.97 < epsilon_of([GaussianEvent("x", sigma, 0.05, 50)], 1e-5) <= 3.0
 
 
-@pytest.mark.parametrize(
-    "event", [GaussianEvent("x", 0.0), GaussianEvent("x", 1.0, 0.0), GaussianEvent("x", 1.0, 1.1)]
-)
+@pytest.mark.parametrize("event", [GaussianEvent("x", 0.0), GaussianEvent("x", 1.0, 0.0), GaussianEvent("x", 1.0, 1.1)])
 def test_impossible_events_are_refused(event: GaussianEvent) -> None:
     with pytest.raises(ValueError, match="no guarantee"):
         epsilon_of([event], 1e-5)
