@@ -136,8 +136,8 @@ class DPExpertTrainer:
         if signal < 1:
             needed = math.ceil(self.require_public_records() / signal)
             raise ValueError(
-                f"Expected at least {needed} {self.ledger.unit}s, so that an expert's epoch is no more noise than signal "
-                f"at epsilon {self.ledger.epsilon:g}, got {self.public_records}. Raise epsilon, train fewer experts, "
+                f"Expected at least {needed} {self.ledger.unit}s, so that an expert's epoch is no more noise than "
+                f"signal at epsilon {self.ledger.epsilon:g}, got {self.public_records}. Raise epsilon, train fewer experts, "
                 "lower width, or collect more."
             )
 
