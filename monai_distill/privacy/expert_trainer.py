@@ -137,8 +137,8 @@ class DPExpertTrainer:
             needed = math.ceil(self.require_public_records() / signal)
             raise ValueError(
                 f"Expected at least {needed} {self.ledger.unit}s, so that an expert's epoch is no more noise than "
-                f"signal at epsilon {self.ledger.epsilon:g}, got {self.public_records}. Raise epsilon, train fewer experts, "
-                "lower width, or collect more."
+                f"signal at epsilon {self.ledger.epsilon:g}, got {self.public_records}. Raise epsilon, train fewer "
+                "experts, lower width, or collect more."
             )
 
     def run(self) -> None:
