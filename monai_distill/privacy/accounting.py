@@ -36,7 +36,7 @@ def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = 
     if accountant not in ("pld", "rdp"):
         raise ValueError(f"Expected the accountant pld or rdp, got {accountant!r}.")
     _require_delta(delta)
-    made = _accountant(accountant, sum(event.checked().count for event in events))
+    made = _accountant(accountant, sum(event.checked().steps for event in events))
     with _quiet():
         for event in events:
             made.compose(_composed([event]))
@@ -101,7 +101,7 @@ def _composed(events: Sequence[GaussianEvent]) -> Any:
     for event in events:
         one = accounting.GaussianDpEvent(event.noise_multiplier)
         part = one if event.rate == 1 else accounting.PoissonSampledDpEvent(event.rate, one)
-        parts.append(accounting.SelfComposedDpEvent(part, event.count))
+        parts.append(accounting.SelfComposedDpEvent(part, event.steps))
     return accounting.ComposedDpEvent(parts)
 
 

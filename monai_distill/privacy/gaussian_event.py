@@ -17,7 +17,7 @@ class GaussianEvent(NamedTuple):
         purpose: what the sum was for; told in the ledger.
         noise_multiplier: standard deviation of the noise over the clip.
         rate: probability of Poisson sampling; 1 for all records every time.
-        count: how often it was done, each time with fresh noise.
+        steps: how often it was done, each time with fresh noise.
 
     Raises:
         ValueError: from :meth:`checked`, for numbers that no such mechanism has.
@@ -30,13 +30,13 @@ class GaussianEvent(NamedTuple):
     purpose: str
     noise_multiplier: float
     rate: float = 1.0
-    count: int = 1
+    steps: int = 1
 
     def checked(self) -> GaussianEvent:
         """The event itself when its numbers make sense."""
-        if not (0 < self.noise_multiplier < float("inf") and 0 < self.rate <= 1 and self.count >= 1):
+        if not (0 < self.noise_multiplier < float("inf") and 0 < self.rate <= 1 and self.steps >= 1):
             raise ValueError(
-                "Expected a finite noise multiplier above 0, a rate above 0 and up to 1 and a count of at least 1, got "
+                "Expected a finite noise multiplier above 0, a rate above 0 and up to 1 and at least 1 step, got "
                 f"{tuple(self[1:])}. A mechanism without noise has no guarantee to account for."
             )
         return self

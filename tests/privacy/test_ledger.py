@@ -26,7 +26,7 @@ def gaussian_delta(sigma: float, epsilon: float) -> float:
 @pytest.mark.parametrize(("sigma", "count"), [(0.7, 1), (3.73, 1), (5.0, 9), (20.0, 100)])
 def test_full_batches_cost_what_the_closed_form_says(sigma: float, count: int) -> None:
     exact = brentq(lambda e: gaussian_delta(sigma / math.sqrt(count), e) - 1e-5, 1e-3, 60)
-    assert epsilon_of([GaussianEvent("x", sigma, count=count)], 1e-5) == pytest.approx(exact, rel=0.01)
+    assert epsilon_of([GaussianEvent("x", sigma, steps=count)], 1e-5) == pytest.approx(exact, rel=0.01)
 
 
 @pytest.mark.parametrize(("sigma", "rate", "count"), SAMPLED)
@@ -77,7 +77,7 @@ def test_the_ledger_writes_what_was_done(tmp_path: Path) -> None:
     ledger.enter(GaussianEvent("class sums", 3.8))
     written = json.loads((tmp_path / "ledger.json").read_text())
     assert written["events"] == [
-        {"mechanism": "gaussian", "purpose": "class sums", "noise_multiplier": 3.8, "rate": 1.0, "count": 1}
+        {"mechanism": "gaussian", "purpose": "class sums", "noise_multiplier": 3.8, "rate": 1.0, "steps": 1}
     ]
     assert written["unit"] == "image"
     assert 0.97 < written["epsilon"] <= 1.0 < written["epsilon_by_renyi_cross_check"]
