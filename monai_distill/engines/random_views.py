@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -61,7 +62,9 @@ class RandomViews:
             with global_seed_kept(derived_seed(seed, "matching network", view)):
                 self.networks.append(network_factory().eval().requires_grad_(False))
         if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.networks[0].modules()):
-            raise ValueError("Expected networks without batch norm, which mixes the images of a batch. Set norm.")
+            raise ValueError(
+                "Expected networks without batch norm, which mixes the images of a batch. Use --matching_norm instance."
+            )
 
     def __len__(self) -> int:
         return len(self.networks)
@@ -72,4 +75,5 @@ class RandomViews:
         draw = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
         network = self.networks[view].to(images.device)
         kinds = self.features(network, self.augment.apply(images, draw))
-        return torch.cat([F.normalize(kind, dim=1) for kind in kinds], dim=1) / len(kinds) ** 0.5
+        vectors = torch.cat([F.normalize(kind, dim=1) for kind in kinds], dim=1)
+        return vectors / math.sqrt(len(kinds))

@@ -14,7 +14,7 @@ from .gaussian_event import GaussianEvent
 __all__ = ["epsilon_of", "noise_multiplier_for"]
 
 SMALLEST = 0.2  # noise multiplier: epsilon is beyond any use there, and its privacy loss distribution needs gigabytes
-STEP = 1e-4  # of the discretised privacy loss; finer above 10,000 compositions, whose errors add up
+STEP = 1e-3  # of the discretised privacy loss; finer above 1,000 compositions, whose errors add up
 
 
 def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = "pld") -> float:
@@ -92,7 +92,7 @@ def _accountant(name: str, compositions: int) -> Any:
     accounting = _dp_accounting()
     if name == "rdp":
         return accounting.rdp.RdpAccountant()
-    return accounting.pld.PLDAccountant(value_discretization_interval=STEP * min(1.0, 1e4 / compositions))
+    return accounting.pld.PLDAccountant(value_discretization_interval=STEP * min(1.0, 1e3 / compositions))
 
 
 def _composed(events: Sequence[GaussianEvent]) -> Any:

@@ -54,8 +54,8 @@ def clipped_sum(vectors: Tensor, codes: Tensor, labels: Tensor, num_classes: int
     owner = pairs // num_classes
     lengths = rows.new_zeros(len(sizes)).index_add(0, owner, rows.square().sum(dim=1)).sqrt()
     scales = (clip / lengths.clamp_min(1e-12)).clamp_max(1.0)
-    rows = rows * scales[owner][:, None]
-    return rows.new_zeros(num_classes, vectors.shape[1]).index_add(0, pairs % num_classes, rows)
+    total: Tensor = rows.new_zeros(num_classes, vectors.shape[1])
+    return total.index_add_(0, pairs % num_classes, rows * scales[owner][:, None])
 
 
 def whole_records(codes: Tensor, batch_size: int) -> Iterator[Tensor]:
