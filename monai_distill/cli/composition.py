@@ -15,7 +15,17 @@ import yaml
 
 __all__ = ["KNOBS", "available", "bundle_line", "composed", "config_dir", "config_files"]
 
-KNOBS = ("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device")
+KNOBS = (
+    "dataset_dir",
+    "dataset_file",
+    "images_per_class",
+    "initial_images",
+    "output_dir",
+    "seed",
+    "device",
+    "epsilon",
+    "delta",
+)
 
 
 def config_dir() -> Path:
@@ -29,18 +39,39 @@ def available(kind: str) -> list[str]:
     return sorted(file.stem for file in (config_dir() / kind).glob("*.yaml"))
 
 
-def config_files(dataset: str, network: str, method: str) -> list[Path]:
-    """The files of a run, later ones over earlier ones; a method's file names the families that it builds on."""
+def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = False) -> list[Path]:
+    """The files of a run, later ones over earlier ones; a method's file names the families that it builds on.
+
+    With a guarantee, those that ``with_epsilon`` names come last.
+
+    Raises:
+        ValueError: when a guarantee is asked of a method that has no way to one.
+    """
     root = config_dir()
     own = root / "methods" / f"{method}.yaml"
-    named = yaml.safe_load(own.read_text()).get("family", [])
-    families = [root / "families" / f"{name}.yaml" for name in ([named] if isinstance(named, str) else named)]
-    return [root / "common.yaml", root / f"datasets/{dataset}.yaml", root / f"networks/{network}.yaml", *families, own]
+    families = _families(yaml.safe_load(own.read_text()).get("family", []))
+    first = [root / "common.yaml", root / f"datasets/{dataset}.yaml", root / f"networks/{network}.yaml"]
+    files = [*first, *families, own]
+    if not guaranteed:
+        return files
+    ways = [yaml.safe_load(file.read_text()).get("with_epsilon", []) for file in (*families, own)]
+    if not ways or not any(ways) or ways[-1] is None:
+        raise ValueError(
+            f"No way to a guarantee is known for the method {method}. Use dm, datadam, mtt, ftd, att or datm."
+        )
+    return [*files, *_families([name for way in ways for name in way])]
+
+
+def _families(names: str | Sequence[str]) -> list[Path]:
+    return [config_dir() / "families" / f"{name}.yaml" for name in ([names] if isinstance(names, str) else names)]
 
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run."""
-    files = config_files(options.dataset, options.network, options.method)
+    guaranteed = options.epsilon is not None
+    if options.delta is not None and not guaranteed:
+        raise ValueError("Expected --epsilon beside --delta: the two together are a guarantee.")
+    files = config_files(options.dataset, options.network, options.method, guaranteed=guaranteed)
     knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
     values = {**knobs, **overrides}
     if "output_dir" not in values:

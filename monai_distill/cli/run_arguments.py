@@ -19,6 +19,8 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--images_per_class", type=_positive, metavar="N")
     command.add_argument("--initial_images", choices=("noise", "real", "correct"))
     command.add_argument("--seed", type=int)
+    command.add_argument("--epsilon", type=_budget, help="differential privacy: 1 strict, 3, 8 loose; see --delta")
+    command.add_argument("--delta", type=_budget, help="with --epsilon: at most 1 over the number of patients")
     command.add_argument("--device", help="cpu, cuda or cuda:N")
 
 
@@ -26,3 +28,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
+
+
+def _budget(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value

@@ -18,6 +18,7 @@ from .initial_images import noise_images, random_subset, real_images, refuse_sma
 from .item_columns import item_columns
 from .job_folder import job_folder
 from .k_center import k_center_subset
+from .measured_means import MeasuredMeans
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
 from .mnist import MNISTDataset
@@ -44,6 +45,7 @@ __all__ = [
     "ImageTableDataset",
     "MHISTDataset",
     "MNISTDataset",
+    "MeasuredMeans",
     "MedMNISTDataset",
     "NPZDataset",
     "PathMNISTDataset",

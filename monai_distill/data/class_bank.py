@@ -23,10 +23,11 @@ class ClassBank:
         images: float tensor [n, channels, *spatial], plain (no ``MetaTensor``), the values as the networks see them.
         labels: integer tensor [n], values 0 to ``len(class_names) - 1``.
         class_names: the name of every class in label order, whether or not it has images here.
+        patients: whose image it is, numbers [n] on the CPU; None where patients are not known.
 
     Raises:
-        ValueError: when images and labels disagree in length, a label lies outside the class list or an image is not
-            finite.
+        ValueError: when images, labels and patients disagree in length, a label lies outside the class list or an image
+            is not finite.
 
     Example:
         >>> bank = ClassBank(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 1]), ["benign", "malignant"])
@@ -34,11 +35,13 @@ class ClassBank:
         ((1, 3), torch.Size([3, 1, 8, 8]))
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, class_names: Sequence[str]) -> None:
-        if len(images) != len(labels) or images.ndim < 4:
+    def __init__(
+        self, images: Tensor, labels: Tensor, class_names: Sequence[str], patients: Tensor | None = None
+    ) -> None:
+        if len(images) != len(labels) or images.ndim < 4 or (patients is not None and len(patients) != len(labels)):
             raise ValueError(
                 f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and "
-                f"{tuple(labels.shape)}."
+                f"{tuple(labels.shape)}, and as many patients or none."
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
             raise ValueError(
@@ -50,6 +53,7 @@ class ClassBank:
         self.images = images
         self.labels = labels.long()
         self.class_names = tuple(class_names)
+        self.patients = patients
         self.indices = [torch.nonzero(self.labels == c).flatten() for c in range(len(class_names))]
 
     @classmethod
@@ -61,6 +65,7 @@ class ClassBank:
         """
         images: Tensor | None = None
         labels = torch.empty(len(dataset), dtype=torch.long)
+        patients: list[Any] = []
         for i in range(len(dataset)):
             item = dataset[i]
             image = torch.as_tensor(item["image"], dtype=torch.float32)
@@ -74,9 +79,10 @@ class ClassBank:
                 )
             images[i] = image.as_subclass(Tensor)
             labels[i] = int(item["label"])
+            patients.append(item.get("patient"))
         if images is None:
             raise ValueError("The dataset is empty.")
-        return cls(images.to(device), labels.to(device), dataset.class_names)
+        return cls(images.to(device), labels.to(device), dataset.class_names, _numbered(patients))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -115,11 +121,12 @@ class ClassBank:
     def subset(self, positions: Tensor) -> ClassBank:
         """The bank of the images at ``positions`` [m], in that order."""
         positions = positions.to(self.device)
-        return ClassBank(self.images[positions], self.labels[positions], self.class_names)
+        patients = None if self.patients is None else self.patients[positions.cpu()]
+        return ClassBank(self.images[positions], self.labels[positions], self.class_names, patients)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> ClassBank:
         """The bank of ``function(images)``: a preprocessing [n, channels, *spatial] to the same number of images."""
-        return ClassBank(function(self.images), self.labels, self.class_names)
+        return ClassBank(function(self.images), self.labels, self.class_names, self.patients)
 
     def image_hashes(self) -> list[str]:
         """SHA-256 of every image's bytes, in order: equal exactly when two images are equal pixel by pixel."""
@@ -137,3 +144,11 @@ class ClassBank:
         digest.update(self.images.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
         digest.update(self.labels.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+
+def _numbered(patients: Sequence[Any]) -> Tensor | None:
+    """A number for every patient, so that no identifier is kept; None unless every image has a patient."""
+    if any(patient is None for patient in patients):
+        return None
+    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
+    return torch.tensor([numbers[patient] for patient in patients], dtype=torch.long)

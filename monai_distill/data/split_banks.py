@@ -67,7 +67,7 @@ class SplitBanks:
         self.preprocessing = fit(raw[0].images)
         prepared = [bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw]
         self.training, self.validation, self.test = (
-            ClassBank(bank.images, bank.labels.to(device), bank.class_names) for bank in prepared
+            ClassBank(bank.images, bank.labels.to(device), bank.class_names, bank.patients) for bank in prepared
         )
         self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {

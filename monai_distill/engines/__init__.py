@@ -17,7 +17,10 @@ from .freed_memory import keep_freed_memory
 from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
+from .measured_matching import MeasuredMatching
+from .parameter_scores import parameter_scores
 from .presets import chosen_preset
+from .random_views import RandomViews
 from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .scores_protocol import ScoresProtocol
@@ -41,6 +44,8 @@ __all__ = [
     "FinishedParts",
     "FlatDirection",
     "GradientMatching",
+    "MeasuredMatching",
+    "RandomViews",
     "Row",
     "ScoreRows",
     "Scorecard",
@@ -66,6 +71,7 @@ __all__ = [
     "keep_freed_memory",
     "mean_of_right_logits",
     "network_loops",
+    "parameter_scores",
     "plain_direction",
     "student_values",
     "training_job",

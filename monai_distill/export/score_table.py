@@ -14,7 +14,12 @@ NAMES = {
     "macro_f1": "macro F1",
     "auroc": "macro AUROC",
 }
-ROWS = {"distilled": "distilled", "random": "random real, same size", "full": "all training images"}
+ROWS = {
+    "distilled": "distilled",
+    "dp_sgd": "all, by DP-SGD",
+    "random": "random real, same size",
+    "full": "all training images",
+}
 
 
 def score_table(scores: Mapping[str, Any]) -> str:

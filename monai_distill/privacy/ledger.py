@@ -1,0 +1,104 @@
+"""The account of a run: what was told of the records, and what it cost."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from pathlib import Path
+from typing import Any
+
+from monai_distill.whole_file import write_whole
+
+from .accounting import epsilon_of
+from .gaussian_event import GaussianEvent
+
+__all__ = ["PrivacyLedger"]
+
+UNITS = ("patient", "image")
+SLACK = 1e-6  # of the accountants' own rounding
+
+
+class PrivacyLedger:
+    """Keeps the events of one run within a budget and writes them, with what they cost, to ``ledger.json``.
+
+    What is computed from a release afterwards costs nothing and is no event. The ledger knows this run alone: the same
+    patients distilled twice pay twice, and who runs it has to add that up.
+
+    Args:
+        file: where the ledger is written after every entry; None for nowhere.
+        epsilon: the budget.
+        delta: its other half.
+        unit: ``"patient"`` or ``"image"``: what one record is, whose presence the guarantee hides.
+
+    Raises:
+        ValueError: for another unit.
+        RuntimeError: from :meth:`enter`, when the event would go beyond the budget.
+
+    Example:
+        >>> ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="image")
+        >>> ledger.enter(GaussianEvent("class sums", 4.0))
+        >>> ledger.spent() < 1.0
+        True
+    """
+
+    def __init__(self, file: str | Path | None, *, epsilon: float, delta: float, unit: str) -> None:
+        if unit not in UNITS:
+            raise ValueError(f"Expected a unit of {UNITS}, got {unit!r}.")
+        self.file = None if file is None else Path(file)
+        self.epsilon = epsilon
+        self.delta = delta
+        self.unit = unit
+        self.events: dict[str, GaussianEvent] = {}
+
+    def enter(self, event: GaussianEvent) -> None:
+        """Enter one event; the same one again, as a resumed run finds it, is entered once."""
+        if self.events.get(event.purpose) == event:
+            return
+        if event.purpose in self.events:
+            raise RuntimeError(f"{event.purpose!r} has been told before, with other numbers. It cannot be told twice.")
+        total = epsilon_of([*self.events.values(), event], self.delta)
+        if total > self.epsilon + SLACK:
+            raise RuntimeError(
+                f"{event.purpose!r} would raise epsilon to {total:.4g}, beyond the budget of {self.epsilon:g} at delta "
+                f"{self.delta:g}. Give it more noise, or raise epsilon before the run."
+            )
+        self.events[event.purpose] = event
+        if self.file is not None:
+            write_whole(self.file, json.dumps(self.told(), indent=2).encode())
+
+    def spent(self, accountant: str = "pld") -> float:
+        """Epsilon of all events so far."""
+        return epsilon_of(list(self.events.values()), self.delta, accountant) if self.events else 0.0
+
+    def told(self) -> dict[str, Any]:
+        """The ledger as plain JSON values."""
+        return {
+            "events": [event.told() for event in self.events.values()],
+            "epsilon": self.spent(),
+            "delta": self.delta,
+            "unit": self.unit,
+            "neighbours": f"one {self.unit} added or removed",
+            "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
+            "epsilon_by_renyi_cross_check": self.spent("rdp"),
+            "budget": {"epsilon": self.epsilon, "delta": self.delta},
+        }
+
+    def statement(self) -> dict[str, Any]:
+        """The block ``privacy`` of a manifest: epsilon is the budget, which what was spent is within."""
+        if not self.events:
+            raise RuntimeError("Nothing has been told yet, so there is nothing to state.")
+        weaker = "" if self.unit == "patient" else " A patient with several images is covered less: the unit is one."
+        return {
+            "tier": "T2",
+            "unit": self.unit,
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "statement": (
+                f"Differentially private with epsilon {self.epsilon:g} and delta {self.delta:g} per {self.unit} of the "
+                f"training section (one added or removed): {', '.join(self.events)}. All else was computed from "
+                f"these.{weaker} Not covered: validation and test images, which only give scores; scores of networks "
+                "trained on real images; floating-point and timing side channels; what was done to the data before. "
+                "This is no legal determination."
+            ),
+        }

@@ -1,0 +1,78 @@
+"""``--epsilon`` on the command: what a run with a guarantee writes, and what it refuses."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
+from tests.configs.command import command, contents, read
+
+Run = Callable[..., dict[str, Any]]
+DIGITS = {"dataset": "digits", "dataset_dir": None, "dataset_file": None, "epsilon": 40, "delta": 1e-4, "depth": 1}
+ROUTES = {
+    "datadam": {"views": 2, "depth": 2},
+    "datm": {"student_steps": 2, "max_start_epoch": 1, "expert_epochs": 1, "expert_train_epochs": 1}
+    | {"first_max_start_epoch": None, "ramp_iterations": 0, "gate": None},
+}
+
+
+@pytest.mark.parametrize("method", ROUTES)
+def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str) -> None:
+    scores = run(method, **DIGITS, **ROUTES[method] | {"dp_epochs": 1})
+    folder = scores["folder"]
+    manifest, ledger = read(folder, "manifest.json"), read(folder, "ledger.json")
+    assert manifest["privacy"].items() >= {"tier": "T2", "unit": "image", "epsilon": 40, "delta": 1e-4}.items()
+    assert 30 < ledger["epsilon"] <= 40
+    assert [event["steps"] for event in ledger["events"]] == [1 if method == "datadam" else 10]
+    assert scores["dp_sgd"]["epsilon"] == 40
+    assert 0 <= scores["dp_sgd"]["accuracy"]["mean"] <= 1
+    assert manifest["chosen_iteration"] == manifest["settings"]["iterations"] == 3  # the last iterate
+    assert [set(row) for row in read(folder, "history.json")["validations"]] == [{"iteration"}]  # nobody looked
+    assert manifest["initial_images"] == "noise"
+    assert (manifest["preprocessing"]["mean"], manifest["preprocessing"]["std"]) == ([0.5], [0.5])
+    assert "sha256" not in json.dumps(manifest["source"])
+    assert "counts" not in manifest["source"]
+    before = contents(folder)
+    assert command("evaluate", folder).code == 0
+    after = contents(folder)
+    assert {name for name in before if before[name] != after.get(name)} <= {"scores.json", "config.json"}
+
+
+def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path) -> None:
+    broken = ("--initial_images", "real", "--zca", "true", "--val_interval", "1", "--dp_model", "false")
+    outcome = command("run", "--method", "dm", "--epsilon", "8", "--output_dir", tmp_path / "run", *broken)
+    assert outcome.code != 0
+    for way_out in ("--initial_images noise", "--zca false", "leave val_interval"):
+        assert way_out in outcome.err
+    assert not (tmp_path / "run" / "ledger.json").exists()
+
+
+def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_path: Path) -> None:
+    outcome = command(
+        *("run", "--method", "dm", "--epsilon", "0.5", "--output_dir", tmp_path / "run", "--dp_model", "false"),
+        *("--width", "4", "--depth", "1"),
+    )
+    assert outcome.code != 0
+    assert "images in every class" in outcome.err
+    assert not (tmp_path / "run" / "release.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--method", "dc", "--epsilon", "1"), "No way to a guarantee"),
+        (("--method", "pad", "--epsilon", "1"), "No way to a guarantee"),
+        (("--method", "dm", "--delta", "1e-5"), "--epsilon beside --delta"),
+        (("--method", "dm", "--epsilon", "0"), "above 0"),
+    ],
+)
+def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:
+    outcome = command("run", *words, "--dry_run")
+    assert outcome.code != 0
+    assert says in outcome.err

@@ -1,0 +1,149 @@
+"""One look at the images, told once: what the means are, what stays, what is out of reach afterwards."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import gc
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.engines import Distiller, MeasuredMatching, RandomViews, attention_features
+from monai_distill.networks import ConvNet
+from monai_distill.privacy import ClassRelease, PrivacyLedger
+from monai_distill.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+NOISE = 4.0
+
+
+def bank_of(count: int, patients: Tensor | None = None) -> ClassBank:
+    labels = torch.arange(count) % 3 % 2  # classes of different size
+    images = torch.randn(count, 1, 8, 8, generator=seeded_generator(0, "images")) + labels.reshape(-1, 1, 1, 1)
+    return ClassBank(images, labels, ["a", "b"], patients)
+
+
+def views_of(count: int = 2, seed: int = 0) -> RandomViews:
+    augment = SiameseAugment(("crop", "rotate"))
+    return RandomViews(
+        lambda: ConvNet(2, 1, 2, 8, width=4, depth=2), augment, features=attention_features, views=count, seed=seed
+    )
+
+
+def release_of(bank: ClassBank, file: Path, noise: float = NOISE, views: Any = None, **settings: Any) -> ClassRelease:
+    ledger = PrivacyLedger(None, epsilon=50.0, delta=1e-5, unit="image")
+    chosen = views_of() if views is None else views
+    return ClassRelease(bank, chosen, ledger, noise_multiplier=noise, file=file, job={"seed": 0}, **settings)
+
+
+def test_views_depend_on_the_image_alone_and_have_length_one() -> None:
+    views, images = views_of(), bank_of(6).images
+    together = views(1, images)
+    assert torch.allclose(together.norm(dim=1), torch.ones(6), atol=1e-5)
+    alone = torch.cat([views(1, image[None]) for image in images])
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert not torch.allclose(views(0, images), together)
+    assert torch.equal(views_of()(1, images), together)
+
+
+def test_the_means_are_those_of_the_images_up_to_the_noise(tmp_path: Path) -> None:
+    bank, views = bank_of(6000), views_of()
+    release = release_of(bank, tmp_path / "r", noise=0.5, views=views)
+    truth = [torch.stack([views(v, bank.images[bank.labels == c]).mean(dim=0) for c in (0, 1)]) for v in (0, 1)]
+    release.prepare()
+    for iteration in (0, 1, 2):
+        asked = release[iteration]
+        assert (asked.iteration, asked.view) == (iteration, iteration % 2)
+        # a coordinate's noise is 0.5 sqrt(2 / 0.9) over the 2000 images of the smaller class
+        assert float((asked.means - truth[asked.view]).abs().max()) < 6 * 0.5 * (2 / 0.9) ** 0.5 / 2000 + 1e-3
+
+
+def test_a_resumed_run_reads_what_was_told_and_asks_no_image(tmp_path: Path) -> None:
+    first = release_of(bank_of(300), tmp_path / "r")
+    first.prepare()
+    gone = bank_of(300)
+    gone.images.fill_(float("nan"))
+    again = release_of(gone, tmp_path / "r")
+    again.prepare()
+    assert torch.equal(first[1].means, again[1].means)
+    assert again.ledger.events == first.ledger.events
+    assert len(again.ledger.events) == 1
+
+
+def test_another_run_of_the_same_seed_draws_other_noise(tmp_path: Path) -> None:
+    releases = [release_of(bank_of(300), tmp_path / name) for name in "ab"]
+    for release in releases:
+        release.prepare()
+    assert not torch.equal(releases[0][0].means, releases[1][0].means)
+
+
+def test_a_release_of_another_job_is_refused(tmp_path: Path) -> None:
+    release_of(bank_of(300), tmp_path / "r").prepare()
+    with pytest.raises(RuntimeError, match="another job"):
+        release_of(bank_of(300), tmp_path / "r", noise=5.0).prepare()
+
+
+def test_beyond_the_budget_nothing_is_told_or_kept(tmp_path: Path) -> None:
+    release = release_of(bank_of(300), tmp_path / "r")
+    release.ledger.epsilon = 0.1
+    with pytest.raises(RuntimeError, match="beyond the budget"):
+        release.prepare()
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(RuntimeError, match="prepare"):
+        release[0]
+
+
+def test_too_few_images_are_refused_with_the_number_needed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"at least (\d+) images in every class.*b has 10") as refusal:
+        release_of(bank_of(30), tmp_path / "r").prepare()
+    needed = int(str(refusal.value).split("at least ")[1].split()[0])
+    length = 2 * (64 + 16 + 16 - 16)  # two views: attention of the first layer, 8 x 8, and an embedding of 4 x 2 x 2
+    assert needed == pytest.approx(NOISE * (length / 0.9) ** 0.5, abs=1)
+    release_of(bank_of(3 * needed + 2), tmp_path / "r").prepare()
+
+
+def test_patients_are_counted_and_not_their_images(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a has 2"):
+        release_of(bank_of(600, patients=torch.arange(600) % 2), tmp_path / "r").prepare()
+
+
+def reachable(*roots: Any) -> list[Any]:
+    """Every object that can be come by from ``roots``, but not through modules, classes and what they all share."""
+    seen: dict[int, Any] = {}
+    ahead = list(roots)
+    while ahead:
+        thing = ahead.pop()
+        if id(thing) in seen or isinstance(thing, types.ModuleType | type):
+            continue
+        if isinstance(thing, dict) and "__builtins__" in thing:  # a module's globals
+            continue
+        seen[id(thing)] = thing
+        ahead += gc.get_referents(thing)
+    return list(seen.values())
+
+
+def test_no_real_image_is_reachable_from_the_distillation_and_longer_costs_nothing(tmp_path: Path) -> None:
+    bank, views = bank_of(300), views_of()
+    real = {bank.images.untyped_storage().data_ptr(), bank.labels.untyped_storage().data_ptr()}
+    release = release_of(bank, tmp_path / "r", views=views)
+
+    def touched(*roots: Any) -> bool:
+        tensors = [thing for thing in reachable(*roots) if isinstance(thing, Tensor)]
+        assert tensors
+        return any(tensor.untyped_storage().data_ptr() in real for tensor in tensors)
+
+    assert touched(release)  # before, so that the search is shown to find them
+    release.prepare()
+    spent = release.ledger.spent()
+    data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
+    optimizer = torch.optim.Adam([data.images], lr=0.05)
+    trainer = Distiller(data, MeasuredMatching(views), release, optimizer, max_epochs=1, epoch_length=100)
+    trainer.run()
+    assert not touched(trainer, release, data, views)
+    assert release.ledger.spent() == spent
+    assert trainer.state.output["loss"] < 10
