@@ -24,10 +24,10 @@ def attack_figures(
     """Area under the ROC curve, true positive rates at fixed false positive rates, and their distance from chance.
 
     The scores of all shadows are pooled; ties at a threshold count as not above it. ``deviations`` is the largest, over
-    the ranks and over the thresholds of no, 0.1 and 1 percent false positives, of a sum of (in minus out) divided by its standard deviation, with the units as
-    independent draws: a unit's scores in several shadows calibrate each other, so counting them as independent would
-    find leaks in noise. ``seen`` says that it is above :data:`SEEN`. The intervals of the rates are Clopper and
-    Pearson's, which do take the scores for independent.
+    the ranks and over the thresholds of no, 0.1 and 1 percent false positives, of a sum of (in minus out) divided by
+    its standard deviation, with the units as independent draws: a unit's scores in several shadows calibrate each
+    other, so counting them as independent would find leaks in noise. ``seen`` says that it is above :data:`SEEN`. The
+    intervals of the rates are Clopper and Pearson's, which do take the scores for independent.
 
     References:
         Carlini et al., Membership Inference Attacks From First Principles, IEEE S&P 2022, for the rates.

@@ -100,12 +100,8 @@ def _epsilon(audit: Mapping[str, Any]) -> list[str]:
         return [f"The claimed epsilon {bound['claimed']:g} is refuted: {right}, {needed}."]
     if not bound["value"]:
         return [f"{right}: no evidence about epsilon (up to {bound['ceiling']:.1f} could have been shown)."]
-    return [
-        (
-            f"{right}: epsilon is at least {bound['value']:.2f} (95% confidence; up to {bound['ceiling']:.1f} could have "
-            "been shown)."
-        )
-    ]
+    limit = f"95% confidence; up to {bound['ceiling']:.1f} could have been shown"
+    return [f"{right}: epsilon is at least {bound['value']:.2f} ({limit})."]
 
 
 def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
