@@ -10,11 +10,11 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from . import compare, evaluate, listing, report, resume, run
+from . import audit, compare, evaluate, listing, report, resume, run
 
 __all__ = ["main", "parser"]
 
-COMMANDS = (run, compare, resume, evaluate, report, listing)
+COMMANDS = (run, compare, resume, evaluate, report, audit, listing)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Differentially private statistics and experts, and the account of what they cost."""
+"""What can be said of a release: guarantees that were accounted for, and attacks that were run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""``monai-distill audit``: attacks on what a run releases."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_distill.overrides import parsed_overrides
+
+from .composition import config_dir
+from .execution import resumed, run_bundle
+
+__all__ = ["add_command", "execute"]
+
+VOID = 3  # the exit status of an audit that says nothing, or that refutes the run's claim
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Add the sub-command."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "audit", help="attack what a run releases; run again to go on", allow_abbrev=False
+    )
+    command.add_argument("run", type=Path, help="run folder")
+    command.add_argument("--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish")
+    return command
+
+
+def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Audit, print the table; status 3 for a void audit or a refuted claim.
+
+    Further words are settings of the shadows (``--iterations 20``), and of the audit itself when they begin with
+    ``--audit#``.
+    """
+    given = parsed_overrides(rest)
+    own = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
+    values = resumed(options.run) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
+    values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
+    values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
+    told = logging.getLogger("monai_distill.privacy")
+    told.setLevel(logging.INFO)
+    told.addHandler(handler := logging.StreamHandler())
+    try:
+        run_bundle(values)
+    finally:
+        told.removeHandler(handler)
+    from monai_distill.privacy.audit import audit_table
+
+    audit = json.loads((options.run / "audit.json").read_text())
+    print(f"{audit_table(audit)}\nAudit: {options.run / 'audit.json'}")
+    return VOID if audit["void"] or audit["claim_refuted"] else 0

@@ -1,0 +1,116 @@
+"""The audit of a run: shadows, figures, controls, ``audit.json``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.whole_file import write_whole
+
+from .copy_figures import copy_figures, released_copies
+from .evidence import attack_evidence, epsilon_evidence
+from .shadow_runs import COPIES, RELEASES, ShadowRuns
+from .verdict import qualifies, statement, why_void
+
+__all__ = ["Audit"]
+
+
+class Audit:
+    """Attacks the kind of set that a run released, and says what that showed.
+
+    Threat model: the attacker has the whole release, the code, the architecture, every setting, public images of the
+    same kind and the image in question; not the experts, the optimiser's state or the other members.
+
+    Args:
+        runs: the shadows.
+        release: the run's own set.
+        folder: the run folder, which gets ``audit.json``; what names training images stays in ``audit/`` inside it.
+        shadow_settings: what shadows did otherwise than the run.
+        delta: at which epsilon is bounded where the run has no ledger.
+        no_attributes: why no attribute was inferred, or None.
+    """
+
+    def __init__(
+        self,
+        runs: ShadowRuns,
+        release: SyntheticDataset,
+        folder: str | Path,
+        *,
+        shadow_settings: Mapping[str, Any],
+        delta: float = 1e-5,
+        no_attributes: str | None = None,
+    ) -> None:
+        self.runs = runs
+        self.release = release
+        self.folder = Path(folder)
+        self.shadow_settings = dict(shadow_settings)
+        self.delta = delta
+        self.no_attributes = no_attributes
+
+    def run(self) -> dict[str, Any]:
+        """Do what is missing, write ``audit.json`` and return its content."""
+        shadows = self.runs.run()
+        candidates = self.runs.candidates
+        sides = {name: bool(getattr(attack, "one_sided", False)) for name, attack in self.runs.attacks.items()}
+        attacks = {name: attack_evidence(shadows, candidates, name, side) for name, side in sides.items()}
+        attacks[COPIES] = self._copies(shadows)
+        ledger = self._ledger()
+        epsilon = epsilon_evidence(shadows, candidates, sides, float(ledger.get("delta") or self.delta))
+        claimed = ledger.get("epsilon")
+        if epsilon is not None:
+            epsilon["claimed"] = claimed
+        true_images = self.runs.candidates.bank
+        released, pairs = released_copies(self.release, true_images, self.runs.public, self.runs.seed)
+        reason = why_void(attacks)
+        content: dict[str, Any] = {
+            "format": 1,
+            "void": reason is not None,
+            "why_void": reason,
+            "shadows": len(shadows),
+            "unit": candidates.unit,
+            "candidates": self._counts(),
+            "set_sha256": self.release.manifest.get("sha256"),
+            "shadow_settings": self.shadow_settings,
+            "attacks": attacks,
+            "released_set": released,
+            "attribute_inference": self.no_attributes or "see the attacks named attribute",
+            "epsilon_lower_bound": None if epsilon is None else epsilon["value"],
+            "epsilon": epsilon,
+            "claim_refuted": epsilon is not None and claimed is not None and epsilon["value"] > claimed,
+        }
+        content["qualifies_for"] = qualifies(content, self.release.manifest)
+        content["statement"] = statement(content, self.release.manifest)
+        write_whole(self.runs.folder / "copies.json", json.dumps(pairs, indent=2).encode())
+        write_whole(self.folder / "audit.json", json.dumps(content, indent=2).encode())
+        return content
+
+    def _copies(self, shadows: list[dict[str, torch.Tensor]]) -> dict[str, Any]:
+        figures = {name: copy_figures(torch.cat([s[f"{name}.{COPIES}"] for s in shadows])) for name in RELEASES}
+        return {
+            **figures["release"],
+            "positive_control": figures["positive"],
+            "negative_control": figures["negative"],
+            "void": not figures["positive"]["seen"],
+            "caught": figures["release"]["seen"],
+        }
+
+    def _counts(self) -> dict[str, Any]:
+        candidates = self.runs.candidates
+        return {
+            "images": len(candidates.bank),
+            "units": len(set(candidates.units.tolist())),
+            "audited": len(candidates.audited),
+            "mislabelled": int(candidates.mislabelled.sum()),
+            "outliers": int(candidates.outliers.sum()),
+        }
+
+    def _ledger(self) -> dict[str, Any]:
+        file = self.folder / "ledger.json"
+        found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+        return found

@@ -1,0 +1,130 @@
+"""What an audit says: void or not, what was caught, and one paragraph that promises nothing more."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["qualifies", "statement", "why_void"]
+
+SAFE_STARTS = ("noise", "public")  # initial images that hold no training image
+
+
+def why_void(attacks: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why the controls say that this audit could not have seen a leak, or sees one where none is; else None.
+
+    Example:
+        >>> blind = {"seen": False}
+        >>> why_void({"pixels": {"positive_control": blind, "negative_control": blind}})[:40]
+        'no attack caught the positive control (r'
+    """
+    if not any(attack["positive_control"]["seen"] for attack in attacks.values()):
+        return (
+            "no attack caught the positive control (real training images released as they are): these attacks, at this "
+            "number of shadows, could not have seen any leak. Ask for more --shadows."
+        )
+    wrong = sorted(name for name, attack in attacks.items() if attack["negative_control"]["seen"])
+    if wrong:
+        return (
+            f"{', '.join(wrong)} found members in the negative control (real images of nobody in the training set): "
+            "what they find elsewhere is no evidence. Look for images that are in two sections."
+        )
+    return None
+
+
+def statement(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """One paragraph for the report: what was attacked, what failed at what power, what that does not mean.
+
+    Args:
+        audit: the content of ``audit.json`` but this.
+        manifest: of the run's set: where its images began and which tier it claims.
+    """
+    if audit["void"]:
+        return f"This audit is void: {audit['why_void']} It says nothing about the released set."
+    attacks = audit["attacks"]
+    able = [name for name, attack in attacks.items() if not attack["void"]]
+    caught = [name for name in able if attacks[name]["caught"]]
+    words = [_power(audit, able)]
+    if caught:
+        words.append(f"Membership shows: {'; '.join(_caught(name, attacks[name]) for name in caught)}.")
+    failed = [name for name in able if name not in caught]
+    if failed:
+        words.append(f"Failed at this power: {', '.join(failed)}.")
+    blind = [name for name in attacks if attacks[name]["void"]]
+    if blind:
+        words.append(f"Without a say, because they missed their positive control: {', '.join(blind)}.")
+    words += [*_settings(audit), *_epsilon(audit), _tier(audit, manifest)]
+    words.append("That an attack failed here does not show that every attack fails.")
+    return " ".join(words)
+
+
+def _power(audit: Mapping[str, Any], able: list[str]) -> str:
+    rates = [audit["attacks"][name]["positive_control"]["tpr_at_fpr"].get("0.01") for name in able]
+    shown = [rate["value"] for rate in rates if rate]
+    counts = audit["candidates"]
+    words = (
+        f"{len(able)} attacks that caught their positive control were run on {audit['shadows']} shadows and "
+        f"{counts['audited']} of {counts['images']} training images (unit: {audit['unit']})."
+    )
+    if not shown:
+        return words
+    return f"{words} The best of them named {max(shown):.1%} of the positive control's members at 1% false alarms."
+
+
+def _caught(name: str, attack: Mapping[str, Any]) -> str:
+    groups = {"all images": attack, **attack.get("groups", {})}
+    where = [group for group, figures in groups.items() if figures["seen"] and not group.startswith("class ")]
+    rates = attack["tpr_at_fpr"]
+    shown = "".join(
+        f"; {rates[r]['value']:.2%} ({rates[r]['low']:.2%} to {rates[r]['high']:.2%}) at {float(r):.1%} false alarms"
+        for r in sorted(rates)
+    )
+    return f"{name} ({', '.join(where)}; area {attack['auc']:.3f}{shown})"
+
+
+def _settings(audit: Mapping[str, Any]) -> list[str]:
+    if not audit["shadow_settings"]:
+        return []
+    changed = ", ".join(f"{name} {value}" for name, value in audit["shadow_settings"].items())
+    return [f"The shadows ran with other settings than the run ({changed}): the run's own set may show more or less."]
+
+
+def _epsilon(audit: Mapping[str, Any]) -> list[str]:
+    bound = audit["epsilon"]
+    if bound is None:
+        return []
+    right = f"{bound['correct']} of {bound['guesses']} guesses about {bound['canaries']} canaries in one run were right"
+    if audit["claim_refuted"]:
+        needed = f"which takes an epsilon of at least {bound['value']:.2f} (95% confidence)"
+        return [f"The claimed epsilon {bound['claimed']:g} is refuted: {right}, {needed}."]
+    if not bound["value"]:
+        return [f"{right}: no evidence about epsilon (up to {bound['ceiling']:.1f} could have been shown)."]
+    limit = f"95% confidence; up to {bound['ceiling']:.1f} could have been shown"
+    return [f"{right}: epsilon is at least {bound['value']:.2f} ({limit})."]
+
+
+def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    claimed = (manifest.get("privacy") or {}).get("tier", "T0")
+    start = manifest.get("initial_images", "unknown")
+    if claimed == "T2":
+        return "The run claims tier T2; its guarantee is what its ledger says, not this audit."
+    if audit["qualifies_for"] == "T1":
+        return f"With initial images from {start} and this audit the run qualifies for tier T1 (audited, no guarantee)."
+    if start not in SAFE_STARTS:
+        return f"The run stays at tier T0: its initial images are {start}, not noise or public."
+    return "The run stays at tier T0: released images resemble training images more than others."
+
+
+def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
+    """The tier that a run at T0 may be stamped with on the strength of this audit, or None.
+
+    Example:
+        >>> seen = {"void": False, "attacks": {"copies": {"caught": False}}, "released_set": {"seen": False}}
+        >>> qualifies(seen, {"initial_images": "noise"}), qualifies(seen, {"initial_images": "real"})
+        ('T1', None)
+    """
+    claimed = (manifest.get("privacy") or {}).get("tier", "T0")
+    copied = audit["attacks"].get("copies", {}).get("caught", False) or audit["released_set"]["seen"]
+    fits = claimed == "T0" and manifest.get("initial_images") in SAFE_STARTS
+    return "T1" if fits and not copied and not audit["void"] else None

@@ -1,0 +1,135 @@
+"""The whole audit on releases whose truth is known: a leak, strangers, a blinded control, a claim that is false."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.privacy.audit import (
+    Audit,
+    Candidates,
+    FeatureAlignment,
+    NearestNeighbour,
+    ShadowRuns,
+    audit_table,
+    pixel_features,
+)
+
+from .conftest import copies_of, means_of, random_bank, strangers_like
+
+Run = Callable[..., dict[str, Any]]
+
+
+def blind(like: SyntheticDataset, bank: ClassBank, generator: torch.Generator) -> SyntheticDataset:
+    """A control with nothing in it."""
+    return strangers_like(bank, int(torch.randint(1000, (1,), generator=generator)))
+
+
+@pytest.fixture
+def audit(candidates: Candidates, tmp_path: Path) -> Run:
+    """``audit(release, ...)`` runs ten shadows of two attacks and returns what ``audit.json`` holds."""
+
+    def run(release: Callable[..., SyntheticDataset], start: str = "noise", **settings: Any) -> dict[str, Any]:
+        public = random_bank(120, 9)
+        attacks = {
+            "nearest": NearestNeighbour(candidates.images, candidates.labels, pixel_features),
+            "matching": FeatureAlignment(candidates.images, candidates.labels, public, pixel_features),
+        }
+        runs = ShadowRuns(
+            candidates, release, attacks, public, folder=tmp_path / "audit", job={}, shadows=10, **settings
+        )
+        own = release(candidates.bank, 12345)
+        own.manifest = {"initial_images": start}
+        content = Audit(runs, own, tmp_path, shadow_settings={}, no_attributes="no metadata").run()
+        assert json.loads((tmp_path / "audit.json").read_text()) == json.loads(json.dumps(content))
+        return content
+
+    return run
+
+
+def test_members_that_are_released_as_they_are_are_caught(audit: Run) -> None:
+    found = audit(copies_of)
+    assert not found["void"]
+    assert found["attacks"]["nearest"]["caught"]
+    assert not found["attacks"]["nearest"]["within_gate"]
+    assert found["attacks"]["copies"]["caught"]
+    assert found["attacks"]["copies"]["auc"] == 1.0
+    assert found["qualifies_for"] is None
+    assert "Membership shows: nearest (all images" in found["statement"]
+
+
+def test_class_means_are_caught_by_the_attack_that_knows_the_method(audit: Run) -> None:
+    found = audit(means_of)
+    assert found["attacks"]["matching"]["caught"]
+    assert "Membership shows: matching" in found["statement"]
+
+
+def test_strangers_are_not_caught_and_a_start_from_noise_qualifies(audit: Run) -> None:
+    found = audit(strangers_like)
+    assert not found["void"]
+    assert [name for name, attack in found["attacks"].items() if attack["caught"]] == []
+    assert found["attacks"]["nearest"]["positive_control"]["seen"]
+    assert found["qualifies_for"] == "T1"
+    assert "qualifies for tier T1" in found["statement"]
+    assert "Failed at this power: nearest" in found["statement"]
+    assert found["epsilon_lower_bound"] == 0.0
+
+
+def test_a_start_from_real_images_does_not_qualify(audit: Run) -> None:
+    found = audit(strangers_like, start="real")
+    assert found["qualifies_for"] is None
+    assert "stays at tier T0: its initial images are real" in found["statement"]
+
+
+def test_a_blinded_positive_control_makes_the_audit_void(audit: Run) -> None:
+    found = audit(copies_of, positive=blind)
+    assert found["void"]
+    assert "no attack caught the positive control" in found["why_void"]
+    assert found["statement"].startswith("This audit is void")
+    assert found["qualifies_for"] is None
+    assert audit_table(found).startswith("VOID.")
+
+
+def test_a_negative_control_that_is_caught_makes_the_audit_void(audit: Run, candidates: Candidates) -> None:
+    members = iter([candidates.bank.subset(candidates.members(s).nonzero().flatten()) for s in range(10)])
+    found = audit(strangers_like, negative=lambda like, bank, generator: copies_of(next(members), 0))
+    assert found["void"]
+    assert "found members in the negative control" in found["why_void"]
+
+
+def test_a_claim_that_the_canaries_refute_is_named(audit: Run, tmp_path: Path) -> None:
+    def everything(members: ClassBank, seed: int) -> SyntheticDataset:
+        return SyntheticDataset(members.images, members.labels, members.class_names)
+
+    (tmp_path / "ledger.json").write_text(json.dumps({"epsilon": 1.0, "delta": 1e-6}))
+    found = audit(everything)
+    assert found["claim_refuted"]
+    assert found["epsilon_lower_bound"] > 1.0
+    assert found["epsilon"]["delta"] == 1e-6
+    assert "The claimed epsilon 1 is refuted" in found["statement"]
+
+
+def test_what_names_training_images_stays_in_the_inner_folder(audit: Run, tmp_path: Path) -> None:
+    audit(copies_of)
+    pairs = json.loads((tmp_path / "audit" / "copies.json").read_text())
+    assert len(pairs) == 5
+    assert '"training":' not in (tmp_path / "audit.json").read_text().replace('"training": 0.', "").replace(
+        '"training": 1', ""
+    )
+
+
+def test_the_table_has_a_row_for_every_attack_and_groups_that_were_caught(audit: Run) -> None:
+    lines = audit_table(audit(copies_of)).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:] if line.startswith("| ") and "|   " not in line[:4]] == [
+        "nearest",
+        "matching",
+        "copies",
+    ]
+    assert any(line.startswith("|   mislabelled") for line in lines)

@@ -1,0 +1,39 @@
+"""The copy check: members against others, half is chance; the run's own set against public images."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import torch
+from scipy.stats import binomtest
+
+from monai_distill.privacy.audit import copy_figures, released_copies
+
+from .conftest import copies_of, random_bank, strangers_like
+
+
+def test_the_share_has_its_exact_interval() -> None:
+    likeness = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
+    figures = copy_figures(likeness)
+    nearer = int((likeness[:, 0] > likeness[:, 1]).sum())
+    oracle = binomtest(nearer, 100).proportion_ci(method="exact")
+    assert (figures["auc"], round(figures["low"], 9), round(figures["high"], 9)) == (
+        nearer / 100,
+        round(oracle.low, 9),
+        round(oracle.high, 9),
+    )
+    assert not figures["seen"]
+
+
+def test_images_equally_like_both_do_not_count() -> None:
+    assert copy_figures(torch.ones(5, 2))["auc"] is None
+
+
+def test_the_run_itself_is_held_against_as_many_public_images() -> None:
+    training, public = random_bank(90, 0), random_bank(60, 50)
+    figures, pairs = released_copies(copies_of(training, 0), training, public, seed=0)
+    assert figures["largest"]["training"] > 0.999 > figures["largest"]["public"]
+    assert all(pair["likeness"] > 0.999 for pair in pairs)
+    rows = copies_of(training, 0).images[[pair["synthetic"] for pair in pairs]]
+    assert torch.equal(rows, training.images[[pair["training"] for pair in pairs]])
+    figures, _ = released_copies(strangers_like(training, 0), training, public, seed=0)
+    assert not figures["seen"]

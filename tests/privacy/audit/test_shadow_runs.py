@@ -1,0 +1,103 @@
+"""Shadows are kept as files: done once, gone on with, never mixed with another audit's."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.privacy.audit import Candidates, NearestNeighbour, ShadowRuns, pixel_features
+
+from .conftest import copies_of, means_of, random_bank
+
+Make = Callable[..., ShadowRuns]
+
+
+@pytest.fixture
+def runs(candidates: Candidates, tmp_path: Path) -> Make:
+    """``runs(shadows, done)``: shadows that add their seed to ``done`` when they are distilled."""
+
+    def make(shadows: int, done: list[int], setting: int = 1, at: int = -1) -> ShadowRuns:
+        def distil(members: ClassBank, seed: int) -> SyntheticDataset:
+            if len(done) == at:
+                raise KeyboardInterrupt
+            done.append(seed)
+            return means_of(members, seed)
+
+        attacks = {"pixels": NearestNeighbour(candidates.images, candidates.labels, pixel_features)}
+        job = {"setting": setting}
+        return ShadowRuns(candidates, distil, attacks, random_bank(60, 9), folder=tmp_path, job=job, shadows=shadows)
+
+    return make
+
+
+def test_what_was_done_is_not_done_again_and_more_may_be_asked_for(runs: Make) -> None:
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        runs(4, done, at=2).run()
+    assert len(done) == 2
+    first = runs(4, done).run()
+    assert len(done) == len(set(done)) == 4
+    again = runs(5, done).run()
+    assert len(done) == 5
+    for one, other in zip(first, again, strict=False):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_interrupted_audit_ends_as_one_that_was_not(runs: Make, candidates: Candidates, tmp_path: Path) -> None:
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        runs(3, done, at=1).run()
+    runs(3, done).run()
+    interrupted = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    for file in tmp_path.iterdir():
+        file.unlink()
+    runs(3, []).run()
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == interrupted
+    assert sorted(interrupted) == [f"shadow_000{i}.safetensors" for i in range(3)]
+
+
+def test_a_shadow_holds_who_was_in_and_every_statistic(runs: Make, candidates: Candidates) -> None:
+    kept = runs(3, []).run()[2]
+    assert torch.equal(kept["members"], candidates.members(2))
+    assert {name for name in kept if "." in name} == {
+        f"{release}.{what}" for release in ("release", "positive", "negative") for what in ("pixels", "copies")
+    }
+    assert float(kept["positive.copies"][:, 0].min()) > 0.999
+    assert float(kept["negative.copies"].max()) < 0.999
+
+
+def test_another_audit_s_shadows_and_damaged_ones_are_refused(runs: Make) -> None:
+    runs(3, []).run()
+    with pytest.raises(RuntimeError, match=r"belongs to an audit with another setting\. Delete"):
+        runs(3, [], setting=2).run()
+    runs(3, []).file(1).write_bytes(b"half a file")
+    with pytest.raises(RuntimeError, match="damaged"):
+        runs(3, []).run()
+
+
+def test_the_first_shadow_gives_an_estimate(runs: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="monai_distill.privacy")
+    runs(3, []).run()
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("One shadow took 0.")
+    assert "all 3 take about 0 seconds" in told
+    runs(3, []).run()
+    assert len(caplog.records) == 1  # nothing left to estimate
+
+
+def test_files_are_plain_tensors(runs: Make) -> None:
+    one = runs(3, [])
+    one.run()
+    assert load_file(one.file(0))["members"].dtype == torch.bool
+
+
+def test_refuses_too_few_shadows_and_no_attack(candidates: Candidates, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 3 shadows"):
+        ShadowRuns(candidates, copies_of, {}, random_bank(9, 9), folder=tmp_path, job={}, shadows=3)

@@ -1,0 +1,75 @@
+"""The words of an audit: bounded, and never a promise."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monai_distill.privacy.audit.verdict import qualifies, statement, why_void
+
+SEEN, UNSEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": {}}, {"seen": False, "auc": 0.5, "tpr_at_fpr": {}}
+
+
+def attack(caught: bool = False, positive: bool = True, negative: bool = False) -> dict[str, Any]:
+    return {
+        **(SEEN if caught else UNSEEN),
+        "caught": caught,
+        "void": not positive,
+        "positive_control": SEEN if positive else UNSEEN,
+        "negative_control": SEEN if negative else UNSEEN,
+    }
+
+
+def audit(**attacks: dict[str, Any]) -> dict[str, Any]:
+    reason = why_void(attacks)
+    return {
+        "void": reason is not None,
+        "why_void": reason,
+        "shadows": 8,
+        "unit": "patient",
+        "candidates": {"audited": 10, "images": 20},
+        "shadow_settings": {},
+        "attacks": attacks,
+        "released_set": UNSEEN,
+        "epsilon": None,
+        "qualifies_for": None,
+        "claim_refuted": False,
+    }
+
+
+def test_one_attack_that_sees_the_control_is_enough_and_the_blind_have_no_say() -> None:
+    found = audit(sharp=attack(), dull=attack(positive=False))
+    assert not found["void"]
+    words = statement(found, {"initial_images": "noise"})
+    assert "Failed at this power: sharp." in words
+    assert "Without a say, because they missed their positive control: dull." in words
+
+
+def test_void_when_all_are_blind_or_one_sees_ghosts() -> None:
+    assert audit(dull=attack(positive=False))["void"]
+    assert audit(sharp=attack(), ghost=attack(negative=True))["void"]
+
+
+def test_other_settings_of_the_shadows_are_named() -> None:
+    found = audit(sharp=attack()) | {"shadow_settings": {"iterations": 5}}
+    assert "other settings than the run (iterations 5)" in statement(found, {})
+
+
+@pytest.mark.parametrize("start", ["noise", "real", "public", "correct"])
+@pytest.mark.parametrize("tier", [None, "T0", "T2"])
+@pytest.mark.parametrize("caught", [True, False])
+def test_no_statement_claims_what_no_attack_can_show(start: str, tier: str | None, caught: bool) -> None:
+    manifest = {"initial_images": start} | ({"privacy": {"tier": tier}} if tier else {})
+    found = audit(sharp=attack(caught), copies=attack())
+    found["qualifies_for"] = qualifies(found, manifest)
+    words = statement(found, manifest)
+    assert not {"private", "anonymous", "compliant", "safe"} & set(words.lower().replace(",", " ").split())
+    assert "does not show that every attack fails" in words
+    assert ("qualifies for tier T1" in words) == (start in ("noise", "public") and tier != "T2")
+
+
+def test_copies_keep_a_run_at_t0() -> None:
+    assert qualifies(audit(copies=attack(caught=True)), {"initial_images": "noise"}) is None
+    assert qualifies(audit(copies=attack()) | {"released_set": SEEN}, {"initial_images": "noise"}) is None
