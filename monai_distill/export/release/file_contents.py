@@ -166,7 +166,7 @@ def _nifti(data: bytes, found: FileContents) -> None:
         found.texts.append(value)
         if value != expected:
             found.problems.append(f"has the NIfTI field {name} filled in")
-    start = int(header["vox_offset"])
+    start = int(image.dataobj.offset)  # nibabel forgets it in the header
     if len(header.extensions) or plain[348:start].strip(b"\0"):
         found.raw.append(plain[348:start])
         found.texts += [str(extension.get_content()) for extension in header.extensions]

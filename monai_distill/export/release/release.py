@@ -131,16 +131,10 @@ class Release:
         try:
             beside.chmod(0o755)  # mkdtemp makes it unreadable for others
             self._write_set(beside)
+            _require_nothing_found(beside, words)  # before an hour of scoring as well as after it
             scores = released_scores(self.manifest, self.run_scores or {}, self._score(beside, students, device))
             self._describe(beside, scores, words)
-            findings = scan_release(beside, words)
-            if findings:
-                shown = "; ".join(findings[:10]) + (f"; and {len(findings) - 10} more" if len(findings) > 10 else "")
-                raise RuntimeError(
-                    f"The last scan found what must not leave, so nothing was exported: {shown}. Correct it where it "
-                    "comes from (the owner's texts, class names, the configuration); --not_identifying WORD names a word that "
-                    "identifies nobody."
-                )
+            _require_nothing_found(beside, words)
             beside.rename(self.folder)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
@@ -217,6 +211,16 @@ def checksums(folder: Path) -> str:
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     rows = [f"{hashlib.sha256((folder / f).read_bytes()).hexdigest()}  {f}\n" for f in files if f != "SHA256SUMS"]
     return "".join(rows)
+
+
+def _require_nothing_found(folder: Path, words: IdentifyingWords) -> None:
+    findings = scan_release(folder, words)
+    if findings:
+        shown = "; ".join(findings[:10]) + (f"; and {len(findings) - 10} more" if len(findings) > 10 else "")
+        raise RuntimeError(
+            f"The last scan found what must not leave, so nothing was exported: {shown}. Correct it at its source "
+            "(the owner's texts, class names, the configuration); --not_identifying WORD lets a word pass."
+        )
 
 
 def _json(file: Path) -> dict[str, Any] | None:

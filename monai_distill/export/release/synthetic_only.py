@@ -23,8 +23,8 @@ class SyntheticOnly(Filter):  # type: ignore[misc]  # MONAI ships no types
     """Passes the tensors of one verified release on, as they lie in its folder, and blocks everything else.
 
     Follows :py:class:`monai.fl.utils.filters.Filter` (MONAI, 2022). Trusting names would not be enough, as any tensor
-    can be called ``images``: what is to be sent must equal the release, value for value, and what is sent is read from the
-    release. Model weights, optimiser state, metrics, statistics and further entries are left behind.
+    can be called ``images``: what is offered must equal the release, value for value, and what is sent is read from
+    the release. Model weights, optimiser state, metrics, statistics and further entries are left behind.
 
     Args:
         folder: of a release; verified once, here.
