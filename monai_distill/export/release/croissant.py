@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .owner import Owner
+from .owner import UNSAID, Owner
 from .tier import ReleaseTier
 
 __all__ = ["croissant"]
@@ -67,10 +67,9 @@ def croissant(folder: Path, manifest: Mapping[str, Any], tier: ReleaseTier, owne
         "description": f"SYNTHETIC images distilled from {release['title']}: a training set, not pictures of patients, "
         f"not for diagnosis. {tier.title}: {tier.statement}",
         "license": release["licence"],
-        "url": "https://schema.org/Dataset",
         "version": f"{__version__}",
         "datePublished": datetime.date.today().isoformat(),
-        "creator": {"@type": "sc:Organization", "name": owner.publisher},
+        **({} if owner.publisher == UNSAID else {"creator": {"@type": "sc:Organization", "name": owner.publisher}}),
         "citeAs": manifest["source"]["citation"],
         "rai:dataCollection": f"Synthesised by {manifest['method']} from the training images of {release['title']}.",
         "rai:dataLimitations": "Made for the network and training protocol of manifest.json; other networks do worse.",

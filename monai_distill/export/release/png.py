@@ -21,12 +21,13 @@ __all__ = ["write_png"]
 
 PNG_DIR, PREVIEW_FILE, STAMP = "png", "preview.png", "SYNTHETIC"
 TEXTS = {"Title": STAMP, "Warning": "SYNTHETIC image, not of a patient. Not for diagnosis."}
-SIDE, BAND, GAP, MOST_PER_CLASS = 168, 34, 6, 10
+SIDE, BAND, GAP, MOST_PER_CLASS, ACROSS = 168, 34, 6, 10, 5
 
 
 def write_png(synthetic: SyntheticDataset, folder: Path) -> None:
-    """Write ``png/synthetic_0001.png`` and so on, in the order of ``labels.csv``, and ``preview.png``, a row a class.
+    """Write ``png/synthetic_0001.png`` and so on, in the order of ``labels.csv``, and the sheet ``preview.png``.
 
+    The sheet has a row a class, or five in a row when every class has one image.
     To look at, not to train on: enlarged, the same byte scale for all (see :class:`EightBit`), of volumes the middle
     slice, the word SYNTHETIC across the image and, with the class, below it.
 
@@ -91,6 +92,8 @@ def _fitting(draw: ImageDraw.ImageDraw, name: str) -> str:
 def _sheet(pictures: list[Image.Image], labels: list[int]) -> Image.Image:
     of_class = {c: [p for p, label in zip(pictures, labels, strict=True) if label == c] for c in sorted(set(labels))}
     rows = [found[:MOST_PER_CLASS] for found in of_class.values()]
+    if max(map(len, rows)) == 1:  # one a class: a sheet instead of a long strip
+        rows = [[row[0] for row in rows[i : i + ACROSS]] for i in range(0, len(rows), ACROSS)]
     across = max(len(row) for row in rows)
     step_x, step_y = SIDE + GAP, SIDE + BAND + GAP
     sheet = Image.new("RGB", (across * step_x + GAP, len(rows) * step_y + GAP), "white")
