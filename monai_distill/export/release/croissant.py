@@ -25,26 +25,23 @@ ENCODINGS = {
     ".npz": "application/zip",
     "": "text/plain",
 }
-TERMS = (
-    ("conformsTo", "dct:conformsTo"),
-    ("citeAs", "cr:citeAs"),
-    ("column", "cr:column"),
-    ("extract", "cr:extract"),
-    ("field", "cr:field"),
-    ("fileObject", "cr:fileObject"),
-    ("recordSet", "cr:recordSet"),
-    ("sha256", "cr:sha256"),
-    ("source", "cr:source"),
+OWN_TERMS = (
+    *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format"),
+    *("includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex"),
+    *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
 )
-CONTEXT = {
+CONTEXT = {  # the standard one of Croissant 1.0, which validators compare with
     "@language": "en",
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "dct": "http://purl.org/dc/terms/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    **dict(TERMS),
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{term: f"cr:{term}" for term in OWN_TERMS},
 }
 
 

@@ -139,18 +139,15 @@ def _promises(folder: Path) -> tuple[list[str], list[str]]:
     promised = [f"{tier['tier']} ({NAMES.get(tier['tier'], 'unknown')}): {tier['statement']}"]
     if tier["tier"] == "T2":
         for fpr, limit in bounds(tier["epsilon"], tier["delta"]).items():
-            promised.append(
-                f"no membership attack finds more than {limit:.2%} of members at {float(fpr):.1%} false positives"
-            )
+            promised.append(f"no attack finds more than {limit:.2%} of members at {float(fpr):.1%} false positives")
     if tier["tier"] == "T1":
         promised += [f"failed: {power(name, attack)}" for name, attack in _read(folder, "audit")["attacks"].items()]
     scores = _read(folder, "scores")
     for name, row in scores["formats"].items():
-        promised.append(f"accuracy {row['accuracy']['mean']:.3f} when trained on {name}, {scores['students']} networks")
-    return promised, [
-        *report["not_claimed"],
-        *(f"not of a higher tier: {why}" for why in report["against_a_higher_tier"]),
-    ]
+        mean, students = row["accuracy"]["mean"], scores["students"]
+        promised.append(f"stated, not measured here: accuracy {mean:.3f} when trained on {name}, {students} networks")
+    lower = [f"not of a higher tier: {why}" for why in report["against_a_higher_tier"]]
+    return promised, [*report["not_claimed"], *lower]
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def test_a_set_that_could_hold_the_real_images_is_refused(make_run: MakeRun, tmp
     with pytest.raises(ValueError, match="a share of 11%"):
         Release(make_run(source=few), tmp_path / "out", no_claim=True)
     many = Release(make_run(), tmp_path / "out", no_claim=True)
-    assert "for every 62 real ones" in many.manifest["release"]["warnings"][0]
+    assert "for every 61 real ones" in many.manifest["release"]["warnings"][0]
 
 
 def test_an_unfinished_run_and_a_used_folder_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
