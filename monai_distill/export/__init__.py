@@ -9,19 +9,37 @@ from .curves import save_curves
 from .heat_map import save_heat_map
 from .image_grid import save_image_grid
 from .protocol_table import protocol_tables
+from .release import (
+    IdentifyingWords,
+    Owner,
+    Release,
+    ReleaseTier,
+    SyntheticOnly,
+    Verification,
+    read_release,
+    scan_release,
+)
 from .report import save_report
 from .run_folder import RunFolder
 from .score_table import score_table
 
 __all__ = [
+    "IdentifyingWords",
+    "Owner",
+    "Release",
+    "ReleaseTier",
     "RunFolder",
+    "SyntheticOnly",
+    "Verification",
     "compare_methods",
     "cost_table",
     "protocol_tables",
+    "read_release",
     "save_comparison",
     "save_curves",
     "save_heat_map",
     "save_image_grid",
     "save_report",
+    "scan_release",
     "score_table",
 ]

@@ -1,0 +1,84 @@
+"""``monai-distill export``: a finished run as a folder that may leave."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .composition import config_dir
+from .execution import no_more_words, resumed, run_bundle
+
+__all__ = ["add_command", "execute"]
+
+OWNER = {
+    "title": "what the source is called in public; the data set's own name unless given",
+    "publisher": "who answers for the release",
+    "recipient": "for whom it is meant",
+    "notes": "Markdown file that becomes a part of the data card: collection, subjects, approval",
+    "licence": "file with the licence or data-use agreement; not needed for Creative Commons sources",
+}
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Add the sub-command."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "export", help="a release folder: formats, data card, privacy report, checksums", allow_abbrev=False
+    )
+    command.add_argument("run", type=Path, help="run folder")
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to be made")
+    command.add_argument("--formats", default="safetensors,npz,png,nifti", help="default: %(default)s")
+    command.add_argument(
+        "--no_claim",
+        action="store_true",
+        help="allow tier T0: nothing is promised, for use inside the institution",
+    )
+    for name, text in OWNER.items():
+        command.add_argument(f"--{name}", help=text, metavar="FILE" if name in ("notes", "licence") else "TEXT")
+    command.add_argument("--hard_labels", action="store_true", help="class numbers where labels are learned")
+    command.add_argument("--spacing", metavar="MM,MM[,MM]", help="millimetres per axis for NIfTI, when known")
+    command.add_argument("--students", type=int, help="networks that score each format; as the run unless given")
+    command.add_argument(
+        "--not_identifying", action="append", default=[], metavar="WORD", help="a word that the last scan may let pass"
+    )
+    return command
+
+
+def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Write the folder and say what it promises."""
+    no_more_words(rest)
+    values = resumed(options.run)
+    values |= {
+        "config_file": [values["config_file"], str(config_dir() / "export.yaml")],
+        "run_id": "export",
+        "release_dir": str(options.to),
+        "release_formats": options.formats.split(","),
+        "no_claim": options.no_claim,
+        "hard_labels": options.hard_labels,
+        "not_identifying": options.not_identifying,
+        "owner": {"_target_": "monai_distill.export.Owner", **_given(options)},
+    }
+    if options.spacing is not None:
+        values["spacing"] = _numbers(options.spacing)
+    if options.students is not None:
+        values["release_students"] = options.students
+    run_bundle(values)
+    from monai_distill.export import Verification
+
+    found = Verification.of(options.to)
+    print(f"Release folder: {options.to}\nIdentity (SHA-256 of SHA256SUMS, to tell the recipient): {found.identity}")
+    print("\n".join(found.promised))
+    return 0
+
+
+def _given(options: argparse.Namespace) -> dict[str, str]:
+    return {name: getattr(options, name) for name in OWNER if getattr(options, name) is not None}
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"Expected numbers with commas between them for --spacing, got {text!r}.") from None

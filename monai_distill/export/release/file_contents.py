@@ -1,0 +1,177 @@
+"""Everything a file of a release says: its texts, its raw bytes, and what does not belong into such a file."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from . import nifti, npz, png
+
+__all__ = ["FileContents"]
+
+NPZ_ENTRIES = {f"{s}_{kind}.npy" for s in npz.SECTIONS for kind in ("images", "labels")}
+NPZ_ENTRIES |= {"class_names.npy", "pixel_low.npy", "pixel_high.npy"}
+PNG_CHUNKS = {"IHDR", "PLTE", "IDAT", "IEND", "tEXt"}
+NIFTI_TEXTS = {"descrip": nifti.STAMP, "aux_file": "", "intent_name": "", "db_name": "", "data_type": ""}
+TEXT_SUFFIXES = {".json", ".md", ".csv", ".txt", ""}
+
+
+@dataclass
+class FileContents:
+    """What :func:`~monai_distill.export.release.scan.scan_release` looks through; made by :meth:`of`.
+
+    Args:
+        texts: every string of the file, unpacked and unescaped.
+        raw: the bytes in which text could hide, unpacked.
+        problems: what does not belong into a release, whatever it says: pickles, EXIF, headers that are not ours.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "a.json"
+        >>> _ = file.write_text('{"by": "\\\\u0044oe"}')
+        >>> FileContents.of(file).texts[1:]
+        ['by', 'Doe']
+    """
+
+    texts: list[str] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, file: Path) -> FileContents:
+        """Open a file by the kind that its name tells; one that cannot be read as that is a problem."""
+        found, data = cls(), file.read_bytes()
+        read = {".png": _png, ".npz": _npz, ".safetensors": _safetensors, ".gz": _nifti}.get(file.suffix)
+        if data[:1] == b"\x80" and data[1:2] <= b"\x05" and data.endswith(b"."):
+            found.problems.append("is a pickle")
+        if b"Exif\0\0" in data:
+            found.problems.append("holds EXIF data")
+        try:
+            if read is not None:
+                read(data, found)
+            elif file.suffix in TEXT_SUFFIXES:
+                _text(data, found, as_json=file.suffix == ".json")
+            else:
+                found.raw.append(data)
+                found.problems.append("is of a kind that no release holds")
+        # whatever a damaged or foreign file makes the readers raise, it is told of and not let pass
+        except Exception as error:
+            found.raw.append(data)
+            found.problems.append(f"cannot be read ({type(error).__name__}: {error})")
+        return found
+
+
+def _text(data: bytes, found: FileContents, *, as_json: bool) -> None:
+    found.texts.append(data.decode("utf-8"))
+    if as_json:
+        found.texts += _strings(json.loads(data))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _png(data: bytes, found: FileContents) -> None:
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("not a PNG")
+    place, kind, pixels, texts = 8, "", b"", {}
+    while kind != "IEND":
+        length, name = struct.unpack(">I4s", data[place : place + 8])
+        kind, body = name.decode("latin-1"), data[place + 8 : place + 8 + length]
+        place += length + 12
+        if kind not in PNG_CHUNKS:
+            found.problems.append("holds EXIF data" if kind == "eXIf" else f"holds a PNG chunk {kind}")
+            found.raw.append(body)
+        elif kind == "tEXt":
+            found.texts.append(body.decode("latin-1").replace("\0", ": "))
+            key, _, value = body.decode("latin-1").partition("\0")
+            texts[key] = value
+        elif kind == "IDAT":
+            pixels += body
+    unpack = zlib.decompressobj()
+    unpack.decompress(pixels)
+    hidden = data[place:] + unpack.unused_data
+    if hidden:
+        found.raw.append(hidden)
+        found.problems.append("holds bytes behind the picture")
+    if texts != png.TEXTS:
+        found.problems.append("has other text chunks than the stamp SYNTHETIC")
+
+
+def _npz(data: bytes, found: FileContents) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        if file.comment or any(entry.comment or entry.extra for entry in file.infolist()):
+            found.texts.append(repr([file.comment, *((e.comment, e.extra) for e in file.infolist())]))
+            found.problems.append("holds comments")
+        if data[:4] != b"PK\x03\x04" or data[-22:-18] != b"PK\x05\x06":
+            found.raw.append(data)
+            found.problems.append("holds bytes around the archive")
+        for entry in file.infolist():
+            found.texts.append(entry.filename)
+            if entry.filename not in NPZ_ENTRIES:
+                kind = "a pickle" if entry.filename.endswith(".pkl") else "an entry"
+                found.problems.append(f"holds {kind} {entry.filename!r}")
+            content = file.read(entry)
+            found.raw.append(content)
+            try:
+                array = np.load(io.BytesIO(content), allow_pickle=False)
+            except ValueError as error:
+                found.problems.append(f"{entry.filename!r} is a pickle or no array ({error})")
+                continue
+            if array.dtype.kind in "SU":
+                found.texts += [str(value) for value in array.ravel().tolist()]
+
+
+def _safetensors(data: bytes, found: FileContents) -> None:
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    found.texts += [data[8 : 8 + length].decode("utf-8"), *_strings(header)]
+    found.raw.append(data[8 + length :])
+    if "__metadata__" in header:
+        found.problems.append("holds safetensors metadata")
+    end = max(tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
+    if len(data) != 8 + length + end:
+        found.problems.append("holds bytes behind the tensors")
+
+
+def _nifti(data: bytes, found: FileContents) -> None:
+    if data[3] != 0:  # the flags: a name or a comment in the header
+        found.raw.append(data[:512])
+        found.problems.append("has a name or comment in its gzip header")
+    plain = gzip.decompress(data)
+    image = nibabel.Nifti1Image.from_bytes(plain)
+    header = image.header
+    for name, expected in NIFTI_TEXTS.items():
+        value = header[name].tobytes().rstrip(b"\0").decode("latin-1")
+        found.texts.append(value)
+        if value != expected:
+            found.problems.append(f"has the NIfTI field {name} filled in")
+    start = int(image.dataobj.offset)  # nibabel forgets it in the header
+    if len(header.extensions) or plain[348:start].strip(b"\0"):
+        found.raw.append(plain[348:start])
+        found.texts += [str(extension.get_content()) for extension in header.extensions]
+        found.problems.append("holds NIfTI extensions")
+    size = int(np.prod(image.shape)) * header["bitpix"].item() // 8
+    if len(plain) != start + size:
+        found.problems.append("holds bytes behind the image")
+    found.raw.append(plain[348:])

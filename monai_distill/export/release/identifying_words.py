@@ -1,0 +1,120 @@
+"""The words that must not leave: patients, files, this machine and its user."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["IdentifyingWords"]
+
+# a decimal number is one word: the id 1024 is not in 0.1024
+TOKEN = re.compile(r"\d+\.\d+(?:e[-+]?\d+)?|[^\W_]+")
+BESIDE = {"patient", "patients", "patientid", "subject", "case", "mrn", "pid"}
+ANYBODY = {"root", "user", "admin", "ubuntu", "localhost", "runner", "docker"}
+LONG = 8
+
+
+class IdentifyingWords:
+    """Finds words in texts regardless of case and of what separates their parts: ``DOE_JANE`` is ``doe, jane``.
+
+    Words of eight characters and more with a letter are found inside others too. Words shorter than four characters,
+    and numbers of fewer than six digits, would be found everywhere; they are only looked for beside a word like
+    *patient*, and :attr:`weak` counts them.
+
+    Args:
+        words: what to find; empty ones are left out.
+        but: words that identify nobody although they are among ``words``.
+
+    Example:
+        >>> found = IdentifyingWords(["DOE^JANE", "17"])
+        >>> list(found.within("by doe_jane")), list(found.within("17 images")), list(found.within("patient 17"))
+        (['DOE^JANE'], [], ['17'])
+    """
+
+    def __init__(self, words: Iterable[str], but: Iterable[str] = ()) -> None:
+        spared = {tuple(_tokens(word)) for word in but}
+        self.by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self.inside: dict[str, str] = {}
+        self.weak = 0
+        for word in sorted(set(words)):
+            parts = tuple(_tokens(word))
+            if not parts or parts in spared:
+                continue
+            self.by_first.setdefault(parts[0], []).append((parts, word))
+            whole = "".join(parts)
+            self.weak += _weak(parts)
+            if len(whole) >= LONG and not _is_number(whole):
+                self.inside[whole] = word
+
+    def __len__(self) -> int:
+        return sum(len(words) for words in self.by_first.values())
+
+    @classmethod
+    def of_sections(
+        cls, sections: Sequence[Any], class_names: Iterable[str] = (), but: Iterable[str] = ()
+    ) -> IdentifyingWords:
+        """Patients, image files and their folders as the items of data sets name them, the files of their provenance.
+
+        Args:
+            sections: data sets of :mod:`monai_distill.data`: ``data`` with the items before any transform.
+            class_names: are not identifying, though folders are called after them.
+            but: as for the class.
+        """
+        words: set[str] = set()
+        for section in sections:
+            for item in section.data:
+                words |= set(_words_of(item, Path(section.root_dir)))
+            words |= {name for name in section.provenance.get("files", {}) if re.search(r"\.\w{2,6}$", name)}
+        return cls([*words, *own_names()], {*but, *class_names})
+
+    def within(self, text: str) -> Iterator[str]:
+        """Every word that ``text`` holds, once."""
+        tokens = _tokens(text)
+        whole, seen = "".join(tokens), set()
+        for place, token in enumerate(tokens):
+            for parts, word in self.by_first.get(token, ()):
+                here = word not in seen and tuple(tokens[place : place + len(parts)]) == parts
+                if here and (not _weak(parts) or BESIDE & set(tokens[max(0, place - 2) : place])):
+                    seen.add(word)
+        seen |= {word for joined, word in self.inside.items() if joined in whole}
+        yield from sorted(seen)
+
+
+def own_names() -> list[str]:
+    """The names of this machine, its user and the user's folder, unless they are names that any machine has."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container without an entry for the user
+        user = ""
+    names = {socket.gethostname(), user, Path.home().name}
+    return sorted(name for name in names if len(name) > 3 and name.lower() not in ANYBODY)
+
+
+def _words_of(item: dict[str, Any], root: Path) -> Iterator[str]:
+    if item.get("patient"):
+        yield str(item["patient"])
+    for key in ("image", "mask"):
+        if isinstance(item.get(key), str | Path):
+            path = Path(item[key])
+            yield from (path.name, path.name.split(".")[0])
+            inner = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[1:-1]
+            # a folder with a number is a patient's or a study's; others are classes, sections, images
+            yield from (part for part in inner if re.search(r"\d", part))
+
+
+def _tokens(text: str) -> list[str]:
+    return TOKEN.findall(text.casefold())
+
+
+def _is_number(whole: str) -> bool:
+    return whole.replace(".", "").isdecimal()
+
+
+def _weak(parts: Sequence[str]) -> bool:
+    whole = "".join(parts)
+    return len(whole) < 4 or (_is_number(whole) and len(whole) < 6)

@@ -1,0 +1,79 @@
+"""Whether a set may be passed on at all, and the text that goes with it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["licence_text"]
+
+FORBIDDEN = re.compile(r"no redistribution|research use agreement|\bno ?deriv|\bND\b|all rights reserved", re.I)
+CREATIVE = re.compile(r"\bCC (BY(?:-NC)?(?:-SA)?) (\d\.\d)|\b(CC0) (1\.0)", re.I)
+MHIST = re.compile(r"\bmhist\b", re.I)
+
+
+def licence_text(manifest: Mapping[str, Any], given: Path | None = None) -> str:
+    """The text of the release's ``LICENSE``.
+
+    A set distilled from images under a Creative Commons licence goes on under the same licence. Anything else needs a
+    text of the owner's, a licence or a data-use agreement.
+
+    Args:
+        manifest: of the run; ``source`` names the licence of the images.
+        given: a file with the owner's text.
+
+    Raises:
+        ValueError: when the licence of the source forbids passing on what is derived from it (MHIST always does), or is
+            not known and no text is given.
+
+    Example:
+        >>> source = {"name": "BloodMNIST", "licence": "CC BY 4.0", "citation": "Acevedo et al. 2020"}
+        >>> licence_text({"source": source}).splitlines()[0]
+        'CC BY 4.0'
+    """
+    source = manifest.get("source") or {}
+    licence = str(source.get("licence", "unknown"))
+    if MHIST.search(f"{manifest.get('dataset')} {source.get('name')} {licence}"):
+        raise ValueError(
+            "MHIST, and what is distilled from it, may not be passed on: its research use agreement forbids it."
+        )
+    if FORBIDDEN.search(licence):
+        raise ValueError(
+            f"The licence of the source forbids passing on what is derived from it: {licence}. Ask its owner; with "
+            "their consent, name the licence that they grant in the configuration of the data set and run again."
+        )
+    if given is not None:
+        try:
+            return given.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"Cannot read {given} as UTF-8 text: {error}.") from error
+    found = CREATIVE.search(licence)
+    if not found:
+        raise ValueError(
+            f"Expected a source under a known licence, got {licence!r}. Give the text under which the set may be "
+            "passed on, a licence or a data-use agreement, with --licence FILE."
+        )
+    kind, version = (found[1] or found[3]).upper(), found[2] or found[4]
+    return _same_licence(kind, version, str(source.get("name")), str(source.get("citation")))
+
+
+def _same_licence(kind: str, version: str, name: str, citation: str) -> str:
+    path = "publicdomain/zero" if kind == "CC0" else f"licenses/{kind.removeprefix('CC ').lower()}"
+    title = f"CC0 {version}" if kind == "CC0" else f"CC {kind} {version}"
+    lines = [
+        title,
+        "",
+        f"This synthetic set is adapted material: it was distilled from {name}, which is given out under {title}.",
+        f"It is passed on under the same licence: https://creativecommons.org/{path}/{version}/legalcode",
+        "",
+        f"Attribution: {citation}",
+        "Changes: the images are synthetic, optimised so that a network trained on them does well on the source.",
+    ]
+    if "NC" in kind:
+        lines.append("Commercial use is not permitted.")
+    if "SA" in kind:
+        lines.append("What is made from this set has to be shared under the same licence.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,108 @@
+"""The manifest of a release: chosen keys of the run's, never a copy of it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai_distill.data import SyntheticDataset
+
+from .eight_bit import EightBit
+from .owner import Owner
+from .tier import ReleaseTier
+
+__all__ = ["released_manifest"]
+
+# not among them: seeds, checksums and files of the source, exact counts, the chosen iteration, any path
+KEPT = (
+    "format",
+    "dataset",
+    "method",
+    "images_per_class",
+    "initial_images",
+    "network",
+    "spatial_dims",
+    "augmentation",
+    "settings",
+    "protocol",
+    "versions",
+)
+WARN, REFUSE = 0.01, 0.10
+
+
+def released_manifest(
+    synthetic: SyntheticDataset,
+    tier: ReleaseTier,
+    owner: Owner,
+    licence: str,
+    formats: Sequence[str],
+    spacing: Sequence[float] | None,
+) -> dict[str, Any]:
+    """What :meth:`SyntheticDataset.save` is given; it adds classes, preprocessing, shapes and checksum itself.
+
+    Args:
+        synthetic: the set with the manifest of its run.
+        tier: what is promised.
+        owner: gives the title.
+        licence: text of the release's licence; its first line is the short name.
+        formats: that are written.
+        spacing: millimetres per axis, when known.
+
+    Raises:
+        ValueError: when, without a guarantee, there is a synthetic image for every ten real ones of a class: a set of
+            that size can hold the real ones.
+    """
+    run = synthetic.manifest
+    source = run.get("source") or {}
+    counts = [int(count) for count in (source.get("counts") or {}).get("training", [])]
+    scale = EightBit.of(synthetic.pixels())
+    title = owner.title or _public_name(run, source)
+    return {
+        **{key: run[key] for key in KEPT if key in run},
+        "source": {
+            "name": title,
+            "licence": source.get("licence", "unknown"),
+            "citation": source.get("citation", "unknown"),
+            "official": bool(source.get("official", False)),
+            "split": source.get("split", "unknown"),
+            "training_images_rounded": rounded(sum(counts)),
+        },
+        "privacy": tier.config(),
+        "release": {
+            "title": title,
+            "licence": licence.strip().splitlines()[0] if licence.strip() else "see LICENSE",
+            "formats": list(formats),
+            "eight_bit": {"low": scale.low, "high": scale.high},
+            "spacing": None if spacing is None else [float(side) for side in spacing],
+            "warnings": _size_warnings(synthetic, counts, tier),
+        },
+    }
+
+
+def rounded(count: int) -> int:
+    """To two digits: the exact number of patients can itself be what is to be protected."""
+    return round(count, 2 - len(str(count)))
+
+
+def _public_name(run: Mapping[str, Any], source: Mapping[str, Any]) -> str:
+    """The name of the data set; a set of one's own is named after its file, which is not for others."""
+    name = str(source.get("name", run.get("dataset")))
+    own = name in source.get("files", {}) or name == run.get("dataset_file")
+    return f"images of the owner ({run.get('dataset')})" if own else name
+
+
+def _size_warnings(synthetic: SyntheticDataset, counts: Sequence[int], tier: ReleaseTier) -> list[str]:
+    if tier.name == "T2" or not counts:
+        return []
+    per_class = [int((synthetic.labels == label).sum()) for label in range(len(counts))]
+    share = max(made / max(real, 1) for made, real in zip(per_class, counts, strict=True))
+    if share > REFUSE:
+        raise ValueError(
+            f"Expected at most one synthetic image per {1 / REFUSE:.0f} real ones of a class without a guarantee, "
+            f"got a share of {share:.0%}: a set of that size can hold the real images. Distil fewer images per class."
+        )
+    if share > WARN:
+        few = f"there is a synthetic image for every {1 / share:.0f} real ones of a class"
+        return [f"{few}: such a set can hold much of what is particular to single images"]
+    return []

@@ -1,0 +1,257 @@
+"""The release folder: what another institution gets, stamped with what is promised of it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.whole_file import write_whole
+
+from .card import data_card
+from .croissant import croissant
+from .identifying_words import IdentifyingWords
+from .licence import licence_text
+from .manifest import released_manifest
+from .nifti import write_nifti
+from .npz import hard_labels, write_npz
+from .owner import Owner
+from .png import write_png
+from .privacy_report import privacy_report, released_audit, report_markdown
+from .reading import read_release
+from .scan import scan_release
+from .scores import released_scores
+from .tier import WAY_OUT, ReleaseTier
+
+__all__ = ["Release"]
+
+FORMATS = ("safetensors", "npz", "png", "nifti")
+ABOUT_FILES = {
+    "synthetic.safetensors": "the set: images, labels, step size, as float32",
+    "manifest.json": "classes, preprocessing, augmentation, network, protocol, settings, tier",
+    "labels.csv": "the class of every image, in the order of all formats",
+    "synthetic.npz": "the set in MedMNIST's format, 8 bits a value",
+    "medmnist_info.json": "what the medmnist package wants to know of it",
+    "preview.png": "SYNTHETIC previews, a row a class",
+    "png": "SYNTHETIC previews, one file an image",
+    "nifti": "one NIfTI file an image, float32",
+    "scores.json": "how well networks do that were trained on what the files hold",
+    "privacy_report.md": "what is promised and on what evidence (also as .json)",
+    "audit.json": "the attacks and their figures",
+    "dp_ledger.json": "every access to real images and its noise",
+    "croissant.json": "metadata for catalogues, with checksums",
+    "LICENSE": "the terms under which the set may be used",
+}
+
+
+class Release:
+    """Writes a finished run as a release folder: complete, scored, scanned, or not at all.
+
+    Args:
+        run: folder of a finished run.
+        folder: to be made; must not exist.
+        formats: of ``safetensors`` (always part of a release), ``npz``, ``png``, ``nifti``.
+        no_claim: allow tier T0, at which nothing is promised.
+        owner: title, publisher, recipient, notes, licence.
+        hard_labels: release class numbers where labels are learned.
+        spacing: millimetres per axis for NIfTI, when known.
+
+    Raises:
+        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels or its
+            size.
+        RuntimeError: when the run is not finished or ``folder`` exists.
+
+    Example:
+        >>> Release("runs/digits_mtt_ipc1_seed0", "release", no_claim=True)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        run: str | Path,
+        folder: str | Path,
+        formats: Sequence[str] = FORMATS,
+        *,
+        no_claim: bool = False,
+        owner: Owner | None = None,
+        hard_labels: bool = False,
+        spacing: Sequence[float] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.formats = [name for name in FORMATS if name in formats]
+        self.owner = Owner() if owner is None else owner
+        self.spacing = spacing
+        unknown = sorted(set(formats) - set(FORMATS))
+        if unknown or "safetensors" not in self.formats:
+            raise ValueError(
+                f"Expected formats of {', '.join(FORMATS)} with safetensors among them (it holds the step size and the "
+                f"preprocessing that the others need), got {list(formats)}."
+            )
+        if self.folder.exists():
+            raise RuntimeError(f"{self.folder} exists. Give another folder, or delete it.")
+        self.synthetic = SyntheticDataset.load(run)
+        self.run_scores, self.audit, self.ledger = (
+            _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
+        )
+        if self.run_scores is None:
+            raise RuntimeError(f"Cannot find scores.json in {run}: that run is not finished. Resume it first.")
+        manifest = self.synthetic.manifest
+        licence = None if self.owner.licence is None else Path(self.owner.licence)
+        self.licence = licence_text(manifest, licence)
+        self.owner.notes_text()  # an unreadable file is told of now, not after an hour of scoring
+        self.tier = ReleaseTier.of(manifest, self.audit, self.ledger)
+        if hard_labels and self.synthetic.soft:
+            self.synthetic = _with_hard_labels(self.synthetic)
+        self._require_allowed(no_claim)
+        self.manifest = released_manifest(self.synthetic, self.tier, self.owner, self.licence, self.formats, spacing)
+
+    def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
+        """Write, read back, score, describe, scan; only then does the folder appear under its name.
+
+        Args:
+            students: makes the evaluator of the run, called with ``training_set`` and ``on_step``; its ``run()`` and
+                ``scores()`` are called once per format that can be trained on.
+            words: what the last scan looks for.
+            device: where the students are trained.
+
+        Raises:
+            RuntimeError: when the scan finds something; nothing is left behind.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
+        try:
+            beside.chmod(0o755)  # mkdtemp makes it unreadable for others
+            self._write_set(beside)
+            _require_nothing_found(beside, words)  # before an hour of scoring as well as after it
+            scores = released_scores(self.manifest, self.run_scores or {}, self._score(beside, students, device))
+            self._describe(beside, scores, words)
+            _require_nothing_found(beside, words)
+            beside.rename(self.folder)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        return self.folder
+
+    def _require_allowed(self, no_claim: bool) -> None:
+        if self.synthetic.soft and self.tier.name == "T1":
+            raise ValueError(
+                "Learned labels leak what the expert knows of real images, and the audit of the images does not cover "
+                "that. Pass --hard_labels to release class numbers, or --no_claim is needed after an audit of its own."
+            )
+        if self.tier.name == "T0" and not no_claim:
+            raise ValueError(f"No claim can be made for this set: {'; '.join(self.tier.why)}. {WAY_OUT}")
+
+    def _write_set(self, folder: Path) -> None:
+        about = self.manifest["release"]
+        plain = SyntheticDataset(
+            self.synthetic.images,
+            self.synthetic.labels,
+            self.synthetic.class_names,
+            step_size=float(self.synthetic.step_size.detach()),
+            label_logits=self.synthetic.label_logits if self.synthetic.soft else None,
+            preprocessing=self.synthetic.preprocessing,
+            manifest=self.manifest,
+        )
+        plain.save(folder)
+        self.manifest = plain.manifest
+        write_whole(folder / "labels.csv", _label_rows(plain))
+        if "npz" in self.formats:
+            write_npz(plain, folder, about)
+        if "png" in self.formats:
+            write_png(plain, folder)
+        if "nifti" in self.formats:
+            write_nifti(plain, folder, self.spacing)
+
+    def _score(self, folder: Path, students: Callable[..., Any], device: Any) -> dict[str, dict[str, Any]]:
+        """What networks reach that are trained on each format as it lies in the folder."""
+        rows = {}
+        with tqdm(desc="scoring the release", unit="step", disable=None) as bar:
+            for name in (form for form in self.formats if form != "png"):
+                held = read_release(folder, name).to(device)
+                evaluator = students(training_set=held.training_set, on_step=lambda: bar.update(1))
+                evaluator.run()
+                rows[name] = {**evaluator.scores(), "step_size": float(held.step_size.detach())}
+        return rows
+
+    def _describe(self, folder: Path, scores: dict[str, Any], words: IdentifyingWords) -> None:
+        _save(folder / "scores.json", scores)
+        if self.audit is not None and self.tier.name != "T2":
+            _save(folder / "audit.json", released_audit(self.audit))
+        if self.ledger is not None and self.tier.name == "T2":
+            _save(folder / "dp_ledger.json", self.ledger)
+        report = privacy_report(
+            self.manifest,
+            self.tier,
+            self.owner,
+            audit=self.audit,
+            ledger=self.ledger,
+            searched={"words": len(words), "weak": words.weak},
+        )
+        _save(folder / "privacy_report.json", report)
+        write_whole(folder / "privacy_report.md", report_markdown(report).encode())
+        write_whole(folder / "LICENSE", self.licence.encode())
+        there = {path.name for path in folder.iterdir()} | {"croissant.json"}
+        files = {name: what for name, what in ABOUT_FILES.items() if name in there}
+        write_whole(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, files).encode())
+        _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))
+        write_whole(folder / "SHA256SUMS", checksums(folder).encode())
+
+
+def checksums(folder: Path) -> str:
+    """A line ``sha256  path`` for every file but ``SHA256SUMS`` itself, as ``sha256sum --check`` reads them."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    rows = [f"{hashlib.sha256((folder / f).read_bytes()).hexdigest()}  {f}\n" for f in files if f != "SHA256SUMS"]
+    return "".join(rows)
+
+
+def _require_nothing_found(folder: Path, words: IdentifyingWords) -> None:
+    findings = scan_release(folder, words)
+    if findings:
+        shown = "; ".join(findings[:10]) + (f"; and {len(findings) - 10} more" if len(findings) > 10 else "")
+        raise RuntimeError(
+            f"The last scan found what must not leave, so nothing was exported: {shown}. Correct it at its source "
+            "(the owner's texts, class names, the configuration); --not_identifying WORD lets a word pass."
+        )
+
+
+def _json(file: Path) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(file.read_text())
+    except ValueError as error:
+        raise RuntimeError(f"{file} is no JSON ({error}). Make it anew.") from error
+    return content
+
+
+def _save(file: Path, content: Any) -> None:
+    write_whole(file, json.dumps(content, indent=2).encode())
+
+
+def _label_rows(synthetic: SyntheticDataset) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["number", "label", "class_name"])
+    for number, label in enumerate(hard_labels(synthetic).tolist(), start=1):
+        writer.writerow([number, label, synthetic.class_names[label]])
+    return buffer.getvalue().encode()
+
+
+def _with_hard_labels(synthetic: SyntheticDataset) -> SyntheticDataset:
+    return SyntheticDataset(
+        synthetic.images,
+        hard_labels(synthetic),
+        synthetic.class_names,
+        step_size=float(synthetic.step_size.detach()),
+        preprocessing=synthetic.preprocessing,
+        manifest=synthetic.manifest,
+    )

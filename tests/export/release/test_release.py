@@ -1,0 +1,225 @@
+"""Exporting: complete, scored as it lies, scanned, or not at all."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import medmnist.dataset
+import pytest
+import torch
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.export import IdentifyingWords, Owner, Release, Verification, read_release
+
+from .conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Students, Write, read
+
+ALWAYS = {
+    *("DATA_CARD.md", "LICENSE", "SHA256SUMS", "croissant.json", "labels.csv", "manifest.json"),
+    *("privacy_report.json", "privacy_report.md", "scores.json", "synthetic.safetensors"),
+}
+PNG = {"preview.png", *(f"png/synthetic_000{n}.png" for n in (1, 2, 3, 4))}
+NIFTI = {f"nifti/synthetic_000{n}.nii.gz" for n in (1, 2, 3, 4)}
+NPZ = {"synthetic.npz", "medmnist_info.json"}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_release_has_every_file_and_verifies(kind: str, write: Write) -> None:
+    folder = write(kind)
+    assert names(folder) == ALWAYS | PNG | NIFTI | NPZ
+    assert Verification.of(folder).problems == ()
+    assert [path.name for path in folder.parent.iterdir()] == ["release"]
+    data = SyntheticDataset.load(folder)
+    assert torch.equal(data.images, SyntheticDataset.load(folder.parents[1] / "run").images)
+
+
+@pytest.mark.parametrize(("formats", "more"), [(["safetensors"], set()), (["png", "safetensors"], PNG)])
+def test_only_the_formats_asked_for_are_written(formats: list[str], more: set[str], write: Write) -> None:
+    folder = write(formats=formats)
+    assert names(folder) == ALWAYS | more
+    assert Verification.of(folder).problems == ()
+
+
+@pytest.mark.parametrize("formats", [["npz"], ["safetensors", "dicom"], []])
+def test_formats_that_cannot_stand_alone_or_are_unknown_are_refused(formats: list[str], make_run: MakeRun) -> None:
+    with pytest.raises(ValueError, match="with safetensors among them"):
+        Release(make_run(), "x", formats, no_claim=True)
+
+
+def test_no_claim_has_to_be_said(make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"No claim can be made.*initial images: real.*no audit.json.*--no_claim"):
+        Release(make_run(), tmp_path / "out")
+    assert Release(make_run(), tmp_path / "out", no_claim=True).tier.name == "T0"
+
+
+def test_what_is_scored_is_what_each_format_holds(write: Write) -> None:
+    folder = write()
+    scores = read(folder, "scores.json")
+    for name in ("safetensors", "npz", "nifti"):
+        mean = float(read_release(folder, name).images.detach().mean())  # what Students score
+        assert scores["formats"][name]["accuracy"]["mean"] == mean
+    assert scores["distilled"] == scores["formats"]["safetensors"]
+    cost = scores["rounding_cost"]["npz"]["accuracy"]
+    assert 0 < abs(cost) < 0.05
+    assert cost == scores["distilled"]["accuracy"]["mean"] - scores["formats"]["npz"]["accuracy"]["mean"]
+    assert (scores["students"], scores["prior"]) == (2, {"accuracy": 0.5})
+    assert {"dataset", "method", "images_per_class", "network", "protocol", "random", "full"} <= scores.keys()
+
+
+def test_the_manifest_keeps_what_is_needed_and_nothing_that_leads_back(write: Write) -> None:
+    text = (write() / "manifest.json").read_text()
+    manifest = json.loads(text)
+    for leading in ("31337", "feed", "secret_listing", "/home", "chosen_iteration", "123", "234", "357"):
+        assert leading not in text, leading
+    assert manifest["source"]["training_images_rounded"] == 360
+    assert manifest["release"]["formats"] == ["safetensors", "npz", "png", "nifti"]
+    assert manifest["privacy"]["tier"] == "T0"
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_the_python_of_the_data_card_runs(kind: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(kind)
+    card = (folder / "DATA_CARD.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", card, re.M | re.S)
+    assert len(blocks) == 3
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(medmnist.dataset, "INFO", dict(medmnist.dataset.INFO))
+    for block in blocks:
+        found: dict[str, Any] = {}
+        exec(compile(block, "DATA_CARD.md", "exec"), found)
+        assert len(found["dataset"]) == 4
+
+
+def test_the_card_says_what_it_is(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("From two clinics, ethics vote 12/345.")
+    owner = Owner(title="Moles", publisher="Clinic A", recipient="University B", notes=tmp_path / "notes.md")
+    folder = write(owner=owner)
+    card = (folder / "DATA_CARD.md").read_text()
+    for part in ("SYNTHETIC", "T0 (no claim)", "not for diagnosis", "From two clinics", "Clinic A", "University B"):
+        assert part in card
+    assert "distilled from Moles" in card
+    assert read(folder, "privacy_report.json")["context_assessment"]["recipient"] == "University B"
+
+
+# ---- tiers
+
+
+def test_an_audited_set_goes_out_with_its_figures_and_no_pairs(make_run: MakeRun, write: Write) -> None:
+    folder = write(run=make_run(initial_images="noise", files={"audit.json": AUDIT}), no_claim=False)
+    assert read(folder, "manifest.json")["privacy"]["tier"] == "T1"
+    audit = read(folder, "audit.json")
+    assert audit["attacks"]["nearest_neighbour"]["auc"] == 0.51
+    assert "pairs" not in audit
+    found = Verification.of(folder)
+    assert found.problems == ()
+    assert "T1 (audited)" in found.promised[0]
+    assert "failed: nearest_neighbour (AUC 0.510" in found.promised[1]
+
+
+def test_a_guarantee_goes_out_with_its_ledger_and_no_figure_of_real_images(make_run: MakeRun, write: Write) -> None:
+    files = {"audit.json": AUDIT, "ledger.json": LEDGER}
+    folder = write(run=make_run(initial_images="noise", privacy=PROMISE, files=files), no_claim=False)
+    assert read(folder, "dp_ledger.json") == LEDGER
+    assert "audit.json" not in names(folder)
+    scores = read(folder, "scores.json")
+    assert not scores.keys() & {"random", "full", "controls"}
+    report = read(folder, "privacy_report.json")["identifiability_assessment"]
+    assert report["guarantee"]["epsilon"] == 3.0
+    assert report["guarantee"]["largest_true_positive_rate_of_any_membership_attack"]["at 0.1% false positives"] < 0.021
+    found = Verification.of(folder)
+    assert found.problems == ()
+    assert "epsilon 3, delta 1e-05; unit: one patient" in found.promised[0]
+
+
+def test_learned_labels_do_not_go_out_as_audited(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(soft=True, initial_images="noise", files={"audit.json": AUDIT})
+    with pytest.raises(ValueError, match=r"Learned labels leak.*--hard_labels"):
+        Release(run, tmp_path / "out")
+    folder = Release(run, tmp_path / "out", hard_labels=True).write(Students, IdentifyingWords([]))
+    data = SyntheticDataset.load(folder)
+    assert not data.soft
+    assert data.labels.tolist() == [0, 0, 1, 0]
+
+
+def test_learned_labels_go_out_where_nothing_is_claimed(make_run: MakeRun, write: Write) -> None:
+    folder = write(run=make_run(soft=True))
+    assert SyntheticDataset.load(folder).soft
+    assert Verification.of(folder).problems == ()
+
+
+# ---- refusals, and that nothing is left of them
+
+
+def test_mhist_never_leaves(make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="may not be passed on"):
+        Release(make_run(dataset="mhist"), tmp_path / "out", no_claim=True)
+
+
+def test_a_set_that_could_hold_the_real_images_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    few = {**SOURCE, "counts": {"training": [19, 300]}}
+    with pytest.raises(ValueError, match="a share of 11%"):
+        Release(make_run(source=few), tmp_path / "out", no_claim=True)
+    many = Release(make_run(), tmp_path / "out", no_claim=True)
+    assert "for every 61 real ones" in many.manifest["release"]["warnings"][0]
+
+
+def test_an_unfinished_run_and_a_used_folder_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    with pytest.raises(RuntimeError, match=r"exists\. Give another folder"):
+        Release(run, tmp_path, no_claim=True)
+    (run / "scores.json").unlink()
+    with pytest.raises(RuntimeError, match="not finished"):
+        Release(run, tmp_path / "out", no_claim=True)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"dataset": "of_jane_doe"},
+        {"settings": {"table": "/data/clinic/table.csv"}},
+        {"network": {"_target_": "x", "cache": "C:\\scans\\a"}},
+        {"source": {**SOURCE, "citation": "scan JANE^DOE"}},
+        {"source": {**SOURCE, "split": "as in img_0815.dcm"}},
+    ],
+)
+def test_a_planted_name_or_path_fails_the_export_and_leaves_nothing(
+    planted: dict[str, Any], make_run: MakeRun, write: Write, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="The last scan found what must not leave, so nothing was exported: "):
+        write(run=make_run(**planted), words=("Jane Doe", "IMG_0815.dcm"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_name_in_the_owners_texts_is_found_before_anything_is_scored(make_run: MakeRun, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("with thanks to Jane Doe")
+    release = Release(make_run(), tmp_path / "out" / "r", no_claim=True, owner=Owner(notes=tmp_path / "notes.md"))
+    with pytest.raises(RuntimeError, match=r"DATA_CARD.md: holds 'Jane Doe'"):
+        release.write(Students, IdentifyingWords(["Jane Doe"]))
+    assert list((tmp_path / "out").iterdir()) == []
+    release.write(Students, IdentifyingWords(["Jane Doe"], but=["jane doe"]))
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_whatever_stops_an_export_leaves_nothing(error: BaseException, make_run: MakeRun, tmp_path: Path) -> None:
+    class Broken(Students):
+        def run(self) -> None:
+            raise error
+
+    release = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
+    with pytest.raises(type(error)):
+        release.write(Broken, IdentifyingWords([]))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_run_is_left_as_it_was(make_run: MakeRun, write: Write) -> None:
+    run = make_run()
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    write(run=run)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before

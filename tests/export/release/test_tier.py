@@ -1,0 +1,97 @@
+"""Tiers: what the evidence allows, and what refutes it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monai_distill.export import ReleaseTier
+from monai_distill.export.release.tier import bounds
+
+from .conftest import ATTACK, AUDIT, LEDGER, PROMISE
+
+NOISE = {"initial_images": "noise"}
+
+
+def attacked(low: float, fpr: str = "0.01") -> dict[str, Any]:
+    return {**AUDIT, "attacks": {"lira": {**ATTACK, "tpr_at_fpr": {fpr: {"value": low, "low": low, "high": 1.0}}}}}
+
+
+@pytest.mark.parametrize("start", ["real", "correct", "unknown"])
+def test_images_that_start_from_real_ones_never_rise_above_no_claim(start: str) -> None:
+    tier = ReleaseTier.of({"initial_images": start}, AUDIT, None)
+    assert tier.name == "T0"
+    assert start in tier.why[0]
+    assert "No claim is made" in tier.statement
+
+
+def test_a_manifest_that_says_nothing_of_the_start_makes_no_claim() -> None:
+    assert ReleaseTier.of({}, AUDIT, None).name == "T0"
+
+
+@pytest.mark.parametrize("start", ["noise", "public"])
+def test_noise_or_public_images_and_an_audit_make_t1_with_its_power(start: str) -> None:
+    tier = ReleaseTier.of({"initial_images": start}, AUDIT, None)
+    assert (tier.name, tier.epsilon) == ("T1", None)
+    assert "16 shadow sets" in tier.statement
+    assert "nearest_neighbour (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR)" in tier.statement
+    assert "No guarantee" in tier.statement
+
+
+@pytest.mark.parametrize(
+    ("audit", "why"),
+    [
+        (None, "no audit.json"),
+        ({**AUDIT, "void": True, "why_void": "control unseen"}, "void: control unseen"),
+        ({**AUDIT, "attacks": {}}, "no attack"),
+        (attacked(0.031), "lira .* succeeded"),
+        (attacked(0.0051, "0.001"), "lira .* succeeded"),
+    ],
+)
+def test_without_an_audit_that_found_nothing_there_is_no_t1(audit: Any, why: str) -> None:
+    tier = ReleaseTier.of(NOISE, audit, None)
+    assert tier.name == "T0"
+    with pytest.raises(AssertionError, match=why):
+        raise AssertionError(tier.why)
+
+
+def test_an_attack_whose_interval_reaches_down_to_chance_has_not_succeeded() -> None:
+    assert ReleaseTier.of(NOISE, attacked(0.03), None).name == "T1"
+
+
+def test_a_ledger_of_the_same_figures_makes_t2() -> None:
+    tier = ReleaseTier.of({"privacy": PROMISE}, None, LEDGER)
+    assert (tier.name, tier.epsilon, tier.delta, tier.unit) == ("T2", 3.0, 1e-5, "patient")
+    assert "epsilon 3, delta 1e-05; unit: one patient; accountant: PLD" in tier.statement
+
+
+def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:
+    said, ledger = {**PROMISE, "unit": "image"}, {**LEDGER, "unit": "image"}
+    assert "weaker than a patient" in ReleaseTier.of({"privacy": said}, None, ledger).statement
+
+
+@pytest.mark.parametrize(
+    ("said", "audit", "ledger", "says"),
+    [
+        (PROMISE, None, None, "no ledger.json"),
+        (PROMISE, None, {**LEDGER, "events": []}, "no ledger.json with events"),
+        (PROMISE, None, {**LEDGER, "epsilon": 8.0}, "the epsilon .* got 3.0 and 8.0"),
+        (PROMISE, None, {**LEDGER, "delta": 1e-3}, "the delta"),
+        ({**PROMISE, "unit": None}, None, LEDGER, "the unit"),
+        ({**PROMISE, "epsilon": -1.0}, None, {**LEDGER, "epsilon": -1.0}, "epsilon > 0"),
+        (PROMISE, {**AUDIT, "epsilon_lower_bound": 3.5}, LEDGER, "at least 3.5.*Nothing of this run may be released"),
+    ],
+)
+def test_a_promise_that_is_not_borne_out_is_refused(said: Any, audit: Any, ledger: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ReleaseTier.of({"privacy": said}, audit, ledger)
+
+
+@pytest.mark.parametrize(("epsilon", "per_mille", "per_cent"), [(1, 0.0027, 0.027), (3, 0.020, 0.20), (5, 0.15, 0.99)])
+def test_the_attackers_row_is_that_of_the_literature(epsilon: float, per_mille: float, per_cent: float) -> None:
+    found = bounds(epsilon, 1e-5)
+    assert found["0.001"] == pytest.approx(per_mille, rel=0.02)
+    assert found["0.01"] == pytest.approx(per_cent, rel=0.02)
+    assert bounds(1000.0, 1e-5) == {"0.001": 1.0, "0.01": 1.0}

@@ -1,0 +1,120 @@
+"""Verifying a received folder: every change is seen."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from monai_distill.export import Verification
+from monai_distill.export.release.release import checksums
+
+from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
+
+
+def resign(folder: Path) -> None:
+    """What somebody who changes a folder can do: write its checksums anew."""
+    (folder / "SHA256SUMS").write_text(checksums(folder))
+
+
+def changed(file: Path, **values: object) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def test_an_untouched_folder_says_what_is_promised_and_what_not(released: Path) -> None:
+    found = Verification.of(str(released))
+    assert found.problems == ()
+    assert found.promised[0].startswith("T0 (no claim): No claim is made.")
+    assert any("accuracy" in line and "npz" in line for line in found.promised)
+    assert any("initial images: real" in line for line in found.not_promised)
+    assert found.identity == hashlib.sha256((released / "SHA256SUMS").read_bytes()).hexdigest()
+
+
+def test_one_flipped_bit_in_any_file_is_seen(released: Path) -> None:
+    files = [path for path in sorted(released.rglob("*")) if path.is_file() and path.name != "SHA256SUMS"]
+    assert len(files) > 15
+    for file in files:
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        good = file.read_bytes()
+        file.write_bytes(data)
+        name = file.relative_to(released).as_posix()
+        assert f"{name}: differs from its checksum." in Verification.of(released).problems
+        file.write_bytes(good)
+    assert Verification.of(released).problems == ()
+
+
+def test_a_file_more_or_less_is_seen(released: Path) -> None:
+    (released / "LICENSE").unlink()
+    (released / "notes.txt").write_text("x")
+    problems = Verification.of(released).problems
+    assert "LICENSE: is listed in SHA256SUMS and missing." in problems
+    assert "notes.txt: is not listed in SHA256SUMS." in problems
+    assert "notes.txt: is a file that no release holds" in problems
+
+
+def test_without_checksums_nothing_is_checked_and_that_is_said(released: Path) -> None:
+    (released / "SHA256SUMS").write_text("nothing of the kind\n")
+    assert "has a line that is no checksum" in Verification.of(released).problems[0]
+    (released / "SHA256SUMS").unlink()
+    assert Verification.of(released).problems == ("SHA256SUMS is missing: without it nothing can be checked.",)
+    with pytest.raises(ValueError, match="Expected a release folder"):
+        Verification.of(released / "absent")
+
+
+def test_new_checksums_do_not_hide_what_was_planted(released: Path) -> None:
+    changed(released / "scores.json", by="/home/jane/run")
+    before = Verification.of(released).identity
+    resign(released)
+    found = Verification.of(released)
+    assert any("scores.json: holds an absolute path" in problem for problem in found.problems)
+    assert any("croissant.json: its checksum of scores.json is another" in problem for problem in found.problems)
+    assert found.identity != before  # what the recipient compares with the sender's
+
+
+def test_formats_that_hold_different_images_are_seen(make_run: MakeRun, write: Write, released: Path) -> None:
+    other = write("grey")
+    # another set: the images of the second are shifted by far more than rounding
+    run = make_run("grey")
+    data = (run / "manifest.json").read_text()
+    assert data
+    (released / "nifti" / "synthetic_0001.nii.gz").write_bytes((other / "nifti" / "synthetic_0002.nii.gz").read_bytes())
+    resign(released)
+    assert any("nifti: its images differ" in problem for problem in Verification.of(released).problems)
+
+
+def test_a_promise_without_its_evidence_is_seen(make_run: MakeRun, write: Write) -> None:
+    run = make_run(initial_images="noise", privacy=PROMISE, files={"ledger.json": LEDGER})
+    folder = write(run=run)
+    changed(folder / "dp_ledger.json", epsilon=1.0)
+    resign(folder)
+    assert any("does not bear out the promise: epsilon" in problem for problem in Verification.of(folder).problems)
+    (folder / "dp_ledger.json").unlink()
+    resign(folder)
+    assert any("does not bear out the promise" in problem for problem in Verification.of(folder).problems)
+
+
+def test_an_audit_that_is_void_bears_nothing_out(make_run: MakeRun, write: Write) -> None:
+    folder = write(run=make_run(initial_images="noise", files={"audit.json": AUDIT}))
+    changed(folder / "audit.json", void=True)
+    resign(folder)
+    assert any("audit.json does not bear out" in problem for problem in Verification.of(folder).problems)
+
+
+def test_a_raised_tier_is_seen(released: Path) -> None:
+    manifest = read(released, "manifest.json")
+    changed(released / "manifest.json", privacy={**manifest["privacy"], "tier": "T2", "epsilon": 1.0, "delta": 1e-5})
+    resign(released)
+    problems = Verification.of(released).problems
+    assert "manifest.json and privacy_report.json promise different things." in problems
+    assert any("dp_ledger.json does not bear out" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "scores.json", "synthetic.npz", "labels.csv"])
+def test_a_broken_file_is_told_of(name: str, released: Path) -> None:
+    (released / name).write_bytes(b"\xff\xfe")
+    resign(released)
+    assert any(name in problem for problem in Verification.of(released).problems)

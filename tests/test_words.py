@@ -1,0 +1,104 @@
+"""Words that promise what nobody can promise: "anonymous", "private" and "compliant" are never a claim.
+
+Every text of the project is read: package, configurations, README and the rest. A word passes only where it cannot be
+read as a promise: in a name of the code, in the defined term "differentially private", of data that is to be kept
+(private images), quoted as a word, or denied in its own clause.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ENDINGS = ("*.md", "*.json", "*.yaml")
+TEXTS = sorted(
+    {
+        *(ROOT / "monai_distill").rglob("*.py"),
+        *(ROOT / "configs").rglob("*.yaml"),
+        *(
+            path
+            for name in ("bundles", ".github")
+            for ending in ("*.md", "*.json", "*.yaml")
+            for path in (ROOT / name).rglob(ending)
+        ),
+        *ROOT.glob("*.md"),
+        ROOT / "pyproject.toml",
+    }
+)
+WORD = re.compile(r"(?<![\w.])(?:de-?)?(anonym\w*|private\w*|compliant|compliance)(?!\w)", re.I)
+INPUT = (
+    r"data|images?|records?|patients?|training|validation|statistics?|mean|count|counts|information|generators?|seeds?"
+)
+DENIED = re.compile(r"\b(?:not|no|never|nor|neither|cannot|nobody|nothing|without|refuted?|un\w+ly)\b|n't\b", re.I)
+
+
+def claims(text: str) -> Iterator[str]:
+    """Clauses in which one of the words stands as a claim."""
+    lines = [re.sub(r"^\s*(?:#|-|\*|>|\d+\.)*\s*", "", line) for line in text.splitlines()]
+    blocks = re.sub(r"[\"']{3}", "\n\n", "\n".join(lines)).split("\n\n")
+    for block in blocks:
+        for clause in re.split(r"[.!?;:]\s|\bbut\b|\balthough\b", " ".join(block.split())):
+            yield from (clause.strip() for match in WORD.finditer(clause) if not _harmless(clause, match))
+
+
+def _harmless(clause: str, match: re.Match[str]) -> bool:
+    word, before, after = match.group(), clause[: match.start()], clause[match.end() :]
+    name = "_" in word or re.search(r"[a-z][A-Z]", word) or after.startswith(("(", "=", "_"))
+    defined = re.search(r"\bdifferentially[\s-]$", before, re.I) and word.lower() == "private"
+    kept = re.match(rf"\s(?:{INPUT})\b", after) and word.lower() == "private"
+    quoted = before.endswith(('"', "'", "`", "“")) and after.startswith(('"', "'", "`", "”", ",", "."))
+    return bool(name or defined or kept or quoted or DENIED.search(before))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=[str(path.relative_to(ROOT)) for path in TEXTS])
+def test_no_text_makes_such_a_claim(path: Path) -> None:
+    assert list(claims(path.read_text())) == []
+
+
+def test_the_texts_are_found() -> None:
+    names = {path.relative_to(ROOT).as_posix() for path in TEXTS}
+    assert names >= {"README.md", "CHANGELOG.md", "configs/common.yaml", "monai_distill/export/release/card.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The set is private.",
+        "A private synthetic set.",
+        "makes anonymous images",
+        "# fully anonymised\nx = 1",
+        '"""HIPAA compliant export."""',
+        "The images are not real, but anonymous.",
+        "GDPR\ncompliance in one command",
+        "It is not slow. It is private.",
+        "privately held? No: private",
+        "a de-anonymised set",
+        "not fast: private by design",
+    ],
+)
+def test_claims_are_caught(text: str) -> None:
+    assert list(claims(text)), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Distillation by itself is not private.",
+        "Nothing here is anonymous\nor compliant.",
+        "class PrivateRelease:",
+        "private_generator = 1",
+        "a differentially private mechanism",
+        "never selected on private data",
+        "the private images of a hospital",
+        'the word "anonymous" is banned',
+        "privacy report",
+        "It never says that a set is private",
+    ],
+)
+def test_names_terms_and_denials_pass(text: str) -> None:
+    assert list(claims(text)) == [], text
