@@ -10,11 +10,11 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from . import compare, evaluate, listing, resume, run
+from . import bundle, compare, evaluate, listing, resume, run
 
 __all__ = ["main", "parser"]
 
-COMMANDS = (run, compare, resume, evaluate, listing)
+COMMANDS = (run, compare, resume, evaluate, bundle, listing)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from .class_batches import ClassBatch, ClassBatches
 from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
 from .file_to_image import FileToImaged
+from .image_files import image_files
 from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
@@ -19,6 +20,7 @@ from .mhist import MHISTDataset
 from .mnist import MNISTDataset
 from .npz import NPZDataset
 from .pathmnist import PathMNISTDataset
+from .preprocessing_of_set import PreprocessingOfSet
 from .section_dataset import SectionDataset
 from .segment_sampler import Segment, SegmentSampler
 from .split_banks import SplitBanks
@@ -42,6 +44,7 @@ __all__ = [
     "MedMNISTDataset",
     "NPZDataset",
     "PathMNISTDataset",
+    "PreprocessingOfSet",
     "SectionDataset",
     "Segment",
     "SegmentSampler",
@@ -49,6 +52,7 @@ __all__ = [
     "SyntheticDataset",
     "TrajectoryStore",
     "check_patient_overlap",
+    "image_files",
     "job_folder",
     "noise_images",
     "patient_split",

@@ -15,8 +15,10 @@ from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
 from .presets import chosen_preset
 from .scorecard import Scorecard
+from .single_process import refuse_several_processes
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentTraining, classification_loss
+from .trained_classifier import trained_classifier
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
@@ -44,5 +46,7 @@ __all__ = [
     "mean_of_right_logits",
     "network_loops",
     "plain_direction",
+    "refuse_several_processes",
+    "trained_classifier",
     "unrolled_gradient",
 ]

@@ -6,7 +6,8 @@ from __future__ import annotations
 from .averaged_synthetic import AveragedSynthetic
 from .best_synthetic import BestSynthetic
 from .history import History
+from .predictions import Predictions
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
 
-__all__ = ["AveragedSynthetic", "BestSynthetic", "History", "ProgressBar", "ResumableState"]
+__all__ = ["AveragedSynthetic", "BestSynthetic", "History", "Predictions", "ProgressBar", "ResumableState"]
