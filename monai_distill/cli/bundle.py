@@ -68,14 +68,16 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
     if options.name in bundle_names():
         asked = [f"--{key}" for key, value in given.items() if value is not None]
         if asked:
-            raise ValueError(f"{options.name} is a bundle of this project with its own {', '.join(asked)}: leave it out.")
+            raise ValueError(
+                f"{options.name} is a bundle of this project with its own {', '.join(asked)}: leave it out."
+            )
         # what its loader would need on this machine; the bundle itself names its data/ folder
         options.dataset_dir = options.dataset_dir or "data"
     elif options.dataset is None:
         raise ValueError(
             f"Expected --dataset for {options.name!r}, which is none of {', '.join(bundle_names())}. See `list`."
         )
-    chosen = {**{"network": "convnet", "method": "mtt"}, **{k: v for k, v in given.items() if v is not None}}
+    chosen = {"network": "convnet", "method": "mtt", **{k: v for k, v in given.items() if v is not None}}
     for key in given:
         setattr(options, key, words.get(key) or chosen[key])
 

@@ -66,7 +66,11 @@ def bundle_configs(
     """
     channels, *sides = image_shape
     train = {**job, **_piece("train")}
-    known = {"class_names": list(class_names), "image_size": sides, "channels": channels if channels in (1, 3) else None}
+    known = {
+        "class_names": list(class_names),
+        "image_size": sides,
+        "channels": channels if channels in (1, 3) else None,
+    }
     train |= {key: value for key, value in known.items() if key in train or key == "image_size"}
     measures = {"in_channels": channels, "num_classes": len(class_names), "image_size": "@image_size"}
     train["network_factory"] = {**train["network_factory"], **measures}

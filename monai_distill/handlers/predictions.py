@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ignite.engine import Engine, Events
 
@@ -22,6 +21,8 @@ class Predictions:
     MONAI's ``ClassificationSaver`` writes the path of every source file as it lies on the disk, and no header. Here an
     image is its ``name`` if the batch has one (such as its path below the folder that was given), else its number.
 
+    It attaches to an engine that decollates, as MONAI's do unless told otherwise.
+
     Args:
         file: the CSV; its folder is made when absent.
         class_names: every class in label order.
@@ -34,7 +35,7 @@ class Predictions:
         >>> said = Predictions(Path(tempfile.mkdtemp()) / "predictions.csv", ["no", "yes"])
         >>> engine = Engine(lambda engine, batch: [{"pred": torch.tensor([0.25, 0.75])}])
         >>> said.attach(engine)
-        >>> _ = engine.run([{"name": ["a.png"], "label": torch.tensor([1])}])
+        >>> _ = engine.run([[{"name": "a.png", "label": 1}]])
         >>> said.file.read_text().splitlines()
         ['image,predicted,p(no),p(yes),label', 'a.png,yes,0.250000,0.750000,yes']
     """
@@ -51,21 +52,16 @@ class Predictions:
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._write())
 
     def _collect(self, engine: Engine) -> None:
-        for place, item in enumerate(engine.state.output):
-            probabilities = [float(p) for p in item["pred"].flatten()]
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            probabilities = [float(p) for p in output["pred"].flatten()]
             if len(probabilities) != len(self.class_names):
                 raise ValueError(
                     f"Expected a probability for each of {list(self.class_names)}, got {len(probabilities)} numbers."
                 )
             best = max(range(len(probabilities)), key=lambda c: probabilities[c])
-            row = [self._name(engine.state.batch, place), self.class_names[best], *(f"{p:.6f}" for p in probabilities)]
-            self._rows.append(row + self._label(engine.state.batch, place))
-
-    def _name(self, batch: Mapping[str, Any], place: int) -> str:
-        return str(batch["name"][place]) if "name" in batch else str(len(self._rows))
-
-    def _label(self, batch: Mapping[str, Any], place: int) -> list[str]:
-        return [self.class_names[int(batch["label"][place])]] if "label" in batch else []
+            name = str(item.get("name", len(self._rows)))
+            label = [self.class_names[int(item["label"])]] if "label" in item else []
+            self._rows.append([name, self.class_names[best], *(f"{p:.6f}" for p in probabilities), *label])
 
     def _write(self) -> None:
         buffer = io.StringIO()
