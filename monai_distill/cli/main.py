@@ -10,11 +10,11 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from . import audit, compare, evaluate, export, listing, report, resume, run, verify
+from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
 
 __all__ = ["main", "parser"]
 
-COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, listing)
+COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
 from .file_to_image import FileToImaged
 from .herding import herding_subset
+from .image_files import image_files
 from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
@@ -24,6 +25,7 @@ from .mhist import MHISTDataset
 from .mnist import MNISTDataset
 from .npz import NPZDataset
 from .pathmnist import PathMNISTDataset
+from .preprocessing_of_set import PreprocessingOfSet
 from .section_dataset import SectionDataset
 from .segment_sampler import Segment, SegmentSampler
 from .split_banks import SplitBanks
@@ -49,6 +51,7 @@ __all__ = [
     "MedMNISTDataset",
     "NPZDataset",
     "PathMNISTDataset",
+    "PreprocessingOfSet",
     "SectionDataset",
     "Segment",
     "SegmentSampler",
@@ -58,6 +61,7 @@ __all__ = [
     "TrajectoryStore",
     "check_patient_overlap",
     "herding_subset",
+    "image_files",
     "item_columns",
     "job_folder",
     "k_center_subset",

@@ -24,12 +24,14 @@ from .random_views import RandomViews
 from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .scores_protocol import ScoresProtocol
+from .single_process import refuse_several_processes
 from .step_size_choice import by_validation, student_values
 from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
 from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentTraining, classification_loss
 from .teacher import Teacher
+from .trained_classifier import trained_classifier
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
@@ -73,7 +75,9 @@ __all__ = [
     "network_loops",
     "parameter_scores",
     "plain_direction",
+    "refuse_several_processes",
     "student_values",
+    "trained_classifier",
     "training_job",
     "unrolled_gradient",
 ]

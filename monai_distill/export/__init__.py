@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .bundle_folder import write_bundle
+from .bundle_models import blank_model, fill_models
+from .bundle_release import release_bundle
 from .comparison import compare_methods, save_comparison
 from .cost_table import cost_table
 from .curves import save_curves
@@ -31,10 +34,13 @@ __all__ = [
     "RunFolder",
     "SyntheticOnly",
     "Verification",
+    "blank_model",
     "compare_methods",
     "cost_table",
+    "fill_models",
     "protocol_tables",
     "read_release",
+    "release_bundle",
     "save_comparison",
     "save_curves",
     "save_heat_map",
@@ -42,4 +48,5 @@ __all__ = [
     "save_report",
     "scan_release",
     "score_table",
+    "write_bundle",
 ]

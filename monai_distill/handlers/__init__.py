@@ -8,6 +8,7 @@ from .best_synthetic import BestSynthetic
 from .fresh_labels import FreshLabels
 from .history import History
 from .peak_memory import PeakMemory
+from .predictions import Predictions
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
 from .run_cost import RunCost
@@ -18,6 +19,7 @@ __all__ = [
     "FreshLabels",
     "History",
     "PeakMemory",
+    "Predictions",
     "ProgressBar",
     "ResumableState",
     "RunCost",

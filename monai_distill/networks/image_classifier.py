@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,9 @@ class ImageClassifier(nn.Module, abc.ABC):
         ValueError: for arguments out of range.
     """
 
-    classifier: nn.Linear
+    __jit_unused_properties__ = ("feature_layers", "num_features")
+    if TYPE_CHECKING:  # TorchScript would try to read the annotation
+        classifier: nn.Linear
 
     def __init__(self, spatial_dims: int, in_channels: int, num_classes: int, image_size: int | Sequence[int]) -> None:
         super().__init__()
@@ -76,11 +79,13 @@ class ImageClassifier(nn.Module, abc.ABC):
         return logits
 
     def check_images(self, x: Tensor) -> None:
-        """Refuse images that are not [B, in_channels, *image_size].
+        """Refuse images that are not [B, in_channels, *image_size]; TorchScript, which has no such words, does not.
 
         Raises:
             ValueError: with the expected and the given shape.
         """
+        if torch.jit.is_scripting():
+            return
         expected = (self.in_channels, *self.image_size)
         if tuple(x.shape[1:]) != expected:
             raise ValueError(

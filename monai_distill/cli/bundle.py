@@ -1,0 +1,118 @@
+"""``monai-distill bundle``: a MONAI bundle of this project, or one for data of one's own."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai_distill.overrides import parsed_overrides
+
+from .bundle_configs import bundle_configs, bundle_names, bundle_papers, classifier_config, composed_job, recipe
+from .composition import available, composed
+from .run_arguments import add_run_arguments
+
+__all__ = ["add_command", "execute"]
+
+MACHINE = ("dataset_dir", "output_dir", "device")  # of one machine: given when the bundle runs, not written into it
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Add the sub-command."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "bundle", help="write a MONAI bundle for a data set and a method", allow_abbrev=False
+    )
+    command.add_argument("name", help=f"{', '.join(bundle_names())}; or a new name, with --dataset")
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="the bundle becomes DIR/NAME")
+    command.add_argument("--method", choices=available("methods"), metavar="M", help="see `list`; default mtt")
+    command.add_argument("--replace", action="store_true", help="write over texts that differ; models/ is kept")
+    add_run_arguments(command)
+    command.set_defaults(dataset=None, network=None, output_dir=None)
+    return command
+
+
+def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Compose, look at the data where it is the user's own, write, print what to do next."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", options.name):
+        raise ValueError(f"Expected a bundle name in lower snake case, such as spleen_ct, got {options.name!r}.")
+    words, dataset_dir = recipe(options.name), options.dataset_dir
+    _choose(options, words)
+    values = composed(options, parsed_overrides(rest))
+    settings = {key: value for key, value in values.items() if key not in (*MACHINE, "config_file", "tracking")}
+    settings.pop("save_execute_config")
+    if options.name in bundle_names():
+        settings = {**words["settings"], **settings}
+    else:
+        words["command"] = _same_command(options, settings)
+        settings["dataset_name"] = options.name
+        settings.setdefault("preset_of", options.dataset)
+    job = composed_job(options.dataset, options.network, options.method, settings)
+    shape, class_names = _measured(job, words, options.dataset_dir)
+    configs = bundle_configs(options.name, job, shape, class_names, words)
+    papers = bundle_papers(options.name, configs["train"], words, shape, class_names)
+    from monai_distill.export import write_bundle  # here, so that `--help` answers at once
+
+    network_def = classifier_config(configs["inference"])
+    folder = write_bundle(options.to / options.name, configs, papers, network_def, replace=options.replace)
+    print(f"Bundle: {folder}\nFill it with:\n  {_train_line(folder, dataset_dir)}")
+    return 0
+
+
+def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
+    """Data set, network and method: the recipe's, or the user's where there is no recipe."""
+    given = {key: getattr(options, key) for key in ("dataset", "network", "method")}
+    if options.name in bundle_names():
+        asked = [f"--{key}" for key, value in given.items() if value is not None]
+        if asked:
+            raise ValueError(
+                f"{options.name} is a bundle of this project with its own {', '.join(asked)}: leave it out."
+            )
+        # what its loader would need on this machine; the bundle itself names its data/ folder
+        options.dataset_dir = options.dataset_dir or "data"
+    elif options.dataset is None:
+        raise ValueError(
+            f"Expected --dataset for {options.name!r}, which is none of {', '.join(bundle_names())}. See `list`."
+        )
+    chosen = {"network": "convnet", "method": "mtt", **{k: v for k, v in given.items() if v is not None}}
+    for key in given:
+        setattr(options, key, words.get(key) or chosen[key])
+
+
+def _measured(job: dict[str, Any], words: dict[str, Any], dataset_dir: str | None) -> tuple[list[int], list[str]]:
+    """Shape of an image and class names: as the recipe says, or as the training images are.
+
+    Raises:
+        ValueError: when the images have another rank than the job's networks.
+    """
+    if "image_shape" in words:
+        sides = job.get("image_size", words["image_shape"][1:])
+        return [words["image_shape"][0], *sides], words["class_names"]
+    from monai.bundle import ConfigParser
+
+    loader = ConfigParser({**job, "dataset_dir": dataset_dir}).get_parsed_content("dataset")
+    training = loader(section="training", cache_rate=0.0)
+    shape = [int(side) for side in training[0]["image"].shape]
+    if len(shape) != job["spatial_dims"] + 1:
+        raise ValueError(
+            f"Expected images of {job['spatial_dims']} spatial axes, got [channels, *spatial] {shape}. "
+            "Add --spatial_dims 3 and three sides in --image_size for volumes."
+        )
+    return shape, list(training.class_names)
+
+
+def _same_command(options: argparse.Namespace, settings: dict[str, Any]) -> str:
+    words = ["monai-distill", "bundle", options.name]
+    words += [word for key in ("dataset", "network", "method") for word in (f"--{key}", getattr(options, key))]
+    words += ["--dataset_dir", "DATA"] if options.dataset_dir else []
+    words += [w for key, value in settings.items() if key != "images_per_class" for w in (f"--{key}", str(value))]
+    return shlex.join([*words, "--images_per_class", "N", "--to", "FOLDER"])
+
+
+def _train_line(folder: Path, dataset_dir: str | None) -> str:
+    words = ["python", "-m", "monai.bundle", "run", "--config_file", str(folder / "configs" / "train.json")]
+    words += ["--bundle_root", str(folder)]
+    return shlex.join(words + (["--dataset_dir", dataset_dir] if dataset_dir else []))

@@ -1,0 +1,259 @@
+"""Every bundle of the project goes through MONAI's own workflow and checks, on made data where need be."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from monai.bundle import ckpt_export, create_workflow, verify_metadata, verify_net_in_out
+from monai.engines.utils import IterationEvents
+from safetensors.torch import load_file
+from sklearn.metrics import accuracy_score
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.engines import Distiller
+from tests.configs.command import command
+
+from .conftest import BUNDLES, NAMES, run, workflow
+
+SCHEMA = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "meta_schema_20240725.json"
+SCHEMA_SHA256 = "cd64aa8a5904426f6fc6855dabe46af8c742d5bad644b4e9cfb78ebad09ad678"
+UNFILLED = [name for name in NAMES if not name.startswith("digits")]
+DIGITS = "digits_dataset_distillation"
+FILES = {
+    "LICENSE",
+    "configs/evaluate.json",
+    "configs/export.json",
+    "configs/inference.json",
+    "configs/logging.conf",
+    "configs/metadata.json",
+    "configs/multi_gpu_train.json",
+    "configs/train.json",
+    "docs/README.md",
+    "docs/data_license.txt",
+    "models/model.pt",
+}
+FILLED = {"models/manifest.json", "models/synthetic.safetensors"}
+
+
+def files(root: Path) -> set[str]:
+    own = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return {str(path) for path in own if path.parts[0] not in ("train", "eval", "release")}  # where somebody ran it
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def first_cause(error: BaseException) -> str:
+    while error.__cause__ is not None:  # MONAI wraps what went wrong
+        error = error.__cause__
+    return str(error)
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# ---- what lies there
+
+
+def test_there_are_these_bundles_and_each_is_whole() -> None:
+    assert {path.name for path in BUNDLES.iterdir()} == set(NAMES)
+    for bundle in NAMES:
+        assert files(BUNDLES / bundle) == FILES | (FILLED if bundle == DIGITS else set())
+
+
+def test_it_is_what_the_command_writes_from_configs(name: str, tmp_path: Path) -> None:
+    outcome = command("bundle", name, "--to", tmp_path)
+    assert outcome.code == 0, outcome.err
+    for file in sorted(FILES - {"models/model.pt"}):
+        assert (BUNDLES / name / file).read_text() == (tmp_path / name / file).read_text(), (
+            f"{file} is not in step with configs/. Write it anew: monai-distill bundle {name} --to bundles --replace"
+        )
+    written, shipped = (
+        torch.load(root / name / "models" / "model.pt", weights_only=True) for root in (tmp_path, BUNDLES)
+    )
+    assert {k: v.shape for k, v in written.items()} == {k: v.shape for k, v in shipped.items()}
+
+
+def test_nothing_of_this_machine_is_written_into_it(name: str) -> None:
+    for file in FILES | (FILLED if name == DIGITS else set()):
+        content = (BUNDLES / name / file).read_bytes()
+        assert b"/home/" not in content, file
+        assert b"/work/" not in content, file
+    assert "optional_packages_version" not in json.loads((BUNDLES / name / "configs" / "metadata.json").read_text())
+
+
+# ---- MONAI's own checks
+
+
+def test_its_metadata_keeps_to_the_schema(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("jsonschema")
+    if not SCHEMA.is_file():
+        pytest.skip(f"the schema is not here: {SCHEMA}")
+    copy = tmp_path / "schema.json"
+    copy.write_bytes(SCHEMA.read_bytes())
+    meta = BUNDLES / name / "configs" / "metadata.json"
+    verify_metadata(meta_file=str(meta), filepath=str(copy), hash_val=SCHEMA_SHA256, hash_type="sha256")
+    content = json.loads(meta.read_text())
+    assert content["version"] in content["changelog"]
+
+
+def test_its_network_takes_and_gives_what_the_metadata_say(name: str) -> None:
+    configs = BUNDLES / name / "configs"
+    about = {"meta_file": str(configs / "metadata.json"), "config_file": str(configs / "inference.json")}
+    verify_net_in_out(net_id="network_def", device="cpu", **about)
+    with pytest.raises(ValueError, match="output channel number"):  # the check can fail
+        verify_net_in_out(
+            net_id="network_def", device="cpu", **about, **{"_meta_#network_data_format#outputs#pred#num_channels": 77}
+        )
+
+
+def test_its_model_becomes_torchscript_that_says_the_same(name: str, tmp_path: Path) -> None:
+    configs, weights = BUNDLES / name / "configs", BUNDLES / name / "models" / "model.pt"
+    config, meta = str(configs / "inference.json"), str(configs / "metadata.json")
+    ckpt_export("network_def", str(tmp_path / "model.ts"), str(weights), meta, config)
+    made = workflow(BUNDLES / name, "inference", kind="infer", device="cpu")
+    made.initialize()
+    network = made.network_def.eval()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    shape = json.loads(Path(meta).read_text())["network_data_format"]["inputs"]["image"]
+    image = torch.rand(2, shape["num_channels"], *shape["spatial_shape"])
+    with torch.no_grad():
+        assert torch.equal(torch.jit.load(tmp_path / "model.ts")(image), network(image))
+
+
+# ---- train, train plus evaluate, inference, export
+
+
+def test_it_distils_scores_classifies_and_exports(name: str, copied: Any, settings: Any) -> None:
+    root, (for_train, for_inference) = copied(name), settings(name)
+    trained = run(workflow(root, "train", kind="train", **for_train))
+    assert isinstance(trained.trainer, Distiller)
+    assert trained.trainer.state.iteration == 4
+    synthetic = SyntheticDataset.load(root / "models")
+    assert len(synthetic) == len(synthetic.class_names)
+    weights = torch.load(root / "models" / "model.pt", weights_only=True)
+    assert any(bool(value.any()) for value in weights.values())
+    assert "trainer" in torch.load(root / "train" / "state.pt", weights_only=True)
+
+    run(workflow(root, "train", "evaluate", kind="train", **for_train))
+    scores = json.loads((root / "eval" / "scores.json").read_text())
+    assert {"distilled", "random", "full", "prior"} <= set(scores)
+    assert len(scores["distilled"]["accuracy"]["values"]) == 2
+
+    inferred = run(workflow(root, "inference", kind="infer", **for_inference))
+    said = rows(root / "eval" / "predictions.csv")
+    names = list(synthetic.class_names)
+    assert list(said[0]) == ["image", "predicted", *(f"p({c})" for c in names), "label"]
+    assert len(said) == len(inferred.dataset)
+    for row in said:
+        probabilities = [float(row[f"p({c})"]) for c in names]
+        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+        assert row["predicted"] == names[max(range(len(names)), key=lambda c: probabilities[c])]
+
+    network = {key: value for key, value in for_inference.items() if key in ("width", "depth", "image_size")}
+    config = json.loads((root / "configs" / "inference.json").read_text()) | network  # export reads what is written
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    exporting = workflow(root, "export", kind=None)  # type: ignore[arg-type]
+    exporting.initialize()
+    exporting.run()
+    released = {path.name for path in (root / "release").iterdir()}
+    assert {"synthetic.safetensors", "manifest.json", "model.pt", "model.ts", "grid.png", "LICENSE"} <= released
+
+
+@pytest.mark.parametrize("name", UNFILLED)
+def test_a_bundle_that_is_not_filled_has_no_opinion_and_says_what_to_do(name: str, copied: Any, settings: Any) -> None:
+    root, (_, for_inference) = copied(name), settings(name)
+    weights = torch.load(root / "models" / "model.pt", weights_only=True)
+    assert not any(bool(value.any()) for value in weights.values())
+    assert (root / "models" / "model.pt").stat().st_size < 20_000
+    sized = {key: value for key, value in for_inference.items() if key in ("dataset_dir", "device")}
+    made = workflow(root, "inference", kind="infer", **sized)
+    made.initialize()
+    assert made.check_properties() == []
+    with pytest.raises(RuntimeError) as caught:
+        made.run()
+    assert "holds no distilled set yet" in first_cause(caught.value)
+    exporting = workflow(root, "export", kind=None)  # type: ignore[arg-type]
+    exporting.initialize()
+    with pytest.raises(RuntimeError) as caught:
+        exporting.run()
+    assert "Run the bundle's train configuration first" in first_cause(caught.value)
+
+
+def test_a_bundle_without_a_required_part_does_not_pass(copied: Any) -> None:
+    root = copied(DIGITS)
+    config = json.loads((root / "configs" / "inference.json").read_text())
+    del config["inferer"]
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    made = workflow(root, "inference", kind="infer", device="cpu", evaluator=None)
+    made.initialize()
+    with pytest.raises(KeyError, match="inferer"):
+        made.check_properties()
+
+
+def test_an_interrupted_training_goes_on_to_the_same_set(copied: Any, settings: Any) -> None:
+    root, (for_train, _) = copied(DIGITS), settings(DIGITS)
+    run(workflow(root, "train", kind="train", **for_train, output_dir=str(root / "whole")))
+    whole = load_file(root / "models" / "synthetic.safetensors")
+
+    def stop(engine: Any) -> None:
+        if engine.state.iteration == 3:
+            raise KeyboardInterrupt
+
+    first = workflow(root, "train", kind="train", **for_train)
+    first.initialize()
+    first.trainer.add_event_handler(IterationEvents.LOSS_COMPLETED, stop)
+    with pytest.raises((KeyboardInterrupt, RuntimeError)):
+        first.run()
+    run(workflow(root, "train", kind="train", **for_train, resume=True))
+    resumed = load_file(root / "models" / "synthetic.safetensors")
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_create_workflow_makes_the_same_and_takes_properties_of_ones_own(copied: Any, settings: Any) -> None:
+    root, (for_train, _) = copied(DIGITS), settings(DIGITS)
+    with pytest.warns(UserWarning, match="parsing config_file"):
+        made = create_workflow(
+            config_file=str(root / "configs" / "train.json"),
+            workflow_type="train",
+            logging_file=False,
+            bundle_root=str(root),
+            **for_train,
+        )
+    made.add_property("synthetic", True, "synthetic", desc="the set that is distilled")
+    assert made.check_properties() == []
+    before = made.synthetic.images.detach().clone()
+    made.run()
+    assert not torch.equal(before, made.synthetic.images)
+    assert made.version == "0.1.0"
+
+
+# ---- the one that is filled
+
+
+def test_the_shipped_classifier_scores_what_the_metadata_say(copied: Any) -> None:
+    root = copied(DIGITS)
+    run(workflow(root, "inference", kind="infer", device="cpu"))
+    said = rows(root / "eval" / "predictions.csv")
+    measured = accuracy_score([row["label"] for row in said], [row["predicted"] for row in said])
+    claimed = json.loads((root / "configs" / "metadata.json").read_text())["eval_metrics"]
+    assert measured == pytest.approx(claimed["model_test_accuracy"], abs=0.006)  # two images
+    assert measured > 0.8
+
+
+def test_the_shipped_set_is_the_one_its_scores_are_of() -> None:
+    synthetic = SyntheticDataset.load(BUNDLES / DIGITS / "models")  # refuses a set that its manifest does not name
+    job = json.loads((BUNDLES / DIGITS / "configs" / "train.json").read_text())
+    assert synthetic.manifest["settings"]["iterations"] == job["preset"]["iterations"]
+    assert (len(synthetic), tuple(synthetic.images.shape[1:])) == (10, (1, 8, 8))
