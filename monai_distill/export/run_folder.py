@@ -28,20 +28,17 @@ PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scikit-learn")
 class RunFolder:
     """Writes and reads the files of one run.
 
-        ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
-    <<<<<<< HEAD
-        ``curves.png``, after a cross-architecture evaluation ``cross_architecture.png``; beside them
-    =======
-        ``curves.png``, ``report.html``; beside them
-        the run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
+    ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
+    ``curves.png``, ``report.html``, after a cross-architecture evaluation ``cross_architecture.png``; beside them the
+    run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
 
-        Args:
-            folder: made by :meth:`prepare`.
+    Args:
+        folder: made by :meth:`prepare`.
 
-        Example:
-            >>> import tempfile
-            >>> RunFolder(tempfile.mkdtemp()).prepare(resume=False).finished
-            False
+    Example:
+        >>> import tempfile
+        >>> RunFolder(tempfile.mkdtemp()).prepare(resume=False).finished
+        False
     """
 
     def __init__(self, folder: str | Path) -> None:
