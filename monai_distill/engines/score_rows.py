@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SplitBanks
-from monai_distill.metrics import SCORES, StudentMetric, accuracy, summary
+from monai_distill.metrics import SCORES, StudentMetric, balanced_accuracy, summary
 
 from .student_predictions import StudentPredictions, TrainingSet
 from .student_training import StudentTraining
@@ -43,7 +43,8 @@ class ScoreRows:
     A control is a function of (images per class, number of the draw) to images and targets (class numbers or logits);
     it sees training images only. Every student of its row has a draw of its own. It has no step size: the one of the
     candidates that is best on validation for the first draw is used, so that no row suffers from a bad one; and when a
-    control has several variants, the best of them.
+    control has several variants, the best of them. Best is the highest balanced accuracy, as where the distilled set is
+    chosen: plain accuracy would give a control of unbalanced data the setting that answers one class only.
 
     Args:
         data: validation images choose, test images score.
@@ -118,7 +119,7 @@ class ScoreRows:
     def _validated(self, training_set: TrainingSet, protocol: StudentTraining) -> float:
         bank = self.data.validation
         probabilities = self._predicted(training_set, bank, protocol, 1, "choice")
-        return accuracy(probabilities[0].double().numpy(), bank.labels.cpu().numpy())
+        return balanced_accuracy(probabilities[0].double().numpy(), bank.labels.cpu().numpy())
 
     def _predicted(
         self, training_set: TrainingSet, bank: ClassBank, protocol: StudentTraining, students: int, purpose: str

@@ -99,7 +99,7 @@ class Scorecard:
             if self.full_students:
                 found["full"] = self.full(rows)
         result: dict[str, Any] = {name: row.scores(self.data.test.labels) for name, row in found.items()}
-        return {**result, "prior": {"accuracy": self._prior()}}
+        return {**result, "prior": self.prior()}
 
     def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:
         """What trains the students of every row."""
@@ -122,6 +122,7 @@ class Scorecard:
         everything = (self.data.training.images, self.data.training.labels, self.step_sizes[0])
         return rows.trained_on(everything, self.full_protocol, purpose="full", students=self.full_students)
 
-    def _prior(self) -> float:
+    def prior(self) -> dict[str, float]:
+        """What always answering the most frequent training class scores."""
         most_frequent = max(range(self.data.training.num_classes), key=lambda c: self.data.training.counts[c])
-        return self.data.test.counts[most_frequent] / len(self.data.test)
+        return {"accuracy": self.data.test.counts[most_frequent] / len(self.data.test)}

@@ -29,7 +29,7 @@ METRICS = ("accuracy", "balanced_accuracy")
 
 
 class ScoresProtocol:
-    """Adds ``controls``, ``robust`` and ``clinical`` to a set's scores; a row that the card has is not trained again.
+    """The score card's rows, more controls, robust and clinical scores; what the card has kept is not trained again.
 
     The robust scores follow DD-Ranking (see :func:`~monai_distill.metrics.label_robust_score`). A set with learned
     labels is put beside random images with the labels of a teacher, which is the same kind of label; its hard-label
@@ -46,8 +46,7 @@ class ScoresProtocol:
         resamples: of the bootstrap.
 
     Raises:
-        ValueError: for a chosen control that is not there, a card without a row of all training images, or one
-            without the control for learned labels.
+        ValueError: for a chosen control that is not there, or a card without a row of all training images.
 
     Example:
         >>> from monai_distill.data import DigitsDataset, SplitBanks, random_subset
@@ -59,7 +58,7 @@ class ScoresProtocol:
         >>> card = Scorecard(data, network, StudentTraining(SiameseAugment(()), steps=2), students=2, full_students=2)
         >>> synthetic = SyntheticDataset(*random_subset(data.training, 1, torch.Generator()), data.class_names)
         >>> sorted(ScoresProtocol(card, {}, resamples=10).run(synthetic))
-        ['clinical', 'controls', 'robust']
+        ['clinical', 'controls', 'distilled', 'full', 'prior', 'random', 'robust']
     """
 
     def __init__(
@@ -87,10 +86,10 @@ class ScoresProtocol:
         """Score ``synthetic`` and its controls on the test images.
 
         Returns:
-            ``controls``: name -> metric -> mean, std, interval95, values; and the step size used. ``robust``: ``hlr``,
-            ``ior``, ``lrs`` and ``ars`` from accuracies, the same from balanced accuracies, the rows they need.
-            ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set and, below ``beside``, of the random
-            subset and all training images.
+            What :meth:`Scorecard.run` returns. ``controls``: name -> metric -> mean, std, interval95, values; and the
+            step size used. ``robust``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from accuracies, the same from balanced
+            accuracies, and the rows they need. ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set
+            and, below ``beside``, of the random subset and all training images.
 
         Raises:
             ValueError: when the set has learned labels and there is no control with such labels.
@@ -102,7 +101,10 @@ class ScoresProtocol:
             found = self._rows(synthetic, rows)
             protocol = self.scorecard.protocol
             controls = {name: self._row(name, synthetic, rows, protocol) for name in self.chosen}
+        labels = self.scorecard.data.test.labels
         return {
+            **{name: found[name].scores(labels) for name in ("distilled", "random", "full")},
+            "prior": self.scorecard.prior(),
             "controls": {name: self._scores(name, row) for name, row in controls.items()},
             "robust": self._robust(found, synthetic.soft),
             "clinical": self._clinical(found),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from monai_distill.randomness import derived_seed
 
-from .classification import Array, Labels, auroc
+from .classification import Array, Labels
 
 __all__ = ["BootstrapAUROC", "bootstrap_auroc"]
 
@@ -80,7 +80,8 @@ def bootstrap_auroc(
         found.append(means[known.any(axis=0)])
     values = np.concatenate(found)
     ends = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist() if len(values) else None
-    return {"value": float(np.mean([auroc(p, labels) for p in probabilities])), "interval": ends, **about}
+    value = float(np.mean([curve.areas(np.ones((1, count))) for students in curves for curve in students]))
+    return {"value": value, "interval": ends, **about}
 
 
 class BootstrapAUROC(CumulativeIterationMetric):  # type: ignore[misc]

@@ -1,0 +1,51 @@
+"""Columns of a test set, in order, through to the banks."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from monai.data import Dataset
+from PIL import Image
+
+from monai_distill.data import DigitsDataset, ImageTableDataset, SplitBanks, item_columns
+from monai_distill.transforms import Standardize
+
+
+def sited(root: Path, **settings: Any) -> dict[str, ImageTableDataset]:
+    """24 images of 12 patients at two sites, half of them with a tumour."""
+    pixels, rows = np.random.default_rng(0), ["image,label,patient,site,sex,split"]
+    for i in range(24):
+        Image.fromarray(pixels.integers(0, 256, (8, 8), dtype=np.uint8)).save(root / f"{i:02}.png")
+        split = ("train", "val", "test")[i // 8]
+        rows.append(
+            f"{i:02}.png,{'tumour' if i % 2 else 'none'},p{i // 2},{'north' if i % 8 < 5 else 'south'},f,{split}"
+        )
+    (root / "table.csv").write_text("\n".join(rows))
+    given = {"channels": 1, "group_columns": ["site"], **settings}
+    return {s: ImageTableDataset(root, s, **given) for s in ("training", "validation", "test")}
+
+
+def test_a_table_gives_patients_and_the_columns_asked_for(tmp_path: Path) -> None:
+    data = SplitBanks(*sited(tmp_path).values(), fit=Standardize.fit)
+    assert data.test_columns == {
+        "site": ["north"] * 5 + ["south"] * 3,
+        "patient": [f"p{i // 2}" for i in range(16, 24)],
+    }
+    assert len(data.test) == 8
+
+
+def test_without_further_columns_there_are_none() -> None:
+    assert item_columns(DigitsDataset("test")) == {}
+    assert item_columns(Dataset([{"image": 0, "site": "a"}, {"image": 1}])) == {}
+    assert item_columns(Dataset([1, 2])) == item_columns(object()) == {}
+
+
+def test_columns_that_are_not_there_or_taken_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"lacks the column\(s\) \['hospital'\]"):
+        sited(tmp_path, group_columns=["hospital"])
+    with pytest.raises(ValueError, match="beside \\['label'\\]"):
+        sited(tmp_path, group_columns=["sex", "label"])
