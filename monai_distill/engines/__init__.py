@@ -18,10 +18,12 @@ from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
 from .presets import chosen_preset
+from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .step_size_choice import by_validation, student_values
 from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
+from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentTraining, classification_loss
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
@@ -37,9 +39,12 @@ __all__ = [
     "FinishedParts",
     "FlatDirection",
     "GradientMatching",
+    "Row",
+    "ScoreRows",
     "Scorecard",
     "StudentDivergedError",
     "StudentEvaluator",
+    "StudentPredictions",
     "StudentTraining",
     "TrajectoryMatching",
     "attention_features",
@@ -57,5 +62,6 @@ __all__ = [
     "network_loops",
     "plain_direction",
     "student_values",
+    "training_job",
     "unrolled_gradient",
 ]

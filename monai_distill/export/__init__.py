@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .comparison import compare_methods, save_comparison
+from .cost_table import cost_table
 from .curves import save_curves
 from .heat_map import save_heat_map
 from .image_grid import save_image_grid
@@ -14,6 +15,7 @@ from .score_table import score_table
 __all__ = [
     "RunFolder",
     "compare_methods",
+    "cost_table",
     "protocol_tables",
     "save_comparison",
     "save_curves",
