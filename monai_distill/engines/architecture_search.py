@@ -30,7 +30,7 @@ class ArchitectureSearch:
     """Ranks a space of architectures by the distilled set, by a random real one of its size, and by all data.
 
     References: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (a space of ConvNets), and the
-    tables of DataDAM (Sajedi et al., ICCV 2023). Deviations: rankings are of ``metric`` on the validation images, and the
+    tables of DataDAM (Sajedi et al., ICCV 2023). Deviations: rankings are of ``metric`` on validation, and the
     test images see only the architectures that came first, trained on all data, at the end; an architecture gets
     the best validation score over its step sizes, the distilled and the random set the same candidates (the learned
     one and the given), all data the given ones; one that diverges at all of them is last; one random draw.
