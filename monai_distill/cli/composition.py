@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["KNOBS", "available", "bundle_line", "composed", "config_dir", "config_files"]
+__all__ = ["KNOBS", "available", "bundle_line", "check_parts", "composed", "config_dir", "config_files"]
 
 KNOBS = (
     "dataset_dir",
@@ -107,14 +107,23 @@ def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
         top, *parts = re.split("#|::", name)
         if top not in known:
             raise ValueError(f"Expected a name of the configuration, got --{name}. {_hint(top, known, '--')}")
-        _check_parts(name, parts, [content[key] for content in contents for key in (top, f"+{top}") if key in content])
+        check_parts(name, parts, [content[key] for content in contents for key in (top, f"+{top}") if key in content])
     sets = [*available("datasets"), "published"]
     if (borrowed := str(values.get("preset_of", "published"))) not in sets:
         raise ValueError(f"Expected for --preset_of a data set or published, got {borrowed}. {_hint(borrowed, sets)}")
 
 
-def _check_parts(name: str, parts: Sequence[str], items: list[Any]) -> None:
-    """Follow ``A#B#C`` down through every file that has A; a component may be given an argument that no file names."""
+def check_parts(name: str, parts: Sequence[str], items: list[Any]) -> None:
+    """Follow ``A#B#C`` down through every file that has A; a component may be given an argument that no file names.
+
+    Args:
+        name: as it was given.
+        parts: what follows its first part.
+        items: what the files have under its first part.
+
+    Raises:
+        ValueError: when a part is in none of them.
+    """
     for place, part in enumerate(parts):
         open_ended = any(isinstance(item, dict) and "_target_" in item for item in items)
         below = [item[part] for item in items if isinstance(item, dict) and part in item]

@@ -15,7 +15,7 @@ import yaml
 
 from monai_distill.overrides import parsed_overrides
 
-from .composition import config_dir
+from .composition import check_parts, config_dir
 from .execution import finished, resumed, run_bundle
 
 __all__ = ["add_command", "execute"]
@@ -49,7 +49,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
             **values,
             "config_file": [values["config_file"], str(config_dir() / "protocols.yaml")],
             "run_id": "evaluate",
-            "evaluate": [_line(name) for name in names],
+            "evaluate": [line for name in names for line in _lines(name, options.run / "config.json")],
             **{name: "$None" if value is None else value for name, value in overrides.items()},
         }
     )
@@ -65,10 +65,12 @@ def _content() -> dict[str, Any]:
     return content
 
 
-def _line(name: str) -> str:
-    """The expression that runs a protocol; the plain scores also tell what was scored, and how."""
-    result = f"@protocols#{name}.run(@evaluated)"
-    return "$@run_folder.save_scores(" + (f"{{**@about, **{result}}}" if name == "scores" else result) + ")"
+def _lines(name: str, config: Path) -> list[str]:
+    """The expressions that run a protocol; the plain scores are scored as the run itself says, whatever its age."""
+    if name == "scores":
+        own: list[str] = json.loads(config.read_text())["evaluate"]
+        return [line.replace("@scorecard.run", "@protocols#scores.run") for line in own]
+    return [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))"]
 
 
 def _chosen(asked: Sequence[str], overrides: dict[str, Any]) -> list[str]:
@@ -86,7 +88,9 @@ def _check_settings(overrides: dict[str, Any], config: Path) -> None:
     known = sorted({*_content(), *PLACES} - {"evaluate", "evaluated"})
     of_the_run = json.loads(config.read_text())
     for name in overrides:
-        top = re.split("#|::", name)[0]
+        top, *parts = re.split("#|::", name)
+        if parts and top in _content() and top != "protocols":
+            check_parts(name, parts, [_content()[top]])
         if top not in known:
             near = difflib.get_close_matches(top, known, n=1)
             hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
+from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.metrics import SCORES, rank_agreement, summary
 from monai_distill.networks import FlatNetwork, described
 from monai_distill.randomness import seeded_generator
@@ -29,9 +29,9 @@ TrainedOn = tuple[tuple[Tensor, Tensor], StudentTraining, Sequence[float]]  # im
 class ArchitectureSearch:
     """Ranks a space of architectures by the distilled set, by a random real one of its size, and by all data.
 
-    Reference: Zhao and Bilen, Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021, and the
-    tables of DataDAM (Sajedi et al., ICCV 2023). Deviations: rankings are of ``metric`` on the validation images, and
-    the test images see only the architectures that came first, trained on all data, at the end; an architecture gets
+    References: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (a space of ConvNets), and the
+    tables of DataDAM (Sajedi et al., ICCV 2023). Deviations: rankings are of ``metric`` on validation, and the
+    test images see only the architectures that came first, trained on all data, at the end; an architecture gets
     the best validation score over its step sizes, the distilled and the random set the same candidates (the learned
     one and the given), all data the given ones; one that diverges at all of them is last; one random draw.
     Combinations that cannot take the images are left out with a warning and named in the result. Times are seconds of
@@ -123,8 +123,9 @@ class ArchitectureSearch:
             "random": (random_subset(self.data.training, counts, generator), self.protocol, rates),
             "full": ((self.data.training.images, self.data.training.labels), self.full_protocol, [*self.step_sizes]),
         }
+        shared = {kind: self._shared(kind, trained_on) for kind, trained_on in sets.items()}
         parts = [
-            self._part(kind, trained_on, name, network, "validation")
+            self._part(shared[kind], trained_on, name, network, self.data.validation)
             for kind, trained_on in sets.items()
             for name, network in networks.items()
         ]
@@ -139,22 +140,31 @@ class ArchitectureSearch:
             "training": {"small": self.protocol.config(), "full": self.full_protocol.config()},
             "top": self.top,
         }
-        return {"nas": {**about, **self._compared(networks, rows, sets["full"])}}
+        return {"nas": {**about, **self._compared(networks, rows, shared["full"], sets["full"])}}
 
-    def _part(self, kind: str, trained_on: TrainedOn, name: str, network: FlatNetwork, section: str) -> Part:
-        """One architecture trained on one set at several step sizes, the best of which counts."""
-        pair, protocol, rates = trained_on
-        bank = {"validation": self.data.validation, "test": self.data.test}[section]
-        about = {
-            "architecture": described(self.factories[name]),
+    def _shared(self, kind: str, trained_on: TrainedOn) -> dict[str, Any]:
+        """What decides the score of every architecture on one set; hashed once, because all data are many."""
+        pair, protocol, _ = trained_on
+        return {
             "set": kind,
             "images": content_hash(*pair),
-            section: bank.fingerprint(),
+            "held_out": [bank.fingerprint() for bank in (self.data.validation, self.data.test)],
             "protocol": protocol.config(),
             "students": self.students,
-            "step_sizes": list(rates),
             "metric": self.metric,
             "seed": self.seed,
+        }
+
+    def _part(
+        self, shared: dict[str, Any], trained_on: TrainedOn, name: str, network: FlatNetwork, bank: ClassBank
+    ) -> Part:
+        """One architecture trained on one set at several step sizes, the best of which counts."""
+        pair, protocol, rates = trained_on
+        about = {
+            **shared,
+            "architecture": described(self.factories[name]),
+            "step_sizes": list(rates),
+            "scored_on": "test" if bank is self.data.test else "validation",
         }
 
         def work(on_step: Callable[[int], object]) -> dict[str, Any]:
@@ -181,7 +191,11 @@ class ArchitectureSearch:
         return about, protocol.steps * self.students * len(rates), work
 
     def _compared(
-        self, networks: Mapping[str, FlatNetwork], rows: Mapping[str, Mapping[str, Any]], full: TrainedOn
+        self,
+        networks: Mapping[str, FlatNetwork],
+        rows: Mapping[str, Mapping[str, Any]],
+        shared: dict[str, Any],
+        full: TrainedOn,
     ) -> dict[str, Any]:
         # a score is at least 0: what diverges at every step size comes last
         scores = {
@@ -191,7 +205,7 @@ class ArchitectureSearch:
         # the one look at the test images: a pick trained on all data, at the step size that validation chose
         pair, protocol, _ = full
         chosen = {n: [r for r in [rows["full"][n]["step_size"]] if r is not None] for n in picks.values()}
-        parts = [self._part("full", (pair, protocol, chosen[n]), n, networks[n], "test") for n in chosen]
+        parts = [self._part(shared, (pair, protocol, chosen[n]), n, networks[n], self.data.test) for n in chosen]
         tested = dict(zip(chosen, FinishedParts(self.file, "picks").results(parts), strict=True))
         result: dict[str, Any] = {}
         for kind, pick in picks.items():

@@ -105,6 +105,7 @@ class ContinualLearning:
         self.seed = seed
         self.file = file
         self.architecture = architecture
+        self._held_out = [bank.fingerprint() for bank in (data.validation, data.test)]
 
     def class_orders(self) -> list[list[int]]:
         """The orders in which the classes come."""
@@ -163,6 +164,7 @@ class ContinualLearning:
             "protocol": self.protocol.config(),
             "students": self.students,
             "seed": self.seed,
+            "held_out": self._held_out,
         }
 
     def _choice(self, drawn: tuple[Tensor, Tensor], candidates: list[float]) -> Part:
@@ -187,18 +189,16 @@ class ContinualLearning:
             "choice": candidates,
             "metric": self.metric,
             "images": content_hash(*drawn),
-            "validation": self.data.validation.fingerprint(),
         }
         return about, self.protocol.steps * len(candidates), work
 
     def _part(self, kind: str, memory: Memory, rate: float, seen: list[int], order: int) -> Part:
         images, targets = remembered(*memory, seen)
-        bank = seen_part(self.data.test, seen)
         about = {
             **self._job(),
             "memory": kind,
             "images": content_hash(images, targets),
-            "test": bank.fingerprint(),
+            "seen": sorted(seen),
             "step_size": rate,
             "order": order,
         }
@@ -208,7 +208,7 @@ class ContinualLearning:
                 (images, targets, rate),
                 self.network,
                 self.protocol,
-                bank,
+                seen_part(self.data.test, seen),  # here, because all of them at once would fill the memory
                 students=self.students,
                 seed=self.seed,
                 purpose=f"continual {order}",

@@ -19,9 +19,8 @@ def rank_agreement(proxy: Sequence[float], reference: Sequence[float], top: floa
     The best are the ones that ``reference`` puts first. Among all, hopeless candidates carry any ranking (a random
     subset reaches 0.70 on CIFAR-10); who searches an architecture needs the order of the good ones.
 
-    Reference: Zhao and Bilen, Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021 (their
-    architecture search). Deviation: ties have mean ranks (SciPy's), and a correlation of fewer than three things, or
-    of things that are all equal on one side, is None.
+    Reference: Sajedi et al., DataDAM, ICCV 2023 (their architecture search). Deviation: ties have mean ranks
+    (SciPy's), and a correlation of fewer than three things, or of things that are all equal on one side, is None.
 
     Args:
         proxy: scores [n], higher is better.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, noise_images, real_images
+from monai_distill.data import ClassBank, noise_images, random_subset, real_images
 
 
 @pytest.fixture
@@ -53,3 +53,15 @@ def test_the_start_follows_from_the_generator(bank: ClassBank, start: type[noise
     first, again, other = (start(bank, 2, torch.Generator().manual_seed(seed))[0] for seed in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_a_random_subset_has_the_numbers_asked_for_and_equal_ones_are_one_number(bank: ClassBank) -> None:
+    assert random_subset(bank, [3, 0, 1], torch.Generator())[1].tolist() == [0, 0, 0, 2]
+    one, each = (random_subset(bank, n, torch.Generator().manual_seed(1))[0] for n in (2, [2, 2, 2]))
+    assert torch.equal(one, each)
+
+
+@pytest.mark.parametrize("counts", [0, -1, [1, 1], [0, 0, 0], [2, -1, 1]])
+def test_impossible_numbers_of_a_random_subset_are_refused(bank: ClassBank, counts: int | list[int]) -> None:
+    with pytest.raises(ValueError, match="Expected images_per_class of at least 1"):
+        random_subset(bank, counts, torch.Generator())

@@ -109,9 +109,9 @@ def test_nothing_is_trained_twice_and_seconds_are_kept(
 
 
 def test_real_students_rank_a_small_space(digits: SplitBanks, two_each: SyntheticDataset) -> None:
-    space = {"width": [4], "norm": ["none", "instance"], "pooling": ["avg", "max"]}
+    space = {"width": [2], "norm": ["none", "instance", "layer"], "pooling": ["avg"]}
     nas = search(digits, space=space).run(two_each)["nas"]
-    assert nas["architectures"] == 4
+    assert nas["architectures"] == 3
     assert all(0 <= score <= 1 for row in nas["ranking"].values() for score in row.values())
     assert all(nas[kind]["seconds"] > 0 for kind in MADE)
     assert 0 <= nas["full"]["pick_on_full_data"]["test"]["accuracy"]["mean"] <= 1

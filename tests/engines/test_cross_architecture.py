@@ -41,7 +41,7 @@ def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
         row, images = found["cross_architecture"][name], two_each.images.detach()
         validated = {
             rate: train((images, two_each.labels, rate), bank=digits.validation, students=1, purpose="choice")
-            for rate in (0.01, float(two_each.step_size))
+            for rate in (0.01, two_each.training_set()[2])
         }
         means = {rate: values["balanced_accuracy"][0] for rate, values in validated.items()}
         assert row["step_size"] == max(means, key=means.__getitem__)
@@ -109,7 +109,7 @@ def test_a_step_size_that_diverges_only_in_the_score_gives_way_to_the_next(
     monkeypatch.setattr(cross_architecture, "student_values", fragile)
     found = across(digits, step_sizes=[0.01, 0.3]).run(two_each)["cross_architecture"]["vit"]
     assert found["step_size"] == 0.01
-    assert list(found["step_size_validation"]) == [str(float(two_each.step_size)), "0.01"]
+    assert list(found["step_size_validation"]) == [str(two_each.training_set()[2]), "0.01"]
     two_each.step_size.data.fill_(0.03)
     with pytest.raises(ValueError, match="Give smaller step_sizes"):
         across(digits, step_sizes=[0.1]).run(two_each)

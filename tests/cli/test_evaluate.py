@@ -1,0 +1,171 @@
+"""``evaluate --protocols``: what is added to the scores, what is kept, what goes on, what is refused."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigParser
+
+from monai_distill.cli import config_dir, config_files
+from monai_distill.engines import StudentTraining
+from tests.configs.command import command, contents, fast_run, read
+from tests.configs.test_composition import dangling
+
+SMALL = (
+    *("--cross_students", "1", "--cross_step_sizes", "[0.01]"),
+    *("--cross_widths", "{convnet: 4, alexnet: 2, vgg11: 1, resnet18: 1, vit: 4}"),
+    *("--nas_space", "{width: [2, 4, 6], depth: [1], norm: [none], activation: [relu], pooling: [avg]}"),
+    *("--continual_orders", "1", "--continual_students", "1", "--continual_classes_per_step", "5"),
+)
+ALL = ("--protocols", "cross_architecture,nas,continual", *SMALL)
+
+pytestmark = pytest.mark.filterwarnings("ignore:1 of 5 architectures")  # the digits are too small for ResNet18
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plain") / "run"
+    assert fast_run(folder, "--full_students", "1").code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run with all protocols; not to be changed."""
+    folder = tmp_path_factory.mktemp("done") / "run"
+    shutil.copytree(plain, folder)
+    outcome = command("evaluate", folder, *ALL)
+    assert outcome.code == 0, outcome.err
+    (folder.parent / "printed").write_text(outcome.out)
+    return folder
+
+
+@pytest.fixture
+def copied(done: Path, tmp_path: Path) -> Path:
+    shutil.copytree(done, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **settings: Any) -> None:
+        raise RuntimeError("a student was trained")
+
+    monkeypatch.setattr(StudentTraining, "__call__", refuse)
+
+
+def test_protocols_add_to_the_scores_and_change_no_other_file(plain: Path, done: Path) -> None:
+    before, after = ({k: v for k, v in contents(f).items() if not k.endswith("cost.json")} for f in (plain, done))
+    parts = {f"protocols/{name}.json" for name in ("cross_architecture", "nas", "continual")}
+    assert after.keys() - before.keys() == {*parts, "cross_architecture.png"}
+    assert {name for name in before if before[name] != after[name]} == {"scores.json"}
+    old, new = read(plain, "scores.json"), read(done, "scores.json")
+    assert {name: new[name] for name in old} == old
+    assert new.keys() - old.keys() == {
+        *("cross_architecture", "cross_architecture_random", "cross_architecture_protocol"),
+        *("nas", "continual"),
+    }
+    assert list(new["cross_architecture"]) == ["convnet", "alexnet", "vgg11", "vit"]  # 8 pixels are no 16
+    assert set(new["cross_architecture"]["vit"]["accuracy"]) == {"mean", "std", "interval95", "values"}
+    assert "resnet18" in new["cross_architecture_protocol"]["skipped"]
+    assert new["nas"]["architectures"] == 3
+    assert [step["classes_seen"] for step in new["continual"]["steps"]] == [5, 10]
+
+
+def test_it_prints_a_table_a_protocol_and_the_scores(done: Path) -> None:
+    lines = (done.parent / "printed").read_text().splitlines()
+    for start in ("| architecture", "| ranked by", "| classes seen", "| trained on"):
+        assert sum(line.startswith(start) for line in lines) == 1, start
+    assert lines[-1] == f"Run folder: {done}"
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_second_time_trains_nothing_and_gives_the_same(done: Path, copied: Path) -> None:
+    shutil.copyfile(done / "config.json", copied / "config.json")
+    outcome = command("evaluate", copied, *ALL)
+    assert outcome.code == 0, outcome.err
+    assert read(copied, "scores.json") == read(done, "scores.json")
+
+
+@pytest.mark.usefixtures("no_training")
+def test_other_settings_are_trained(copied: Path) -> None:
+    outcome = command("evaluate", copied, *ALL, "--continual_steps", "4")
+    assert outcome.code == 1
+    assert "a student was trained" in outcome.err
+
+
+def test_plain_evaluation_keeps_what_the_protocols_found(done: Path, copied: Path) -> None:
+    (copied / "cross_architecture.png").unlink()
+    outcome = command("evaluate", copied)
+    assert outcome.code == 0, outcome.err
+    found, before = read(copied, "scores.json"), read(done, "scores.json")
+    assert found.pop("cost").keys() == before.pop("cost").keys()
+    assert found == before
+    assert (copied / "cross_architecture.png").read_bytes() == (done / "cross_architecture.png").read_bytes()
+    assert "| architecture" not in outcome.out
+
+
+def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
+    own = "$type('Own', (), {'run': lambda self, synthetic: {'own': len(synthetic)}})()"
+    outcome = command("evaluate", copied, "--protocols", "own", "--protocols#own", own)
+    assert outcome.code == 0, outcome.err
+    assert read(copied, "scores.json")["own"] == 10
+    assert "nas" in read(copied, "scores.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["--protocols", "nas,sorcery"],
+            "Expected protocols of scores, cross_architecture, nas, continual, got 'sorcery'",
+        ),
+        (["--protocols", ""], "got ''"),
+        (["--nas_stps", "3"], "got --nas_stps. Did you mean --nas_steps?"),
+        (["--cross_widths#vgg", "8"], "got vgg in --cross_widths#vgg. Did you mean vgg11?"),
+        (["--width", "8"], "got --width. Settings are given to `run`"),
+        (["--evaluate", "[]"], "got --evaluate. Settings are given to `run`"),
+        (["--nas_steps"], "Expected a value after '--nas_steps'"),
+        (["--protocols", "continual", "--continual_classes_per_step", "10"], "there must be at least two steps"),
+        (["--protocols", "nas", "--nas_space", "{depth: [8, 9]}"], "an architecture that takes the images"),
+    ],
+)
+def test_wrong_words_are_refused_and_nothing_changes(done: Path, words: list[str], says: str) -> None:
+    before = contents(done)
+    outcome = command("evaluate", done, *words)
+    assert outcome.code == 1
+    assert says in outcome.err
+    assert contents(done) == before
+
+
+def test_a_run_without_scores_begins_with_these(copied: Path) -> None:
+    (copied / "scores.json").unlink()
+    outcome = command("evaluate", copied, "--protocols", "nas")
+    assert outcome.code == 1
+    assert "Begin with: --protocols scores,nas" in outcome.err
+
+
+def test_damaged_scores_are_told_of(copied: Path) -> None:
+    (copied / "scores.json").write_text("{")
+    outcome = command("evaluate", copied)
+    assert outcome.code == 1
+    assert "Delete it and evaluate the run anew" in outcome.err
+
+
+@pytest.mark.parametrize("dataset", ["digits", "adrenalmnist3d"])
+@pytest.mark.parametrize("method", ["mtt", "dm", "datm"])
+def test_the_protocols_lie_over_any_run(dataset: str, method: str) -> None:
+    parser = ConfigParser()
+    parser.read_config([*map(str, config_files(dataset, "convnet", method)), str(config_dir() / "protocols.yaml")])
+    parser.parse()
+    assert dangling(parser) == []
+
+
+def test_a_run_knows_nothing_of_the_protocols_so_that_older_ones_are_no_different(plain: Path) -> None:
+    config = json.loads((plain / "config.json").read_text())
+    assert not config.keys() & {"protocols", "evaluated", "nas_space"}
