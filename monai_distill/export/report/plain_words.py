@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .records import RunRecords
@@ -52,13 +52,12 @@ class PlainWords(NamedTuple):
             name: apart(distilled.get(DECIDES), row.get(DECIDES)) for name, (_, row) in same_size_rows(scores).items()
         }
         found = [_size(records, tier), _result(records), *useless, *_beside_rivals(scores, verdicts)]
-        above_all = bool(verdicts) and all(verdict == 1 for verdict in verdicts.values())
         network = architecture_name(records.manifest)
         better, not_better = _architectures(scores)
         shown, not_shown = _further_uses(scores)
         return cls(
             found,
-            [*_training(distilled, network, bool(useless), above_all, better), *shown, *_place(tier)],
+            [*_training(distilled, network, bool(useless), verdicts.values(), better), *shown, *_place(tier)],
             [*_never(tier), *_not_measured(scores, not_better), *not_shown],
         )
 
@@ -144,19 +143,19 @@ def _architectures(scores: Metrics) -> tuple[list[str], list[str]]:
     return better, [name for name in own if name not in better]
 
 
-def _training(distilled: Metrics, network: str, useless: bool, above_all: bool, better: Sequence[str]) -> list[str]:
+def _training(
+    distilled: Metrics, network: str, useless: bool, verdicts: Collection[int | None], better: Sequence[str]
+) -> list[str]:
     if useless:
         return ["Trying out programs that read such a set: they need no good classifier."]
-    if not above_all:
-        text = (
-            f"Training {network} quickly to {_mean(distilled)}; but as many real images, where they may be used, are "
-            "not shown to do worse."
-        )
-    else:
+    if verdicts and all(verdict == 1 for verdict in verdicts):
         text = (
             f"Training {network} where time or storage forbids all images and a balanced accuracy of "
             f"{_mean(distilled)} is enough."
         )
+    else:
+        rival = "serve better" if -1 in verdicts else "are not shown to do worse"
+        text = f"Training {network} quickly to {_mean(distilled)}; but real images, where they may be used, {rival}."
     return [text, *([f"Training these architectures, as measured: {', '.join(better)}."] if better else [])]
 
 

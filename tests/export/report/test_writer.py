@@ -186,6 +186,7 @@ def test_a_set_and_its_scores_are_enough(run: Changed) -> None:
     [
         ("scores.json", None, "not finished.*evaluate"),
         ("scores.json", "{", "no JSON"),
+        ("scores.json", "{}", "no scores of the set"),
         ("audit.json", "[]", "Expected an object"),
         ("manifest.json", None, "Cannot find"),
     ],
