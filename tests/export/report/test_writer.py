@@ -163,7 +163,9 @@ def test_images_that_are_still_the_real_ones_are_not_shown(run: Changed) -> None
     page, source = written(run(manifest=started, history={"iterations": [], "validations": []}))
     assert not [a for _, a in page.all("img") if a.get("class") == "pixels"]
     assert source.count("still the real images") == 3
-    page, _ = written(run(manifest=started))
+    page, source = written(run(manifest=started))
+    assert "They began as real training images" in source
+    assert "no real image is on this page" not in source
     assert len([a for _, a in page.all("img") if a.get("class") == "pixels"]) == 6
 
 
