@@ -50,7 +50,7 @@ def _attacks(attacks: Mapping[str, Any]) -> Table:
         found = [_rate(attack.get("tpr_at_fpr", {}).get(rate)) for rate in rates]
         controls = [_control(attack.get(f"{kind}_control")) for kind in ("positive", "negative")]
         rows.append([name.replace("_", " "), number(attack.get("auc")), *found, *controls, _verdict(attack)])
-    head = ["attack", "AUC", *(f"found at {rate} false alarms" for rate in rates)]
+    head = ["attack", "AUC", *(f"found at {100 * float(rate):g}% false alarms" for rate in rates)]
     caption = "Attacks: share of the members found at a share of false alarms, with its interval; AUC 0.5 is guessing"
     return Table(caption, [*head, "AUC, known leak", "AUC, no leak", "outcome"], rows)
 

@@ -15,6 +15,7 @@ from .table import NOTHING, Table, flat_table, number, spread
 __all__ = ["clinical_section"]
 
 PER_CLASS = {"images": "test images", "sensitivity": "sensitivity", "specificity": "specificity", "auroc": "AUROC"}
+TRAINED = {"random": "random real images, as many", "full": "all training images"}
 RESTS = {"calibration": "Calibration errors", "auroc_bootstrap": "Macro AUROC, resampled"}
 
 
@@ -36,7 +37,7 @@ def clinical_section(clinical: Mapping[str, Any], class_names: Sequence[str]) ->
     names = [str(name) for name in clinical.get("classes", class_names)]
     tables, pictures = [_per_class(clinical, names, "trained on distilled images")], []
     beside = clinical.get("beside", {})
-    tables += [_per_class(found, names, f"trained on {kind} images") for kind, found in beside.items()]
+    tables += [_per_class(found, names, f"trained on {TRAINED.get(kind, kind)}") for kind, found in beside.items()]
     if "confusion" in clinical:
         matrix = clinical["confusion"]
         pictures.append(_confusion(matrix, names))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .records import RunRecords
@@ -52,13 +52,13 @@ class PlainWords(NamedTuple):
             name: apart(distilled.get(DECIDES), row.get(DECIDES)) for name, (_, row) in same_size_rows(scores).items()
         }
         found = [_size(records, tier), _result(records), *useless, *_beside_rivals(scores, verdicts)]
-        above_all = bool(verdicts) and all(verdict == 1 for verdict in verdicts.values())
         network = architecture_name(records.manifest)
         better, not_better = _architectures(scores)
+        shown, not_shown = _further_uses(scores)
         return cls(
             found,
-            [*_training(distilled, network, bool(useless), above_all, better), *_place(tier)],
-            [*_never(tier), *_not_shown(scores, not_better)],
+            [*_training(distilled, network, bool(useless), verdicts.values(), better), *shown, *_place(tier)],
+            [*_never(tier), *_not_measured(scores, not_better), *not_shown],
         )
 
 
@@ -143,19 +143,19 @@ def _architectures(scores: Metrics) -> tuple[list[str], list[str]]:
     return better, [name for name in own if name not in better]
 
 
-def _training(distilled: Metrics, network: str, useless: bool, above_all: bool, better: Sequence[str]) -> list[str]:
+def _training(
+    distilled: Metrics, network: str, useless: bool, verdicts: Collection[int | None], better: Sequence[str]
+) -> list[str]:
     if useless:
         return ["Trying out programs that read such a set: they need no good classifier."]
-    if not above_all:
-        text = (
-            f"Training {network} quickly to {_mean(distilled)}; but as many real images, where they may be used, are "
-            "not shown to do worse."
-        )
-    else:
+    if verdicts and all(verdict == 1 for verdict in verdicts):
         text = (
             f"Training {network} where time or storage forbids all images and a balanced accuracy of "
             f"{_mean(distilled)} is enough."
         )
+    else:
+        rival = "serve better" if -1 in verdicts else "are not shown to do worse"
+        text = f"Training {network} quickly to {_mean(distilled)}; but real images, where they may be used, {rival}."
     return [text, *([f"Training these architectures, as measured: {', '.join(better)}."] if better else [])]
 
 
@@ -176,13 +176,12 @@ def _never(tier: str) -> list[str]:
     return sentences
 
 
-def _not_shown(scores: Metrics, not_better: Sequence[str]) -> list[str]:
+def _not_measured(scores: Metrics, not_better: Sequence[str]) -> list[str]:
     sentences = []
     if "cross_architecture" not in scores:
         sentences.append("Training other architectures: not measured.")
     elif not_better:
         sentences.append(f"Training {', '.join(not_better)}: not shown to be better than random real images.")
-    sentences += _unproven(scores)
     if "nas" not in scores:
         sentences.append("Ranking architectures before a large training: not measured.")
     if "continual" not in scores:
@@ -190,13 +189,18 @@ def _not_shown(scores: Metrics, not_better: Sequence[str]) -> list[str]:
     return sentences
 
 
-def _unproven(scores: Metrics) -> list[str]:
-    """Uses that were measured and in which the set did no better than random real images."""
+def _further_uses(scores: Metrics) -> tuple[list[str], list[str]]:
+    """Uses that were measured: those in which the set did better than random real images, and the others."""
+    shown: list[str] = []
+    not_shown: list[str] = []
     ranks = [scores.get("nas", {}).get(kind, {}).get("spearman") for kind in ("distilled", "random")]
-    sentences = []
-    if None not in ranks and ranks[0] <= ranks[1]:
-        sentences.append("Ranking architectures: random real images rank them as well.")
+    if None not in ranks:
+        text = "Ranking architectures before a large training: rank correlation {:.2f}, random real images {:.2f}."
+        (shown if ranks[0] > ranks[1] else not_shown).append(text.format(*ranks))
     steps = scores.get("continual", {}).get("steps", [])
-    if steps and apart(*(steps[-1].get(kind, {}).get("accuracy") for kind in ("distilled", "random"))) != 1:
-        sentences.append("Remembering old classes: not shown to be better than random real images.")
-    return sentences
+    if steps:
+        last = [steps[-1].get(kind, {}).get("accuracy") for kind in ("distilled", "random")]
+        text = "Remembering old classes while new ones are learned: {} as a memory, as many random real images {}."
+        ends = ["unknown" if not end or end["mean"] is None else percent(end["mean"]) for end in last]
+        (shown if apart(*last) == 1 else not_shown).append(text.format(*ends))
+    return shown, not_shown

@@ -31,9 +31,9 @@ class RunRecords(NamedTuple):
         >>> import tempfile, torch
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]).save(folder)
-        >>> _ = (folder / "scores.json").write_text('{"prior": {"accuracy": 0.5}}')
-        >>> RunRecords.read(folder).scores["prior"]
-        {'accuracy': 0.5}
+        >>> _ = (folder / "scores.json").write_text('{"distilled": {}}')
+        >>> RunRecords.read(folder).images_per_class
+        1
     """
 
     synthetic: SyntheticDataset
@@ -87,7 +87,12 @@ class RunRecords(NamedTuple):
                 f"`monai-distill evaluate {folder}` scores a set that has none."
             )
         names = ("scores", "history", "audit", "ledger")
-        return cls(synthetic, *(_read(folder / f"{name}.json") for name in names))
+        found = cls(synthetic, *(_read(folder / f"{name}.json") for name in names))
+        if not isinstance(found.scores.get("distilled"), dict):
+            raise RuntimeError(
+                f"{folder / 'scores.json'} has no scores of the set. Run: monai-distill evaluate {folder}"
+            )
+        return found
 
 
 def _read(file: Path) -> Record:

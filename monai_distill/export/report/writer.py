@@ -22,14 +22,20 @@ from .run_sections import how_section, score_section, source_section, versions_s
 
 __all__ = ["save_report"]
 
+FROM_REAL = (
+    "They began as real training images and were changed step by step: they may still show those images, so keep this "
+    "page where those may be seen."
+)
+FROM_NOISE = "They are computed, not photographed: no real image is on this page."
 TEMPLATE = "report.html.jinja"
 
 
 def save_report(folder: str | Path) -> Path:
     """Write ``report.html`` of a finished run from the files of its folder alone.
 
-    What was distilled and how, the synthetic images (never a real one), the scores beside their controls, the privacy
-    tier, what the set can and cannot be used for, warnings, versions and seeds. The same files give the same bytes.
+    What was distilled and how, the synthetic images (no real one beside them), the scores beside their controls, the
+    privacy tier, what the set can and cannot be used for, warnings, versions and seeds. The same files give the same
+    bytes.
 
     Args:
         folder: with ``synthetic.safetensors``, ``manifest.json`` and ``scores.json``; ``history.json``,
@@ -83,6 +89,7 @@ def _content(records: RunRecords) -> dict[str, Any]:
         "words": PlainWords.of(records, stamp.tier),
         "privacy": privacy_section(records, stamp),
         "cautions": [stamp.refused, *warned] if stamp.refused else warned,
+        "beginning": FROM_REAL if records.started_real else FROM_NOISE,
         "classes": ClassPictures.of(records),
         "sections": sections,
     }

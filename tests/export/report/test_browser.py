@@ -1,0 +1,72 @@
+"""The report of a digits run as a browser shows it: no message, no request, nothing wider than the window."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.configs.command import command, fast_run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, or Playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    with playwright.sync_playwright() as started:
+        if found is None and not Path(started.chromium.executable_path).is_file():
+            pytest.skip("no browser is installed: apt-get install chromium, or playwright install chromium")
+        opened = started.chromium.launch(executable_path=found)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits") / "run"
+    assert fast_run(folder).code == 0
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_opens_in_silence_and_fits(browser: Any, report: Path, width: int) -> None:
+    page, said, asked = browser.new_page(viewport={"width": width, "height": 900}), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+    assert page.evaluate(broken) == 0
+    assert page.locator("img").count() > 10
+    assert page.get_by_role("heading", level=1).inner_text().startswith("Optical recognition")
+    page.close()
+
+
+def test_an_injected_script_would_not_run(browser: Any, report: Path, tmp_path: Path) -> None:
+    """The policy in the head is the second lock, should the escaping ever fail."""
+    broken = tmp_path / "report.html"
+    broken.write_text(report.read_text().replace("<main>", "<main><script>document.title = 'ran'</script>"))
+    page = browser.new_page()
+    page.goto(broken.as_uri())
+    assert page.title().startswith("Distilled data set")
+    page.close()
+
+
+def test_the_command_writes_it_anew_from_the_files_alone(report: Path) -> None:
+    before = report.read_bytes()
+    report.unlink()
+    (report.parent / "config.json").unlink()
+    outcome = command("report", report.parent)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"Report: {report}\n"
+    assert report.read_bytes() == before
