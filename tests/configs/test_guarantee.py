@@ -24,7 +24,7 @@ ROUTES = {
 
 @pytest.mark.parametrize("method", ROUTES)
 def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str) -> None:
-    scores = run(method, **DIGITS, **ROUTES[method] | {"dp_epochs": 1})
+    scores = run(method, **{**DIGITS, **ROUTES[method], "dp_epochs": 1})
     folder = scores["folder"]
     manifest, ledger = read(folder, "manifest.json"), read(folder, "ledger.json")
     assert manifest["privacy"].items() >= {"tier": "T2", "unit": "image", "epsilon": 40, "delta": 1e-4}.items()
