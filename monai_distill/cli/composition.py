@@ -68,11 +68,11 @@ def _families(names: str | Sequence[str]) -> list[Path]:
 
 def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run."""
-    guaranteed = options.epsilon is not None
-    if options.delta is not None and not guaranteed:
+    given = {name: getattr(options, name, None) for name in KNOBS}
+    knobs = {name: value for name, value in given.items() if value is not None}
+    if "delta" in knobs and "epsilon" not in knobs:
         raise ValueError("Expected --epsilon beside --delta: the two together are a guarantee.")
-    files = config_files(options.dataset, options.network, options.method, guaranteed=guaranteed)
-    knobs = {name: getattr(options, name) for name in KNOBS if getattr(options, name) is not None}
+    files = config_files(options.dataset, options.network, options.method, guaranteed="epsilon" in knobs)
     values = {**knobs, **overrides}
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)

@@ -63,6 +63,9 @@ def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Rows, *, ch
     score.set(title="validation, mean of the students", xlabel="iteration")
     if names:
         score.legend(fontsize=7)
+    else:
+        score.text(0.5, 0.5, "nothing was validated", ha="center", transform=score.transAxes)
+        score.set_axis_off()
     for axis in (loss, rate, score):
         if chosen is not None:
             axis.axvline(chosen, color="gray", linestyle=":", linewidth=1)

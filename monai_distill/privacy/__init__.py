@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .accounting import epsilon_of, noise_multiplier_for
+from .accounting import epsilon_of, noise_multiplier_for, true_positive_bound
 from .class_release import ClassRelease
 from .clipped_sums import clipped_class_sums
 from .contract import DPContract
@@ -37,5 +37,6 @@ __all__ = [
     "secure_normal",
     "steps_per_epoch",
     "told_source",
+    "true_positive_bound",
     "whole_records",
 ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from monai.utils import optional_import
 
 from .gaussian_event import GaussianEvent
 
-__all__ = ["epsilon_of", "noise_multiplier_for"]
+__all__ = ["epsilon_of", "noise_multiplier_for", "true_positive_bound"]
 
 SMALLEST = 0.2  # noise multiplier: epsilon is beyond any use there, and its privacy loss distribution needs gigabytes
 STEP = 1e-3  # of the discretised privacy loss; finer above 1,000 compositions, whose errors add up
@@ -67,6 +68,21 @@ def noise_multiplier_for(
     _require_delta(delta)
     cheap = _bisected(lambda sigma: epsilon_of(events_at(sigma), delta, "rdp"), epsilon, 0.0, 1.0, 0.02)
     return _bisected(lambda sigma: epsilon_of(events_at(sigma), delta), epsilon, 0.7 * cheap, cheap, tolerance)
+
+
+def true_positive_bound(epsilon: float, delta: float, false_positive_rate: float) -> float:
+    """The share of members that an attack can name at most, if it names that share of the others wrongly.
+
+    References:
+        Kairouz et al., The Composition Theorem for Differential Privacy, ICML 2015, theorem 2.1.
+
+    Example:
+        >>> [round(true_positive_bound(epsilon, 1e-5, 0.001), 4) for epsilon in (1.0, 3.0, 8.0)]
+        [0.0027, 0.0201, 0.9997]
+    """
+    rising = math.exp(min(epsilon, 700.0)) * false_positive_rate + delta
+    falling = 1 - math.exp(-epsilon) * (1 - delta - false_positive_rate)
+    return min(rising, falling, 1.0)
 
 
 def _bisected(cost: Callable[[float], float], epsilon: float, low: float, high: float, tolerance: float) -> float:

@@ -10,12 +10,13 @@ from typing import Any
 
 from monai_distill.whole_file import write_whole
 
-from .accounting import epsilon_of
+from .accounting import epsilon_of, true_positive_bound
 from .gaussian_event import GaussianEvent
 
 __all__ = ["PrivacyLedger"]
 
 UNITS = ("patient", "image")
+FALSE_POSITIVE_RATES = (0.001, 0.01)
 SLACK = 1e-6  # of the accountants' own rounding
 
 
@@ -82,6 +83,7 @@ class PrivacyLedger:
             "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
             "epsilon_by_renyi_cross_check": self.spent("rdp"),
             "budget": {"epsilon": self.epsilon, "delta": self.delta},
+            "true_positive_rate_at_most": {str(rate): self._bound(rate) for rate in FALSE_POSITIVE_RATES},
         }
 
     def statement(self) -> dict[str, Any]:
@@ -89,6 +91,8 @@ class PrivacyLedger:
         if not self.events:
             raise RuntimeError("Nothing has been told yet, so there is nothing to state.")
         weaker = "" if self.unit == "patient" else " A patient with several images is covered less: the unit is one."
+        if self.epsilon > 10:
+            weaker += " An epsilon above 10 hinders reconstruction at most; it says nothing of membership."
         return {
             "tier": "T2",
             "unit": self.unit,
@@ -96,9 +100,13 @@ class PrivacyLedger:
             "delta": self.delta,
             "statement": (
                 f"Differentially private with epsilon {self.epsilon:g} and delta {self.delta:g} per {self.unit} of the "
-                f"training section (one added or removed): {', '.join(self.events)}. All else was computed from "
-                f"these.{weaker} Not covered: validation and test images, which only give scores; scores of networks "
-                "trained on real images; floating-point and timing side channels; what was done to the data before. "
-                "This is no legal determination."
+                f"training section (one added or removed): {', '.join(self.events)}. All else was computed from these. "
+                f"Whoever takes 0.1 percent of strangers for members finds at most {100 * self._bound(0.001):.3g} "
+                f"percent of the members.{weaker} Not covered: validation and test images, which only give scores; "
+                "scores of networks trained on real images; floating-point and timing side channels; what was done "
+                "before. This is no legal determination."
             ),
         }
+
+    def _bound(self, false_positive_rate: float) -> float:
+        return true_positive_bound(self.epsilon, self.delta, false_positive_rate)

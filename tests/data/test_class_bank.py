@@ -164,3 +164,35 @@ def test_the_fingerprint_changes_with_a_pixel_a_label_a_name_and_the_order() -> 
     prints = [bank.fingerprint(), *(other.fingerprint() for other in others)]
     assert len(set(prints)) == len(prints)
     assert make().fingerprint() == bank.fingerprint()
+
+
+class _Visits:
+    """Four images of two patients, one of whom may be unknown."""
+
+    class_names = ("a", "b")
+
+    def __init__(self, patients: list[str | None]) -> None:
+        self.patients = patients
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        item = {"image": torch.full((1, 2, 2), float(index)), "label": index % 2}
+        return item if self.patients[index] is None else {**item, "patient": self.patients[index]}
+
+
+def test_patients_are_kept_as_numbers_through_subsets_and_mappings() -> None:
+    bank = ClassBank.from_dataset(_Visits(["Doe", "Roe", "Doe", "Roe"]))
+    assert bank.patients is not None
+    assert bank.patients.tolist() == [0, 1, 0, 1]
+    for other in (bank.subset(torch.tensor([3, 0])), bank.mapped(lambda x: x + 1), bank.without([])):
+        assert other.patients is not None
+    assert bank.subset(torch.tensor([3, 0])).patients.tolist() == [1, 0]  # type: ignore[union-attr]
+    assert "Doe" not in str(vars(bank))
+
+
+def test_patients_are_none_unless_every_image_has_one() -> None:
+    assert ClassBank.from_dataset(_Visits(["Doe", None])).patients is None
+    with pytest.raises(ValueError, match="as many patients"):
+        ClassBank(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), ["a", "b"], torch.tensor([0]))

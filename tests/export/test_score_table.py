@@ -54,3 +54,10 @@ def test_one_student_has_no_deviation_and_an_undefined_score_shows_a_dash() -> N
         "0.820",
         "-",
     ]
+
+
+def test_a_network_trained_by_dp_sgd_stands_below_the_distilled_set() -> None:
+    scores = {"distilled": row(0.8), "dp_sgd": {**row(0.7, None), "epsilon": 1.0}, "prior": {"accuracy": 0.25}}
+    table = cells(score_table(scores))
+    assert [line[0] for line in table[2:]] == ["distilled", "all, by DP-SGD", "most frequent class"]
+    assert table[3][1] == "0.700"

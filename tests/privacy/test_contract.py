@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from monai_distill.data import ClassBank
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.engines import Distiller
 from monai_distill.privacy import DPContract, run_sealed, told_source
 
 FIXED = {"_target_": "monai_distill.transforms.Standardize", "mean": [0.5, 0.5], "std": [0.5, 0.5], "spatial_dims": 2}
@@ -68,6 +69,20 @@ def test_sealed_images_cannot_be_used_by_whoever_holds_them_and_come_back() -> N
     assert bool((seen[0][2] == -1).all())
     assert torch.equal(bank.images, images)
     assert torch.equal(bank.labels, labels)
+
+
+def test_a_distillation_that_peeks_at_a_real_image_is_stopped() -> None:
+    bank = small_bank()
+    data = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a", "b"])
+
+    def peeking(synthetic: SyntheticDataset, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
+        difference = synthetic.images.detach() - bank.images[:1]
+        return difference.square().sum(), {"images": 2 * difference}
+
+    trainer = Distiller(data, peeking, [0, 1], torch.optim.SGD([data.images], lr=0.1), max_epochs=1, epoch_length=2)
+    with pytest.raises(RuntimeError, match="not finite"):
+        run_sealed(trainer.run, [bank])
+    assert not data.images.detach().any()
 
 
 def test_the_images_come_back_after_a_failure_and_writing_is_noticed() -> None:

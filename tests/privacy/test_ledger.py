@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
-from monai_distill.privacy import GaussianEvent, PrivacyLedger, epsilon_of, noise_multiplier_for
+from monai_distill.privacy import GaussianEvent, PrivacyLedger, epsilon_of, noise_multiplier_for, true_positive_bound
 
 SAMPLED = [(1.0, 0.0625, 16), (1.1, 0.01, 500), (2.0, 0.1, 200), (0.8, 0.004, 1000)]
 
@@ -83,6 +83,7 @@ def test_the_ledger_writes_what_was_done(tmp_path: Path) -> None:
     assert 0.97 < written["epsilon"] <= 1.0 < written["epsilon_by_renyi_cross_check"]
     assert ledger.statement()["tier"] == "T2"
     assert "seed" not in json.dumps(written)
+    assert written["true_positive_rate_at_most"] == pytest.approx({"0.001": 0.00273, "0.01": 0.0272}, rel=0.01)
 
 
 def test_the_ledger_refuses_to_go_beyond_its_budget_or_to_tell_twice() -> None:
@@ -97,3 +98,18 @@ def test_the_ledger_refuses_to_go_beyond_its_budget_or_to_tell_twice() -> None:
     with pytest.raises(RuntimeError, match="beyond the budget"):
         ledger.enter(GaussianEvent("something more", 4.0))
     assert list(ledger.events) == ["class sums"]
+
+
+@pytest.mark.parametrize(("epsilon", "says"), [(8.0, False), (20.0, True)])
+def test_a_large_epsilon_is_named_as_such(epsilon: float, says: bool) -> None:
+    ledger = PrivacyLedger(None, epsilon=epsilon, delta=1e-5, unit="patient")
+    ledger.enter(GaussianEvent("class sums", 5.0))
+    assert ("says nothing of membership" in ledger.statement()["statement"]) is says
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("rate", [0.001, 0.01, 0.3])
+def test_no_attack_on_a_gaussian_beats_the_bound(epsilon: float, rate: float) -> None:
+    sigma = brentq(lambda s: gaussian_delta(s, epsilon) - 1e-5, 0.2, 50)
+    best = norm.cdf(1 / sigma - norm.ppf(1 - rate))  # the likelihood ratio test between two Gaussians
+    assert best <= true_positive_bound(epsilon, 1e-5, rate)
