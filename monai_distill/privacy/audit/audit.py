@@ -96,7 +96,7 @@ class Audit:
             **figures["release"],
             "positive_control": figures["positive"],
             "negative_control": figures["negative"],
-            "void": not figures["positive"]["seen"],
+            "void": not (figures["release"]["seen"] or figures["positive"]["seen"]),
             "caught": figures["release"]["seen"],
         }
 

@@ -45,9 +45,11 @@ def statement(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     attacks = audit["attacks"]
     able = [name for name, attack in attacks.items() if not attack["void"]]
     caught = [name for name in able if attacks[name]["caught"]]
-    words = [_power(audit, able)]
+    words = [_power(audit)]
     if caught:
-        words.append(f"Membership shows: {'; '.join(_caught(name, attacks[name]) for name in caught)}.")
+        caught.sort(key=lambda name: -attacks[name]["deviations"])
+        others = f"; also caught by {', '.join(caught[1:])}" if caught[1:] else ""
+        words.append(f"Membership shows: {_caught(caught[0], attacks[caught[0]])}{others}.")
     failed = [name for name in able if name not in caught]
     if failed:
         words.append(f"Failed at this power: {', '.join(failed)}.")
@@ -59,12 +61,13 @@ def statement(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _power(audit: Mapping[str, Any], able: list[str]) -> str:
-    rates = [audit["attacks"][name]["positive_control"]["tpr_at_fpr"].get("0.01") for name in able]
+def _power(audit: Mapping[str, Any]) -> str:
+    controls = [attack["positive_control"] for attack in audit["attacks"].values()]
+    rates = [control["tpr_at_fpr"].get("0.01") for control in controls if control["seen"]]
     shown = [rate["value"] for rate in rates if rate]
     counts = audit["candidates"]
     words = (
-        f"{len(able)} attacks that caught their positive control were run on {audit['shadows']} shadows and "
+        f"{len(rates)} of {len(controls)} attacks caught their positive control, with {audit['shadows']} shadows and "
         f"{counts['audited']} of {counts['images']} training images (unit: {audit['unit']})."
     )
     if not shown:

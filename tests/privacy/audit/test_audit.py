@@ -34,7 +34,7 @@ def blind(like: SyntheticDataset, bank: ClassBank, generator: torch.Generator) -
 
 @pytest.fixture
 def audit(candidates: Candidates, tmp_path: Path) -> Run:
-    """``audit(release, ...)`` runs ten shadows of two attacks and returns what ``audit.json`` holds."""
+    """``audit(release, ...)`` runs twenty shadows of two attacks and returns what ``audit.json`` holds."""
 
     def run(release: Callable[..., SyntheticDataset], start: str = "noise", **settings: Any) -> dict[str, Any]:
         public = random_bank(120, 9)
@@ -43,7 +43,7 @@ def audit(candidates: Candidates, tmp_path: Path) -> Run:
             "matching": FeatureAlignment(candidates.images, candidates.labels, public, pixel_features),
         }
         runs = ShadowRuns(
-            candidates, release, attacks, public, folder=tmp_path / "audit", job={}, shadows=10, **settings
+            candidates, release, attacks, public, folder=tmp_path / "audit", job={}, shadows=20, **settings
         )
         own = release(candidates.bank, 12345)
         own.manifest = {"initial_images": start}
@@ -98,7 +98,7 @@ def test_a_blinded_positive_control_makes_the_audit_void(audit: Run) -> None:
 
 
 def test_a_negative_control_that_is_caught_makes_the_audit_void(audit: Run, candidates: Candidates) -> None:
-    members = iter([candidates.bank.subset(candidates.members(s).nonzero().flatten()) for s in range(10)])
+    members = iter([candidates.bank.subset(candidates.members(s).nonzero().flatten()) for s in range(20)])
     found = audit(strangers_like, negative=lambda like, bank, generator: copies_of(next(members), 0))
     assert found["void"]
     assert "found members in the negative control" in found["why_void"]

@@ -9,14 +9,15 @@ import pytest
 
 from monai_distill.privacy.audit.verdict import qualifies, statement, why_void
 
-SEEN, UNSEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": {}}, {"seen": False, "auc": 0.5, "tpr_at_fpr": {}}
+SEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": {}, "deviations": 9.0}
+UNSEEN = {"seen": False, "auc": 0.5, "tpr_at_fpr": {}, "deviations": 0.0}
 
 
 def attack(caught: bool = False, positive: bool = True, negative: bool = False) -> dict[str, Any]:
     return {
         **(SEEN if caught else UNSEEN),
         "caught": caught,
-        "void": not positive,
+        "void": not (positive or caught),
         "positive_control": SEEN if positive else UNSEEN,
         "negative_control": SEEN if negative else UNSEEN,
     }
