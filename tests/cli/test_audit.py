@@ -43,6 +43,7 @@ def test_leaves_audit_json_and_a_file_a_shadow(audited: tuple[Path, str]) -> Non
     assert found["attribute_inference"].startswith("not attacked: the data set has no metadata")
     assert sorted(file.name for file in (folder / "audit").iterdir()) == [
         "copies.json",
+        "copies.png",
         *(f"shadow_000{i}.safetensors" for i in range(3)),
     ]
     assert found["statement"] in printed
@@ -60,13 +61,16 @@ def test_other_settings_over_kept_shadows_and_misspelt_ones_are_refused(
     audited: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, _ = audited
-    other = command("audit", folder, *QUICK, *SHADOW, "--seed", "3")
+    other = command("audit", folder, *QUICK, *SHADOW, "--images_per_class", "2")
     assert other.code == 1
     assert "belongs to an audit with another shadow_settings" in other.err
     shutil.copytree(folder, tmp_path / "run", ignore=shutil.ignore_patterns("audit"))
     wrong = command("audit", tmp_path / "run", *QUICK, "--iteration", "3")
     assert wrong.code == 1
     assert "got ['iteration']" in wrong.err
+    wrong = command("audit", tmp_path / "run", "--audit#modells", "3")
+    assert wrong.code == 1
+    assert "got ['audit#modells']" in wrong.err
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:

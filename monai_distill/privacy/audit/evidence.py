@@ -106,13 +106,13 @@ def epsilon_evidence(
     scored = {name: scores_of(shadows, candidates, "release", name, side) for name, side in attacks.items()}
     rows = {name: (scores[:, odd], members[:, odd]) for name, (scores, members) in scored.items()}
 
-    def mean_share(name: str, made: int) -> float:
+    def deviations(name: str, made: int) -> float:
         scores, members = rows[name]
         others = range(1, len(scores))
         correct = np.mean([correct_guesses(scores[i], members[i], made) for i in others])
         return float((correct - made / 2) / np.sqrt(made / 4))
 
-    attack, made = max(((name, made) for name in rows for made in guesses), key=lambda pair: mean_share(*pair))
+    attack, made = max(((name, made) for name in rows for made in guesses), key=lambda pair: deviations(*pair))
     scores, members = rows[attack]
     truth = np.arange(canaries) % 2 == 0
     return {

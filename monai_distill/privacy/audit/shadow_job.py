@@ -31,7 +31,8 @@ class ShadowJob:
         folder: the working folder.
 
     Raises:
-        ValueError: from a call, when a setting's first part is no name of the configuration.
+        ValueError: from a call, when a setting's first part is no name of the configuration, or is one that every
+            shadow must have of its own.
     """
 
     def __init__(
@@ -50,10 +51,8 @@ class ShadowJob:
         self._refuse_unknown(parser.config)
         parser["run"] = [step for step in parser["run"] if "@run_folder" not in str(step)]
         _silence(parser.config)
-        private = {"output_dir": str(self.folder), "seed": seed, "resume": False}
-        if "experts_root" in parser.config:
-            private["experts_root"] = None  # experts of other images may not be shared
-        for name, value in {**self.settings, **private}.items():
+        own = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
+        for name, value in {**self.settings, **own}.items():
             parser.set(value, name)
         parser["train"]["dataset"] = _Items(members)
         for section, dataset in self.sections.items():
@@ -72,6 +71,9 @@ class ShadowJob:
         unknown = sorted(name for name in self.settings if name.replace("#", "::").split("::")[0] not in config)
         if unknown:
             raise ValueError(f"Expected settings of the run's configuration for the shadows, got {unknown}.")
+        taken = sorted({"output_dir", "seed", "resume", "experts_root"} & set(self.settings))
+        if taken:
+            raise ValueError(f"Expected no {taken} for the shadows: each has its own. The audit's is --audit#seed.")
 
 
 class _Items:

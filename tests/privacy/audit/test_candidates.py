@@ -69,6 +69,13 @@ def test_metadata_is_what_an_item_has_beside_the_known() -> None:
     assert found.metadata == {"sex": [sexes[i] for i in found.audited.tolist()]}
 
 
+def test_refuses_images_that_the_run_was_not_made_from() -> None:
+    bank = random_bank(60, 1)
+    Candidates.of_run(Items(bank), [], mislabelled=0, at_most=9, seed=0, made_from=bank.fingerprint())
+    with pytest.raises(RuntimeError, match="not the training images"):
+        Candidates.of_run(Items(random_bank(60, 2)), [], mislabelled=0, at_most=9, seed=0, made_from=bank.fingerprint())
+
+
 def test_refuses_more_canaries_than_images() -> None:
     with pytest.raises(ValueError, match="Expected at most 60 canaries"):
         Candidates.of_run(Items(random_bank(60, 1)), [], mislabelled=61, at_most=99, seed=0)

@@ -41,16 +41,18 @@ def test_members_and_settings_matter(run_folder: Path, tmp_path: Path) -> None:
     bank = ClassBank.from_dataset(SECTIONS[0])
     half = bank.subset(torch.arange(0, len(bank), 2))
     sets = [
-        job(run_folder, tmp_path / "work", **settings)(members, 5)
-        for members, settings in ((bank, {}), (half, {}), (half, {"iterations": 2, "images_per_class": 2}))
+        job(run_folder, tmp_path / "work", **settings)(half, 5)
+        for settings in ({}, {"iterations": 2, "images_per_class": 2})
     ]
-    assert len(sets[2]) == 2 * len(sets[1])
-    assert not torch.equal(sets[0].images, sets[1].images)
+    assert len(sets[1]) == 2 * len(sets[0])
+    assert not torch.equal(sets[0].images, SyntheticDataset.load(run_folder).images)
 
 
 def test_a_misspelt_setting_is_refused(run_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"got \['iteration'\]"):
         job(run_folder, tmp_path / "work", iteration=3)(ClassBank.from_dataset(SECTIONS[0]), 5)
+    with pytest.raises(ValueError, match=r"Expected no \['seed'\]"):
+        job(run_folder, tmp_path / "work", seed=3)(ClassBank.from_dataset(SECTIONS[0]), 5)
 
 
 def test_an_older_run_without_a_candidate_gives_its_synthetic_set(run_folder: Path, tmp_path: Path) -> None:
