@@ -116,7 +116,10 @@ def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         return f"With initial images from {start} and this audit the run qualifies for tier T1 (audited, no guarantee)."
     if start not in SAFE_STARTS:
         return f"The run stays at tier T0: its initial images are {start}, not noise or public."
-    return "The run stays at tier T0: released images resemble training images more than others."
+    if _copied(audit):
+        return "The run stays at tier T0: released images resemble training images more than others."
+    above = ", ".join(_above_gate(audit))
+    return f"The run stays at tier T0: {above} surely above 0.5% at 0.1% or 3% at 1% false alarms."
 
 
 def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
@@ -128,6 +131,13 @@ def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | No
         ('T1', None)
     """
     claimed = (manifest.get("privacy") or {}).get("tier", "T0")
-    copied = audit["attacks"].get("copies", {}).get("caught", False) or audit["released_set"]["seen"]
     fits = claimed == "T0" and manifest.get("initial_images") in SAFE_STARTS
-    return "T1" if fits and not copied and not audit["void"] else None
+    return "T1" if fits and not _copied(audit) and not _above_gate(audit) and not audit["void"] else None
+
+
+def _copied(audit: Mapping[str, Any]) -> bool:
+    return bool(audit["attacks"].get("copies", {}).get("caught", False) or audit["released_set"]["seen"])
+
+
+def _above_gate(audit: Mapping[str, Any]) -> list[str]:
+    return [name for name, attack in audit["attacks"].items() if not attack.get("within_gate", True)]

@@ -71,6 +71,13 @@ def test_no_statement_claims_what_no_attack_can_show(start: str, tier: str | Non
     assert ("qualifies for tier T1" in words) == (start in ("noise", "public") and tier != "T2")
 
 
+def test_an_attack_above_the_gate_keeps_a_run_at_t0() -> None:
+    found = audit(sharp=attack(caught=True) | {"within_gate": False})
+    assert qualifies(found, {"initial_images": "noise"}) is None
+    words = statement(found, {"initial_images": "noise"})
+    assert "stays at tier T0: sharp surely above 0.5% at 0.1% or 3% at 1% false alarms" in words
+
+
 def test_copies_keep_a_run_at_t0() -> None:
     assert qualifies(audit(copies=attack(caught=True)), {"initial_images": "noise"}) is None
     assert qualifies(audit(copies=attack()) | {"released_set": SEEN}, {"initial_images": "noise"}) is None
