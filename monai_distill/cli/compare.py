@@ -25,7 +25,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
     )
-    command.add_argument("--output_dir", required=True, help="folder of the run folders, their experts and the table")
+    command.add_argument("--output_dir", required=True, help="folder of the run folders, what they share and the table")
     add_run_arguments(command)
     return command
 
@@ -43,8 +43,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
     def run(method: str, folder: Path) -> None:
         options.method, options.output_dir = method, str(folder)
-        only_once = {} if method == methods[0] else {"full_students": 0}
-        values = composed(options, {"experts_root": f"{root}/experts", **overrides, **only_once})
+        shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
+        values = composed(options, {**shared, **overrides})
         run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
 
     knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}

@@ -70,13 +70,35 @@ def bundle_line(arguments: dict[str, Any]) -> str:
 
 def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
     """MONAI takes any name as a new one; a misspelt setting must not pass for a setting."""
-    known = sorted({name for file in files for name in yaml.safe_load(file.read_text())})
+    contents = [yaml.safe_load(file.read_text()) for file in files]
+    known = sorted({name for content in contents for name in content})
     for name in values:
-        top = re.split("#|::", name)[0]
+        top, *parts = re.split("#|::", name)
         if top not in known:
-            near = difflib.get_close_matches(top, known, n=1)
-            hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."
-            raise ValueError(f"Expected a name of the configuration, got --{name}. {hint}")
+            raise ValueError(f"Expected a name of the configuration, got --{name}. {_hint(top, known, '--')}")
+        _check_parts(name, parts, [content[key] for content in contents for key in (top, f"+{top}") if key in content])
+    sets = [*available("datasets"), "published"]
+    if (borrowed := str(values.get("preset_of", "published"))) not in sets:
+        raise ValueError(f"Expected for --preset_of a data set or published, got {borrowed}. {_hint(borrowed, sets)}")
+
+
+def _check_parts(name: str, parts: Sequence[str], items: list[Any]) -> None:
+    """Follow ``A#B#C`` down through every file that has A; a component may be given an argument that no file names."""
+    for place, part in enumerate(parts):
+        open_ended = any(isinstance(item, dict) and "_target_" in item for item in items)
+        below = [item[part] for item in items if isinstance(item, dict) and part in item]
+        below += [i[int(part)] for i in items if isinstance(i, list) and part.isdecimal() and int(part) < len(i)]
+        if not below:
+            if open_ended and place == len(parts) - 1:
+                return
+            known = sorted({str(key) for item in items if isinstance(item, dict) for key in item})
+            raise ValueError(f"Expected a part of the configuration, got {part} in --{name}. {_hint(part, known)}")
+        items = below
+
+
+def _hint(name: str, known: Sequence[str], dashes: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {dashes}{near[0]}?" if near else f"Known are {', '.join(known)}."
 
 
 def _check_data(values: dict[str, Any], file: Path) -> None:

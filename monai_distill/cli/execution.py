@@ -34,11 +34,13 @@ def resumed(folder: Path) -> dict[str, Any]:
     return {"config_file": str(file), "output_dir": str(folder), "resume": True}
 
 
-def finished(folder: Path) -> str:
-    """What a command says at its end: the score table and where the run lies."""
-    from monai_distill.export import score_table
+def finished(folder: Path, profile: bool = False) -> str:
+    """What a command says at its end: the score table, where the time went if asked, and where the run lies."""
+    from monai_distill.export import cost_table, score_table
 
-    return f"{score_table(json.loads((folder / 'scores.json').read_text()))}\nRun folder: {folder}"
+    scores = json.loads((folder / "scores.json").read_text())
+    cost = f"\n{cost_table(scores['cost'])}\n" if profile and "cost" in scores else ""
+    return f"{score_table(scores)}\n{cost}Run folder: {folder}"
 
 
 def no_more_words(rest: Sequence[str]) -> None:

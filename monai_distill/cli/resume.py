@@ -17,6 +17,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the sub-command."""
     command: argparse.ArgumentParser = commands.add_parser("resume", help="go on with an interrupted run")
     command.add_argument("run", type=Path, help="run folder")
+    command.add_argument("--profile", action="store_true", help="also print where the time went")
     return command
 
 
@@ -25,5 +26,5 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     no_more_words(rest)
     options.folder = options.run
     run_bundle(resumed(options.run))
-    print(finished(options.run))
+    print(finished(options.run, options.profile))
     return 0

@@ -25,6 +25,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument("--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`")
     command.add_argument("--output_dir", help="run folder; must be new")
     command.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
+    command.add_argument("--profile", action="store_true", help="also print where the time went")
     add_run_arguments(command)
     return command
 
@@ -40,5 +41,5 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     # before MONAI writes the new configuration over the one that a resume needs
     options.folder = RunFolder(Path(values["output_dir"])).prepare(bool(values.get("resume"))).folder
     run_bundle(values)
-    print(finished(options.folder))
+    print(finished(options.folder, options.profile))
     return 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .array_to_image import ArrayToImaged
+from .checksums import tensor_checksum
 from .cifar10 import CIFAR10Dataset
 from .class_bank import ClassBank
 from .class_batches import ClassBatch, ClassBatches
@@ -24,6 +25,7 @@ from .segment_sampler import Segment, SegmentSampler
 from .split_banks import SplitBanks
 from .splits import check_patient_overlap, patient_split, stratified_split
 from .synthetic_dataset import SyntheticDataset
+from .tensor_cache import TensorCache
 from .trajectory_store import TrajectoryStore
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "SegmentSampler",
     "SplitBanks",
     "SyntheticDataset",
+    "TensorCache",
     "TrajectoryStore",
     "check_patient_overlap",
     "job_folder",
@@ -56,4 +59,5 @@ __all__ = [
     "real_images",
     "refuse_small_classes",
     "stratified_split",
+    "tensor_checksum",
 ]

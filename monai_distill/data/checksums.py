@@ -1,4 +1,4 @@
-"""Checksums of data files, computed once per file and process."""
+"""Checksums of data files, computed once per file and process, and of tensors."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,7 +7,9 @@ import functools
 import hashlib
 from pathlib import Path
 
-__all__ = ["file_checksum"]
+from torch import Tensor
+
+__all__ = ["file_checksum", "tensor_checksum"]
 
 
 def file_checksum(path: Path, algorithm: str = "sha256") -> str:
@@ -23,6 +25,20 @@ def file_checksum(path: Path, algorithm: str = "sha256") -> str:
     """
     stat = path.stat()
     return _digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns, algorithm)
+
+
+def tensor_checksum(values: Tensor) -> str:
+    """SHA-256 over the type, the shape and the bytes of a tensor, wherever it lives.
+
+    Example:
+        >>> import torch
+        >>> tensor_checksum(torch.zeros(4)) == tensor_checksum(torch.zeros(2, 2))
+        False
+    """
+    plain = values.detach().cpu().contiguous()
+    digest = hashlib.sha256(repr((str(plain.dtype), tuple(plain.shape))).encode())
+    digest.update(plain.numpy().tobytes())
+    return digest.hexdigest()
 
 
 @functools.lru_cache(maxsize=256)

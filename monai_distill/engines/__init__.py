@@ -14,8 +14,10 @@ from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
 from .presets import chosen_preset
+from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .student_evaluator import StudentEvaluator
+from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentTraining, classification_loss
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
@@ -27,8 +29,11 @@ __all__ = [
     "ExpertTrainer",
     "FlatDirection",
     "GradientMatching",
+    "Row",
+    "ScoreRows",
     "Scorecard",
     "StudentEvaluator",
+    "StudentPredictions",
     "StudentTraining",
     "TrajectoryMatching",
     "attention_features",
@@ -44,5 +49,6 @@ __all__ = [
     "mean_of_right_logits",
     "network_loops",
     "plain_direction",
+    "training_job",
     "unrolled_gradient",
 ]

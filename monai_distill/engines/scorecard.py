@@ -4,32 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
-from monai_distill.metrics import summary
+from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
 from monai_distill.networks import FlatNetwork
 from monai_distill.randomness import seeded_generator
 
-from .student_evaluator import StudentEvaluator
+from .score_rows import Row, ScoreRows
+from .student_predictions import StudentPredictions
 from .student_training import StudentTraining
 
 __all__ = ["Scorecard"]
-
-TrainingSet = tuple[Tensor, Tensor, float]
 
 
 class Scorecard:
     """Trains students on the distilled set, on random real subsets of its size and on all data, and tests them once.
 
     The same protocol for all. The distilled set is used with its learned step size. A control has none; it gets the
-    one of
-    ``step_sizes`` or the learned one that is best on validation, so that no row suffers from a bad step size. Every
-    random student has a draw of its own. ``prior`` is what always answering the most frequent training class scores.
+    one of ``step_sizes`` or the learned one that is best on validation, so that no row suffers from a bad step size.
+    Every random student has a draw of its own. ``prior`` is what always answering the most frequent training class
+    scores. What a student predicted is kept in ``folder``: an interrupted scoring goes on where it stopped, and runs
+    that share a folder train a control once.
 
     Args:
         data: training, validation and test images.
@@ -40,6 +40,7 @@ class Scorecard:
         full_students: fresh networks on all data, the dearest row.
         step_sizes: candidates for the controls, beside the learned step size.
         seed: seed of the run.
+        folder: where predictions are kept (see :class:`StudentPredictions`); None keeps none.
 
     Example:
         >>> from monai_distill.networks import ConvNet
@@ -63,17 +64,18 @@ class Scorecard:
         full_students: int = 3,
         step_sizes: Sequence[float] = (0.01,),
         seed: int = 0,
+        folder: str | Path | None = None,
     ) -> None:
         if students < 1 or full_students < 0 or not step_sizes:
             raise ValueError(f"Expected students of at least 1 and a step size, got {students} and {list(step_sizes)}.")
         self.data = data
-        self.network = network
         self.protocol = protocol
         self.full_protocol = protocol if full_protocol is None else full_protocol
         self.students = students
         self.full_students = full_students
         self.step_sizes = tuple(step_sizes)
         self.seed = seed
+        self.predictions = StudentPredictions(network, seed=seed, folder=folder)
 
     def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
         """Score ``synthetic`` and its controls on the test images.
@@ -82,64 +84,44 @@ class Scorecard:
             ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the step size used) and
             ``prior``.
         """
-        learned = float(synthetic.step_size.detach())
-        own = synthetic.training_set()
-        draws = [self._random(synthetic, i) for i in range(self.students)]
-        candidates = sorted({learned, *self.step_sizes})
-        shared = self.protocol.steps * (2 * self.students + len(candidates))
-        total = shared + self.full_protocol.steps * self.full_students
-        with tqdm(total=total, desc="scores", unit="step", disable=None) as bar:
-            steps = bar.update  # counts student steps
-            distilled = self._values(own, self.data.test, self.protocol, self.students, "score", steps)
-            best = max(candidates, key=lambda rate: self._validated((*draws[0], rate), steps))
-            rows = [
-                self._values((*draw, best), self.data.test, self.protocol, 1, f"random {i}", steps)
-                for i, draw in enumerate(draws)
-            ]
-            random = {name: [value for row in rows for value in row[name]] for name in distilled}
-            result = {
-                "distilled": {**_summaries(distilled), "step_size": learned},
-                "random": {**_summaries(random), "step_size": best},
+        candidates = self.candidates(synthetic)
+        plan = self.rows()
+        total = self.students * self.protocol.steps + plan.control_steps(self.protocol, len(candidates))
+        with tqdm(
+            total=total + self.full_students * self.full_protocol.steps, desc="scores", unit="step", disable=None
+        ) as bar:
+            rows = self.rows(bar.update)  # counts student steps
+            found = {
+                "distilled": rows.trained_on(synthetic.training_set(), self.protocol),
+                "random": rows.control("random", [self.random], _size(synthetic), self.protocol, candidates),
             }
             if self.full_students:
-                everything = (self.data.training.images, self.data.training.labels, self.step_sizes[0])
-                full = self._values(everything, self.data.test, self.full_protocol, self.full_students, "full", steps)
-                result["full"] = {**_summaries(full), "step_size": self.step_sizes[0]}
+                found["full"] = self.full(rows)
+        result: dict[str, Any] = {name: row.scores(self.data.test.labels) for name, row in found.items()}
         return {**result, "prior": {"accuracy": self._prior()}}
 
-    def _random(self, synthetic: SyntheticDataset, draw: int) -> tuple[Tensor, Tensor]:
-        largest = int(torch.bincount(synthetic.labels).max())
-        return random_subset(self.data.training, largest, seeded_generator(self.seed, "random subset", draw))
+    def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:
+        """What trains the students of every row."""
+        return ScoreRows(self.data, self.predictions, students=self.students, on_step=on_step)
 
-    def _validated(self, candidate: TrainingSet, on_step: Callable[[int], object]) -> float:
-        return self._values(candidate, self.data.validation, self.protocol, 1, "choice", on_step)["accuracy"][0]
+    def candidates(self, synthetic: SyntheticDataset) -> list[float]:
+        """Step sizes that a control may have."""
+        return sorted({float(synthetic.step_size.detach()), *self.step_sizes})
 
-    def _values(
-        self,
-        training_set: TrainingSet,
-        bank: ClassBank,
-        protocol: StudentTraining,
-        students: int,
-        purpose: str,
-        on_step: Callable[[int], object],
-    ) -> dict[str, list[float]]:
-        evaluator = StudentEvaluator(
-            lambda: training_set,
-            self.network,
-            protocol,
-            bank,
-            students=students,
-            seed=self.seed,
-            purpose=purpose,
-            on_step=lambda: on_step(students),
-        )
-        evaluator.run()
-        return {name: metric.values for name, metric in evaluator.student_metrics.items()}
+    def random(self, images_per_class: int, draw: int) -> tuple[Tensor, Tensor]:
+        """The control without any idea: random training images and their class numbers."""
+        return random_subset(self.data.training, images_per_class, seeded_generator(self.seed, "random subset", draw))
+
+    def full(self, rows: ScoreRows) -> Row:
+        """The row of all training images."""
+        everything = (self.data.training.images, self.data.training.labels, self.step_sizes[0])
+        return rows.trained_on(everything, self.full_protocol, purpose="full", students=self.full_students)
 
     def _prior(self) -> float:
         most_frequent = max(range(self.data.training.num_classes), key=lambda c: self.data.training.counts[c])
         return self.data.test.counts[most_frequent] / len(self.data.test)
 
 
-def _summaries(values: dict[str, list[float]]) -> dict[str, Any]:
-    return {name: summary(row) for name, row in values.items()}
+def _size(synthetic: SyntheticDataset) -> int:
+    """Images per class of a control: as many as the largest class of the set has."""
+    return int(torch.bincount(synthetic.labels).max())

@@ -21,6 +21,7 @@ from .score_table import NAMES
 __all__ = ["compare_methods", "save_comparison"]
 
 CONTROLS = {"random": "random real, same size", "full": "all training images"}
+COSTS = {"seconds": "time in s", "peak_memory_mib": "peak MiB"}
 SAME = ("dataset", "images_per_class")
 Row = tuple[str, Mapping[str, Any]]
 
@@ -79,7 +80,8 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
     """Write ``compare.md``, ``compare.csv`` and ``compare.png`` from the finished runs ``folder/METHOD``.
 
     Below the methods stand the controls, once: the random subset, all training images and the most frequent class, as
-    the first run that has them scored them (its preprocessing and its candidates for the step size).
+    the first run that has them scored them (its preprocessing and its candidates for the step size). The time is that
+    of the whole run, experts and scores included; experts that several runs share count in full in each.
 
     Args:
         folder: holds one run folder per method, and receives the files.
@@ -113,7 +115,7 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
                 f"Expected runs of the same {' and '.join(SAME)}, {folder / method} has {found}, another {expected}. "
                 "Give another output_dir."
             )
-    rows: list[Row] = [(method, scores["distilled"]) for method, scores in runs.items()]
+    rows: list[Row] = [(method, {**scores["distilled"], **_cost(scores)}) for method, scores in runs.items()]
     for control, title in CONTROLS.items():
         rows += [(title, scores[control]) for scores in runs.values() if control in scores][:1]
     rows.append(("most frequent class", {"accuracy": {"mean": first["prior"]["accuracy"], "std": None}}))
@@ -132,6 +134,14 @@ def _scores(run: Path) -> dict[str, Any]:
     return scores
 
 
+def _cost(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Wall seconds and peak memory as further columns; none for a run of before these were counted."""
+    if "cost" not in scores:
+        return {}
+    seconds, memory = sum(scores["cost"]["seconds"].values()), scores["cost"]["peak_memory_mib"]
+    return {"seconds": {"mean": seconds, "std": None}, "peak_memory_mib": {"mean": memory, "std": None}}
+
+
 def _cell(value: Mapping[str, Any] | None) -> str:
     if value is None or value["mean"] is None:
         return ""
@@ -139,8 +149,10 @@ def _cell(value: Mapping[str, Any] | None) -> str:
 
 
 def _markdown(rows: Sequence[Row]) -> str:
-    lines = [["trained on", *NAMES.values()]]
-    lines += [[title, *(_cell(values.get(name)) for name in NAMES)] for title, values in rows]
+    lines = [["trained on", *NAMES.values(), *COSTS.values()]]
+    for title, values in rows:
+        costs = (f"{values[name]['mean']:.0f}" if name in values else "" for name in COSTS)
+        lines.append([title, *(_cell(values.get(name)) for name in NAMES), *costs])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
     text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
@@ -152,7 +164,7 @@ def _csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["trained on", "metric", "mean", "std", "values"])
     for title, values in rows:
-        for name in NAMES:
+        for name in (*NAMES, *COSTS):
             if name in values:
                 value = values[name]
                 single = " ".join(str(v) for v in value.get("values", []))

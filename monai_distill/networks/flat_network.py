@@ -56,6 +56,11 @@ class FlatNetwork:
         self.size: int = sum(self._lengths)
 
     @property
+    def factory(self) -> Callable[[], nn.Module]:
+        """What builds one freshly initialized network."""
+        return self._factory
+
+    @property
     def module(self) -> nn.Module:
         """The skeleton, for introspection and forward hooks; the values of its own parameters are never used."""
         return self._skeleton

@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from PIL import Image
 from monai_distill import cli
 from monai_distill.cli import composition
 from monai_distill.data import SyntheticDataset, TrajectoryStore
+from monai_distill.engines import StudentTraining
 from monai_distill.handlers import BestSynthetic
 from monai_distill.overrides import parsed_overrides
 from tests.configs.command import FAST, command, contents, fast_run, read
@@ -77,8 +80,16 @@ def copied(whole: Path, tmp_path: Path) -> Path:
 
 
 def same_result(first: Path, second: Path) -> None:
-    for name in ("synthetic.safetensors", "history.json", "scores.json", "experts/trajectories.f32"):
+    for name in ("synthetic.safetensors", "history.json", "experts/trajectories.f32"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    scores = [read(folder, "scores.json") for folder in (first, second)]
+    assert all(row.pop("cost")["seconds"]["distillation"] > 0 for row in scores)
+    assert scores[0] == scores[1]
+
+
+def without_cost(folder: Path) -> dict[str, bytes]:
+    """Every file but those that hold nothing except how long something took."""
+    return {name: data for name, data in contents(folder).items() if not name.endswith("cost.json")}
 
 
 # ---- what a run leaves
@@ -88,9 +99,13 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
     names = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/events.out.tfevents")}
     assert len(events) == 1
-    assert names - events == {
+    predictions = {name for name in names if re.fullmatch(r"controls/[0-9a-f]{16}\.safetensors", name)}
+    assert len(predictions) == 6  # distilled, two step sizes to choose from, two draws, full
+    assert names - events - predictions == {
         "config.json",
+        "cost.json",
         "curves.png",
+        "experts/cost.json",
         "experts/manifest.json",
         "experts/trajectories.f32",
         "grid.png",
@@ -127,6 +142,14 @@ def test_scores_have_the_promised_structure(whole: Path) -> None:
             assert scores[row][metric]["mean"] == pytest.approx(np.mean(values))
             assert scores[row][metric]["std"] == pytest.approx(np.std(values, ddof=1))
     assert scores["prior"] == {"accuracy": pytest.approx(36 / 357)}
+
+
+def test_the_cost_says_where_the_time_went_and_the_peak_of_the_memory(whole: Path) -> None:
+    cost = read(whole, "scores.json")["cost"]
+    assert list(cost["seconds"]) == ["experts", "distillation", "validation", "scores", "other"]
+    assert all(value > 0 for value in cost["seconds"].values())
+    assert 50 < cost["peak_memory_mib"] < 2**17
+    assert cost["memory_of"] == "process"
 
 
 def test_the_manifest_tells_another_person_everything(whole: Path) -> None:
@@ -210,11 +233,34 @@ def test_an_unfinished_run_is_refused_with_the_command_to_resume_it_and_nothing_
 
 def test_evaluate_writes_the_same_scores_again_and_nothing_else(whole: Path, copied: Path) -> None:
     (copied / "scores.json").unlink()
+    shutil.rmtree(copied / "controls")  # so that students are trained anew
     outcome = command("evaluate", copied)
     assert outcome.code == 0, outcome.err
     printed = (whole.parent / "printed").read_text()
     assert outcome.out.splitlines()[:-1] == printed.splitlines()[:-1]
-    assert contents(copied) == contents(whole)
+    same_result(whole, copied)
+    before, after = without_cost(whole), without_cost(copied)
+    assert before.pop("scores.json")
+    assert after.pop("scores.json")
+    assert after == before
+    parts = [read(folder, "scores.json")["cost"]["seconds"] for folder in (whole, copied)]
+    assert parts[1]["distillation"] == parts[0]["distillation"]
+
+
+def test_profile_also_prints_where_the_time_went(copied: Path) -> None:
+    outcome = command("resume", copied, "--profile")
+    cost = read(copied, "scores.json")["cost"]
+    (line,) = [line for line in outcome.out.splitlines() if line.startswith("| distillation")]
+    assert line.split("|")[2].strip() == f"{cost['seconds']['distillation']:.1f}"
+    assert f"Peak memory: {cost['peak_memory_mib']:.0f} MiB (process)" in outcome.out
+
+
+def test_evaluating_again_trains_no_student(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(copied)
+    monkeypatch.delattr(StudentTraining, "__call__")
+    outcome = command("evaluate", copied)
+    assert outcome.code == 0, outcome.err
+    assert contents(copied) == before
 
 
 def test_resuming_a_finished_run_changes_no_result(whole: Path, copied: Path) -> None:
@@ -293,6 +339,22 @@ def test_a_name_that_no_configuration_has_is_refused_with_the_nearest(tmp_path: 
     assert outcome.code == 1
     assert f"Expected a name of the configuration, got {word.split('=')[0]}. {hint}" in outcome.err
     assert len(outcome.err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("--train#trainr#max_epochs", "got trainr in --train#trainr#max_epochs. Did you mean trainer?"),
+        ("--train#trainer#max_epochs#x", "got x in --train#trainer#max_epochs#x."),
+        ("--train#handlers#99#interval", "got 99 in --train#handlers#99#interval."),
+        ("--preset_of", "Expected for --preset_of a data set or published, got 3."),
+    ],
+)
+def test_a_misspelt_part_or_data_set_is_refused(tmp_path: Path, word: str, message: str) -> None:
+    outcome = fast_run(tmp_path / "run", word, "3")
+    assert outcome.code == 1
+    assert message in outcome.err
     assert not (tmp_path / "run").exists()
 
 
@@ -502,7 +564,7 @@ def test_a_changed_job_is_refused_with_the_difference_named_and_loses_nothing(
         (copied / gone).unlink()
     config = {**read(copied, "config.json"), name: value}
     (copied / "config.json").write_text(json.dumps(config))
-    before = contents(copied)
+    before = without_cost(copied)
     outcome = command("resume", copied)
     assert outcome.code == 1
     assert [part for part in says if part not in outcome.err] == [], outcome.err

@@ -252,7 +252,10 @@ def test_compare_runs_shares_experts_and_goes_on(tmp_path: Path) -> None:
     titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines()[2:]]
     assert titles[:4] == ["mtt", "tesla", "hoptm", "ftd"]
     assert titles[4:] == ["random real, same size", "all training images", "most frequent class"]
-    assert "full" not in read(out / "hoptm", "scores.json")
+    rows = [read(out / method, "scores.json")["full"] for method in ("mtt", "tesla", "hoptm", "ftd")]
+    assert rows[1:] == rows[:-1]
+    # one row of all images for all; a draw and a choice per step size at most, a distilled row per method
+    assert 4 < len(list((out / "controls").iterdir())) <= 1 + 2 * 2 + 2 + 4
     assert {"compare.csv", "compare.png"} <= {path.name for path in out.iterdir()}
     for bad, says in (("mtt,mmt", "mmt"), ("random", "at least one method")):
         refused = command(*words, "--methods", bad)

@@ -47,6 +47,18 @@ def test_the_controls_come_once_from_the_first_run_that_has_them(tmp_path: Path)
         assert min(picture.size) > 100
 
 
+def test_time_and_memory_stand_beside_the_scores_of_runs_that_counted_them(tmp_path: Path) -> None:
+    cost = {"seconds": {"experts": 60.4, "other": 2.0}, "peak_memory_mib": 812.3, "memory_of": "process"}
+    write(tmp_path / "mtt", scores(0.8, cost=cost))
+    write(tmp_path / "dm", scores(0.6))
+    lines = save_comparison(tmp_path, ["mtt", "dm"]).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[-3:-1]] for line in (lines[0], *lines[2:])]
+    assert cells == [["time in s", "peak MiB"], ["62", "812"], ["", ""], ["", ""]]
+    rows = list(csv.DictReader((tmp_path / "compare.csv").open()))
+    known = {row["metric"]: float(row["mean"]) for row in rows if row["trained on"] == "mtt"}
+    assert (known["seconds"], known["peak_memory_mib"]) == (62.4, 812.3)
+
+
 def test_a_score_that_is_not_known_leaves_its_cell_empty(tmp_path: Path) -> None:
     content = scores(0.8, "random")
     content["distilled"]["auroc"] = {"mean": None, "std": None, "values": []}

@@ -1,0 +1,155 @@
+"""What fresh students predict after training on a set, kept on disk under all that decides it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from ignite.engine import Events
+from torch import Tensor
+
+from monai_distill import __version__
+from monai_distill.data import ClassBank, TensorCache, tensor_checksum
+from monai_distill.metrics import accuracy
+from monai_distill.networks import FlatNetwork, described
+
+from .student_evaluator import StudentEvaluator
+from .student_training import StudentTraining
+
+__all__ = ["StudentPredictions", "TrainingSet", "training_job"]
+
+TrainingSet = tuple[Tensor, Tensor, float]
+
+
+class StudentPredictions:
+    """Trains students on a set and returns their probabilities on held-out images; the same question is answered once.
+
+    An answer is a file named by a hash of everything that decides it (:func:`training_job` and the held-out images), so
+    that runs that share a folder share answers, and a change of any part asks anew. Predictions are kept, not scores: a
+    score that is thought of later needs no new students.
+
+    Args:
+        network: the students' architecture.
+        seed: seed of the run.
+        folder: where answers are kept, made when absent; None keeps none.
+
+    Raises:
+        TypeError: when there is a folder and the network's factory is no ``functools.partial`` of a class with keyword
+            arguments, so that one network cannot be told from another.
+
+    Example:
+        >>> from monai_distill.networks import ConvNet
+        >>> from monai_distill.transforms import SiameseAugment
+        >>> bank = ClassBank(torch.randn(6, 1, 8, 8), torch.tensor([0, 1] * 3), ["a", "b"])
+        >>> predictions = StudentPredictions(FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1)))
+        >>> protocol = StudentTraining(SiameseAugment(()), steps=2)
+        >>> predictions((bank.images, bank.labels, 0.01), bank, protocol, students=3).shape
+        torch.Size([3, 6, 2])
+    """
+
+    def __init__(self, network: FlatNetwork, *, seed: int = 0, folder: str | Path | None = None) -> None:
+        if folder is not None:
+            described(network.factory)  # refuses what it cannot tell from another, before any work
+        self.network = network
+        self.seed = seed
+        self._cache = TensorCache(folder)
+        self._checksums: WeakKeyDictionary[ClassBank, str] = WeakKeyDictionary()
+
+    def __call__(
+        self,
+        training_set: TrainingSet,
+        bank: ClassBank,
+        protocol: StudentTraining,
+        *,
+        students: int = 1,
+        purpose: str = "score",
+        on_step: Callable[[int], object] = lambda count: None,
+    ) -> Tensor:
+        """Probabilities [students, n, classes] on the CPU, of the n images of ``bank``.
+
+        Args:
+            training_set: images [m, channels, *spatial], targets (class numbers [m] or logits [m, classes]), step size.
+            bank: the held-out images.
+            protocol: how students are trained.
+            students: how many.
+            purpose: distinguishes the students' seeds.
+            on_step: called with a number of student steps that are done, for a progress bar.
+
+        Raises:
+            RuntimeError: when a student diverges, or a kept answer is damaged.
+        """
+        counted = 0
+
+        def count() -> None:
+            nonlocal counted
+            counted += students
+            on_step(students)
+
+        evaluator = StudentEvaluator(
+            lambda: training_set,
+            self.network,
+            protocol,
+            bank,
+            students=students,
+            seed=self.seed,
+            purpose=purpose,
+            metrics={"accuracy": accuracy},
+            on_step=count,
+        )
+        if self._cache.folder is None:
+            return _predicted(evaluator)
+        if bank not in self._checksums:
+            self._checksums[bank] = tensor_checksum(bank.images)
+        job = training_job(self.network, training_set, protocol, evaluator.seeds)
+        probabilities = self._cache({**job, "predicted": self._checksums[bank]}, lambda: _predicted(evaluator))
+        on_step(students * protocol.steps - counted)  # those of a kept answer
+        return probabilities
+
+
+def training_job(
+    network: FlatNetwork, training_set: TrainingSet, protocol: StudentTraining, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Everything that decides the parameters of trained students, as plain JSON values.
+
+    Images and targets by their bytes (so preprocessing and selection are in it), step size, protocol, seeds, network,
+    kind of device, and the versions of torch, MONAI and this package. Not in it is what changes rounding alone:
+    the number of threads, the model of the device.
+
+    Raises:
+        TypeError: when the network's factory cannot be described (see :func:`~monai_distill.networks.described`).
+
+    Example:
+        >>> import functools
+        >>> from monai_distill.networks import ConvNet
+        >>> from monai_distill.transforms import SiameseAugment
+        >>> build = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=2, image_size=8)
+        >>> data = torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]), 0.01
+        >>> training_job(FlatNetwork(build), data, StudentTraining(SiameseAugment(())), [1])["step_size"]
+        0.01
+    """
+    images, targets, step_size = training_set
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "monai")}
+    return {
+        "images": tensor_checksum(images),
+        "targets": tensor_checksum(targets),
+        "step_size": step_size,
+        "protocol": {"class": type(protocol).__qualname__, **protocol.config()},
+        "seeds": list(seeds),
+        "network": described(network.factory),
+        "device": images.device.type,
+        "versions": {"monai_distill": __version__, **versions},
+    }
+
+
+def _predicted(evaluator: StudentEvaluator) -> Tensor:
+    parts: list[Tensor] = []
+    evaluator.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda engine: parts.append(engine.state.output["pred"].cpu())
+    )
+    evaluator.run()
+    return torch.cat(parts, dim=1)
