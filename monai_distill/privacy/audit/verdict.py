@@ -76,7 +76,9 @@ def _power(audit: Mapping[str, Any]) -> str:
 
 
 def _caught(name: str, attack: Mapping[str, Any]) -> str:
-    groups = {"all images": attack, **attack.get("groups", {})}
+    if "groups" not in attack:  # the copy check has a share and no rates
+        return f"{name} ({attack['auc']:.0%} of released images are most like a member; half is chance)"
+    groups = {"all images": attack, **attack["groups"]}
     where = [group for group, figures in groups.items() if figures["seen"] and not group.startswith("class ")]
     rates = attack["tpr_at_fpr"]
     shown = "".join(

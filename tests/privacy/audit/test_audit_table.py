@@ -26,6 +26,13 @@ def test_groups_that_show_stand_below_their_attack() -> None:
     assert table()[3].startswith("|   outliers | 0.750 |")
 
 
+def test_of_the_classes_the_one_that_shows_most() -> None:
+    classes = {f"class {i}": {**UNSEEN, "auc": area, "seen": True} for i, area in enumerate((0.6, 0.9, 0.7))}
+    lines = table(groups={"outliers": {**UNSEEN, "seen": True}, **classes})
+    assert [line.split("|")[1].strip() for line in lines[3:5]] == ["outliers", "class 1"]
+    assert "class 0" not in "\n".join(lines)
+
+
 def test_a_void_attack_shows_no_groups_and_a_void_audit_says_so_first() -> None:
     lines = table(void=True)
     assert lines[0].startswith("VOID.")
