@@ -130,6 +130,10 @@ class Candidates:
         """Which of all images [N] are canaries."""
         return self.bank.labels != self.true_labels
 
+    def patients(self, inside: Tensor) -> list[str] | None:
+        """Whose the images are for which ``inside`` [N] is true, as numbers for names; None where that is not known."""
+        return [str(unit) for unit in self.units[inside].tolist()] if self.unit == "patient" else None
+
     def members(self, shadow: int) -> Tensor:
         """Which of all images [N] one shadow is distilled from."""
         generator = seeded_generator(self.seed, "members of shadow", shadow)

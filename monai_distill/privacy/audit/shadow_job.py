@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ SILENT = ("ProgressBar", "TensorBoardStatsHandler")  # one bar for the whole aud
 
 
 class ShadowJob:
-    """Runs a run's configuration anew on given training images: ``shadow(members, seed) -> SyntheticDataset``.
+    """Runs a configuration anew on given training images: ``shadow(members, seed, patients) -> SyntheticDataset``.
 
     Every step of the configuration's ``run`` is done but those that write into the run folder. Its own files (state,
     experts) lie in a working folder that is emptied before and after.
@@ -43,8 +43,8 @@ class ShadowJob:
         self.sections = {"validate": validation, "test": test}
         self.folder = Path(folder)
 
-    def __call__(self, members: ClassBank, seed: int) -> SyntheticDataset:
-        """Distil ``members`` (images as pixel values)."""
+    def __call__(self, members: ClassBank, seed: int, patients: Sequence[str] | None = None) -> SyntheticDataset:
+        """Distil ``members`` (images as pixel values); ``patients`` says whose they are, where that is known."""
         shutil.rmtree(self.folder, ignore_errors=True)
         parser = ConfigParser()
         parser.read_config(str(self.config_file))
@@ -54,7 +54,7 @@ class ShadowJob:
         own = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
         for name, value in {**self.settings, **own}.items():
             parser.set(value, name)
-        parser["train"]["dataset"] = _Items(members)
+        parser["train"]["dataset"] = _Items(members, patients)
         for section, dataset in self.sections.items():
             parser[section]["dataset"] = dataset
         try:
@@ -79,8 +79,9 @@ class ShadowJob:
 class _Items:
     """A bank as the dataset section that a configuration expects."""
 
-    def __init__(self, bank: ClassBank) -> None:
+    def __init__(self, bank: ClassBank, patients: Sequence[str] | None) -> None:
         self.bank = bank
+        self.patients = patients
         self.class_names = bank.class_names
         self.provenance: dict[str, Any] = {}
 
@@ -88,7 +89,8 @@ class _Items:
         return len(self.bank)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
+        item = {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
+        return item if self.patients is None else {**item, "patient": self.patients[index]}
 
 
 def _silence(config: Any) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from monai_distill.data import ClassBank, DigitsDataset, SyntheticDataset
 from monai_distill.privacy.audit import ShadowJob
+from monai_distill.privacy.audit.shadow_job import _Items
 from tests.configs.command import fast_run
 
 SECTIONS = [DigitsDataset(section) for section in ("training", "validation", "test")]
@@ -46,6 +47,12 @@ def test_members_and_settings_matter(run_folder: Path, tmp_path: Path) -> None:
     ]
     assert len(sets[1]) == 2 * len(sets[0])
     assert not torch.equal(sets[0].images, SyntheticDataset.load(run_folder).images)
+
+
+def test_the_job_learns_whose_images_they_are() -> None:
+    bank = ClassBank.from_dataset(SECTIONS[0])
+    assert _Items(bank, [str(i) for i in range(len(bank))])[3]["patient"] == "3"
+    assert "patient" not in _Items(bank, None)[3]
 
 
 def test_a_misspelt_setting_is_refused(run_folder: Path, tmp_path: Path) -> None:
