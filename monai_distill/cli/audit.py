@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from monai_distill.overrides import parsed_overrides
 
 from .composition import config_dir
@@ -38,6 +40,10 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """
     given = parsed_overrides(rest)
     own = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
+    known = yaml.safe_load((config_dir() / "audit.yaml").read_text())["audit"]
+    wrong = sorted(name for name in own if name.replace("::", "#").split("#")[1] not in known)
+    if wrong:
+        raise ValueError(f"Expected --audit#NAME with a name of {', '.join(sorted(known))}, got {wrong}.")
     values = resumed(options.run) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
     values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]

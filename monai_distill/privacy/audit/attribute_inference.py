@@ -17,6 +17,8 @@ from .candidates import Candidates
 
 __all__ = ["AttributeInference", "attribute_attacks"]
 
+MOST_VALUES = 10  # a name or a number of each image is no attribute
+
 
 class AttributeInference:
     """Probability that an attacker gives to a candidate's true attribute, from models trained on the release.
@@ -80,7 +82,7 @@ def attribute_attacks(
     public: ClassBank,
     logits: Callable[[SyntheticDataset, Tensor], Tensor],
 ) -> dict[str, AttributeInference]:
-    """An attack per kind of metadata that the candidates have and the public images show two values of.
+    """An attack per kind of metadata that the candidates have and the public images show two to ten values of.
 
     Args:
         candidates: with their metadata.
@@ -91,6 +93,6 @@ def attribute_attacks(
     found = {}
     for name, values in candidates.metadata.items():
         known = [str(item.get(name, "")) for item in public_items.data]
-        if len(set(known)) > 1:
+        if 1 < len(set(known)) <= MOST_VALUES:
             found[f"attribute {name}"] = AttributeInference(candidates.images, values, public.images, known, logits)
     return found

@@ -14,6 +14,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
 from .copy_figures import copy_figures, released_copies
+from .copy_picture import save_copy_pairs
 from .evidence import attack_evidence, epsilon_evidence
 from .shadow_runs import COPIES, RELEASES, ShadowRuns
 from .verdict import qualifies, statement, why_void
@@ -65,8 +66,7 @@ class Audit:
         claimed = ledger.get("epsilon")
         if epsilon is not None:
             epsilon["claimed"] = claimed
-        true_images = self.runs.candidates.bank
-        released, pairs = released_copies(self.release, true_images, self.runs.public, self.runs.seed)
+        released, pairs = released_copies(self.release, candidates.bank, self.runs.public, self.runs.seed)
         reason = why_void(attacks)
         content: dict[str, Any] = {
             "format": 1,
@@ -87,6 +87,8 @@ class Audit:
         content["qualifies_for"] = qualifies(content, self.release.manifest)
         content["statement"] = statement(content, self.release.manifest)
         write_whole(self.runs.folder / "copies.json", json.dumps(pairs, indent=2).encode())
+        pixels = self.release.pixels()
+        save_copy_pairs(pairs, pixels, candidates.bank.images, self.runs.folder / "copies.png")
         write_whole(self.folder / "audit.json", json.dumps(content, indent=2).encode())
         return content
 
@@ -96,7 +98,7 @@ class Audit:
             **figures["release"],
             "positive_control": figures["positive"],
             "negative_control": figures["negative"],
-            "void": not figures["positive"]["seen"],
+            "void": not (figures["release"]["seen"] or figures["positive"]["seen"]),
             "caught": figures["release"]["seen"],
         }
 

@@ -14,8 +14,8 @@ HEAD = ("attack", "area", "TPR at 0.1% FPR", "TPR at 1% FPR", "positive control"
 def audit_table(audit: Mapping[str, Any]) -> str:
     """A Markdown table of the attacks, then the statement.
 
-    Rows are the attacks, and below each the groups in which it saw more than chance. The controls' cells hold their
-    area and whether they were caught.
+    Rows are the attacks, and below each the groups in which it saw more than chance; of the classes the one that shows
+    most (``audit.json`` has them all). The controls' cells hold their area and whether they were caught.
 
     Example:
         >>> control = {"auc": 0.5, "tpr_at_fpr": {}, "seen": False}
@@ -29,7 +29,7 @@ def audit_table(audit: Mapping[str, Any]) -> str:
         verdict = "void" if attack["void"] else "caught" if attack["caught"] else "failed"
         controls = [_control(attack[f"{kind}_control"]) for kind in ("positive", "negative")]
         lines.append([name, *_figures(attack), *controls, verdict])
-        groups = {k: v for k, v in attack.get("groups", {}).items() if v["seen"] and not attack["void"]}
+        groups = {} if attack["void"] else _shown(attack.get("groups", {}))
         lines += [[f"  {group}", *_figures(figures), "", "", ""] for group, figures in groups.items()]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
     text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
@@ -37,6 +37,12 @@ def audit_table(audit: Mapping[str, Any]) -> str:
     if audit["void"]:
         text.insert(0, "VOID. What follows says nothing about the released set.")
     return "\n".join([*text, "", audit["statement"]])
+
+
+def _shown(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    seen = {name: figures for name, figures in groups.items() if figures["seen"]}
+    classes = sorted((name for name in seen if name.startswith("class ")), key=lambda name: -seen[name]["auc"])
+    return {name: figures for name, figures in seen.items() if name not in classes[1:]}
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:

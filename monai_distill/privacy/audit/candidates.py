@@ -50,7 +50,14 @@ class Candidates:
 
     @classmethod
     def of_run(
-        cls, training: Any, held_out: Sequence[Any], *, mislabelled: int | None, at_most: int, seed: int
+        cls,
+        training: Any,
+        held_out: Sequence[Any],
+        *,
+        mislabelled: int | None,
+        at_most: int,
+        seed: int,
+        made_from: str | None = None,
     ) -> Candidates:
         """The candidates of a run.
 
@@ -61,15 +68,22 @@ class Candidates:
             mislabelled: how many canaries; None for 5 percent of the images, 500 at most.
             at_most: how many images are attacked.
             seed: of all draws.
+            made_from: the fingerprint of the images that the run was made from, where it is known.
 
         Raises:
             ValueError: when there are too few images for the canaries asked for.
+            RuntimeError: when these are not the images that the run was made from.
         """
         bank = ClassBank.from_dataset(training)
         elsewhere = {digest for section in held_out for digest in ClassBank.from_dataset(section).image_hashes()}
         hashes = bank.image_hashes()
         kept = [i for i, digest in enumerate(hashes) if digest not in elsewhere]
         bank = bank.subset(torch.tensor(kept, dtype=torch.long))
+        if made_from is not None and bank.fingerprint() != made_from:
+            raise RuntimeError(
+                "These are not the training images that the run was made from (their checksum differs): nobody in "
+                "the released set would be attacked. Give the data set of the run."
+            )
         items = [training.data[i] for i in kept]
         patients = [item.get("patient") for item in items]
         known = all(patient is not None for patient in patients)
@@ -115,6 +129,10 @@ class Candidates:
     def mislabelled(self) -> Tensor:
         """Which of all images [N] are canaries."""
         return self.bank.labels != self.true_labels
+
+    def patients(self, inside: Tensor) -> list[str] | None:
+        """Whose the images are for which ``inside`` [N] is true, as numbers for names; None where that is not known."""
+        return [str(unit) for unit in self.units[inside].tolist()] if self.unit == "patient" else None
 
     def members(self, shadow: int) -> Tensor:
         """Which of all images [N] one shadow is distilled from."""

@@ -28,7 +28,8 @@ def copy_figures(likeness: Tensor) -> dict[str, Any]:
         likeness: [m, 2], to the most similar member and to the most similar other image.
 
     Returns:
-        ``auc`` (that share: half is chance), ``tpr_at_fpr`` (empty, no rates here), ``low``, ``high``, ``n``, ``seen``.
+        ``auc`` (that share: half is chance), ``tpr_at_fpr`` (empty, no rates here), ``low``, ``high``, ``n``,
+        ``deviations`` (of the share from a half) and ``seen``, as of :func:`.attack_figures`.
 
     Example:
         >>> figures = copy_figures(torch.tensor([[1.0, 0.5]] * 40))
@@ -38,11 +39,11 @@ def copy_figures(likeness: Tensor) -> dict[str, Any]:
     differ = likeness[:, 0] != likeness[:, 1]
     nearer, count = int((likeness[:, 0] > likeness[:, 1]).sum()), int(differ.sum())
     if not count:
-        return {"auc": None, "tpr_at_fpr": {}, "n": 0, "seen": False}
+        return {"auc": None, "tpr_at_fpr": {}, "n": 0, "deviations": 0.0, "seen": False}
     low, high = clopper_pearson(nearer, count)
-    chance = float(binomtest(nearer, count, 0.5, alternative="greater").pvalue)
-    seen = chance < float(norm.sf(SEEN))
-    return {"auc": nearer / count, "tpr_at_fpr": {}, "low": low, "high": high, "n": count, "seen": seen}
+    deviations = float(norm.isf(max(binomtest(nearer, count, 0.5, alternative="greater").pvalue, 1e-300)))
+    figures = {"auc": nearer / count, "tpr_at_fpr": {}, "low": low, "high": high, "n": count}
+    return {**figures, "deviations": deviations, "seen": deviations > SEEN}
 
 
 def released_copies(

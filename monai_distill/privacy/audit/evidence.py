@@ -46,8 +46,9 @@ def attack_evidence(
 ) -> dict[str, Any]:
     """One attack's figures on images with their own label, per group, and on the controls.
 
-    ``void``: it missed the positive control, so its own result says nothing. ``caught``: it tells members from others
-    by more than chance allows, in any group that is asked about (all, mislabelled, outliers; classes are shown only).
+    ``caught``: it tells members from others by more than chance allows, in any group that is asked about (all,
+    mislabelled, outliers; classes are shown only). ``void``: it caught nothing and missed the positive control too, so
+    that it says nothing.
     """
     units = candidates.units[candidates.audited].numpy()
     odd = candidates.mislabelled[candidates.audited].numpy()
@@ -68,14 +69,15 @@ def attack_evidence(
         own, inside = scores_of(shadows, candidates, name, attack, one_sided)
         controls[f"{name}_control"] = attack_figures(own, inside, units)
     asked = [figures, *(split[name] for name in groups)]
+    caught = any(each["seen"] for each in asked)
     online = not one_sided and len(shadows) >= SOME_SHADOWS
     return {
         **figures,
         "calibration": "online: with and without the image" if online else "offline: without the image",
         "groups": split,
         **controls,
-        "void": not controls["positive_control"]["seen"],
-        "caught": any(each["seen"] for each in asked),
+        "void": not (caught or controls["positive_control"]["seen"]),
+        "caught": caught,
         "within_gate": all(within_gate(each) for each in [*asked, *split.values()]),
     }
 
@@ -104,13 +106,13 @@ def epsilon_evidence(
     scored = {name: scores_of(shadows, candidates, "release", name, side) for name, side in attacks.items()}
     rows = {name: (scores[:, odd], members[:, odd]) for name, (scores, members) in scored.items()}
 
-    def mean_share(name: str, made: int) -> float:
+    def deviations(name: str, made: int) -> float:
         scores, members = rows[name]
         others = range(1, len(scores))
         correct = np.mean([correct_guesses(scores[i], members[i], made) for i in others])
         return float((correct - made / 2) / np.sqrt(made / 4))
 
-    attack, made = max(((name, made) for name in rows for made in guesses), key=lambda pair: mean_share(*pair))
+    attack, made = max(((name, made) for name in rows for made in guesses), key=lambda pair: deviations(*pair))
     scores, members = rows[attack]
     truth = np.arange(canaries) % 2 == 0
     return {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ SILENT = ("ProgressBar", "TensorBoardStatsHandler")  # one bar for the whole aud
 
 
 class ShadowJob:
-    """Runs a run's configuration anew on given training images: ``shadow(members, seed) -> SyntheticDataset``.
+    """Runs a configuration anew on given training images: ``shadow(members, seed, patients) -> SyntheticDataset``.
 
     Every step of the configuration's ``run`` is done but those that write into the run folder. Its own files (state,
     experts) lie in a working folder that is emptied before and after.
@@ -31,7 +31,8 @@ class ShadowJob:
         folder: the working folder.
 
     Raises:
-        ValueError: from a call, when a setting's first part is no name of the configuration.
+        ValueError: from a call, when a setting's first part is no name of the configuration, or is one that every
+            shadow must have of its own.
     """
 
     def __init__(
@@ -42,20 +43,18 @@ class ShadowJob:
         self.sections = {"validate": validation, "test": test}
         self.folder = Path(folder)
 
-    def __call__(self, members: ClassBank, seed: int) -> SyntheticDataset:
-        """Distil ``members`` (images as pixel values)."""
+    def __call__(self, members: ClassBank, seed: int, patients: Sequence[str] | None = None) -> SyntheticDataset:
+        """Distil ``members`` (images as pixel values); ``patients`` says whose they are, where that is known."""
         shutil.rmtree(self.folder, ignore_errors=True)
         parser = ConfigParser()
         parser.read_config(str(self.config_file))
         self._refuse_unknown(parser.config)
         parser["run"] = [step for step in parser["run"] if "@run_folder" not in str(step)]
         _silence(parser.config)
-        private = {"output_dir": str(self.folder), "seed": seed, "resume": False}
-        if "experts_root" in parser.config:
-            private["experts_root"] = None  # experts of other images may not be shared
-        for name, value in {**self.settings, **private}.items():
+        own = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
+        for name, value in {**self.settings, **own}.items():
             parser.set(value, name)
-        parser["train"]["dataset"] = _Items(members)
+        parser["train"]["dataset"] = _Items(members, patients)
         for section, dataset in self.sections.items():
             parser[section]["dataset"] = dataset
         try:
@@ -72,13 +71,17 @@ class ShadowJob:
         unknown = sorted(name for name in self.settings if name.replace("#", "::").split("::")[0] not in config)
         if unknown:
             raise ValueError(f"Expected settings of the run's configuration for the shadows, got {unknown}.")
+        taken = sorted({"output_dir", "seed", "resume", "experts_root"} & set(self.settings))
+        if taken:
+            raise ValueError(f"Expected no {taken} for the shadows: each has its own. The audit's is --audit#seed.")
 
 
 class _Items:
     """A bank as the dataset section that a configuration expects."""
 
-    def __init__(self, bank: ClassBank) -> None:
+    def __init__(self, bank: ClassBank, patients: Sequence[str] | None) -> None:
         self.bank = bank
+        self.patients = patients
         self.class_names = bank.class_names
         self.provenance: dict[str, Any] = {}
 
@@ -86,7 +89,8 @@ class _Items:
         return len(self.bank)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
+        item = {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
+        return item if self.patients is None else {**item, "patient": self.patients[index]}
 
 
 def _silence(config: Any) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class ShadowRuns:
 
     Args:
         candidates: the images that are attacked, and every shadow's half of them.
-        distil: (members as pixel values, seed) -> the distilled set.
+        distil: (members as pixel values, seed, their patients or None) -> the distilled set.
         attacks: per name a callable from a set to a statistic [n], higher for members.
         public: images as pixel values that are no candidates, for the negative control.
         folder: of the files.
@@ -60,7 +60,7 @@ class ShadowRuns:
     def __init__(
         self,
         candidates: Candidates,
-        distil: Callable[[ClassBank, int], SyntheticDataset],
+        distil: Callable[[ClassBank, int, Sequence[str] | None], SyntheticDataset],
         attacks: Mapping[str, Callable[[SyntheticDataset], Tensor]],
         public: ClassBank,
         *,
@@ -117,7 +117,7 @@ class ShadowRuns:
     def _measured(self, shadow: int) -> dict[str, Tensor]:
         inside = self.candidates.members(shadow)
         members = self.candidates.bank.subset(inside.nonzero().flatten())
-        distilled = self.distil(members, derived_seed(self.seed, "shadow", shadow))
+        distilled = self.distil(members, derived_seed(self.seed, "shadow", shadow), self.candidates.patients(inside))
         draws = [seeded_generator(self.seed, f"{name} control", shadow) for name in ("positive", "negative")]
         sets = {
             "release": distilled,

@@ -45,9 +45,11 @@ def statement(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     attacks = audit["attacks"]
     able = [name for name, attack in attacks.items() if not attack["void"]]
     caught = [name for name in able if attacks[name]["caught"]]
-    words = [_power(audit, able)]
+    words = [_power(audit)]
     if caught:
-        words.append(f"Membership shows: {'; '.join(_caught(name, attacks[name]) for name in caught)}.")
+        caught.sort(key=lambda name: -attacks[name]["deviations"])
+        others = f"; also caught by {', '.join(caught[1:])}" if caught[1:] else ""
+        words.append(f"Membership shows: {_caught(caught[0], attacks[caught[0]])}{others}.")
     failed = [name for name in able if name not in caught]
     if failed:
         words.append(f"Failed at this power: {', '.join(failed)}.")
@@ -59,12 +61,13 @@ def statement(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
-def _power(audit: Mapping[str, Any], able: list[str]) -> str:
-    rates = [audit["attacks"][name]["positive_control"]["tpr_at_fpr"].get("0.01") for name in able]
+def _power(audit: Mapping[str, Any]) -> str:
+    controls = [attack["positive_control"] for attack in audit["attacks"].values()]
+    rates = [control["tpr_at_fpr"].get("0.01") for control in controls if control["seen"]]
     shown = [rate["value"] for rate in rates if rate]
     counts = audit["candidates"]
     words = (
-        f"{len(able)} attacks that caught their positive control were run on {audit['shadows']} shadows and "
+        f"{len(rates)} of {len(controls)} attacks caught their positive control, with {audit['shadows']} shadows and "
         f"{counts['audited']} of {counts['images']} training images (unit: {audit['unit']})."
     )
     if not shown:
@@ -73,7 +76,9 @@ def _power(audit: Mapping[str, Any], able: list[str]) -> str:
 
 
 def _caught(name: str, attack: Mapping[str, Any]) -> str:
-    groups = {"all images": attack, **attack.get("groups", {})}
+    if "groups" not in attack:  # the copy check has a share and no rates
+        return f"{name} ({attack['auc']:.0%} of released images are most like a member; half is chance)"
+    groups = {"all images": attack, **attack["groups"]}
     where = [group for group, figures in groups.items() if figures["seen"] and not group.startswith("class ")]
     rates = attack["tpr_at_fpr"]
     shown = "".join(
@@ -113,7 +118,10 @@ def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         return f"With initial images from {start} and this audit the run qualifies for tier T1 (audited, no guarantee)."
     if start not in SAFE_STARTS:
         return f"The run stays at tier T0: its initial images are {start}, not noise or public."
-    return "The run stays at tier T0: released images resemble training images more than others."
+    if _copied(audit):
+        return "The run stays at tier T0: released images resemble training images more than others."
+    above = ", ".join(_above_gate(audit))
+    return f"The run stays at tier T0: {above} surely above 0.5% at 0.1% or 3% at 1% false alarms."
 
 
 def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
@@ -125,6 +133,13 @@ def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | No
         ('T1', None)
     """
     claimed = (manifest.get("privacy") or {}).get("tier", "T0")
-    copied = audit["attacks"].get("copies", {}).get("caught", False) or audit["released_set"]["seen"]
     fits = claimed == "T0" and manifest.get("initial_images") in SAFE_STARTS
-    return "T1" if fits and not copied and not audit["void"] else None
+    return "T1" if fits and not _copied(audit) and not _above_gate(audit) and not audit["void"] else None
+
+
+def _copied(audit: Mapping[str, Any]) -> bool:
+    return bool(audit["attacks"].get("copies", {}).get("caught", False) or audit["released_set"]["seen"])
+
+
+def _above_gate(audit: Mapping[str, Any]) -> list[str]:
+    return [name for name, attack in audit["attacks"].items() if not attack.get("within_gate", True)]

@@ -41,20 +41,20 @@ class Items:
         return {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
 
 
-def means_of(members: ClassBank, seed: int) -> SyntheticDataset:
+def means_of(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
     """What distribution matching releases: the mean of every class."""
     images = torch.stack([members.images[own].mean(dim=0) for own in members.indices])
     return SyntheticDataset(images, torch.arange(3), CLASSES)
 
 
-def copies_of(members: ClassBank, seed: int) -> SyntheticDataset:
+def copies_of(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
     """Random members as they are, three of every class."""
     generator = seeded_generator(seed, "copies")
     rows = torch.cat([members.draw_indices(c, 3, generator) for c in range(3)])
     return SyntheticDataset(members.images[rows], members.labels[rows], CLASSES)
 
 
-def strangers_like(members: ClassBank, seed: int) -> SyntheticDataset:
+def strangers_like(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
     """Images that have nothing to do with the members."""
     bank = random_bank(9, seed + 1000)
     return SyntheticDataset(bank.images, bank.labels, CLASSES)

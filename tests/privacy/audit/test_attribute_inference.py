@@ -39,7 +39,7 @@ def test_tells_members_whose_attribute_the_release_knows(candidates: Candidates,
 
 def test_there_is_one_attack_per_attribute_that_public_images_show() -> None:
     bank = random_bank(12, 0)
-    values = {"sex": ["F", "M"] * 6, "site": ["here"] * 12}
+    values = {"sex": ["F", "M"] * 6, "site": ["here"] * 12, "scan": [str(i) for i in range(12)]}
     found = Candidates.of_run(Items(bank, **values), [], mislabelled=0, at_most=99, seed=0)
     attacks = attribute_attacks(found, Items(bank, **values), bank, lambda release, images: images.flatten(1)[None])
     assert list(attacks) == ["attribute sex"]

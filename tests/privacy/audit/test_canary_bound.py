@@ -74,8 +74,8 @@ def noise_off(vectors: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def noise_redrawn(vectors: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A cached clean sum that gets fresh noise at each of 200 steps of an optimiser."""
-    return np.mean([right(vectors, random) for _ in range(200)], axis=0)
+    """A cached clean sum that gets fresh noise at each of 100 steps of an optimiser."""
+    return np.mean([right(vectors, random) for _ in range(100)], axis=0)
 
 
 def not_clipped(vectors: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -93,7 +93,7 @@ def audited(mechanism: Mechanism, seed: int) -> float:
 
 @pytest.mark.parametrize("broken", [noise_off, noise_redrawn, not_clipped])
 def test_a_broken_mechanism_is_refuted(broken: Mechanism) -> None:
-    assert all(audited(broken, seed) > EPSILON for seed in range(5))
+    assert all(audited(broken, seed) > EPSILON for seed in range(3))
 
 
 def test_the_right_mechanism_passes() -> None:

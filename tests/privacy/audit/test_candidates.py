@@ -41,11 +41,15 @@ def test_patients_and_identical_images_go_together() -> None:
     names = [f"p{i // 4}" for i in range(60)]
     by_patient = Candidates.of_run(Items(bank, patient=names), [], mislabelled=2, at_most=99, seed=0)
     assert by_patient.unit == "patient"
+    told = by_patient.patients(by_patient.members(0))
+    assert told is not None
+    assert {told.count(patient) for patient in told} == {4}
     inside = by_patient.members(0).reshape(15, 4)
     assert bool((inside.all(dim=1) | ~inside.any(dim=1)).all())
     twice = ClassBank(bank.images.repeat(2, 1, 1, 1), bank.labels.repeat(2), bank.class_names)
     by_image = Candidates.of_run(Items(twice), [], mislabelled=2, at_most=999, seed=0)
     assert by_image.unit == "image"
+    assert by_image.patients(by_image.members(0)) is None
     assert torch.equal(by_image.members(0)[:60], by_image.members(0)[60:])
 
 
@@ -67,6 +71,13 @@ def test_metadata_is_what_an_item_has_beside_the_known() -> None:
     sexes = ["F", "M"] * 30
     found = Candidates.of_run(Items(random_bank(60, 1), sex=sexes), [], mislabelled=0, at_most=10, seed=0)
     assert found.metadata == {"sex": [sexes[i] for i in found.audited.tolist()]}
+
+
+def test_refuses_images_that_the_run_was_not_made_from() -> None:
+    bank = random_bank(60, 1)
+    Candidates.of_run(Items(bank), [], mislabelled=0, at_most=9, seed=0, made_from=bank.fingerprint())
+    with pytest.raises(RuntimeError, match="not the training images"):
+        Candidates.of_run(Items(random_bank(60, 2)), [], mislabelled=0, at_most=9, seed=0, made_from=bank.fingerprint())
 
 
 def test_refuses_more_canaries_than_images() -> None:

@@ -40,8 +40,8 @@ def test_finds_copies_and_no_strangers(
 ) -> None:
     attack = GradientAlignment(candidates.images, candidates.labels, network, starts=1, steps=9, every=8)
     # a wrong label has a gradient of its own, so copies of canaries are what shows first
-    assert attacked(attack, lambda members, seed: copies_of_all(members))["seen"]
-    assert not attacked(attack, strangers_like)["seen"]
+    assert attacked(attack, lambda members, seed: copies_of_all(members), shadows=10)["seen"]
+    assert not attacked(attack, strangers_like, shadows=10)["seen"]
 
 
 def copies_of_all(members: Any) -> SyntheticDataset:

@@ -33,14 +33,14 @@ def test_stays_finite_where_the_probability_rounds_to_one() -> None:
 def test_finds_trained_members_and_no_strangers(
     candidates: Candidates, network: FlatNetwork, attacked: Callable[..., Any]
 ) -> None:
-    train = StudentTraining(SiameseAugment(()), steps=40)
+    train = StudentTraining(SiameseAugment(()), steps=15)
     attack = ModelConfidence(candidates.images, candidates.labels, network, train, models=1)
 
-    def everything(members: ClassBank, seed: int) -> SyntheticDataset:
-        return SyntheticDataset(members.images, members.labels, CLASSES, step_size=0.1)
+    def everything(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
+        return SyntheticDataset(members.images, members.labels, CLASSES, step_size=0.3)
 
-    assert attacked(attack, everything)["seen"]
-    assert not attacked(attack, strangers_like)["seen"]
+    assert attacked(attack, everything, shadows=8)["seen"]
+    assert not attacked(attack, strangers_like, shadows=8)["seen"]
 
 
 def test_refuses_no_models(network: FlatNetwork) -> None:

@@ -24,7 +24,7 @@ def runs(candidates: Candidates, tmp_path: Path) -> Make:
     """``runs(shadows, done)``: shadows that add their seed to ``done`` when they are distilled."""
 
     def make(shadows: int, done: list[int], setting: int = 1, at: int = -1) -> ShadowRuns:
-        def distil(members: ClassBank, seed: int) -> SyntheticDataset:
+        def distil(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
             if len(done) == at:
                 raise KeyboardInterrupt
             done.append(seed)

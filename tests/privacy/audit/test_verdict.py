@@ -9,14 +9,15 @@ import pytest
 
 from monai_distill.privacy.audit.verdict import qualifies, statement, why_void
 
-SEEN, UNSEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": {}}, {"seen": False, "auc": 0.5, "tpr_at_fpr": {}}
+SEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": {}, "deviations": 9.0}
+UNSEEN = {"seen": False, "auc": 0.5, "tpr_at_fpr": {}, "deviations": 0.0}
 
 
 def attack(caught: bool = False, positive: bool = True, negative: bool = False) -> dict[str, Any]:
     return {
         **(SEEN if caught else UNSEEN),
         "caught": caught,
-        "void": not positive,
+        "void": not (positive or caught),
         "positive_control": SEEN if positive else UNSEEN,
         "negative_control": SEEN if negative else UNSEEN,
     }
@@ -68,6 +69,13 @@ def test_no_statement_claims_what_no_attack_can_show(start: str, tier: str | Non
     assert not {"private", "anonymous", "compliant", "safe"} & set(words.lower().replace(",", " ").split())
     assert "does not show that every attack fails" in words
     assert ("qualifies for tier T1" in words) == (start in ("noise", "public") and tier != "T2")
+
+
+def test_an_attack_above_the_gate_keeps_a_run_at_t0() -> None:
+    found = audit(sharp=attack(caught=True) | {"within_gate": False})
+    assert qualifies(found, {"initial_images": "noise"}) is None
+    words = statement(found, {"initial_images": "noise"})
+    assert "stays at tier T0: sharp surely above 0.5% at 0.1% or 3% at 1% false alarms" in words
 
 
 def test_copies_keep_a_run_at_t0() -> None:

@@ -1,0 +1,95 @@
+"""``monai-distill audit`` as a user meets it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from monai.bundle import ConfigParser, ReferenceResolver
+
+from monai_distill.cli import config_dir, config_files
+from tests.configs.command import command, contents, fast_run, read
+
+QUICK = ("--shadows", "3", "--audit#model_steps", "2", "--audit#models", "1", "--audit#at_most", "200")
+SHADOW = ("--iterations", "2", "--validate_every", "2", "--validation_students", "1")
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run folder with an audit, and what the command printed."""
+    folder = tmp_path_factory.mktemp("audited") / "run"
+    assert fast_run(folder, "--validation_students", "1").code == 0
+    before = contents(folder)
+    outcome = command("audit", folder, *QUICK, *SHADOW)
+    assert outcome.code in (0, 3), outcome.err  # three shadows may well be too few
+    after = contents(folder)
+    assert {name: after[name] for name in before} == before
+    assert "all 3 take about" in outcome.err
+    return folder, outcome.out
+
+
+def test_leaves_audit_json_and_a_file_a_shadow(audited: tuple[Path, str]) -> None:
+    folder, printed = audited
+    found = read(folder, "audit.json")
+    assert found["shadows"] == 3
+    assert found["shadow_settings"] == {"iterations": 2, "validate_every": 2, "validation_students": 1}
+    assert found["candidates"]["audited"] == 200
+    assert set(found["attacks"]) == {
+        *("nearest_pixels", "nearest_random_networks", "nearest_embedding"),
+        *("model_confidence", "matching_features", "matching_gradients", "copies"),
+    }
+    assert found["attribute_inference"].startswith("not attacked: the data set has no metadata")
+    assert sorted(file.name for file in (folder / "audit").iterdir()) == [
+        "copies.json",
+        "copies.png",
+        *(f"shadow_000{i}.safetensors" for i in range(3)),
+    ]
+    assert found["statement"] in printed
+    assert printed.count("\n| ") >= 7
+
+
+def test_the_exit_status_says_void(audited: tuple[Path, str]) -> None:
+    folder, _ = audited
+    again = command("audit", folder, *QUICK, *SHADOW)
+    assert again.code == (3 if read(folder, "audit.json")["void"] else 0)
+    assert "shadow took" not in again.err  # nothing is done twice
+
+
+def test_other_settings_over_kept_shadows_and_misspelt_ones_are_refused(
+    audited: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = audited
+    other = command("audit", folder, *QUICK, *SHADOW, "--images_per_class", "2")
+    assert other.code == 1
+    assert "belongs to an audit with another shadow_settings" in other.err
+    shutil.copytree(folder, tmp_path / "run", ignore=shutil.ignore_patterns("audit"))
+    wrong = command("audit", tmp_path / "run", *QUICK, "--iteration", "3")
+    assert wrong.code == 1
+    assert "got ['iteration']" in wrong.err
+    wrong = command("audit", tmp_path / "run", "--audit#modells", "3")
+    assert wrong.code == 1
+    assert "got ['audit#modells']" in wrong.err
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    outcome = command("audit", tmp_path)
+    assert outcome.code == 1
+    assert "Give the folder of a run" in outcome.err
+
+
+def test_the_configuration_refers_to_nothing_that_is_not_there() -> None:
+    parser = ConfigParser()
+    parser.read_config(
+        [str(file) for file in config_files("digits", "convnet", "mtt")] + [str(config_dir() / "audit.yaml")]
+    )
+    parser.parse()
+    items = parser.ref_resolver.items
+    named = {
+        ReferenceResolver.normalize_id(name.removeprefix("@"))
+        for item in items.values()
+        if isinstance(item.get_config(), str)
+        for name in ReferenceResolver.match_refs_pattern(item.get_config())
+    }
+    assert {name for name in named if name not in items} == set()
