@@ -89,8 +89,10 @@ def data_card(
 def _general(manifest: Mapping[str, Any], owner: Owner) -> str:
     source = manifest["source"]
     official = "the published files" if source["official"] else "not the published files, or files of one's own"
+    count = source["training_images_rounded"]
+    many = "the number of training images is not told" if count is None else f"about {count} training images"
     return (
-        f"- Source: {source['name']} ({official}), about {source['training_images_rounded']} training images\n"
+        f"- Source: {source['name']} ({official}), {many}\n"
         f"- Published by: {owner.publisher}\n- Meant for: {owner.recipient}"
     )
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from monai_distill import __version__
 
+from .audit_evidence import findings
 from .owner import Owner
-from .tier import ReleaseTier, bounds, power
+from .tier import ReleaseTier, bounds
 
 __all__ = ["privacy_report", "report_markdown"]
 
@@ -56,6 +57,7 @@ def privacy_report(
     audit: Mapping[str, Any] | None,
     ledger: Mapping[str, Any] | None,
     searched: Mapping[str, int],
+    run_statement: str | None = None,
 ) -> dict[str, Any]:
     """The report as plain JSON values.
 
@@ -67,6 +69,7 @@ def privacy_report(
         owner: who answers for it.
         audit: of the run. At T2 its figures stay inside: computed on real images, they would be a release of their own.
         ledger: of the run, at T2.
+        run_statement: what the run says of its guarantee, at T2.
         searched: how many words the last scan looked for: ``words``, and ``weak`` ones only beside "patient".
     """
     today = datetime.date.today()
@@ -94,7 +97,7 @@ def privacy_report(
             "warnings": manifest["release"]["warnings"],
         },
         "identifiability_assessment": {
-            "guarantee": _guarantee(tier, ledger),
+            "guarantee": _guarantee(tier, ledger, run_statement),
             "adversarial_testing": _tested(tier, audit),
             "singling_out_linkability_inference": _mapped(tier, audit),
             "scan": {
@@ -111,14 +114,6 @@ def privacy_report(
         },
         "hipaa_evidence_not_a_determination": IDENTIFIERS,
     }
-
-
-def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``audit.json`` that may leave: figures, no pairs of images and no positions."""
-    kept = {key: audit.get(key) for key in ("void", "why_void", "shadows", "epsilon_lower_bound", "statement")}
-    figures = ("auc", "tpr_at_fpr", "positive_control", "negative_control", "caught", "n_in", "n_out")
-    attacks = {name: {k: a[k] for k in figures if k in a} for name, a in audit["attacks"].items()}
-    return {**kept, "attacks": attacks}
 
 
 def report_markdown(report: Mapping[str, Any]) -> str:
@@ -154,7 +149,7 @@ def _title(key: str) -> str:
     )
 
 
-def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
+def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None, run_statement: str | None) -> Any:
     if tier.epsilon is None or tier.delta is None or ledger is None:
         return "none"
     limits = {f"at {float(f):.1%} false positives": limit for f, limit in bounds(tier.epsilon, tier.delta).items()}
@@ -165,6 +160,7 @@ def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
         "accountant": ledger.get("accountant"),
         "events": len(ledger["events"]),
         "ledger": "dp_ledger.json",
+        "statement_of_the_run": run_statement,
         "largest_true_positive_rate_of_any_membership_attack": limits,
         "known_gaps": list(GAPS),
     }
@@ -177,7 +173,7 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
         return "an audit was run; its figures are computed on real images and stay with the owner"
     if audit["void"]:
         return f"an audit was run and is void: {audit.get('why_void')}"
-    return {"shadow_sets": audit["shadows"], "attacks": [power(name, a) for name, a in audit["attacks"].items()]}
+    return {"shadow_sets": audit["shadows"], **findings(audit)}
 
 
 def _mapped(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str]:
@@ -189,7 +185,7 @@ def _mapped(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str
         return f"tested by {', '.join(own)}" if own else "not tested"
 
     return {
-        "singling_out": tested("neighbour", "neighbor", "lira", "matching", "member"),
+        "singling_out": tested("pixel", "feature", "neighbour", "lira", "confidence", "gradient", "matching", "member"),
         "linkability": tested("copy", "link"),
         "inference": tested("attribute"),
     }

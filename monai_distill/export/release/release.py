@@ -18,6 +18,7 @@ from tqdm import tqdm
 from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
+from .audit_evidence import released_audit
 from .card import data_card
 from .croissant import croissant
 from .identifying_words import IdentifyingWords
@@ -27,7 +28,7 @@ from .nifti import write_nifti
 from .npz import hard_labels, write_npz
 from .owner import Owner
 from .png import write_png
-from .privacy_report import privacy_report, released_audit, report_markdown
+from .privacy_report import privacy_report, report_markdown
 from .reading import read_release
 from .scan import scan_release
 from .scores import released_scores
@@ -195,6 +196,7 @@ class Release:
             audit=self.audit,
             ledger=self.ledger,
             searched={"words": len(words), "weak": words.weak},
+            run_statement=(self.synthetic.manifest.get("privacy") or {}).get("statement"),
         )
         _save(folder / "privacy_report.json", report)
         write_whole(folder / "privacy_report.md", report_markdown(report).encode())
