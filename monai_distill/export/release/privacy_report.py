@@ -73,7 +73,6 @@ def privacy_report(
         searched: how many words the last scan looked for: ``words``, and ``weak`` ones only beside "patient".
     """
     today = datetime.date.today()
-    source = manifest["source"]
     return {
         "schema_version": SCHEMA,
         "generator": f"monai_distill {__version__}",
@@ -82,29 +81,13 @@ def privacy_report(
         "tier": tier.config(),
         "against_a_higher_tier": list(tier.why),
         "not_claimed": list(NON_CLAIMS),
-        "context_assessment": {
-            "recipient": owner.recipient,
-            "terms": "see LICENSE",
-            "threats": THREATS,
-        },
-        "data_assessment": {
-            "source": source["name"],
-            "principals": "the patients whose images were distilled",
-            "training_images_rounded": source["training_images_rounded"],
-            "synthetic_images": manifest["images"]["count"],
-            "initial_images": manifest.get("initial_images"),
-            "labels": manifest["labels"],
-            "warnings": manifest["release"]["warnings"],
-        },
+        "context_assessment": {"recipient": owner.recipient, "terms": "see LICENSE", "threats": THREATS},
+        "data_assessment": _data(manifest),
         "identifiability_assessment": {
             "guarantee": _guarantee(tier, ledger, run_statement),
             "adversarial_testing": _tested(tier, audit),
-            "singling_out_linkability_inference": _mapped(tier, audit),
-            "scan": {
-                **searched,
-                "for": SEARCHED,
-                "result": "nothing found",
-            },
+            "singling_out_linkability_inference": _mapped(audit),
+            "scan": {**searched, "for": SEARCHED, "result": "nothing found"},
         },
         "mitigation": _mitigation(manifest, tier),
         "governance": {
@@ -149,6 +132,19 @@ def _title(key: str) -> str:
     )
 
 
+def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    source = manifest["source"]
+    return {
+        "source": source["name"],
+        "principals": "the patients whose images were distilled",
+        "training_images_rounded": source["training_images_rounded"],
+        "synthetic_images": manifest["images"]["count"],
+        "initial_images": manifest.get("initial_images"),
+        "labels": manifest["labels"],
+        "warnings": manifest["release"]["warnings"],
+    }
+
+
 def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None, run_statement: str | None) -> Any:
     if tier.epsilon is None or tier.delta is None or ledger is None:
         return "none"
@@ -176,7 +172,7 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
     return {"shadow_sets": audit["shadows"], **findings(audit)}
 
 
-def _mapped(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str]:
+def _mapped(audit: Mapping[str, Any] | None) -> dict[str, str]:
     """The three questions of WP29 Opinion 05/2014 and which test speaks to them."""
     names = [] if audit is None or audit["void"] else list(audit["attacks"])
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from .audit_evidence import findings
+from .checksums import checksums
 from .eight_bit import EightBit
 from .reading import read_release
-from .release import checksums
 from .scan import scan_release
 from .tier import NAMES, bounds, disagreement
 

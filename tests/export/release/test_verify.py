@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monai_distill.export import Verification
-from monai_distill.export.release.release import checksums
+from monai_distill.export.release.checksums import checksums
 
 from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
 
