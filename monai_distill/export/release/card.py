@@ -146,11 +146,21 @@ def _score_part(scores: Mapping[str, Any]) -> str:
     )
     head += "mean ± standard deviation on the held-out test images.\n\n"
     cost = scores["rounding_cost"].get("npz")
-    said = "" if cost is None else f"\n\n8 bits instead of 32 change the accuracy by {-cost['accuracy']:+.3f}."
+    said = (
+        ""
+        if cost is None
+        else f"\n\n8 bits instead of 32 change the accuracy by {-cost['accuracy']:+.3f}. {_spread(scores)}"
+    )
     prior = scores.get("prior")
     said += "" if prior is None else f"\n\nAlways answering the most frequent class: {prior['accuracy']:.3f} accuracy."
     controls = "" if "random" in scores else f"\n\n{scores['controls_left_out']}"
     return head + _table("trained on", " | ".join(NAMES.values()), lines) + said + controls
+
+
+def _spread(scores: Mapping[str, Any]) -> str:
+    """Rounding in the last bit alone sends a student's training another way, so the cost has to be put in its place."""
+    spread = scores["distilled"]["accuracy"]["std"]
+    return "" if spread is None else f"Students of one set differ by {spread:.3f}: less than that means nothing."
 
 
 def _made(manifest: Mapping[str, Any]) -> str:

@@ -119,8 +119,8 @@ def _guaranteed(
     lower = (audit or {}).get("epsilon_lower_bound")
     if (audit or {}).get("claim_refuted") or (lower is not None and lower > epsilon):
         raise ValueError(
-            f"The audit shows that epsilon is at least {lower}, the manifest claims {epsilon}: the mechanism is broken. "
-            "Nothing of this run may be released."
+            f"The audit shows that epsilon is at least {lower}, the manifest claims {epsilon}: the mechanism is broken "
+            "and nothing of this run may be released."
         )
     weaker = "" if unit == "patient" else " (weaker than a patient: nothing is said of patients with several images)"
     statement = (

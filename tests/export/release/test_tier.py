@@ -112,7 +112,7 @@ def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:
         ({**PROMISE, "unit": None}, None, LEDGER, "the unit"),
         ({**PROMISE, "epsilon": -1.0}, None, {**LEDGER, "epsilon": -1.0}, "epsilon > 0"),
         (PROMISE, {**AUDIT, "claim_refuted": True}, LEDGER, "mechanism is broken"),
-        (PROMISE, {**AUDIT, "epsilon_lower_bound": 3.5}, LEDGER, "at least 3.5.*Nothing of this run may be released"),
+        (PROMISE, {**AUDIT, "epsilon_lower_bound": 3.5}, LEDGER, "at least 3.5.*nothing of this run may be released"),
     ],
 )
 def test_a_promise_that_is_not_borne_out_is_refused(said: Any, audit: Any, ledger: Any, says: str) -> None:
