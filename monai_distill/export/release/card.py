@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from monai_distill.export.score_table import NAMES
@@ -14,6 +14,22 @@ from .tier import ReleaseTier
 
 __all__ = ["data_card"]
 
+ABOUT_FILES = {
+    "synthetic.safetensors": "the set: images, labels, step size, as float32",
+    "manifest.json": "classes, preprocessing, augmentation, network, protocol, settings, tier",
+    "labels.csv": "the class of every image, in the order of all formats",
+    "synthetic.npz": "the set in MedMNIST's format, 8 bits a value",
+    "medmnist_info.json": "what the medmnist package wants to know of it",
+    "preview.png": "SYNTHETIC previews, a row a class",
+    "png": "SYNTHETIC previews, one file an image",
+    "nifti": "one NIfTI file an image, float32",
+    "scores.json": "how well networks do that were trained on what the files hold",
+    "privacy_report.md": "what is promised and on what evidence (also as .json)",
+    "audit.json": "the attacks and their figures",
+    "dp_ledger.json": "every access to real images and its noise",
+    "croissant.json": "metadata for catalogues, with checksums",
+    "LICENSE": "the terms under which the set may be used",
+}
 LOADS = """```python
 from monai_distill.data import SyntheticDataset
 
@@ -54,7 +70,7 @@ See `privacy_report.md` for the date of the next review."""
 
 
 def data_card(
-    manifest: Mapping[str, Any], scores: Mapping[str, Any], tier: ReleaseTier, owner: Owner, files: Mapping[str, str]
+    manifest: Mapping[str, Any], scores: Mapping[str, Any], tier: ReleaseTier, owner: Owner, there: Collection[str]
 ) -> str:
     """Markdown under the headings of a Healthsheet (Rostamzadeh et al. 2022).
 
@@ -63,7 +79,7 @@ def data_card(
         scores: of the release.
         tier: what is promised.
         owner: title, publisher, and the notes that become a part.
-        files: every file or folder of the release and what it is.
+        there: names of the files and folders of the release.
     """
     release = manifest["release"]
     parts = [
@@ -73,7 +89,7 @@ def data_card(
         f"## General information\n\n{_general(manifest, owner)}",
         "## Composition",
         _composition(manifest),
-        _table("file", "what it is", files),
+        _table("file", "what it is", {name: what for name, what in ABOUT_FILES.items() if name in there}),
         f"## How to use it\n\n{_use(manifest)}",
         f"## How well it does\n\n{_score_part(scores)}",
         f"## How it was made\n\n{_made(manifest)}",
@@ -89,8 +105,10 @@ def data_card(
 def _general(manifest: Mapping[str, Any], owner: Owner) -> str:
     source = manifest["source"]
     official = "the published files" if source["official"] else "not the published files, or files of one's own"
+    count = source["training_images_rounded"]
+    many = "the number of training images is not told" if count is None else f"about {count} training images"
     return (
-        f"- Source: {source['name']} ({official}), about {source['training_images_rounded']} training images\n"
+        f"- Source: {source['name']} ({official}), {many}\n"
         f"- Published by: {owner.publisher}\n- Meant for: {owner.recipient}"
     )
 
@@ -128,11 +146,21 @@ def _score_part(scores: Mapping[str, Any]) -> str:
     )
     head += "mean ± standard deviation on the held-out test images.\n\n"
     cost = scores["rounding_cost"].get("npz")
-    said = "" if cost is None else f"\n\n8 bits instead of 32 change the accuracy by {-cost['accuracy']:+.3f}."
+    said = (
+        ""
+        if cost is None
+        else f"\n\n8 bits instead of 32 change the accuracy by {-cost['accuracy']:+.3f}. {_spread(scores)}"
+    )
     prior = scores.get("prior")
     said += "" if prior is None else f"\n\nAlways answering the most frequent class: {prior['accuracy']:.3f} accuracy."
     controls = "" if "random" in scores else f"\n\n{scores['controls_left_out']}"
     return head + _table("trained on", " | ".join(NAMES.values()), lines) + said + controls
+
+
+def _spread(scores: Mapping[str, Any]) -> str:
+    """Rounding in the last bit alone sends a student's training another way, so the cost has to be put in its place."""
+    spread = scores["distilled"]["accuracy"]["std"]
+    return "" if spread is None else f"Students of one set differ by {spread:.3f}: less than that means nothing."
 
 
 def _made(manifest: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def released_manifest(
             "citation": source.get("citation", "unknown"),
             "official": bool(source.get("official", False)),
             "split": source.get("split", "unknown"),
-            "training_images_rounded": rounded(sum(counts)),
+            "training_images_rounded": rounded(sum(counts)) if counts else None,
         },
         "privacy": tier.config(),
         "release": {

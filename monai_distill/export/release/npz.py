@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
 from .eight_bit import EightBit
+from .labels import hard_labels
 
 __all__ = ["read_npz", "write_npz"]
 
@@ -80,11 +80,6 @@ def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> S
         preprocessing=preprocessing,
         manifest=manifest,
     )
-
-
-def hard_labels(synthetic: SyntheticDataset) -> Tensor:
-    """Class numbers [n]; of learned labels the most likely class."""
-    return synthetic.targets.detach().argmax(dim=1) if synthetic.soft else synthetic.labels
 
 
 def _zipped(arrays: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
 from .eight_bit import EightBit
-from .npz import hard_labels
+from .labels import hard_labels
 
 __all__ = ["write_png"]
 

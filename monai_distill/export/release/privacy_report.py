@@ -9,8 +9,9 @@ from typing import Any
 
 from monai_distill import __version__
 
+from .audit_evidence import findings
 from .owner import Owner
-from .tier import ReleaseTier, bounds, power
+from .tier import ReleaseTier, bounds
 
 __all__ = ["privacy_report", "report_markdown"]
 
@@ -56,6 +57,7 @@ def privacy_report(
     audit: Mapping[str, Any] | None,
     ledger: Mapping[str, Any] | None,
     searched: Mapping[str, int],
+    run_statement: str | None = None,
 ) -> dict[str, Any]:
     """The report as plain JSON values.
 
@@ -67,10 +69,10 @@ def privacy_report(
         owner: who answers for it.
         audit: of the run. At T2 its figures stay inside: computed on real images, they would be a release of their own.
         ledger: of the run, at T2.
+        run_statement: what the run says of its guarantee, at T2.
         searched: how many words the last scan looked for: ``words``, and ``weak`` ones only beside "patient".
     """
     today = datetime.date.today()
-    source = manifest["source"]
     return {
         "schema_version": SCHEMA,
         "generator": f"monai_distill {__version__}",
@@ -79,29 +81,13 @@ def privacy_report(
         "tier": tier.config(),
         "against_a_higher_tier": list(tier.why),
         "not_claimed": list(NON_CLAIMS),
-        "context_assessment": {
-            "recipient": owner.recipient,
-            "terms": "see LICENSE",
-            "threats": THREATS,
-        },
-        "data_assessment": {
-            "source": source["name"],
-            "principals": "the patients whose images were distilled",
-            "training_images_rounded": source["training_images_rounded"],
-            "synthetic_images": manifest["images"]["count"],
-            "initial_images": manifest.get("initial_images"),
-            "labels": manifest["labels"],
-            "warnings": manifest["release"]["warnings"],
-        },
+        "context_assessment": {"recipient": owner.recipient, "terms": "see LICENSE", "threats": THREATS},
+        "data_assessment": _data(manifest),
         "identifiability_assessment": {
-            "guarantee": _guarantee(tier, ledger),
+            "guarantee": _guarantee(tier, ledger, run_statement),
             "adversarial_testing": _tested(tier, audit),
-            "singling_out_linkability_inference": _mapped(tier, audit),
-            "scan": {
-                **searched,
-                "for": SEARCHED,
-                "result": "nothing found",
-            },
+            "singling_out_linkability_inference": _mapped(audit),
+            "scan": {**searched, "for": SEARCHED, "result": "nothing found"},
         },
         "mitigation": _mitigation(manifest, tier),
         "governance": {
@@ -111,14 +97,6 @@ def privacy_report(
         },
         "hipaa_evidence_not_a_determination": IDENTIFIERS,
     }
-
-
-def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``audit.json`` that may leave: figures, no pairs of images and no positions."""
-    kept = {key: audit.get(key) for key in ("void", "why_void", "shadows", "epsilon_lower_bound", "statement")}
-    figures = ("auc", "tpr_at_fpr", "positive_control", "negative_control", "caught", "n_in", "n_out")
-    attacks = {name: {k: a[k] for k in figures if k in a} for name, a in audit["attacks"].items()}
-    return {**kept, "attacks": attacks}
 
 
 def report_markdown(report: Mapping[str, Any]) -> str:
@@ -154,7 +132,20 @@ def _title(key: str) -> str:
     )
 
 
-def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
+def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    source = manifest["source"]
+    return {
+        "source": source["name"],
+        "principals": "the patients whose images were distilled",
+        "training_images_rounded": source["training_images_rounded"],
+        "synthetic_images": manifest["images"]["count"],
+        "initial_images": manifest.get("initial_images"),
+        "labels": manifest["labels"],
+        "warnings": manifest["release"]["warnings"],
+    }
+
+
+def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None, run_statement: str | None) -> Any:
     if tier.epsilon is None or tier.delta is None or ledger is None:
         return "none"
     limits = {f"at {float(f):.1%} false positives": limit for f, limit in bounds(tier.epsilon, tier.delta).items()}
@@ -165,6 +156,7 @@ def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
         "accountant": ledger.get("accountant"),
         "events": len(ledger["events"]),
         "ledger": "dp_ledger.json",
+        "statement_of_the_run": run_statement,
         "largest_true_positive_rate_of_any_membership_attack": limits,
         "known_gaps": list(GAPS),
     }
@@ -177,10 +169,10 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
         return "an audit was run; its figures are computed on real images and stay with the owner"
     if audit["void"]:
         return f"an audit was run and is void: {audit.get('why_void')}"
-    return {"shadow_sets": audit["shadows"], "attacks": [power(name, a) for name, a in audit["attacks"].items()]}
+    return {"shadow_sets": audit["shadows"], **findings(audit)}
 
 
-def _mapped(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str]:
+def _mapped(audit: Mapping[str, Any] | None) -> dict[str, str]:
     """The three questions of WP29 Opinion 05/2014 and which test speaks to them."""
     names = [] if audit is None or audit["void"] else list(audit["attacks"])
 
@@ -189,7 +181,7 @@ def _mapped(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str
         return f"tested by {', '.join(own)}" if own else "not tested"
 
     return {
-        "singling_out": tested("neighbour", "neighbor", "lira", "matching", "member"),
+        "singling_out": tested("pixel", "feature", "neighbour", "lira", "confidence", "gradient", "matching", "member"),
         "linkability": tested("copy", "link"),
         "inference": tested("attribute"),
     }

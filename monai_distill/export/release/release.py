@@ -3,9 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 import shutil
 import tempfile
@@ -18,16 +15,19 @@ from tqdm import tqdm
 from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
+from .audit_evidence import released_audit
 from .card import data_card
+from .checksums import checksums
 from .croissant import croissant
 from .identifying_words import IdentifyingWords
+from .labels import label_rows, with_hard_labels
 from .licence import licence_text
 from .manifest import released_manifest
 from .nifti import write_nifti
-from .npz import hard_labels, write_npz
+from .npz import write_npz
 from .owner import Owner
 from .png import write_png
-from .privacy_report import privacy_report, released_audit, report_markdown
+from .privacy_report import privacy_report, report_markdown
 from .reading import read_release
 from .scan import scan_release
 from .scores import released_scores
@@ -36,22 +36,6 @@ from .tier import WAY_OUT, ReleaseTier
 __all__ = ["Release"]
 
 FORMATS = ("safetensors", "npz", "png", "nifti")
-ABOUT_FILES = {
-    "synthetic.safetensors": "the set: images, labels, step size, as float32",
-    "manifest.json": "classes, preprocessing, augmentation, network, protocol, settings, tier",
-    "labels.csv": "the class of every image, in the order of all formats",
-    "synthetic.npz": "the set in MedMNIST's format, 8 bits a value",
-    "medmnist_info.json": "what the medmnist package wants to know of it",
-    "preview.png": "SYNTHETIC previews, a row a class",
-    "png": "SYNTHETIC previews, one file an image",
-    "nifti": "one NIfTI file an image, float32",
-    "scores.json": "how well networks do that were trained on what the files hold",
-    "privacy_report.md": "what is promised and on what evidence (also as .json)",
-    "audit.json": "the attacks and their figures",
-    "dp_ledger.json": "every access to real images and its noise",
-    "croissant.json": "metadata for catalogues, with checksums",
-    "LICENSE": "the terms under which the set may be used",
-}
 
 
 class Release:
@@ -110,7 +94,7 @@ class Release:
         self.owner.notes_text()  # an unreadable file is told of now, not after an hour of scoring
         self.tier = ReleaseTier.of(manifest, self.audit, self.ledger)
         if hard_labels and self.synthetic.soft:
-            self.synthetic = _with_hard_labels(self.synthetic)
+            self.synthetic = with_hard_labels(self.synthetic)
         self._require_allowed(no_claim)
         self.manifest = released_manifest(self.synthetic, self.tier, self.owner, self.licence, self.formats, spacing)
 
@@ -163,7 +147,7 @@ class Release:
         )
         plain.save(folder)
         self.manifest = plain.manifest
-        write_whole(folder / "labels.csv", _label_rows(plain))
+        write_whole(folder / "labels.csv", label_rows(plain))
         if "npz" in self.formats:
             write_npz(plain, folder, about)
         if "png" in self.formats:
@@ -195,22 +179,15 @@ class Release:
             audit=self.audit,
             ledger=self.ledger,
             searched={"words": len(words), "weak": words.weak},
+            run_statement=(self.synthetic.manifest.get("privacy") or {}).get("statement"),
         )
         _save(folder / "privacy_report.json", report)
         write_whole(folder / "privacy_report.md", report_markdown(report).encode())
         write_whole(folder / "LICENSE", self.licence.encode())
         there = {path.name for path in folder.iterdir()} | {"croissant.json"}
-        files = {name: what for name, what in ABOUT_FILES.items() if name in there}
-        write_whole(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, files).encode())
+        write_whole(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, there).encode())
         _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))
         write_whole(folder / "SHA256SUMS", checksums(folder).encode())
-
-
-def checksums(folder: Path) -> str:
-    """A line ``sha256  path`` for every file but ``SHA256SUMS`` itself, as ``sha256sum --check`` reads them."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    rows = [f"{hashlib.sha256((folder / f).read_bytes()).hexdigest()}  {f}\n" for f in files if f != "SHA256SUMS"]
-    return "".join(rows)
 
 
 def _require_nothing_found(folder: Path, words: IdentifyingWords) -> None:
@@ -235,23 +212,3 @@ def _json(file: Path) -> dict[str, Any] | None:
 
 def _save(file: Path, content: Any) -> None:
     write_whole(file, json.dumps(content, indent=2).encode())
-
-
-def _label_rows(synthetic: SyntheticDataset) -> bytes:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["number", "label", "class_name"])
-    for number, label in enumerate(hard_labels(synthetic).tolist(), start=1):
-        writer.writerow([number, label, synthetic.class_names[label]])
-    return buffer.getvalue().encode()
-
-
-def _with_hard_labels(synthetic: SyntheticDataset) -> SyntheticDataset:
-    return SyntheticDataset(
-        synthetic.images,
-        hard_labels(synthetic),
-        synthetic.class_names,
-        step_size=float(synthetic.step_size.detach()),
-        preprocessing=synthetic.preprocessing,
-        manifest=synthetic.manifest,
-    )

@@ -28,19 +28,25 @@ class SyntheticOnly(Filter):  # type: ignore[misc]  # MONAI ships no types
 
     Args:
         folder: of a release; verified once, here.
+        no_claim: let a set of tier T0 leave, of which nothing is promised.
 
     Raises:
-        ValueError: when the folder does not verify.
+        ValueError: when the folder does not verify, or is of tier T0.
 
     Example:
         >>> outgoing = SyntheticOnly("release")  # doctest: +SKIP
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, no_claim: bool = False) -> None:
         found = Verification.of(folder)
         if found.problems:
             raise ValueError(f"{folder} does not verify: {'; '.join(found.problems[:5])}. Export it anew.")
-        self.released = {name: value.clone() for name, value in SyntheticDataset.load(folder).state_dict().items()}
+        synthetic = SyntheticDataset.load(folder)
+        if synthetic.manifest["privacy"]["tier"] == "T0" and not no_claim:
+            raise ValueError(
+                f"{folder} is of tier T0: nothing is promised. Pass no_claim=True to send it all the same."
+            )
+        self.released = {name: value.clone() for name, value in synthetic.state_dict().items()}
 
     def __call__(self, data: ExchangeObject, extra: dict[str, Any] | None = None) -> ExchangeObject:
         """A new object with the released tensors as its weights, and nothing else.

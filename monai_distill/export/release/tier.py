@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .audit_evidence import SAFE_STARTS, against_audited, findings
+
 __all__ = ["ReleaseTier"]
 
 NAMES = {"T0": "no claim", "T1": "audited", "T2": "differentially private"}
-# an attack has succeeded when even the lower end of its interval is above: false-positive rate -> true-positive rate
-SUCCESS = {0.001: 0.005, 0.01: 0.03}
+SLACK = 1e-6  # of an accountant's rounding
 NOTHING = (
     "No claim is made. The set is derived from the training images, and traces of them may be visible or recoverable. "
     "For use inside the institution that holds those images."
@@ -24,9 +25,10 @@ WAY_OUT = "Pass --no_claim to export it at tier T0: a folder that says that noth
 class ReleaseTier:
     """The tier of a release and the one sentence that it promises; made by :meth:`of`.
 
-    T0 claims nothing. T1: noise or public initial images, and an audit that is not void and in which no attack
-    succeeded (an attack succeeds when the lower end of its 95% interval is above a true-positive rate of 3% at 1% false
-    positives, or of 0.5% at 0.1%). T2: a ledger whose epsilon, delta and unit are those of the manifest.
+    T0 claims nothing. T1: noise or public initial images, and an audit of this set that is not void and in which no
+    attack succeeded (the lower end of its 95% interval above a true-positive rate of 3% at 1% false positives, or 0.5%
+    at 0.1%). T2: noise or public initial images, and a ledger of the delta and unit of the manifest that spent no more
+    than its epsilon.
 
     Args:
         name: ``"T0"``, ``"T1"`` or ``"T2"``.
@@ -68,16 +70,15 @@ class ReleaseTier:
             ValueError: when the manifest speaks of T2 and the ledger does not bear it out, or the audit refutes it.
         """
         if (manifest.get("privacy") or {}).get("tier") == "T2":
-            return _guaranteed(manifest["privacy"], audit, ledger)
-        why = _against_audited(manifest, audit)
+            return _guaranteed(manifest, audit, ledger)
+        why = against_audited(manifest, audit)
         if why or audit is None:
             return cls("T0", NOTHING, tuple(why))
-        attacks = ", ".join(power(name, attack) for name, attack in audit["attacks"].items())
+        outcome = ". ".join(f"An attack that {kind}: {', '.join(found)}" for kind, found in findings(audit).items())
         said = (
-            f"These attacks were run against {audit['shadows']} shadow sets and found no member at this power: "
-            f"{attacks}. No guarantee: that they failed does not show that no attack succeeds."
+            f"Attacked with {audit['shadows']} shadow sets. {outcome}. No guarantee: that attacks failed does not show "
         )
-        return cls("T1", said, ("no differential privacy",))
+        return cls("T1", f"{said}that no attack succeeds.", ("no differential privacy",))
 
     def config(self) -> dict[str, Any]:
         """As ``manifest.json`` keeps it under ``privacy``."""
@@ -90,15 +91,6 @@ class ReleaseTier:
         }
 
 
-def power(name: str, attack: Mapping[str, Any]) -> str:
-    """An attack in words: its AUC and its true-positive rates with their intervals."""
-    rates = [
-        f"TPR {rate['value']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}] at {float(fpr):.1%} FPR"
-        for fpr, rate in attack.get("tpr_at_fpr", {}).items()
-    ]
-    return f"{name} (AUC {attack['auc']:.3f}{''.join(f'; {rate}' for rate in rates)})"
-
-
 def bounds(epsilon: float, delta: float) -> dict[str, float]:
     """The largest true-positive rate of any membership attack at two false-positive rates."""
     limits = {}
@@ -108,52 +100,48 @@ def bounds(epsilon: float, delta: float) -> dict[str, float]:
     return limits
 
 
-def _against_audited(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None) -> list[str]:
-    why = []
-    start = manifest.get("initial_images", "unknown")
-    if start not in ("noise", "public"):
-        why.append(f"initial images: {start}, whose traces stay visible (noise or public images are needed)")
-    if audit is None:
-        why.append("no audit.json: run `monai-distill audit RUN`")
-    elif audit["void"]:
-        why.append(f"the audit is void: {audit.get('why_void')}")
-    elif not audit["attacks"]:
-        why.append("the audit ran no attack")
-    else:
-        why += [
-            f"the attack {power(name, attack)} succeeded"
-            for name, attack in audit["attacks"].items()
-            if any(rate["low"] > SUCCESS.get(float(f), 1.0) for f, rate in attack.get("tpr_at_fpr", {}).items())
-        ]
-    return why
-
-
 def _guaranteed(
-    said: Mapping[str, Any], audit: Mapping[str, Any] | None, ledger: Mapping[str, Any] | None
+    manifest: Mapping[str, Any], audit: Mapping[str, Any] | None, ledger: Mapping[str, Any] | None
 ) -> ReleaseTier:
-    if not ledger or not ledger.get("events"):
+    said, start = manifest["privacy"], manifest.get("initial_images")
+    if not ledger or not ledger.get("events") or not ledger.get("accountant"):
         raise ValueError(
-            "The manifest speaks of T2, but there is no ledger.json with events. Run the distillation anew."
+            "The manifest speaks of T2, but no ledger.json with events and accountant is there. Distil anew."
         )
-    for key in ("epsilon", "delta", "unit"):
-        if said.get(key) is None or said[key] != ledger.get(key):
-            raise ValueError(
-                f"Expected the {key} of the manifest in ledger.json, got {said.get(key)} and {ledger.get(key)}. "
-                "The two are of different runs: run the distillation anew."
-            )
-    epsilon, delta, unit = float(said["epsilon"]), float(said["delta"]), str(said["unit"])
-    if not (0 < epsilon < math.inf and 0 < delta < 1) or unit not in ("patient", "image"):
-        raise ValueError(f"Expected epsilon > 0, 0 < delta < 1 and a unit, got {epsilon}, {delta} and {unit!r}.")
-    lower = (audit or {}).get("epsilon_lower_bound")
-    if lower is not None and lower > epsilon:
+    if start not in SAFE_STARTS:
         raise ValueError(
-            f"The audit shows that epsilon is at least {lower}, the ledger claims {epsilon}: the mechanism is broken. "
-            "Nothing of this run may be released."
+            f"The manifest speaks of T2, but its initial images are {start}. Distil from noise or public ones."
+        )
+    wrong = disagreement(said, ledger)
+    if wrong:
+        raise ValueError(f"{wrong} The two are of different runs: run the distillation anew.")
+    epsilon, delta, unit = float(said["epsilon"]), float(said["delta"]), str(said["unit"])
+    lower = (audit or {}).get("epsilon_lower_bound")
+    if (audit or {}).get("claim_refuted") or (lower is not None and lower > epsilon):
+        raise ValueError(
+            f"The audit shows that epsilon is at least {lower}, the manifest claims {epsilon}: the mechanism is broken "
+            "and nothing of this run may be released."
         )
     weaker = "" if unit == "patient" else " (weaker than a patient: nothing is said of patients with several images)"
     statement = (
         f"Differentially private with epsilon {epsilon:g}, delta {delta:g}; unit: one {unit}{weaker}; accountant: "
-        f"{ledger.get('accountant')}. The guarantee covers this unit and mechanism under the assumptions listed, and "
-        "is no legal determination."
+        f"{ledger['accountant']}. The guarantee covers this unit and mechanism under the assumptions listed, and is no "
+        "legal determination."
     )
     return ReleaseTier("T2", statement, (), unit, epsilon, delta)
+
+
+def disagreement(said: Mapping[str, Any], ledger: Mapping[str, Any]) -> str:
+    """How a promise and its ledger disagree; empty when they do not. A ledger may have spent less than is promised.
+
+    Args:
+        said: ``epsilon``, ``delta`` and ``unit`` as promised.
+        ledger: with what was spent.
+    """
+    for key in ("delta", "unit", "epsilon"):
+        promised, spent = said.get(key), ledger.get(key)
+        if promised is None or spent is None or (spent > promised + SLACK if key == "epsilon" else spent != promised):
+            return f"Expected the {key} of the manifest in ledger.json, got {promised} and {spent}."
+    if not (0 < said["epsilon"] < math.inf and 0 < said["delta"] < 1 and said["unit"] in ("patient", "image")):
+        return f"Expected epsilon > 0, 0 < delta < 1 and a unit, got {[said[k] for k in ('epsilon', 'delta', 'unit')]}."
+    return ""

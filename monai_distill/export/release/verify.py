@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from .audit_evidence import findings
+from .checksums import checksums
 from .eight_bit import EightBit
 from .reading import read_release
-from .release import checksums
 from .scan import scan_release
-from .tier import NAMES, bounds, power
+from .tier import NAMES, bounds, disagreement
 
 __all__ = ["Verification"]
 
@@ -124,9 +125,9 @@ def _tier_problems(folder: Path) -> Iterator[str]:
         yield f"the tier {said['tier']!r} is not known."
     if said["tier"] == "T2":
         ledger = _read(folder, "dp_ledger") if (folder / "dp_ledger.json").is_file() else {}
-        wrong = [key for key in ("epsilon", "delta", "unit") if said[key] is None or said[key] != ledger.get(key)]
-        if wrong or not ledger.get("events"):
-            yield f"dp_ledger.json does not bear out the promise: {', '.join(wrong) or 'it has no events'}."
+        wrong = disagreement(said, ledger) if ledger.get("events") else "It is missing or has no events."
+        if wrong:
+            yield f"dp_ledger.json does not bear out the promise. {wrong}"
     if said["tier"] == "T1":
         audit = _read(folder, "audit") if (folder / "audit.json").is_file() else {"void": True}
         if audit["void"] or not audit["attacks"]:
@@ -141,7 +142,8 @@ def _promises(folder: Path) -> tuple[list[str], list[str]]:
         for fpr, limit in bounds(tier["epsilon"], tier["delta"]).items():
             promised.append(f"no attack finds more than {limit:.2%} of members at {float(fpr):.1%} false positives")
     if tier["tier"] == "T1":
-        promised += [f"failed: {power(name, attack)}" for name, attack in _read(folder, "audit")["attacks"].items()]
+        for kind, attacks in findings(_read(folder, "audit")).items():
+            promised += [f"an attack {kind}: {attack}" for attack in attacks]
     scores = _read(folder, "scores")
     for name, row in scores["formats"].items():
         mean, students = row["accuracy"]["mean"], scores["students"]

@@ -34,7 +34,7 @@ ATTACK = {
     "tpr_at_fpr": {"0.01": {"value": 0.012, "low": 0.004, "high": 0.021}},
     "positive_control": {"auc": 0.9},
     "negative_control": {"auc": 0.5},
-    "caught": True,
+    "caught": False,
 }
 AUDIT = {
     "void": False,
@@ -43,6 +43,7 @@ AUDIT = {
     "attacks": {"nearest_neighbour": ATTACK},
     "epsilon_lower_bound": 0.5,
     "statement": "no leakage detected by these attacks at this power",
+    "candidates": {"images": 4711},
     "pairs": ["kept inside"],
 }
 PROMISE = {"tier": "T2", "unit": "patient", "epsilon": 3.0, "delta": 1e-5, "statement": "as the ledger says"}

@@ -27,7 +27,7 @@ def test_the_set_goes_on_and_everything_else_stays(released: Path) -> None:
         statistics={"num_executed_iterations": 7},
     )
     offered["patients"] = ["Jane Doe"]
-    passed = SyntheticOnly(released)
+    passed = SyntheticOnly(released, no_claim=True)
     sent = passed(offered, {"filename": "DOE_JANE.png"})
     assert isinstance(passed, Filter)
     assert sent is not offered
@@ -42,24 +42,29 @@ def test_the_set_goes_on_and_everything_else_stays(released: Path) -> None:
 
 def test_arrays_are_taken_too(released: Path) -> None:
     weights = {name: value.numpy() for name, value in SyntheticDataset.load(released).state_dict().items()}
-    assert SyntheticOnly(released)(ExchangeObject(weights=weights)).is_valid_weights()
+    assert SyntheticOnly(released, no_claim=True)(ExchangeObject(weights=weights)).is_valid_weights()
 
 
 def test_another_tensor_of_the_same_name_is_blocked(released: Path) -> None:
     state = SyntheticDataset.load(released).state_dict()
     with pytest.raises(RuntimeError, match="released images among the weights, got others: blocked"):
-        SyntheticOnly(released)(ExchangeObject(weights={**state, "images": state["images"] + 1e-6}))
+        SyntheticOnly(released, no_claim=True)(ExchangeObject(weights={**state, "images": state["images"] + 1e-6}))
     with pytest.raises(RuntimeError, match="got others"):
-        SyntheticOnly(released)(ExchangeObject(weights={**state, "images": state["images"][:1]}))
+        SyntheticOnly(released, no_claim=True)(ExchangeObject(weights={**state, "images": state["images"][:1]}))
 
 
 @pytest.mark.parametrize("weights", [None, {}, {"conv.weight": torch.ones(1)}])
 def test_model_weights_alone_are_blocked(weights: dict[str, torch.Tensor] | None, released: Path) -> None:
     with pytest.raises(RuntimeError, match="got none: blocked"):
-        SyntheticOnly(released)(ExchangeObject(weights=weights))
+        SyntheticOnly(released, no_claim=True)(ExchangeObject(weights=weights))
 
 
 def test_a_folder_that_does_not_verify_is_refused(released: Path) -> None:
     (released / "LICENSE").write_text("do as you like")
     with pytest.raises(ValueError, match="does not verify: LICENSE: differs"):
+        SyntheticOnly(released, no_claim=True)
+
+
+def test_a_set_without_a_claim_needs_the_flag(released: Path) -> None:
+    with pytest.raises(ValueError, match="tier T0: nothing is promised"):
         SyntheticOnly(released)

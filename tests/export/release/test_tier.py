@@ -13,6 +13,7 @@ from monai_distill.export.release.tier import bounds
 from .conftest import ATTACK, AUDIT, LEDGER, PROMISE
 
 NOISE = {"initial_images": "noise"}
+CLAIM = {**NOISE, "privacy": PROMISE}
 
 
 def attacked(low: float, fpr: str = "0.01") -> dict[str, Any]:
@@ -36,7 +37,11 @@ def test_noise_or_public_images_and_an_audit_make_t1_with_its_power(start: str) 
     tier = ReleaseTier.of({"initial_images": start}, AUDIT, None)
     assert (tier.name, tier.epsilon) == ("T1", None)
     assert "16 shadow sets" in tier.statement
-    assert "nearest_neighbour (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR)" in tier.statement
+    assert "An attack that found no member: nearest_neighbour" in tier.statement
+    assert (
+        "nearest_neighbour (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR; on the control AUC 0.900)"
+        in tier.statement
+    )
     assert "No guarantee" in tier.statement
 
 
@@ -48,6 +53,12 @@ def test_noise_or_public_images_and_an_audit_make_t1_with_its_power(start: str) 
         ({**AUDIT, "attacks": {}}, "no attack"),
         (attacked(0.031), "lira .* succeeded"),
         (attacked(0.0051, "0.001"), "lira .* succeeded"),
+        ({**AUDIT, "attacks": {"lira": {**ATTACK, "within_gate": False}}}, "lira .* succeeded"),
+        ({**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}}}, "no attack of the audit has a say"),
+        ({**AUDIT, "attacks": {"lira": ATTACK, "copies": {**ATTACK, "caught": True}}}, "resemble training images"),
+        ({**AUDIT, "released_set": {"seen": True}}, "resemble training images"),
+        ({**AUDIT, "qualifies_for": None}, "resemble training images"),
+        ({**AUDIT, "set_sha256": "another"}, "of another set"),
     ],
 )
 def test_without_an_audit_that_found_nothing_there_is_no_t1(audit: Any, why: str) -> None:
@@ -61,15 +72,33 @@ def test_an_attack_whose_interval_reaches_down_to_chance_has_not_succeeded() -> 
     assert ReleaseTier.of(NOISE, attacked(0.03), None).name == "T1"
 
 
+def test_an_attack_that_showed_something_is_not_said_to_have_failed() -> None:
+    attacks = {"pixels": ATTACK, "lira": {**ATTACK, "caught": True}, "gradient": {**ATTACK, "auc": None, "void": True}}
+    said = ReleaseTier.of({**NOISE, "sha256": "ab"}, {**AUDIT, "set_sha256": "ab", "attacks": attacks}, None).statement
+    failed, showed, blind = said.split("An attack that ")[1:]
+    assert failed.startswith("found no member: pixels (")
+    assert showed.startswith("told members from others, below the rates that count as success: lira (")
+    assert blind.startswith("missed the members of its control, so that it has no say: gradient (")
+
+
+def test_a_ledger_may_have_spent_less_than_is_promised() -> None:
+    assert ReleaseTier.of(CLAIM, None, {**LEDGER, "epsilon": 2.9}).epsilon == 3.0
+
+
+def test_a_guarantee_is_refused_for_images_that_start_from_real_ones() -> None:
+    with pytest.raises(ValueError, match="initial images are real"):
+        ReleaseTier.of({**CLAIM, "initial_images": "real"}, None, LEDGER)
+
+
 def test_a_ledger_of_the_same_figures_makes_t2() -> None:
-    tier = ReleaseTier.of({"privacy": PROMISE}, None, LEDGER)
+    tier = ReleaseTier.of(CLAIM, None, LEDGER)
     assert (tier.name, tier.epsilon, tier.delta, tier.unit) == ("T2", 3.0, 1e-5, "patient")
     assert "epsilon 3, delta 1e-05; unit: one patient; accountant: PLD" in tier.statement
 
 
 def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:
     said, ledger = {**PROMISE, "unit": "image"}, {**LEDGER, "unit": "image"}
-    assert "weaker than a patient" in ReleaseTier.of({"privacy": said}, None, ledger).statement
+    assert "weaker than a patient" in ReleaseTier.of({**NOISE, "privacy": said}, None, ledger).statement
 
 
 @pytest.mark.parametrize(
@@ -77,16 +106,18 @@ def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:
     [
         (PROMISE, None, None, "no ledger.json"),
         (PROMISE, None, {**LEDGER, "events": []}, "no ledger.json with events"),
-        (PROMISE, None, {**LEDGER, "epsilon": 8.0}, "the epsilon .* got 3.0 and 8.0"),
+        (PROMISE, None, {**LEDGER, "accountant": None}, "events and accountant"),
+        (PROMISE, None, {**LEDGER, "epsilon": 3.1}, "the epsilon .* got 3.0 and 3.1"),
         (PROMISE, None, {**LEDGER, "delta": 1e-3}, "the delta"),
         ({**PROMISE, "unit": None}, None, LEDGER, "the unit"),
         ({**PROMISE, "epsilon": -1.0}, None, {**LEDGER, "epsilon": -1.0}, "epsilon > 0"),
-        (PROMISE, {**AUDIT, "epsilon_lower_bound": 3.5}, LEDGER, "at least 3.5.*Nothing of this run may be released"),
+        (PROMISE, {**AUDIT, "claim_refuted": True}, LEDGER, "mechanism is broken"),
+        (PROMISE, {**AUDIT, "epsilon_lower_bound": 3.5}, LEDGER, "at least 3.5.*nothing of this run may be released"),
     ],
 )
 def test_a_promise_that_is_not_borne_out_is_refused(said: Any, audit: Any, ledger: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        ReleaseTier.of({"privacy": said}, audit, ledger)
+        ReleaseTier.of({**NOISE, "privacy": said}, audit, ledger)
 
 
 @pytest.mark.parametrize(("epsilon", "per_mille", "per_cent"), [(1, 0.0027, 0.027), (3, 0.020, 0.20), (5, 0.15, 0.99)])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monai_distill.export import Verification
-from monai_distill.export.release.release import checksums
+from monai_distill.export.release.checksums import checksums
 
 from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
 
@@ -75,13 +75,9 @@ def test_new_checksums_do_not_hide_what_was_planted(released: Path) -> None:
     assert found.identity != before  # what the recipient compares with the sender's
 
 
-def test_formats_that_hold_different_images_are_seen(make_run: MakeRun, write: Write, released: Path) -> None:
-    other = write("grey")
-    # another set: the images of the second are shifted by far more than rounding
-    run = make_run("grey")
-    data = (run / "manifest.json").read_text()
-    assert data
-    (released / "nifti" / "synthetic_0001.nii.gz").write_bytes((other / "nifti" / "synthetic_0002.nii.gz").read_bytes())
+def test_formats_that_hold_different_images_are_seen(released: Path) -> None:
+    first, second = (released / "nifti" / f"synthetic_000{n}.nii.gz" for n in (1, 2))
+    first.write_bytes(second.read_bytes())
     resign(released)
     assert any("nifti: its images differ" in problem for problem in Verification.of(released).problems)
 
@@ -89,9 +85,11 @@ def test_formats_that_hold_different_images_are_seen(make_run: MakeRun, write: W
 def test_a_promise_without_its_evidence_is_seen(make_run: MakeRun, write: Write) -> None:
     run = make_run(initial_images="noise", privacy=PROMISE, files={"ledger.json": LEDGER})
     folder = write(run=run)
-    changed(folder / "dp_ledger.json", epsilon=1.0)
+    changed(folder / "dp_ledger.json", epsilon=3.5)
     resign(folder)
-    assert any("does not bear out the promise: epsilon" in problem for problem in Verification.of(folder).problems)
+    assert any(
+        "does not bear out the promise. Expected the epsilon" in problem for problem in Verification.of(folder).problems
+    )
     (folder / "dp_ledger.json").unlink()
     resign(folder)
     assert any("does not bear out the promise" in problem for problem in Verification.of(folder).problems)

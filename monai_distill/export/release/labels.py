@@ -1,0 +1,40 @@
+"""The classes of the released images, as numbers and as a table."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import io
+
+from torch import Tensor
+
+from monai_distill.data import SyntheticDataset
+
+__all__ = ["hard_labels", "label_rows", "with_hard_labels"]
+
+
+def hard_labels(synthetic: SyntheticDataset) -> Tensor:
+    """Class numbers [n]; of learned labels the most likely class."""
+    return synthetic.targets.detach().argmax(dim=1) if synthetic.soft else synthetic.labels
+
+
+def label_rows(synthetic: SyntheticDataset) -> bytes:
+    """``labels.csv``: number, label and class name of every image, in the order of all formats."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["number", "label", "class_name"])
+    for number, label in enumerate(hard_labels(synthetic).tolist(), start=1):
+        writer.writerow([number, label, synthetic.class_names[label]])
+    return buffer.getvalue().encode()
+
+
+def with_hard_labels(synthetic: SyntheticDataset) -> SyntheticDataset:
+    """The set with class numbers in the place of learned labels."""
+    return SyntheticDataset(
+        synthetic.images,
+        hard_labels(synthetic),
+        synthetic.class_names,
+        step_size=float(synthetic.step_size.detach()),
+        preprocessing=synthetic.preprocessing,
+        manifest=synthetic.manifest,
+    )
