@@ -84,7 +84,7 @@ class ImageClassifier(nn.Module, abc.ABC):
         Raises:
             ValueError: with the expected and the given shape.
         """
-        if torch.jit.is_scripting():
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return
         expected = (self.in_channels, *self.image_size)
         if tuple(x.shape[1:]) != expected:
