@@ -146,10 +146,19 @@ def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_
         "classes": ", ".join(class_names),
         "channels": str(shape[0]),
         "package_version": __version__,
+        "measured": _measured(words.get("metadata", {}).get("eval_metrics", {})),
         "data_words": " --dataset_dir DATA" if needs_data else "",
         "command": words.get("command") or f"monai-distill bundle {shlex.quote(name)} --images_per_class N --to FOLDER",
     }
     return {**fixed, **{key: _filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
+
+
+def _measured(scores: Mapping[str, float]) -> str:
+    """The scores of a filled bundle as a section of its README."""
+    if not scores:
+        return ""
+    rows = [f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores.items()]
+    return "\n".join(["", "## Measured", "", "| on what is shipped here | |", "|---|---|", *rows, ""])
 
 
 def _filled(content: Any, about: Mapping[str, str]) -> Any:

@@ -36,7 +36,7 @@ QUICK: dict[str, Any] = {
     "full_steps": 2,
     "full_students": 1,
 }
-TRAJECTORY = {"experts": 2, "max_start_epoch": 1, "expert_epochs": 1, "student_steps": 2}
+TRAJECTORY = {"experts": 2, "expert_batch_size": 512, "max_start_epoch": 1, "expert_epochs": 1, "student_steps": 2}
 SMALL = {"width": 4, "depth": 2, "device": "cpu"}  # these also hold for inference
 
 

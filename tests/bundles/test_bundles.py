@@ -201,6 +201,7 @@ def test_a_bundle_without_a_required_part_does_not_pass(copied: Any) -> None:
         made.check_properties()
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_to_the_same_set(copied: Any, settings: Any) -> None:
     root, (for_train, _) = copied(DIGITS), settings(DIGITS)
     run(workflow(root, "train", kind="train", **for_train, output_dir=str(root / "whole")))

@@ -1,0 +1,59 @@
+"""``python -m monai.bundle`` on a bundle that was copied to another folder, from another working directory."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import QUICK, TRAJECTORY
+
+DIGITS = "digits_dataset_distillation"
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+def bundle_command(program: list[str], root: Path, configs: str, cwd: Path, **settings: Any) -> str:
+    """What the command prints; the package is found as an installed one would be."""
+    words = [*program, "-m", "monai.bundle", "run", "--config_file", configs, "--bundle_root", str(root)]
+    words += [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}
+    done = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_it_runs_from_anywhere(copied: Any, tmp_path: Path) -> None:
+    root, elsewhere = copied(DIGITS), tmp_path / "working directory"
+    elsewhere.mkdir()
+    said = bundle_command([sys.executable], root, f"{root}/configs/inference.json", elsewhere, device="cpu")
+    assert (root / "eval" / "predictions.csv").is_file()
+    assert list(elsewhere.iterdir()) == []
+    assert "SupervisedEvaluator - INFO" in said  # logging.conf holds
+
+
+@pytest.mark.slow
+def test_the_whole_line_of_commands_runs_from_anywhere(copied: Any, tmp_path: Path) -> None:
+    root, elsewhere = copied(DIGITS), tmp_path / "working directory"
+    elsewhere.mkdir()
+    program, configs = [sys.executable], root / "configs"
+    both = f"['{configs}/train.json','{configs}/evaluate.json']"
+    bundle_command(program, root, f"{configs}/train.json", elsewhere, **QUICK, **TRAJECTORY)
+    said = bundle_command(program, root, both, elsewhere, **QUICK, **TRAJECTORY)
+    assert "| distilled" in said
+    bundle_command(program, root, f"{configs}/export.json", elsewhere)
+    assert (root / "release" / "model.ts").is_file()
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_it_trains_under_torchrun(copied: Any, tmp_path: Path) -> None:
+    root = copied(DIGITS)
+    configs = f"['{root}/configs/train.json','{root}/configs/multi_gpu_train.json']"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1"]
+    bundle_command(torchrun, root, configs, tmp_path, **QUICK, **TRAJECTORY)
+    assert (root / "train" / "synthetic.safetensors").is_file()

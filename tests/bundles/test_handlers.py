@@ -1,0 +1,58 @@
+"""MONAI's own handlers on the engines of a bundle, attached by its configuration and nothing else."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from .conftest import run, workflow
+
+DIGITS = "digits_dataset_distillation"
+LOSS = "$lambda output: output['loss']"
+
+
+def test_monai_s_handlers_attach_unchanged(copied: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    root, (for_train, _) = copied(DIGITS), settings(DIGITS)
+    made = workflow(root, "train", kind="train", **for_train)
+    handlers = made.parser["train#handlers"]
+    handlers += [
+        {"_target_": "StatsHandler", "name": "distilling", "tag_name": "loss", "output_transform": LOSS},
+        {"_target_": "CheckpointSaver", "save_dir": str(root / "kept"), "save_dict": {"synthetic": "@synthetic"}}
+        | {"save_final": True},
+    ]
+    caplog.set_level(logging.INFO, logger="distilling")
+    run(made)
+    assert any("loss" in record.getMessage() for record in caplog.records if record.name == "distilling")
+    (kept,) = (root / "kept").iterdir()
+    saved = torch.load(kept, weights_only=True)
+    assert "images" in saved.get("synthetic", saved)
+    assert list((root / "train" / "tensorboard").iterdir())  # TensorBoardStatsHandler and ValidationHandler are its own
+    assert made.evaluator.state.metrics["accuracy"] > 0
+
+
+def test_mlflow_follows_a_training(copied: Any, settings: Any, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    pytest.importorskip("sqlalchemy", reason="mlflow's database needs sqlalchemy")
+    root, (for_train, _) = copied(DIGITS), settings(DIGITS)
+    tracked = f"sqlite:///{tmp_path}/mlruns.db"
+    made = workflow(root, "train", kind="train", **for_train)
+    made.parser["train#handlers"].append(
+        {
+            "_target_": "MLFlowHandler",
+            "tracking_uri": tracked,
+            "experiment_name": "digits",
+            "output_transform": LOSS,
+            "tag_name": "loss",
+            "close_on_complete": True,
+        }
+    )
+    run(made)
+    client = mlflow.MlflowClient(tracked)
+    (experiment,) = [found for found in client.search_experiments() if found.name == "digits"]
+    (followed,) = client.search_runs([experiment.experiment_id])
+    assert len(client.get_metric_history(followed.info.run_id, "loss")) == 4
