@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .characteristic_matching import CharacteristicMatching
 from .curriculum import Curriculum
 from .difficulty import error_length, gradient_length, image_difficulty
 from .distiller import Distiller
@@ -21,6 +22,7 @@ from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
 __all__ = [
+    "CharacteristicMatching",
     "Curriculum",
     "Distiller",
     "DistributionMatching",

@@ -28,7 +28,8 @@ def error_length(network: FlatNetwork, parameters: Tensor, images: Tensor, label
         Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
     """
     probabilities = network.predict(parameters, images).softmax(dim=1)
-    return (probabilities - F.one_hot(labels, probabilities.shape[1])).norm(dim=1)
+    lengths: Tensor = (probabilities - F.one_hot(labels, probabilities.shape[1])).norm(dim=1)
+    return lengths
 
 
 def gradient_length(network: FlatNetwork, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
