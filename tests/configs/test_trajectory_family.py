@@ -195,7 +195,8 @@ def test_a_teacher_s_labels_are_released_as_it_sees_the_released_images(tmp_path
     outcome = fast_run(tmp_path / "run", *words)
     assert outcome.code == 0, outcome.err
     released = SyntheticDataset.load(tmp_path / "run")
-    parser = parsed("tesla", tmp_path / "run", width=4, depth=1, experts=2, max_start_epoch=1, expert_epochs=1)
+    parser = ConfigParser()
+    parser.read_config(str(tmp_path / "run" / "config.json"))
     network, store = (parser.get_parsed_content(name) for name in ("network", "store"))
     expected = expert_labels(network, store, released.images.detach(), released.labels)
     torch.testing.assert_close(released.label_logits.detach(), expected, rtol=1e-4, atol=1e-5)
