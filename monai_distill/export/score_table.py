@@ -14,7 +14,14 @@ NAMES = {
     "macro_f1": "macro F1",
     "auroc": "macro AUROC",
 }
-ROWS = {"distilled": "distilled", "random": "random real, same size", "full": "all training images"}
+ROWS = {
+    "distilled": "distilled",
+    "random": "random real, same size",
+    "herding": "herding, same size",
+    "k_center": "k-center, same size",
+    "soft_label_random": "random with soft labels",
+    "full": "all training images",
+}
 
 
 def score_table(scores: Mapping[str, Any]) -> str:
@@ -26,7 +33,8 @@ def score_table(scores: Mapping[str, Any]) -> str:
         | distilled           | 0.500 ± 0.100 | 0.500 ± 0.100     | 0.500 ± 0.100 | 0.500 ± 0.100 |
     """
     lines = [["trained on", *NAMES.values()]]
-    lines += [[title, *(_cell(scores[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in scores]
+    rows = {**scores, **scores.get("controls", {})}
+    lines += [[title, *(_cell(rows[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in rows]
     lines.append(["most frequent class", f"{scores['prior']['accuracy']:.3f}", "", "", ""])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
