@@ -18,6 +18,9 @@ ROWS = {
     "distilled": "distilled",
     "dp_sgd": "all, by DP-SGD",
     "random": "random real, same size",
+    "herding": "herding, same size",
+    "k_center": "k-center, same size",
+    "soft_label_random": "random with soft labels",
     "full": "all training images",
 }
 
@@ -31,7 +34,8 @@ def score_table(scores: Mapping[str, Any]) -> str:
         | distilled           | 0.500 ± 0.100 | 0.500 ± 0.100     | 0.500 ± 0.100 | 0.500 ± 0.100 |
     """
     lines = [["trained on", *NAMES.values()]]
-    lines += [[title, *(_cell(scores[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in scores]
+    rows = {**scores, **scores.get("controls", {})}
+    lines += [[title, *(_cell(rows[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in rows]
     lines.append(["most frequent class", f"{scores['prior']['accuracy']:.3f}", "", "", ""])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]

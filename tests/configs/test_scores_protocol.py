@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monai_distill.cli import config_dir
 from monai_distill.cli.execution import resumed, run_bundle
 from monai_distill.engines import StudentTraining
 
@@ -26,7 +27,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def long_scores(folder: Path, **settings: Any) -> dict[str, Any]:
     steps = [f"$@run_folder.save_scores({{**@about, **@protocols#scores.run({LOADED})}})"]
-    run_bundle({**resumed(folder), **settings, "run_id": "long", "long": steps})
+    files = [str(folder / "config.json"), str(config_dir() / "protocols.yaml")]
+    run_bundle({**resumed(folder), "config_file": files, **settings, "run_id": "long", "long": steps})
     return read(folder, "scores.json")
 
 

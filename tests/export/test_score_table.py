@@ -32,6 +32,16 @@ def test_every_row_stands_under_its_metric_with_mean_and_deviation() -> None:
     assert table[5][1:] == ["0.250", "", "", ""]
 
 
+def test_further_controls_stand_between_random_and_all_images() -> None:
+    scores = {"distilled": row(0.8), "random": row(0.5), "full": row(0.9), "prior": {"accuracy": 0.25}}
+    table = cells(score_table({**scores, "controls": {"soft_label_random": row(0.6), "k_center": row(0.4)}}))
+    assert [(line[0], line[1][:5]) for line in table[3:6]] == [
+        ("random real, same size", "0.500"),
+        ("k-center, same size", "0.400"),
+        ("random with soft labels", "0.600"),
+    ]
+
+
 def test_it_is_markdown_with_columns_of_one_width() -> None:
     lines = score_table({"distilled": row(0.8), "random": row(0.5), "prior": {"accuracy": 0.25}}).splitlines()
     assert {len(line) for line in lines} == {len(lines[0])}
