@@ -74,20 +74,11 @@ class Candidates:
             ValueError: when there are too few images for the canaries asked for.
             RuntimeError: when these are not the images that the run was made from.
         """
-        bank = ClassBank.from_dataset(training)
-        elsewhere = {digest for section in held_out for digest in ClassBank.from_dataset(section).image_hashes()}
-        hashes = bank.image_hashes()
-        kept = [i for i, digest in enumerate(hashes) if digest not in elsewhere]
-        bank = bank.subset(torch.tensor(kept, dtype=torch.long))
-        if made_from is not None and bank.fingerprint() != made_from:
-            raise RuntimeError(
-                "These are not the training images that the run was made from (their checksum differs): nobody in "
-                "the released set would be attacked. Give the data set of the run."
-            )
+        bank, kept = _kept_apart(training, held_out, made_from)
         items = [training.data[i] for i in kept]
         patients = [item.get("patient") for item in items]
         known = all(patient is not None for patient in patients)
-        units = _numbered(patients if known else [hashes[i] for i in kept])
+        units = _numbered(patients if known else bank.image_hashes())
         generator = seeded_generator(seed, "audit candidates")
         count = min(500, len(bank) // 20) if mislabelled is None else mislabelled
         first = _one_of_each(units, generator)
@@ -156,6 +147,20 @@ class Candidates:
         for unit, label in zip(self.units.tolist(), self.true_labels.tolist(), strict=True):
             votes[unit][label] += 1
         return [(unit, min(count, key=lambda c: (-count[c], c))) for unit, count in sorted(votes.items())]
+
+
+def _kept_apart(training: Any, held_out: Sequence[Any], made_from: str | None) -> tuple[ClassBank, list[int]]:
+    """The training images that are in no other section, and their positions."""
+    whole = ClassBank.from_dataset(training)
+    elsewhere = {digest for section in held_out for digest in ClassBank.from_dataset(section).image_hashes()}
+    kept = [i for i, digest in enumerate(whole.image_hashes()) if digest not in elsewhere]
+    bank = whole.subset(torch.tensor(kept, dtype=torch.long))
+    if made_from is not None and bank.fingerprint() != made_from:
+        raise RuntimeError(
+            "These are not the training images that the run was made from (their checksum differs): nobody in the "
+            "released set would be attacked. Give the data set of the run."
+        )
+    return bank, kept
 
 
 def _numbered(names: Sequence[Any]) -> Tensor:
