@@ -101,8 +101,10 @@ class CharacteristicMatching:
         images = synthetic.images.detach().requires_grad_()
         real, ours = self._features(images, batch)
         if self._iteration != batch.iteration:  # asked again, the sampler has taken its step already
-            self._optimizer.zero_grad(set_to_none=True)
-            self._distance(real, ours.detach(), batch, synthetic).backward()
+            found = self._distance(real, ours.detach(), batch, synthetic)
+            parameters = list(self.sampler.parameters())
+            for parameter, slope in zip(parameters, torch.autograd.grad(found, parameters), strict=True):
+                parameter.grad = slope
             self._optimizer.step()
             self._iteration = batch.iteration
         loss = self._distance(real, ours, batch, synthetic)
@@ -130,4 +132,5 @@ class CharacteristicMatching:
             [class_sums(waves(features, frequencies), labels, count)]
             for features, labels in ((real, batch.labels), (ours, synthetic.labels))
         ]
-        return self.loss(*sums)
+        distance: Tensor = self.loss(*sums)
+        return distance
