@@ -32,6 +32,7 @@ from .reading import read_release
 from .scan import scan_release
 from .scores import released_scores
 from .tier import WAY_OUT, ReleaseTier
+from .verify import Verification
 
 __all__ = ["Release"]
 
@@ -108,7 +109,7 @@ class Release:
             device: where the students are trained.
 
         Raises:
-            RuntimeError: when the scan finds something; nothing is left behind.
+            RuntimeError: when the scan finds something or the folder does not verify; nothing is left behind.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
@@ -119,6 +120,9 @@ class Release:
             scores = released_scores(self.manifest, self.run_scores or {}, self._score(beside, students, device))
             self._describe(beside, scores, words)
             _require_nothing_found(beside, words)
+            problems = Verification.of(beside).problems  # what the recipient will find is to be found here
+            if problems:
+                raise RuntimeError(f"The release does not verify, so nothing was exported: {'; '.join(problems[:5])}.")
             beside.rename(self.folder)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)

@@ -14,6 +14,7 @@ import torch
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.export import IdentifyingWords, Owner, Release, Verification, read_release
+from monai_distill.export.release import release
 
 from .conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Students, Write, read
 
@@ -215,6 +216,16 @@ def test_whatever_stops_an_export_leaves_nothing(error: BaseException, make_run:
     release = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
     with pytest.raises(type(error)):
         release.write(Broken, IdentifyingWords([]))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_release_that_its_recipient_could_not_verify_is_not_made(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "checksums", lambda _: "")
+    made = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
+    with pytest.raises(RuntimeError, match=r"does not verify, so nothing was exported: .*not listed in SHA256SUMS"):
+        made.write(Students, IdentifyingWords([]))
     assert list((tmp_path / "out").iterdir()) == []
 
 
