@@ -3,9 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each start a thread per core wait for one another
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the commands that tests start
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ __all__ = ["PrivacyStamp"]
 
 LABELS = {"T0": "no privacy claim", "T1": "audited, no guarantee", "T2": "differential privacy"}
 BACKED_BY = {
-    "T1": "a start without real images and an audit of this very set that is not void",
+    "T1": "a start without real images and an audit of this very set that is not void and that it came through",
     "T2": "a start without real images and a ledger of the same delta and unit, within epsilon and not refuted",
 }
 FIGURES = ("epsilon", "delta", "unit")
@@ -37,7 +37,7 @@ MEANS = {
 class PrivacyStamp(NamedTuple):
     """Tier, what it means, and what of the manifest's claim the other files do not bear out.
 
-    T1 needs an audit of this set that is not void; T2 epsilon, delta and unit in the manifest, a ledger that names its
+    T1 needs an audit of this set that is not void and says that the set qualifies; T2 epsilon, delta and unit in the manifest, a ledger that names its
     accountant and has spent no more than that, and no audit that refutes it; both images that did not start from real
     ones. A claim without is stamped T0 and told in ``refused``. A set without a claim is T1 when its audit says that it
     qualifies.
@@ -74,8 +74,8 @@ class PrivacyStamp(NamedTuple):
 def _borne_out(claimed: str, claim: Mapping[str, Any], records: RunRecords) -> bool:
     if records.started_real:
         return False
-    if claimed == "T1":
-        return bool(records.audit) and not records.audit.get("void", True) and records.audited_this_set
+    if claimed == "T1":  # what export asks for, too: not void, no copies, no attack beyond the gate
+        return records.audit.get("qualifies_for") == "T1" and not records.audit["void"] and records.audited_this_set
     return claimed == "T2" and _within(claim, records.ledger) and not _refuted(claim, records.audit)
 
 
