@@ -13,7 +13,7 @@ __all__ = ["PrivacyStamp"]
 
 LABELS = {"T0": "no privacy claim", "T1": "audited, no guarantee", "T2": "differential privacy"}
 BACKED_BY = {
-    "T1": "a start without real images and an audit of this very set that is not void and that it came through",
+    "T1": "a start without real images and an audit that this very set came through",
     "T2": "a start without real images and a ledger of the same delta and unit, within epsilon and not refuted",
 }
 FIGURES = ("epsilon", "delta", "unit")
