@@ -68,9 +68,7 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
     if options.name in bundle_names():
         asked = [f"--{key}" for key, value in given.items() if value is not None]
         if asked:
-            raise ValueError(
-                f"{options.name} is a bundle of this project with its own {', '.join(asked)}: leave it out."
-            )
+            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(asked)}.")
         # what its loader would need on this machine; the bundle itself names its data/ folder
         options.dataset_dir = options.dataset_dir or "data"
     elif options.dataset is None:

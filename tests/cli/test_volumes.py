@@ -23,10 +23,13 @@ SETTINGS = {
     "validation_students": 2,
     "evaluation_steps": 150,
     "students": 4,
-    "full_students": 1,
-    "full_steps": 60,
+    "full_students": 0,
 }
-METHODS = {"dm": {"batch_per_class": 28, "image_step_size": 100}}
+METHODS = {
+    "dm": {"batch_per_class": 28, "image_step_size": 100},
+    "mtt": {"experts": 6, "expert_step_size": 0.05, "expert_batch_size": 8, "max_start_epoch": 5, "expert_epochs": 2}
+    | {"student_steps": 10, "image_step_size": 300, "step_size": 0.03, "iterations": 100, "validate_every": 50},
+}
 
 
 @pytest.mark.slow
