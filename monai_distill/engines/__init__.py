@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from .architecture_search import ArchitectureSearch
-from .characteristic_matching import CharacteristicMatching
 from .continual_learning import ContinualLearning
 from .cross_architecture import CrossArchitecture
 from .curriculum import Curriculum
@@ -38,7 +37,6 @@ from .unroll import unrolled_gradient
 
 __all__ = [
     "ArchitectureSearch",
-    "CharacteristicMatching",
     "ContinualLearning",
     "CrossArchitecture",
     "Curriculum",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from .angle_penalty import AnglePenalty, angle_matrix
 from .attention_matching import AttentionMatchingLoss, attention_map
-from .characteristic_function import CharacteristicFunctionLoss, waves
 from .class_sums import ClassSums, class_mean_distance, class_sums
 from .distribution_matching import DistributionMatchingLoss
 from .expert_piece import ExpertPiece
@@ -18,7 +17,6 @@ from .trajectory_matching import TrajectoryMatchingLoss, relative_distance
 __all__ = [
     "AnglePenalty",
     "AttentionMatchingLoss",
-    "CharacteristicFunctionLoss",
     "ClassSums",
     "DistributionMatchingLoss",
     "ExpertPiece",
@@ -34,5 +32,4 @@ __all__ = [
     "deep_layers",
     "largest_errors",
     "relative_distance",
-    "waves",
 ]

@@ -8,7 +8,6 @@ from .alexnet import AlexNet
 from .convnet import ConvNet
 from .described import described
 from .flat_network import FlatNetwork
-from .frequency_sampler import FrequencySampler
 from .image_classifier import ImageClassifier
 from .over_networks import over_networks, pays_to_stack
 from .resnet import ResNet18
@@ -21,7 +20,6 @@ __all__ = [
     "AlexNet",
     "ConvNet",
     "FlatNetwork",
-    "FrequencySampler",
     "ImageClassifier",
     "ResNet18",
     "ViT",

@@ -21,7 +21,7 @@ from monai_distill.engines import chosen_preset
 
 from .conftest import SMALLEST
 
-METHODS = ("dm", "ncfm", "datadam", "datadam_paper", "dc", "dsa")
+METHODS = ("dm", "datadam", "datadam_paper", "dc", "dsa")
 
 
 def layers(method: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -95,12 +95,12 @@ def test_the_published_defaults_are_one_name_away(method: str) -> None:
     parser.read_config(ConfigParser.load_config_files(files) | {"preset_of": "published", "images_per_class": 10})
     parser.parse()
     assert parser.get_parsed_content("width") == 128
-    expected = {"dm": 20000, "ncfm": 20000, "datadam": 20000, "datadam_paper": 8000, "dc": 10000, "dsa": 10000}
+    expected = {"dm": 20000, "datadam": 20000, "datadam_paper": 8000, "dc": 10000, "dsa": 10000}
     assert parser.get_parsed_content("iterations") == expected[method]
     assert parser.get_parsed_content("initial_images") == ("noise" if method == "dc" else "real")
 
 
-@pytest.mark.parametrize("method", ["dm", "dsa", "ncfm"])
+@pytest.mark.parametrize("method", ["dm", "dsa"])
 def test_an_interrupted_run_ends_bit_identical(
     run: Callable[..., dict[str, Any]], method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

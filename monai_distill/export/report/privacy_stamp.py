@@ -37,10 +37,10 @@ MEANS = {
 class PrivacyStamp(NamedTuple):
     """Tier, what it means, and what of the manifest's claim the other files do not bear out.
 
-    T1 needs an audit of this set that is not void and says that the set qualifies; T2 epsilon, delta and unit in the manifest, a ledger that names its
-    accountant and has spent no more than that, and no audit that refutes it; both images that did not start from real
-    ones. A claim without is stamped T0 and told in ``refused``. A set without a claim is T1 when its audit says that it
-    qualifies.
+    T1 needs an audit of this set that is not void and says that the set qualifies; T2 epsilon, delta and unit in the
+    manifest, a ledger that names its accountant and has spent no more than that, and no audit that refutes it; both
+    images that did not start from real ones. A claim without is stamped T0 and told in ``refused``. A set without a
+    claim is T1 when its audit says that it qualifies.
 
     Example:
         >>> PrivacyStamp("T0", "no privacy claim", (), "").tier
