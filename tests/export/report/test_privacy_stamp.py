@@ -22,6 +22,7 @@ RATE = {"value": 0.02, "low": 0.0, "high": 0.05}
 ATTACK = {"auc": 0.52, "tpr_at_fpr": {"0.01": RATE}, "positive_control": {"auc": 0.99}, "negative_control": None}
 AUDIT = {
     "void": False,
+    "qualifies_for": "T1",
     "shadows": 16,
     "attacks": {"nearest_neighbour": {**ATTACK, "caught": False, "void": False}, "lira": {**ATTACK, "void": True}},
     "epsilon_lower_bound": 0.1,
@@ -70,7 +71,8 @@ def test_a_guarantee_that_is_not_borne_out_is_refused(records: Records, files: d
 def test_an_audit_is_stamped_when_it_is_of_this_set_and_not_void(records: Records) -> None:
     assert stamp(records, T1).refused  # no audit yet
     assert stamp(records, T1, audit=AUDIT).tier == "T1"
-    assert stamp(records, None, audit={**AUDIT, "qualifies_for": "T1"}).tier == "T1"
+    assert stamp(records, None, audit=AUDIT).tier == "T1"
+    assert stamp(records, T1, audit={**AUDIT, "qualifies_for": None}).tier == "T0"  # an attack beyond the gate
     sha = records().manifest["sha256"]
     assert stamp(records, T1, audit={**AUDIT, "set_sha256": sha}).tier == "T1"
     assert stamp(records, T1, audit={**AUDIT, "void": True}).tier == "T0"
