@@ -25,6 +25,8 @@ SCHEMA = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "
 SCHEMA_SHA256 = "cd64aa8a5904426f6fc6855dabe46af8c742d5bad644b4e9cfb78ebad09ad678"
 UNFILLED = [name for name in NAMES if not name.startswith("digits")]
 DIGITS = "digits_dataset_distillation"
+MHIST, COVID = "mhist_dataset_distillation", "covid_cxr_dataset_distillation"
+MAY_NOT = {MHIST: "may not be passed on", COVID: "Expected a source under a known licence"}  # the others: CC BY
 FILES = {
     "LICENSE",
     "configs/evaluate.json",
@@ -163,11 +165,35 @@ def test_it_distils_scores_classifies_and_exports(name: str, copied: Any, settin
     network = {key: value for key, value in for_inference.items() if key in ("width", "depth", "image_size")}
     config = json.loads((root / "configs" / "inference.json").read_text()) | network  # export reads what is written
     (root / "configs" / "inference.json").write_text(json.dumps(config))
-    exporting = workflow(root, "export", kind=None)  # type: ignore[arg-type]
+    assert MAY_NOT.get(name, "No claim can be made") in refusal(root)
+    if name == MHIST:  # whatever is asked
+        assert MAY_NOT[name] in refusal(root, no_claim=True, licence=str(root / "LICENSE"))
+        return
+    licence = {"licence": str(root / "LICENSE")} if name in MAY_NOT else {}
+    exported(root, no_claim=True, **licence)
+    released = {path.name for path in (root / "release").iterdir()}
+    assert {
+        "synthetic.safetensors",
+        "manifest.json",
+        "model.pt",
+        "model.ts",
+        "grid.png",
+        "LICENSE_OF_THE_SET",
+    } <= released
+    assert SyntheticDataset.load(root / "release").manifest["privacy"]["tier"] == "T0"
+
+
+def exported(root: Path, **settings: Any) -> None:
+    exporting = workflow(root, "export", kind=None, **settings)  # type: ignore[arg-type]
     exporting.initialize()
     exporting.run()
-    released = {path.name for path in (root / "release").iterdir()}
-    assert {"synthetic.safetensors", "manifest.json", "model.pt", "model.ts", "grid.png", "LICENSE"} <= released
+
+
+def refusal(root: Path, **settings: Any) -> str:
+    with pytest.raises(RuntimeError) as caught:
+        exported(root, **settings)
+    assert not (root / "release").exists()
+    return first_cause(caught.value)
 
 
 @pytest.mark.parametrize("name", UNFILLED)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .identifying_words import IdentifyingWords
+from .licence import licence_text
 from .owner import Owner
 from .reading import read_release
 from .release import Release
@@ -19,6 +20,7 @@ __all__ = [
     "ReleaseTier",
     "SyntheticOnly",
     "Verification",
+    "licence_text",
     "read_release",
     "scan_release",
 ]

@@ -31,7 +31,7 @@ from .privacy_report import privacy_report, report_markdown
 from .reading import read_release
 from .scan import scan_release
 from .scores import released_scores
-from .tier import WAY_OUT, ReleaseTier
+from .tier import ReleaseTier
 from .verify import Verification
 
 __all__ = ["Release"]
@@ -135,8 +135,7 @@ class Release:
                 "Learned labels leak what the expert knows of real images, and the audit of the images does not cover "
                 "that. Pass --hard_labels to release class numbers, or --no_claim is needed after an audit of its own."
             )
-        if self.tier.name == "T0" and not no_claim:
-            raise ValueError(f"No claim can be made for this set: {'; '.join(self.tier.why)}. {WAY_OUT}")
+        self.tier.require(no_claim)
 
     def _write_set(self, folder: Path) -> None:
         about = self.manifest["release"]

@@ -80,6 +80,15 @@ class ReleaseTier:
         )
         return cls("T1", f"{said}that no attack succeeds.", ("no differential privacy",))
 
+    def require(self, no_claim: bool) -> None:
+        """Refuse a set of which nothing can be promised, unless that is wanted.
+
+        Raises:
+            ValueError: at T0 without ``no_claim``.
+        """
+        if self.name == "T0" and not no_claim:
+            raise ValueError(f"No claim can be made for this set: {'; '.join(self.why)}. {WAY_OUT}")
+
     def config(self) -> dict[str, Any]:
         """As ``manifest.json`` keeps it under ``privacy``."""
         return {
