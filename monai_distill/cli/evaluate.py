@@ -1,4 +1,4 @@
-"""``monai-distill evaluate``: scores the set of a finished run anew, by one protocol or several."""
+"""``monai-distill evaluate``: scores the set of a finished run anew, or asks more of it, protocol by protocol."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -30,7 +30,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument(
-        "--protocols", default="scores", metavar="A,B,...", help=f"of {', '.join(_content()['protocols'])}"
+        "--protocols",
+        metavar="A,B,...",
+        help=f"of {', '.join(_content()['protocols'])}; the run's own table unless given",
     )
     return command
 
@@ -40,16 +42,17 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     values = resumed(options.run)
     overrides = parsed_overrides(rest)
     _check_settings(overrides, options.run / "config.json")
-    names = _chosen(options.protocols.split(","), overrides)
+    names = [] if options.protocols is None else _chosen(options.protocols.split(","), overrides)
     file = options.run / "scores.json"
-    if "scores" not in names and not file.is_file():
-        raise RuntimeError(f"Cannot find {file}. Begin with: --protocols scores,{','.join(names)}")
+    if names and not file.is_file():
+        raise RuntimeError(f"Cannot find {file}. Begin with: monai-distill evaluate {options.run}")
+    lines = [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))" for name in names]
     run_bundle(
         {
             **values,
             "config_file": [values["config_file"], str(config_dir() / "protocols.yaml")],
             "run_id": "evaluate",
-            "evaluate": [line for name in names for line in _lines(name, options.run / "config.json")],
+            **({"evaluate": lines} if names else {}),  # the run's own list scores it as it was, whatever its age
             **{name: "$None" if value is None else value for name, value in overrides.items()},
         }
     )
@@ -63,14 +66,6 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 def _content() -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((config_dir() / "protocols.yaml").read_text())
     return content
-
-
-def _lines(name: str, config: Path) -> list[str]:
-    """The expressions that run a protocol; the plain scores are scored as the run itself says, whatever its age."""
-    if name == "scores":
-        own: list[str] = json.loads(config.read_text())["evaluate"]
-        return [line.replace("@scorecard.run", "@protocols#scores.run") for line in own]
-    return [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))"]
 
 
 def _chosen(asked: Sequence[str], overrides: dict[str, Any]) -> list[str]:

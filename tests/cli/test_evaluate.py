@@ -63,7 +63,7 @@ def test_protocols_add_to_the_scores_and_change_no_other_file(plain: Path, done:
     before, after = ({k: v for k, v in contents(f).items() if not k.endswith("cost.json")} for f in (plain, done))
     parts = {f"protocols/{name}.json" for name in ("cross_architecture", "nas", "continual")}
     assert after.keys() - before.keys() == {*parts, "cross_architecture.png"}
-    assert {name for name in before if before[name] != after[name]} == {"scores.json"}
+    assert {name for name in before if before[name] != after[name]} == {"scores.json", "report.html"}
     old, new = read(plain, "scores.json"), read(done, "scores.json")
     assert {name: new[name] for name in old} == old
     assert new.keys() - old.keys() == {
@@ -147,7 +147,7 @@ def test_a_run_without_scores_begins_with_these(copied: Path) -> None:
     (copied / "scores.json").unlink()
     outcome = command("evaluate", copied, "--protocols", "nas")
     assert outcome.code == 1
-    assert "Begin with: --protocols scores,nas" in outcome.err
+    assert f"Begin with: monai-distill evaluate {copied}" in outcome.err
 
 
 def test_damaged_scores_are_told_of(copied: Path) -> None:

@@ -220,6 +220,8 @@ def test_a_disk_that_is_full_while_the_set_is_written_leaves_no_half_file(
     plain = Path.write_bytes
 
     def write_bytes(path: Path, data: bytes) -> int:
+        if "cost" in path.name:  # written when the experts are done, long before the set
+            return plain(path, data)
         plain(path, data[: len(data) // 2])
         raise OSError(28, "No space left on device", str(path))
 

@@ -40,7 +40,9 @@ def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str)
     before = contents(folder)
     assert command("evaluate", folder).code == 0
     after = contents(folder)
-    assert {name for name in before if before[name] != after.get(name)} <= {"scores.json", "config.json"}
+    assert {name for name in before if before[name] != after.get(name)} <= {
+        *("scores.json", "report.html", "config.json", "cost.json")
+    }
 
 
 def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path) -> None:

@@ -57,6 +57,6 @@ def test_rows_of_the_same_size_are_random_and_the_controls() -> None:
     found = scores(controls={"herding": row(0.5), "new_one": row(0.5)}, dp_sgd=row(0.5))
     assert list(same_size_rows(found)) == ["random", "herding", "new_one"]
     titles = [line[0] for line in score_table_section(found).rows]
-    assert titles[:2] == ["distilled", "random real, same size"]
+    assert titles[:3] == ["distilled", "all, by DP-SGD", "random real, same size"]
     assert "new one, same size" in titles
     assert titles[-2:] == ["all training images", "always the most frequent class"]
