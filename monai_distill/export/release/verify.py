@@ -137,12 +137,17 @@ def _tier_problems(folder: Path) -> Iterator[str]:
 def _promises(folder: Path) -> tuple[list[str], list[str]]:
     report = _read(folder, "privacy_report")
     tier = report["tier"]
-    promised = [f"{tier['tier']} ({NAMES.get(tier['tier'], 'unknown')}): {tier['statement']}"]
+    title = f"{tier['tier']} ({NAMES.get(tier['tier'], 'unknown')})"
+    promised = [f"{title}: {tier['statement']}"]
     if tier["tier"] == "T2":
         for fpr, limit in bounds(tier["epsilon"], tier["delta"]).items():
             promised.append(f"no attack finds more than {limit:.2%} of members at {float(fpr):.1%} false positives")
-    if tier["tier"] == "T1":
-        for kind, attacks in findings(_read(folder, "audit")).items():
+    if tier["tier"] == "T1":  # its statement holds the same figures in one breath
+        audit = _read(folder, "audit")
+        promised = [
+            f"{title}: attacked with {audit['shadows']} shadow sets, and nothing beyond what came of each attack"
+        ]
+        for kind, attacks in findings(audit).items():
             promised += [f"an attack {kind}: {attack}" for attack in attacks]
     scores = _read(folder, "scores")
     for name, row in scores["formats"].items():
