@@ -57,7 +57,8 @@ def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = 
     ways = [yaml.safe_load(file.read_text()).get("with_epsilon", []) for file in (*families, own)]
     if not ways or not any(ways) or ways[-1] is None:
         raise ValueError(
-            f"No way to a guarantee is known for the method {method}. Use dm, datadam, mtt, ftd, att or datm."
+            f"No way to a guarantee is known for the method {method}. Use dm, datadam, mtt, ftd, att, datm, tesla or "
+            "hoptm."
         )
     return [*files, *_families([name for way in ways for name in way])]
 
