@@ -44,14 +44,31 @@ def prose(path: Path) -> str:
     if path.suffix != ".py":
         return path.read_text()
     found, last = [], (0, "")
+    for kind, text, first, end in _comments_and_strings(path):
+        goes_on = kind == last[1] and first <= last[0] + 1
+        found.append(("" if goes_on else "\n") + _unquoted(text, kind))
+        last = (end, kind)
+    return "\n".join(found)
+
+
+def _comments_and_strings(path: Path) -> Iterator[tuple[str, str, int, int]]:
+    """Kind, text, first and last line; an f-string is one string, which it is not for Python 3.12's own tokens."""
+    lines = path.read_text().splitlines(keepends=True)
+    depth, start = 0, (0, 0)
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):
             kind = tokenize.tok_name[token.type]
-            if kind in ("COMMENT", "STRING", "FSTRING_MIDDLE"):  # the last from Python 3.12 on
-                goes_on = kind == last[1] and token.start[0] <= last[0] + 1
-                found.append(("" if goes_on else "\n") + _unquoted(token.string, kind))
-                last = (token.end[0], kind)
-    return "\n".join(found)
+            if kind == "FSTRING_START":
+                start = start if depth else token.start
+                depth += 1
+            elif kind == "FSTRING_END":
+                depth -= 1
+                if not depth:
+                    (row, column), (last, end) = start, token.end
+                    text = [*lines[row - 1 : last - 1], lines[last - 1][:end]]
+                    yield "STRING", "".join([text[0][column:], *text[1:]]), row, last
+            elif not depth and kind in ("COMMENT", "STRING"):
+                yield kind, token.string, token.start[0], token.end[0]
 
 
 def _unquoted(text: str, kind: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .architecture_search import ArchitectureSearch
+from .classifier_training import trained_classifier
 from .continual_learning import ContinualLearning
 from .cross_architecture import CrossArchitecture
 from .curriculum import Curriculum
@@ -31,7 +32,6 @@ from .student_evaluator import StudentEvaluator
 from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentTraining, classification_loss
 from .teacher import Teacher
-from .trained_classifier import trained_classifier
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 

@@ -207,3 +207,11 @@ def test_its_properties_are_the_objects_of_the_job(workflow: ConfigWorkflow) -> 
         "History",
         "ResumableState",
     ]
+
+
+def test_no_target_is_also_the_name_of_a_module() -> None:
+    """Which of the two ``_target_`` finds would then depend on what was imported before."""
+    text = "\n".join(file.read_text() for file in ROOT.rglob("*.yaml"))
+    targets = sorted(set(re.findall(r"_target_: '?\$?(monai_distill(?:\.\w+)+)", text)))
+    assert len(targets) > 30
+    assert [t for t in targets if (ROOT.parent / f"{t.replace('.', '/')}.py").exists()] == []
