@@ -81,7 +81,8 @@ def bundle_configs(
         "metadata": {**_filled(metadata, about), **_data_formats(image_shape, class_names, train["images_per_class"])},
         "train": train,
         "inference": inference,
-        **{overlay: _piece(overlay) for overlay in OVERLAYS},
+        **{overlay: _piece(overlay) for overlay in OVERLAYS if overlay != "multi_gpu_train"},
+        "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
     }
 
 
