@@ -59,8 +59,10 @@ def join(device: torch.device | str | None = None) -> None:
         return
     local = int(os.environ["LOCAL_RANK"])
     if device is not None and torch.device(device).index not in (None, local):
-        raise ValueError(f"Expected the device cpu, cuda or cuda:{local} in the process of local rank {local}, got "
-                         f"{device}. Leave out --device: every process takes a GPU of its own.")  # fmt: skip
+        raise ValueError(
+            f"Expected the device cpu, cuda or cuda:{local} in the process of local rank {local}, got {device}. Leave "
+            "out --device: every process takes a GPU of its own."
+        )
     if dist.is_initialized():
         return
     if torch.cuda.is_available():

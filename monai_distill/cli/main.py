@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import traceback
@@ -38,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
-    warnings.formatwarning = lambda message, *_, **__: f"monai-distill: warning: {message}\n"
+    name = _own_name()
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
     try:
         status: int = options.execute(options, rest)
     except KeyboardInterrupt:
@@ -49,9 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
             traceback.print_exc()
-        sys.stderr.write(f"monai-distill: error: {_first_outside_monai(error)}\n")
+        sys.stderr.write(f"{name}: error: {_first_outside_monai(error)}\n")
         return 1
     return status
+
+
+def _own_name() -> str:
+    """As which of several processes of torchrun this one speaks; the first speaks for the command."""
+    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
+    return "monai-distill" if rank == "0" else f"monai-distill (process {rank})"
 
 
 def _first_outside_monai(error: BaseException) -> str:

@@ -111,8 +111,10 @@ class DistributionMatching:
             return self._sums(network, self.augment.apply(batch.images, draw), batch.labels, synthetic)
         own = slice(processes.rank(), None, processes.count())  # a share of every class: these come one after another
         if len(batch.labels) < processes.count():
-            raise ValueError(f"Expected at least {processes.count()} real images, one per process, got a batch of "
-                             f"{len(batch.labels)}. Raise batch_per_class.")  # fmt: skip
+            raise ValueError(
+                f"Expected at least {processes.count()} real images, one per process, got a batch of "
+                f"{len(batch.labels)}. Raise batch_per_class."
+            )
         with shared_statistics(network):
             images = self.augment.apply(batch.images[own], draw)
             return sums_of_all(self._sums(network, images, batch.labels[own], synthetic))
