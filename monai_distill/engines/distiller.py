@@ -110,13 +110,13 @@ class Distiller(Trainer):  # type: ignore[misc]
             handlers=train_handlers,
             decollate=False,
         )
-        # after the handlers, one of which may load a set
-        self.add_event_handler(
-            Events.STARTED, lambda engine: processes.copy_from_first(synthetic.state_dict().values())
-        )
+        self.add_event_handler(Events.STARTED, lambda engine: self._agree())  # after the handlers: one may load a set
         if gate is not None:
             self.add_event_handler(Events.EPOCH_STARTED, lambda engine: setattr(self, "_passed", False))
             self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_shut)
+
+    def _agree(self) -> None:
+        processes.copy_from_first(self.synthetic.state_dict().values())
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
         loss, gradients = self.objective(self.synthetic, batchdata)

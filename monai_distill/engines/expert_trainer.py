@@ -102,11 +102,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.direction = direction
         self.curriculum = curriculum
         self.together = pays_to_stack(bank.images, batch_size) if together is None else together
-        missing = [e for e in range(store.shape[0]) if e not in store.finished]
-        at_once = min(at_once, max(-(-len(missing) // processes.count()), 1))
-        groups = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
-        self.rounds = [groups[i : i + processes.count()] for i in range(0, len(groups), processes.count())]
-        self.groups = groups[processes.rank() :: processes.count()]
+        self.rounds = _rounds([e for e in range(store.shape[0]) if e not in store.finished], at_once)
+        self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
             device=bank.device,
             max_epochs=max(len(self.groups), 1),
@@ -193,3 +190,11 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
             if kept is not None:
                 for place, expert in enumerate(experts):
                     self.store.write(expert, kept[0][:, place], kept[1][place])
+
+
+def _rounds(missing: Sequence[int], at_once: int) -> list[list[Sequence[int]]]:
+    """Groups of experts that are trained at a time, one per process; the last round may have fewer."""
+    width = processes.count()
+    size = min(at_once, max(-(-len(missing) // width), 1))
+    groups = [missing[i : i + size] for i in range(0, len(missing), size)]
+    return [groups[i : i + width] for i in range(0, len(groups), width)]
