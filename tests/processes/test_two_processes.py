@@ -16,11 +16,11 @@ import pytest
 from safetensors.torch import load_file
 
 from monai_distill import processes
+from tests.configs.command import FAST, command, read
 
-from .configs.command import FAST, command, read
 from .two_processes import DATADAM, NO_EXPERTS, SPREAD
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 
 
@@ -35,10 +35,10 @@ class Pair(NamedTuple):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """tests/two_processes.py, once for all tests here: importing torch takes most of its time."""
+    """two_processes.py, once for all tests here: importing torch takes most of its time."""
     folder = tmp_path_factory.mktemp("pair")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    words = [*TORCHRUN, str(ROOT / "tests" / "two_processes.py"), str(folder)]
+    words = [*TORCHRUN, str(ROOT / "tests" / "processes" / "two_processes.py"), str(folder)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
     said = done.stdout[-3000:] + done.stderr[-6000:]
     files = [folder / f"told_{rank}.json" for rank in range(2)]

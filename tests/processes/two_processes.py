@@ -1,4 +1,4 @@
-"""What tests/test_processes.py has torchrun start twice: a line of jobs, the last of which fails in one process."""
+"""What test_two_processes.py has torchrun start twice: a line of jobs, the last of which fails in one process."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
