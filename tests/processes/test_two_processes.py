@@ -39,7 +39,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp("pair")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     words = [*TORCHRUN, str(ROOT / "tests" / "processes" / "two_processes.py"), str(folder)]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=900)
     said = done.stdout[-3000:] + done.stderr[-6000:]
     files = [folder / f"told_{rank}.json" for rank in range(2)]
     assert all(file.is_file() for file in files), said
@@ -107,6 +107,11 @@ def test_ctrl_c_in_one_process_stops_both_and_both_go_on(pair: Pair, single: Pat
     histories = (read(folder / "mtt", "history.json")["iterations"] for folder in (pair.folder, single))
     ours, theirs = ([row["iteration"] for row in history] for history in histories)
     assert ours == theirs == [1, 2, 3, 4]
+
+
+def test_one_process_goes_on_with_what_two_began(pair: Pair, single: Path) -> None:
+    assert command("resume", pair.folder / "left").code == 0
+    assert furthest(pair.folder / "left", single / "mtt") < 1e-5
 
 
 def test_the_first_alone_writes_and_scores(pair: Pair, single: Path) -> None:

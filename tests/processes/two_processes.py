@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -169,6 +170,7 @@ def jobs(folder: Path) -> dict[str, int]:
     codes = {"datadam": command("run", *NO_EXPERTS, *DATADAM, "--output_dir", folder / "datadam").code}
     with at_iteration(3, lambda: signal.raise_signal(signal.SIGINT)):
         codes["interrupted"] = command(*words, "--output_dir", folder / "mtt").code
+    processes.from_first(lambda: shutil.copytree(folder / "mtt", folder / "left"))
     codes["resumed"] = command("resume", folder / "mtt").code
     return codes
 
