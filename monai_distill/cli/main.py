@@ -15,6 +15,7 @@ from . import audit, bundle, compare, evaluate, export, listing, report, resume,
 
 __all__ = ["main", "parser"]
 
+COMMAND = "monai-distill"
 COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
 
 
@@ -24,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     Every module of ``COMMANDS`` adds its own sub-command and sets ``execute``: (options, the rest of the words) -> the
     exit status.
     """
-    top = argparse.ArgumentParser(prog="monai-distill", description="Distil a data set into a tiny synthetic one.")
+    top = argparse.ArgumentParser(prog=COMMAND, description="Distil a data set into a tiny synthetic one.")
     top.add_argument("--traceback", action="store_true", help="show where an error came from")
     commands = top.add_subparsers(dest="command", required=True)
     for module in COMMANDS:
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         folder = getattr(options, "folder", None)
         way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
-        sys.stderr.write(f"\nInterrupted.{way_on}\n")
+        if name == COMMAND:
+            sys.stderr.write(f"\nInterrupted.{way_on}\n")
         return 130
     except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _own_name() -> str:
     """As which of several processes of torchrun this one speaks; the first speaks for the command."""
     rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
-    return "monai-distill" if rank == "0" else f"monai-distill (process {rank})"
+    return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
 
 
 def _first_outside_monai(error: BaseException) -> str:
