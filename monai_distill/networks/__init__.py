@@ -10,6 +10,7 @@ from .described import described
 from .flat_network import FlatNetwork, draws_at_random
 from .image_classifier import ImageClassifier
 from .over_networks import over_networks, pays_to_stack
+from .parameter_gradient import parameter_gradient
 from .resnet import ResNet18
 from .shared_statistics import shared_statistics
 from .vgg import VGG11
@@ -29,6 +30,7 @@ __all__ = [
     "draws_at_random",
     "embedding",
     "over_networks",
+    "parameter_gradient",
     "pays_to_stack",
     "shared_statistics",
     "with_norm",
