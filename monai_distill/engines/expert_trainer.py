@@ -91,8 +91,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         if epochs < store.shape[1] - 1 or at_once < 1:
             raise ValueError(
                 f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at "
-                "once, "
-                f"got {epochs} and {at_once}."
+                f"once, got {epochs} and {at_once}."
             )
         self.network = network
         self.bank = bank
@@ -103,22 +102,25 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.seed = seed
         self.direction = direction
         self.curriculum = curriculum
-        stacks = not compiled and pays_to_stack(bank.images, batch_size)
-        self.together = stacks if together is None else together
+        self.together = not compiled and pays_to_stack(bank.images, batch_size) if together is None else together
         self.compiled = compiled
         self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
         self.rounds = _rounds([e for e in range(store.shape[0]) if e not in store.finished], at_once)
-        self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
             device=bank.device,
             max_epochs=max(len(self.groups), 1),
-            data_loader=range(epochs) if self.groups else [],
-            epoch_length=epochs if self.groups else 0,
+            data_loader=range(epochs),
+            epoch_length=epochs,
             handlers=handlers,
             decollate=False,
         )
         self.add_event_handler(Events.EPOCH_STARTED, self._start_group)
         self.add_event_handler(Events.EPOCH_COMPLETED, self._store_group)
+
+    @property
+    def groups(self) -> list[Sequence[int]]:
+        """The experts that this process trains, a group after the other."""
+        return [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
 
     def run(self) -> None:
         """Train the experts that the store lacks; nothing when it is complete."""
