@@ -88,11 +88,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         compiled: bool = False,
         handlers: Any = None,
     ) -> None:
-        if epochs < store.shape[1] - 1 or at_once < 1:
-            raise ValueError(
-                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at "
-                f"once, got {epochs} and {at_once}."
-            )
+        _check(epochs, store, at_once)
         self.network = network
         self.bank = bank
         self.store = store
@@ -109,8 +105,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         super().__init__(
             device=bank.device,
             max_epochs=max(len(self.groups), 1),
-            data_loader=range(epochs),
-            epoch_length=epochs,
+            data_loader=range(epochs) if self.groups else [],
+            epoch_length=epochs if self.groups else 0,
             handlers=handlers,
             decollate=False,
         )
@@ -204,3 +200,11 @@ def _rounds(missing: Sequence[int], at_once: int) -> list[list[Sequence[int]]]:
     size = min(at_once, max(-(-len(missing) // width), 1))
     groups = [missing[i : i + size] for i in range(0, len(missing), size)]
     return [groups[i : i + width] for i in range(0, len(groups), width)]
+
+
+def _check(epochs: int, store: TrajectoryStore, at_once: int) -> None:
+    if epochs < store.shape[1] - 1 or at_once < 1:
+        raise ValueError(
+            f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at once, "
+            f"got {epochs} and {at_once}."
+        )
