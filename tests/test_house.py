@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "monai_distill"
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 FLOORS = {
-    **dict.fromkeys(["randomness", "whole_file", "enums", "overrides"], 0),
+    **dict.fromkeys(["randomness", "whole_file", "enums", "overrides", "processes"], 0),
     **dict.fromkeys(["losses", "metrics", "networks", "transforms", "optimizers"], 1),
     "data": 2,
     **dict.fromkeys(["engines", "handlers", "privacy", "export"], 3),

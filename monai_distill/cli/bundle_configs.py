@@ -81,7 +81,8 @@ def bundle_configs(
         "metadata": {**_filled(metadata, about), **_data_formats(image_shape, class_names, train["images_per_class"])},
         "train": train,
         "inference": inference,
-        **{overlay: _piece(overlay) for overlay in OVERLAYS},
+        **{overlay: _piece(overlay) for overlay in OVERLAYS if overlay != "multi_gpu_train"},
+        "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
     }
 
 
@@ -147,10 +148,21 @@ def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_
         "channels": str(shape[0]),
         "package_version": __version__,
         "measured": _measured(words.get("metadata", {}).get("eval_metrics", {})),
+        "spread": _spread(train),
         "data_words": " --dataset_dir DATA" if needs_data else "",
         "command": words.get("command") or f"monai-distill bundle {shlex.quote(name)} --images_per_class N --to FOLDER",
     }
     return {**fixed, **{key: _filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
+
+
+def _spread(train: Config) -> str:
+    """What changes in a bundle's result when several processes train it."""
+    if "segments_per_step" in train:
+        return (
+            ".\nAn iteration then averages one trajectory segment per process; `--segments_per_step N` in one process "
+            "gives the same set to\nrounding. Machines must share the folder of the experts, `--expert_dir`"
+        )
+    return ".\nThe set is to rounding the one that a single process makes"
 
 
 def _measured(scores: Mapping[str, float]) -> str:

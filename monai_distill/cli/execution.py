@@ -13,10 +13,25 @@ from typing import Any
 __all__ = ["finished", "no_more_words", "resumed", "run_bundle"]
 
 
-def run_bundle(values: dict[str, Any]) -> None:
-    """``monai.bundle.run`` without the noise that MONAI makes about configurations that are no finished bundle."""
+def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
+    """``monai.bundle.run`` without the noise that MONAI makes about configurations that are no finished bundle.
+
+    Args:
+        values: its arguments.
+        spread: whether the job shares its work out to the processes of torchrun; several are refused otherwise.
+
+    Returns:
+        Whether this is the process that tells the result.
+    """
     from monai.bundle import run  # here, so that `list` and `--help` answer at once
 
+    from monai_distill import processes
+
+    if not spread:
+        processes.refuse_several("This command")
+    processes.join()
+    if not (first := processes.is_first()):
+        values = {**values, "save_execute_config": False}
     # the first two report that configs/ is no finished bundle, the third an error that is told here
     for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -24,6 +39,7 @@ def run_bundle(values: dict[str, Any]) -> None:
         # MONAI warns on every run that configurations are code; these are our own or the user's.
         warnings.filterwarnings("ignore", message="parsing config_file")
         run(**values)
+    return first
 
 
 def resumed(folder: Path) -> dict[str, Any]:

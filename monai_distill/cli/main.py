@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import traceback
@@ -14,6 +15,7 @@ from . import audit, bundle, compare, evaluate, export, listing, report, resume,
 
 __all__ = ["main", "parser"]
 
+COMMAND = "monai-distill"
 COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
 
 
@@ -23,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     Every module of ``COMMANDS`` adds its own sub-command and sets ``execute``: (options, the rest of the words) -> the
     exit status.
     """
-    top = argparse.ArgumentParser(prog="monai-distill", description="Distil a data set into a tiny synthetic one.")
+    top = argparse.ArgumentParser(prog=COMMAND, description="Distil a data set into a tiny synthetic one.")
     top.add_argument("--traceback", action="store_true", help="show where an error came from")
     commands = top.add_subparsers(dest="command", required=True)
     for module in COMMANDS:
@@ -38,20 +40,28 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
-    warnings.formatwarning = lambda message, *_, **__: f"monai-distill: warning: {message}\n"
+    name = _own_name()
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
     try:
         status: int = options.execute(options, rest)
     except KeyboardInterrupt:
         folder = getattr(options, "folder", None)
         way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
-        sys.stderr.write(f"\nInterrupted.{way_on}\n")
+        if name == COMMAND:
+            sys.stderr.write(f"\nInterrupted.{way_on}\n")
         return 130
     except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
             traceback.print_exc()
-        sys.stderr.write(f"monai-distill: error: {_first_outside_monai(error)}\n")
+        sys.stderr.write(f"{name}: error: {_first_outside_monai(error)}\n")
         return 1
     return status
+
+
+def _own_name() -> str:
+    """As which of several processes of torchrun this one speaks; the first speaks for the command."""
+    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
+    return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
 
 
 def _first_outside_monai(error: BaseException) -> str:

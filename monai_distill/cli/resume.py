@@ -25,6 +25,6 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Go on where the run stopped, print the table."""
     no_more_words(rest)
     options.folder = options.run
-    run_bundle(resumed(options.run))
-    print(finished(options.run, options.profile))
+    if run_bundle(resumed(options.run), spread=True):
+        print(finished(options.run, options.profile))
     return 0

@@ -36,10 +36,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.dry_run:
         print(bundle_line(values))
         return 0
-    from monai_distill.export import RunFolder  # here, so that `--help` answers at once
+    from monai_distill import processes  # here, so that `--help` answers at once
+    from monai_distill.export import RunFolder
 
+    processes.join()
     # before MONAI writes the new configuration over the one that a resume needs
     options.folder = RunFolder(Path(values["output_dir"])).prepare(bool(values.get("resume"))).folder
-    run_bundle(values)
-    print(finished(options.folder, options.profile))
+    if run_bundle(values, spread=True):
+        print(finished(options.folder, options.profile))
     return 0

@@ -28,6 +28,7 @@ from .pathmnist import PathMNISTDataset
 from .preprocessing_of_set import PreprocessingOfSet
 from .section_dataset import SectionDataset
 from .segment_sampler import Segment, SegmentSampler
+from .segment_share import SegmentShare
 from .split_banks import SplitBanks
 from .splits import check_patient_overlap, patient_split, stratified_split
 from .synthetic_dataset import SyntheticDataset
@@ -55,6 +56,7 @@ __all__ = [
     "SectionDataset",
     "Segment",
     "SegmentSampler",
+    "SegmentShare",
     "SplitBanks",
     "SyntheticDataset",
     "TensorCache",

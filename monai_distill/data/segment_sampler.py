@@ -16,7 +16,10 @@ __all__ = ["Segment", "SegmentSampler"]
 
 
 class Segment(NamedTuple):
-    """A piece of a trajectory: an expert's parameters at one epoch, some epochs later and, when asked for, between."""
+    """A piece of a trajectory: an expert's parameters at one epoch, some epochs later and, when asked for, between.
+
+    ``place`` tells the segments of one iteration apart.
+    """
 
     iteration: int
     expert: int
@@ -24,6 +27,7 @@ class Segment(NamedTuple):
     start: Tensor
     target: Tensor
     middle: Tensor | None = None
+    place: int = 0
 
 
 class SegmentSampler:
@@ -46,6 +50,7 @@ class SegmentSampler:
         first_max_start_epoch: the upper bound at iteration 0; None for T+ from the beginning.
         ramp_iterations: the iteration at which the upper bound has grown to T+; 0 for no ramp.
         middle: whether segments hold the parameters M // 2 epochs after the start, too.
+        per_step: segments of every iteration; ``sampler[i]`` is the first, :meth:`segment` gives all.
 
     Raises:
         ValueError: when the store does not keep the epochs that could be drawn, the window is empty or half a ramp is
@@ -71,6 +76,7 @@ class SegmentSampler:
         first_max_start_epoch: int | None = None,
         ramp_iterations: int = 0,
         middle: bool = False,
+        per_step: int = 1,
     ) -> None:
         needed = max_start_epoch + expert_epochs
         if max_start_epoch < 1 or expert_epochs < 1 or needed > store.shape[1]:
@@ -90,6 +96,8 @@ class SegmentSampler:
                 "Expected first_max_start_epoch and ramp_iterations (above 0) together or neither, got "
                 f"{first_max_start_epoch} and {ramp_iterations}."
             )
+        if per_step < 1:
+            raise ValueError(f"Expected at least 1 segment per iteration, got {per_step}.")
         self.store = store
         self.min_start_epoch = min_start_epoch
         self.first_max_start_epoch = first
@@ -97,6 +105,7 @@ class SegmentSampler:
         self.ramp_iterations = ramp_iterations
         self.expert_epochs = expert_epochs
         self.middle = middle
+        self.per_step = per_step
         self.seed = seed
         self.device = device
 
@@ -108,12 +117,17 @@ class SegmentSampler:
         return min(self.max_start_epoch, self.first_max_start_epoch + grown)
 
     def __getitem__(self, iteration: int) -> Segment:
-        round_number, place = divmod(iteration, self.store.shape[0])
+        return self.segment(iteration, 0)
+
+    def segment(self, iteration: int, place: int) -> Segment:
+        """Number ``place`` of the segments of an iteration; experts come in rounds over all of them."""
+        draw = iteration * self.per_step + place
+        round_number, turn = divmod(draw, self.store.shape[0])
         order = torch.randperm(self.store.shape[0], generator=seeded_generator(self.seed, "expert order", round_number))
-        expert = int(order[place])
-        generator = seeded_generator(self.seed, "start epoch", iteration)
+        expert = int(order[turn])
+        generator = seeded_generator(self.seed, "start epoch", draw)
         epoch = int(torch.randint(self.min_start_epoch, self.bound(iteration), (1,), generator=generator))
         start, target = self.store.segment(expert, epoch, epoch + self.expert_epochs, self.device)
         half_way = epoch + self.expert_epochs // 2
         middle = self.store.snapshot(expert, half_way, self.device) if self.middle else None
-        return Segment(iteration, expert, epoch, start, target, middle)
+        return Segment(iteration, expert, epoch, start, target, middle, place)

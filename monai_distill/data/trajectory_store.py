@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from monai_distill import processes
+
 __all__ = ["TrajectoryStore"]
 
 FORMAT = 1
@@ -25,6 +27,7 @@ class TrajectoryStore:
     Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialisation. An expert counts
     only
     once its rows lie on disk and the manifest, which is replaced as a whole, says so: a half-written one is never read.
+    Of several processes the first alone writes; all read, so they must share the folder.
 
     Args:
         directory: the folder with ``trajectories.f32`` and ``manifest.json``.
@@ -36,7 +39,8 @@ class TrajectoryStore:
 
     Raises:
         ValueError: when the folder holds the trajectories of another job.
-        RuntimeError: when the disk has no room for the whole array; nothing that was finished before is lost.
+        RuntimeError: when the disk has no room for the whole array; nothing that was finished before is lost. When
+            some process does not see the folder of the first.
 
     Example:
         >>> import tempfile
@@ -57,12 +61,12 @@ class TrajectoryStore:
         self.shape = (experts, snapshots, parameters)
         self.job: dict[str, Any] = json.loads(json.dumps(dict(job)))
         self.history: dict[int, Any] = {}
-        self.directory.mkdir(parents=True, exist_ok=True)
-        if self.manifest_file.exists():
-            self._adopt(json.loads(self.manifest_file.read_text()))
-        else:
-            self._allocate()
-            self._write_manifest()
+        self.history = processes.from_first(self._opened)
+        if not processes.seen_by_all(self.directory):
+            raise RuntimeError(
+                f"Expected a folder for trajectories that every process sees, got {self.directory}, which is not there "
+                "on every machine. Give --expert_dir on storage that the machines share."
+            )
 
     @property
     def manifest_file(self) -> Path:
@@ -83,6 +87,10 @@ class TrajectoryStore:
     def complete(self) -> bool:
         """Whether every expert is there."""
         return len(self.history) == self.shape[0]
+
+    def agree(self) -> None:
+        """Have all processes know the experts that the first one has written."""
+        self.history = processes.from_first(lambda: self.history)
 
     def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
         """Write one expert's snapshots [snapshots, parameters] and its history per epoch, then count it as finished.
@@ -134,6 +142,15 @@ class TrajectoryStore:
             raise ValueError(f"Expected an epoch from 0 to {self.shape[1] - 1}, or -1 for the last, got {epoch}.")
         rows = np.memmap(self.array_file, dtype="<f4", mode="r", shape=self.shape)
         return torch.from_numpy(np.array(rows[expert, epoch])).to(device)
+
+    def _opened(self) -> dict[int, Any]:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self.manifest_file.exists():
+            self._adopt(json.loads(self.manifest_file.read_text()))
+        else:
+            self._allocate()
+            self._write_manifest()
+        return self.history
 
     def _adopt(self, manifest: dict[str, Any]) -> None:
         found = {**manifest["job"], "shape": manifest["shape"]}

@@ -18,6 +18,7 @@ from .freed_memory import keep_freed_memory
 from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
+from .mean_objective import MeanObjective
 from .measured_matching import MeasuredMatching
 from .parameter_scores import parameter_scores
 from .presets import chosen_preset
@@ -25,7 +26,6 @@ from .random_views import RandomViews
 from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .scores_protocol import ScoresProtocol
-from .single_process import refuse_several_processes
 from .step_size_choice import by_validation, student_values
 from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
@@ -46,6 +46,7 @@ __all__ = [
     "FinishedParts",
     "FlatDirection",
     "GradientMatching",
+    "MeanObjective",
     "MeasuredMatching",
     "RandomViews",
     "Row",
@@ -75,7 +76,6 @@ __all__ = [
     "network_loops",
     "parameter_scores",
     "plain_direction",
-    "refuse_several_processes",
     "student_values",
     "trained_classifier",
     "training_job",

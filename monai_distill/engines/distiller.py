@@ -14,6 +14,7 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 from torch.optim import Optimizer
 
+from monai_distill import processes
 from monai_distill.data import SyntheticDataset
 
 __all__ = ["Distiller"]
@@ -34,6 +35,9 @@ class Distiller(Trainer):  # type: ignore[misc]
 
     A method is the objective and the draws; the loop knows neither. Because draws follow from the iteration number, the
     synthetic set, the optimiser and the engine's own state are all that an exact resume needs.
+
+    In a job of several processes (:func:`monai_distill.processes.join`) all begin with the first one's set, and every
+    step takes the mean of their gradients, so that the set stays the same in all of them.
 
     Args:
         synthetic: the set to be distilled.
@@ -106,12 +110,18 @@ class Distiller(Trainer):  # type: ignore[misc]
             handlers=train_handlers,
             decollate=False,
         )
+        self.add_event_handler(Events.STARTED, lambda engine: self._agree())  # after the handlers: one may load a set
         if gate is not None:
             self.add_event_handler(Events.EPOCH_STARTED, lambda engine: setattr(self, "_passed", False))
             self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_shut)
 
+    def _agree(self) -> None:
+        processes.copy_from_first(self.synthetic.state_dict().values())
+
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
         loss, gradients = self.objective(self.synthetic, batchdata)
+        loss, *shared = processes.means([loss, *gradients.values()])
+        gradients = dict(zip(gradients, shared, strict=True))
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         norms = torch.stack([loss.float(), *(gradient.norm() for gradient in gradients.values())])
         if not bool(torch.isfinite(norms).all()):

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from monai_distill import processes
 from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums
-from monai_distill.networks import activations, embedding
+from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums, sums_of_all
+from monai_distill.networks import activations, draws_at_random, embedding, shared_statistics
 from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms import AugmentDraw, SiameseAugment
 
 __all__ = ["DistributionMatching", "attention_features", "embedding_features"]
 
@@ -49,6 +50,9 @@ class DistributionMatching:
     synthetic images. Real and synthetic images are two forward passes, as in the originals: the real one needs no
     graph, and under batch norm each has its own statistics.
 
+    Several processes share out the real images of a batch and add up their class sums; the synthetic ones, far fewer,
+    each takes whole. With dropout each takes everything: what is dropped depends on the batch.
+
     Args:
         network_factory: builds one freshly initialised network; it is in train mode, so ``norm="batch"`` uses the
             statistics of the batch.
@@ -59,7 +63,7 @@ class DistributionMatching:
         seed: seed of the run.
 
     Raises:
-        ValueError: from a call, when the network lacks what ``features`` asks for.
+        ValueError: from a call, when the network lacks what ``features`` asks for, or a process has no real image.
 
     Example:
         >>> from monai_distill.networks import ConvNet
@@ -94,11 +98,26 @@ class DistributionMatching:
         with global_seed_kept(derived_seed(self.seed, "matching network", batch.iteration)):
             network = self.network_factory().to(images).train().requires_grad_(False)
             with torch.no_grad():
-                real = self._sums(network, self.augment.apply(batch.images, draw), batch.labels, synthetic)
+                real = self._real_sums(network, batch, draw, synthetic)
             ours = self._sums(network, self.augment.apply(images, draw), synthetic.labels, synthetic)
         loss = self.loss(real, ours)
         (gradient,) = torch.autograd.grad(loss, images)
         return loss.detach(), {"images": gradient}
+
+    def _real_sums(
+        self, network: nn.Module, batch: ClassBatch, draw: AugmentDraw, synthetic: SyntheticDataset
+    ) -> list[ClassSums]:
+        if draws_at_random(network):
+            return self._sums(network, self.augment.apply(batch.images, draw), batch.labels, synthetic)
+        own = slice(processes.rank(), None, processes.count())  # a share of every class: these come one after another
+        if len(batch.labels) < processes.count():
+            raise ValueError(
+                f"Expected at least {processes.count()} real images, one per process, got a batch of "
+                f"{len(batch.labels)}. Raise batch_per_class."
+            )
+        with shared_statistics(network):
+            images = self.augment.apply(batch.images[own], draw)
+            return sums_of_all(self._sums(network, images, batch.labels[own], synthetic))
 
     def _sums(self, network: nn.Module, images: Tensor, labels: Tensor, synthetic: SyntheticDataset) -> list[ClassSums]:
         count = len(synthetic.class_names)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from ignite.engine import Engine, Events
 from monai.engines import Trainer
 from torch import Tensor
 
+from monai_distill import processes
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.networks import FlatNetwork, over_networks, parameter_gradient, pays_to_stack
 from monai_distill.randomness import derived_seed, seeded_generator
@@ -38,7 +39,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
 
     Plain SGD without momentum, decay or schedule: experts that move fast cannot be followed by a student. Every
     expert's initialisation, order and augmentation follow from the seed and its number alone, so that a run which was
-    interrupted goes on with the experts that the store lacks.
+    interrupted goes on with the experts that the store lacks, and several processes share them out: each trains its
+    groups, the first one alone writes them.
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022 (experts).
@@ -55,7 +57,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         epochs: passes over the data, at least the store's snapshots minus one.
         step_size: learning rate.
         batch_size: images per SGD step.
-        at_once: experts per group.
+        at_once: experts per group; fewer where several processes would otherwise have nothing to do.
         seed: seed of the run.
         direction: maps (gradient function, parameters [P]) to the step's direction [P].
         curriculum: maps an epoch (from 0) to the positions [m] of the images seen in it; None for all in every epoch.
@@ -103,10 +105,9 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.curriculum = curriculum
         stacks = not compiled and pays_to_stack(bank.images, batch_size)
         self.together = stacks if together is None else together
-        self.compiled = compiled
         self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
-        missing = [e for e in range(store.shape[0]) if e not in store.finished]
-        self.groups = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
+        self.rounds = _rounds([e for e in range(store.shape[0]) if e not in store.finished], at_once)
+        self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
             device=bank.device,
             max_epochs=max(len(self.groups), 1),
@@ -122,6 +123,9 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         """Train the experts that the store lacks; nothing when it is complete."""
         if self.groups:
             super().run()
+        for groups in self.rounds[len(self.groups) :]:  # those in which the others had a group and this process none
+            self._store(groups)
+        self.store.agree()
 
     def _start_group(self, engine: Engine) -> None:
         self._experts = self.groups[engine.state.epoch - 1]
@@ -179,6 +183,21 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         return value, torch.stack([value.detach(), (logits.argmax(dim=1) == labels).float().mean()])
 
     def _store_group(self, engine: Engine) -> None:
-        snapshots = torch.stack(self._snapshots)
-        for place, expert in enumerate(self._experts):
-            self.store.write(expert, snapshots[:, place], self._history[place])
+        self._store(self.rounds[engine.state.epoch - 1])
+
+    def _store(self, groups: Sequence[Sequence[int]]) -> None:
+        """Write what every process has trained in a round, one group after the other."""
+        for owner, experts in enumerate(groups):
+            own = (torch.stack(self._snapshots), self._history) if owner == processes.rank() else None
+            kept = processes.to_first(own, owner)
+            if kept is not None:
+                for place, expert in enumerate(experts):
+                    self.store.write(expert, kept[0][:, place], kept[1][place])
+
+
+def _rounds(missing: Sequence[int], at_once: int) -> list[list[Sequence[int]]]:
+    """Groups of experts that are trained at a time, one per process; the last round may have fewer."""
+    width = processes.count()
+    size = min(at_once, max(-(-len(missing) // width), 1))
+    groups = [missing[i : i + size] for i in range(0, len(missing), size)]
+    return [groups[i : i + width] for i in range(0, len(groups), width)]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from monai_distill import processes
 from monai_distill.data import ClassBatch, SyntheticDataset
 from monai_distill.losses import GradientMatchingLoss
 from monai_distill.networks import FlatNetwork, parameter_gradient, pays_to_stack
@@ -48,6 +49,8 @@ class GradientMatching:
 
     Deviations: any number of images per class; the network is trained at the beginning of the next call instead of the
     end of this one, which is the same, because the distiller steps the images in between.
+
+    Several processes share out the classes and add up their losses and gradients; the network is trained in all.
 
     Args:
         network: the architecture that the gradients are taken of.
@@ -132,6 +135,7 @@ class GradientMatching:
             self._parameters = fresh.to(synthetic.images)
         elif self._iteration == iteration - 1:
             self._parameters = self._trained(self._parameters.to(synthetic.images), synthetic, iteration)
+            processes.copy_from_first([self._parameters])
         elif self._iteration != iteration:
             raise RuntimeError(
                 f"Expected iteration {self._iteration + 1}, got {iteration}: its network is trained in the iterations "
@@ -154,7 +158,10 @@ class GradientMatching:
     def _matched(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
         leaf = synthetic.images.detach().requires_grad_()
         labels = synthetic.labels.tolist()
-        rows = {c: [i for i, label in enumerate(labels) if label == c] for c in sorted(set(labels))}
+        rows = {c: [i for i, label in enumerate(labels) if label == c] for c in self._own(sorted(set(labels)))}
+        if not rows:  # more processes than classes
+            value, gradient = processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)])
+            return value, {"images": gradient}
         pieces = dict(enumerate(torch.split(batch.images, list(batch.counts))))
         draws = {c: self._draw(c, batch) for c in rows}
         real = [self.augment.apply(pieces[c], draws[c]) for c in rows]
@@ -163,7 +170,14 @@ class GradientMatching:
         detached = [images.detach() for images in ours]
         gradients, values = zip(*self._over_classes(self._pulled, list(rows), detached, aims), strict=True)
         (gradient,) = torch.autograd.grad(ours, leaf, gradients)
-        return torch.stack(values).sum(), {"images": gradient}
+        value = torch.stack(values).sum()
+        if not self.network.draws:
+            value, gradient = processes.sums([value, gradient])
+        return value, {"images": gradient}
+
+    def _own(self, classes: list[int]) -> list[int]:
+        """The classes of this process. Dropout draws for one class after another, so that each then does them all."""
+        return classes if self.network.draws else classes[processes.rank() :: processes.count()]
 
     def _draw(self, label: int, batch: ClassBatch) -> AugmentDraw:
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration, label)

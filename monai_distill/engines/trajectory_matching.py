@@ -29,7 +29,7 @@ class TrajectoryMatching:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
 
     Deviations: the same gradient at a memory that need not grow with N (see :func:`unrolled_gradient`); augmentation is
-    drawn from the run's seed and the iteration number, never from a global state.
+    drawn from the run's seed, the iteration number and the segment's place in it, never from a global state.
 
     Args:
         network: the student's architecture, the same as the experts'.
@@ -95,7 +95,8 @@ class TrajectoryMatching:
 
     def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
-        batches, draws = self._planned(synthetic, batch.iteration)
+        path = (batch.iteration, batch.place) if batch.place else (batch.iteration,)
+        batches, draws = self._planned(synthetic, path)
         named = dict(synthetic.named_parameters())
         fixed = self._fixed_labels(synthetic, batch)
 
@@ -104,7 +105,7 @@ class TrajectoryMatching:
             rows = batches[number]
             images = self.augment.apply(values["images"][rows], draws[number])
             targets = (values["label_logits"] if fixed is None else fixed)[rows]
-            with self._replayable(batch.iteration, number):
+            with self._replayable(path, number):
                 return state - values["step_size"] * self._gradient(state, images, targets)
 
         if self.chunk is None:
@@ -126,11 +127,11 @@ class TrajectoryMatching:
             return self.network.predict(batch.target, synthetic.images.detach())
         return None if synthetic.soft else synthetic.labels
 
-    def _replayable(self, iteration: int, number: int) -> contextlib.AbstractContextManager[None]:
+    def _replayable(self, path: Sequence[int], number: int) -> contextlib.AbstractContextManager[None]:
         """A step is computed more than once; dropout must drop the same every time."""
         if not self.network.draws:
             return contextlib.nullcontext()
-        return global_seed_kept(derived_seed(self.seed, "dropout", iteration, number))
+        return global_seed_kept(derived_seed(self.seed, "dropout", *path, number))
 
     def _gradient(self, state: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         graph = torch.is_grad_enabled() and (images.requires_grad or state.requires_grad or targets.requires_grad)
@@ -144,9 +145,9 @@ class TrajectoryMatching:
         steps = self.memory_budget * 2**20 / max(graph_bytes(lambda: step(copies)), 1)
         return max(1, min(self.student_steps, int(steps)))
 
-    def _planned(self, synthetic: SyntheticDataset, iteration: int) -> tuple[list[Tensor], list[AugmentDraw]]:
+    def _planned(self, synthetic: SyntheticDataset, path: Sequence[int]) -> tuple[list[Tensor], list[AugmentDraw]]:
         """Which images every step sees and how they are augmented, drawn before anything is computed."""
-        generator = seeded_generator(self.seed, "student steps", iteration)
+        generator = seeded_generator(self.seed, "student steps", *path)
         count, device = len(synthetic), synthetic.images.device
         size = count if self.batch_size is None else min(self.batch_size, count)
         batches: list[Tensor] = []

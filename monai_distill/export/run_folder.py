@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_distill import __version__
+from monai_distill import __version__, processes
 from monai_distill.data import SyntheticDataset
 from monai_distill.whole_file import write_whole
 
@@ -30,7 +30,8 @@ class RunFolder:
 
     ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
     ``curves.png``, ``report.html``, after a cross-architecture evaluation ``cross_architecture.png``; beside them the
-    run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events.
+    run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events. Of several processes the first
+    alone writes.
 
     Args:
         folder: made by :meth:`prepare`.
@@ -60,6 +61,10 @@ class RunFolder:
         Raises:
             RuntimeError: when it holds a finished run, or an unfinished one and ``resume`` is off.
         """
+        processes.from_first(lambda: self._prepare(resume))
+        return self
+
+    def _prepare(self, resume: bool) -> None:
         if self.finished and not resume:
             raise RuntimeError(f"{self.folder} holds a finished run. Give another output_dir, or delete it.")
         if (self.folder / "state.pt").exists() and not resume:
@@ -68,7 +73,6 @@ class RunFolder:
                 "another output_dir."
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        return self
 
     def save_set(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: Any, chosen: int | None) -> None:
         """Write the set with its manifest, the history and the two pictures.
@@ -79,6 +83,8 @@ class RunFolder:
             history: an object with ``iterations`` and ``validations``.
             chosen: iteration of the selected state.
         """
+        if not processes.is_first():
+            return
         versions = {name: importlib.metadata.version(name) for name in PACKAGES}
         manifest = {
             "format": 1,
@@ -100,6 +106,8 @@ class RunFolder:
         Raises:
             RuntimeError: when it cannot be written (the one before stays), or the one before is damaged.
         """
+        if not processes.is_first():
+            return
         kept = _scores(self.scores_file) if self.finished else {}
         merged = {**kept, **scores}
         self._write("scores.json", merged)

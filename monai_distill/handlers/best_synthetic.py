@@ -8,6 +8,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from monai_distill import processes
 from monai_distill.data import SyntheticDataset
 
 __all__ = ["BestSynthetic"]
@@ -46,9 +47,14 @@ class BestSynthetic:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._compare)
 
     def restore(self) -> None:
-        """Put the best state back into the synthetic set; without any validation it stays as it is."""
+        """Put the best state back into the synthetic set; without any validation it stays as it is.
+
+        Of several processes the first one's best is everyone's: the others need not validate.
+        """
         if self._kept:
             self.synthetic.load_state_dict(self._kept)
+        self.value, self.epoch = processes.from_first(lambda: (self.value, self.epoch))
+        processes.copy_from_first(self.synthetic.state_dict().values())
 
     def state_dict(self) -> dict[str, Any]:
         """What an exact resume needs: tensors and plain numbers."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from monai_distill import processes
+
 from .raised_last import raise_last
 
 __all__ = ["ProgressBar"]
@@ -15,6 +17,8 @@ __all__ = ["ProgressBar"]
 
 class ProgressBar:
     """One bar from the first iteration to the last (ignite's own starts anew every epoch); silent where nobody watches.
+
+    Of several processes the first alone shows one.
 
     Args:
         description: what the engine does.
@@ -44,7 +48,11 @@ class ProgressBar:
         if self._bar is None:
             total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
             self._bar = tqdm(
-                total=total, initial=engine.state.iteration, desc=self.description, unit=self.unit, disable=None
+                total=total,
+                initial=engine.state.iteration,
+                desc=self.description,
+                unit=self.unit,
+                disable=None if processes.is_first() else True,
             )
 
     def _move(self, engine: Engine) -> None:

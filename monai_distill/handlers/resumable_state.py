@@ -17,6 +17,8 @@ from ignite.engine import Engine, Events
 from monai.engines import Workflow
 from monai.engines.utils import IterationEvents
 
+from monai_distill import processes
+
 from .raised_last import raise_last
 
 __all__ = ["ResumableState"]
@@ -29,6 +31,9 @@ class ResumableState:
     that has changed nothing yet (a loss that is not finite): then as it was before that iteration. Ctrl-C is taken at
     the end of the iteration under way: the state is saved, then ``KeyboardInterrupt`` goes on; a second Ctrl-C does
     not wait.
+
+    Of several processes the first alone writes and reads, all go on from what it read, and Ctrl-C in one stops all
+    after the same iteration.
 
     Args:
         file: the checkpoint; its folder is made when absent.
@@ -89,6 +94,8 @@ class ResumableState:
         Raises:
             RuntimeError: when it cannot be written; the one before stays.
         """
+        if not processes.is_first():
+            return
         unfinished = self.file.with_name(self.file.name + ".part")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,11 +114,8 @@ class ResumableState:
         Raises:
             RuntimeError: when it belongs to another job, or is no such file.
         """
-        try:
-            state = torch.load(self.file, weights_only=True)
-            found = state.pop("job")
-        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start anew.") from error
+        state = processes.from_first(self._read)
+        found = state.pop("job")
         names = [k for k in sorted({*found, *self.job}) if found.get(k) != self.job.get(k)]
         if names:
             rows = "; ".join(f"{k}: found {found.get(k)!r}, asked for {self.job.get(k)!r}" for k in names)
@@ -119,12 +123,26 @@ class ResumableState:
         for name, member in self.save_dict.items():
             member.load_state_dict(state[name])
 
+    def _read(self) -> dict[str, Any]:
+        try:
+            # not onto the GPU of the process that saved it
+            state = torch.load(self.file, weights_only=True, map_location="cpu" if processes.count() > 1 else None)
+            return {"job": state.pop("job"), **state}
+        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start anew.") from error
+
     def _start(self, engine: Engine) -> None:
-        if self.file.exists() and not self.resume:
+        if processes.from_first(lambda: self.job) != self.job:
+            raise RuntimeError(
+                "Expected every process to have the first one's job, got another: its data or settings differ. Give "
+                "every machine the same data."
+            )
+        exists = processes.from_first(self.file.exists)
+        if exists and not self.resume:
             raise RuntimeError(
                 f"{self.file} holds an earlier run's state. Resume that run, or give another output_dir."
             )
-        if self.file.exists():
+        if exists:
             self.load()
         self._asked_to_stop = self._unchanged = False
         if threading.current_thread() is threading.main_thread():
@@ -141,12 +159,15 @@ class ResumableState:
     def _between(self, engine: Engine) -> None:
         # After an epoch's last iteration handlers still validate: a state saved before that would skip it on resume.
         last_of_epoch = engine.state.iteration % (engine.state.epoch_length or 1) == 0
-        if not last_of_epoch and (self._asked_to_stop or engine.state.iteration % self.interval == 0):
+        if not last_of_epoch and (self._stop_for_all() or engine.state.iteration % self.interval == 0):
             self._save_and_heed()
+
+    def _stop_for_all(self) -> bool:
+        return bool(processes.anywhere(torch.tensor(self._asked_to_stop)))
 
     def _save_and_heed(self) -> None:
         self.save()
-        if self._asked_to_stop:
+        if self._stop_for_all():
             raise KeyboardInterrupt
 
     def _release(self) -> None:

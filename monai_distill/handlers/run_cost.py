@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import torch
 from ignite.engine import Engine, Events
 
+from monai_distill import processes
 from monai_distill.whole_file import write_whole
 
 from .peak_memory import PeakMemory
@@ -29,7 +30,8 @@ class RunCost:
     Attached to an engine, it charges that engine's runs to ``part``. A part with a file of its own in ``shared`` is
     what several runs have in common: each of them reports what it took to make, whichever run made it.
 
-    Kept in ``file`` at the end of every part; what a killed process spent after that is not counted.
+    Kept in ``file`` at the end of every part; what a killed process spent after that is not counted. Of several
+    processes the first one counts and writes, and says how many they were.
 
     Args:
         file: a JSON file in the run's folder.
@@ -112,13 +114,16 @@ class RunCost:
     def _leave(self, level: int) -> None:
         self._charge()
         del self._parts[level:]
-        write_whole(self.file, json.dumps(self._so_far(), indent=2).encode())
+        if processes.is_first():
+            write_whole(self.file, json.dumps(self._so_far(), indent=2).encode())
 
     def _charge(self) -> None:
         now = self.clock()
         part = self._parts[-1] if self._parts else OTHER
         elapsed = now - (now if self._since is None else self._since)
         self._since = now
+        if not processes.is_first():
+            return
         if part in self.shared:
             path = self.shared[part]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +139,7 @@ class RunCost:
             "peak_memory_mib": round(self._peak, 1),
             "memory_of": self.memory.measured_on,
             "threads": torch.get_num_threads(),
+            **({"processes": processes.count()} if processes.count() > 1 else {}),
         }
 
     def _known(self, part: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .angle_penalty import AnglePenalty, angle_matrix
 from .attention_matching import AttentionMatchingLoss, attention_map
-from .class_sums import ClassSums, class_mean_distance, class_sums
+from .class_sums import ClassSums, class_mean_distance, class_sums, sums_of_all
 from .distribution_matching import DistributionMatchingLoss
 from .expert_piece import ExpertPiece
 from .gradient_matching import GradientMatchingLoss
@@ -32,4 +32,5 @@ __all__ = [
     "deep_layers",
     "largest_errors",
     "relative_distance",
+    "sums_of_all",
 ]

@@ -3,19 +3,22 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["ClassSums", "class_mean_distance", "class_sums"]
+from monai_distill import processes
+
+__all__ = ["ClassSums", "class_mean_distance", "class_sums", "sums_of_all"]
 
 
 class ClassSums(NamedTuple):
     """Sums [classes, F] and counts [classes] of per-image vectors.
 
     Kept instead of means, because sums of shards add up to the sum and means of unequal shards do not: a data-parallel
-    run all-reduces both tensors.
+    run adds up both tensors (:func:`sums_of_all`).
 
     Example:
         >>> left, right = (class_sums(torch.ones(n, 2), torch.zeros(n, dtype=torch.long), 1) for n in (1, 3))
@@ -48,6 +51,17 @@ def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
     sums = values.new_zeros(num_classes, values.shape[1]).index_add(0, labels, values)
     counts = values.new_zeros(num_classes).index_add(0, labels, values.new_ones(len(labels)))
     return ClassSums(sums, counts)
+
+
+def sums_of_all(parts: Sequence[ClassSums]) -> list[ClassSums]:
+    """The sums and counts of the images of all processes, from those that each has of its own; no gradient passes.
+
+    Example:
+        >>> sums_of_all([class_sums(torch.ones(2, 1), torch.tensor([0, 0]), 1)])
+        [ClassSums(sums=tensor([[2.]]), counts=tensor([2.]))]
+    """
+    added = processes.sums([tensor for part in parts for tensor in part])
+    return [ClassSums(*pair) for pair in zip(added[::2], added[1::2], strict=True)]
 
 
 def class_mean_distance(real: ClassSums, synthetic: ClassSums) -> Tensor:

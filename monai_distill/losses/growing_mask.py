@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from monai_distill import processes
+
 from .expert_piece import ExpertPiece
 from .trajectory_matching import relative_distance
 
@@ -19,7 +21,8 @@ class GrowingMaskLoss:
     """The trajectory matching loss over the parameters whose squared error was ever below a threshold that grows.
 
     A parameter joins once its error is below ``base * growth ** (iteration // every)`` and stays. As long as none has
-    joined, all count, as without a mask (the released program then divides 0 by 0).
+    joined, all count, as without a mask (the released program then divides 0 by 0). Where an iteration has several
+    pieces, in one process or several, each is compared over what joined in earlier iterations and its own.
 
     References:
         Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI 2025.
@@ -58,14 +61,20 @@ class GrowingMaskLoss:
         self.every = every
         self.penalty = penalty
         self.mask: Tensor | None = None
+        self._before: Tensor | None = None  # what had joined when the iteration began
+        self._iteration = -1
 
     def __call__(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
         """Let the mask grow and return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         with torch.no_grad():  # asking twice at one iteration changes nothing: an iteration may be done again
+            if piece.iteration != self._iteration:
+                self._before, self._iteration = self.mask, piece.iteration
             threshold = self.base * self.growth ** (piece.iteration // self.every)
             easy = (states[-1] - piece.target).square() < threshold
-            self.mask = easy if self.mask is None else easy | self.mask.to(easy.device)
-        loss = relative_distance(states[-1], piece, self.mask)
+            joined = processes.anywhere(easy)
+            self.mask = joined if self.mask is None else joined | self.mask.to(easy.device)
+            compared = easy if self._before is None else easy | self._before.to(easy.device)
+        loss = relative_distance(states[-1], piece, compared)
         return loss if self.penalty is None else loss + self.penalty(states, piece)
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,4 +83,4 @@ class GrowingMaskLoss:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state_dict()``."""
-        self.mask = state["mask"]
+        self.mask, self._iteration = state["mask"], -1

@@ -7,11 +7,12 @@ from .activations import activations, embedding
 from .alexnet import AlexNet
 from .convnet import ConvNet
 from .described import described
-from .flat_network import FlatNetwork
+from .flat_network import FlatNetwork, draws_at_random
 from .image_classifier import ImageClassifier
 from .over_networks import over_networks, pays_to_stack
 from .parameter_gradient import parameter_gradient
 from .resnet import ResNet18
+from .shared_statistics import shared_statistics
 from .vgg import VGG11
 from .vit import ViT
 from .with_norm import with_norm
@@ -26,9 +27,11 @@ __all__ = [
     "ViT",
     "activations",
     "described",
+    "draws_at_random",
     "embedding",
     "over_networks",
     "parameter_gradient",
     "pays_to_stack",
+    "shared_statistics",
     "with_norm",
 ]

@@ -10,7 +10,18 @@ from torch import Tensor, nn
 
 from monai_distill.randomness import global_seed_kept
 
-__all__ = ["FlatNetwork"]
+__all__ = ["FlatNetwork", "draws_at_random"]
+
+
+def draws_at_random(network: nn.Module) -> bool:
+    """Whether a forward pass in train mode draws from the global generators (dropout), which take no generator of ours.
+
+    Example:
+        >>> draws_at_random(nn.Sequential(nn.Linear(2, 2), nn.Dropout()))
+        True
+    """
+    kinds = (nn.modules.dropout._DropoutNd, nn.RReLU)
+    return any(isinstance(module, kinds) for module in network.modules())
 
 
 class FlatNetwork:
@@ -67,9 +78,8 @@ class FlatNetwork:
 
     @property
     def draws(self) -> bool:
-        """Whether a forward pass draws from the global generators (dropout), which take no generator of ours."""
-        kinds = (nn.modules.dropout._DropoutNd, nn.RReLU)
-        return any(isinstance(module, kinds) for module in self._skeleton.modules())
+        """See :func:`draws_at_random`."""
+        return draws_at_random(self._skeleton)
 
     def to(self, device: torch.device | str) -> FlatNetwork:
         """Move the skeleton (its integer buffers, if any) to ``device`` and return self."""

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from monai_distill import processes
 from monai_distill.whole_file import write_whole
 
 from .accounting import epsilon_of, true_positive_bound
@@ -34,7 +35,8 @@ class PrivacyLedger:
 
     Raises:
         ValueError: for another unit.
-        RuntimeError: from :meth:`enter`, when the event would go beyond the budget.
+        RuntimeError: from :meth:`enter`, when the event would go beyond the budget; in a job of several processes,
+            of which each would tell what it computes with noise of its own.
 
     Example:
         >>> ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="image")
@@ -46,6 +48,7 @@ class PrivacyLedger:
     def __init__(self, file: str | Path | None, *, epsilon: float, delta: float, unit: str) -> None:
         if unit not in UNITS:
             raise ValueError(f"Expected a unit of {UNITS}, got {unit!r}.")
+        processes.refuse_several("A run with --epsilon")
         self.file = None if file is None else Path(file)
         self.epsilon = epsilon
         self.delta = delta

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from monai_distill.data import SyntheticDataset
 
 from .conftest import QUICK, TRAJECTORY
 
@@ -51,9 +54,15 @@ def test_the_whole_line_of_commands_runs_from_anywhere(copied: Any, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_it_trains_under_torchrun(copied: Any, tmp_path: Path) -> None:
+def test_two_processes_train_under_torchrun_what_one_does(copied: Any, tmp_path: Path) -> None:
     root = copied(DIGITS)
-    configs = f"['{root}/configs/train.json','{root}/configs/multi_gpu_train.json']"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1"]
-    bundle_command(torchrun, root, configs, tmp_path, **QUICK, **TRAJECTORY)
+    sets = []
+    for processes in (2, 1):
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        files = [f"'{root}/configs/{name}.json'" for name in ("train", "multi_gpu_train")]
+        words = {"output_dir": tmp_path / str(processes), "segments_per_step": 2} if processes == 1 else {}
+        bundle_command(torchrun, root, f"[{','.join(files)}]", tmp_path, **QUICK, **TRAJECTORY, **words)
+        sets.append(SyntheticDataset.load(root / "models"))
     assert (root / "train" / "synthetic.safetensors").is_file()
+    assert sets[0].manifest["settings"]["method"]["segments_per_step"] == 2
+    assert torch.allclose(sets[0].images, sets[1].images, atol=1e-5)

@@ -1,0 +1,24 @@
+"""The processes of one job under torchrun: who is who, and what they tell each other."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .exchange import anywhere, copy_from_first, from_first, means, seen_by_all, sums, to_first
+from .group import count, even_share, is_first, join, leave, rank, refuse_several
+
+__all__ = [
+    "anywhere",
+    "copy_from_first",
+    "count",
+    "even_share",
+    "from_first",
+    "is_first",
+    "join",
+    "leave",
+    "means",
+    "rank",
+    "refuse_several",
+    "seen_by_all",
+    "sums",
+    "to_first",
+]

@@ -1,0 +1,141 @@
+"""Who the processes of a job are: meeting under torchrun, parting, and a share of the work for each."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import datetime
+import os
+
+import ignite.distributed as idist
+import torch
+import torch.distributed as dist
+
+__all__ = ["count", "even_share", "is_first", "join", "leave", "rank", "refuse_several"]
+
+# The others wait while the first validates or scores, however long that takes; torchrun ends them when it dies.
+PATIENCE = datetime.timedelta(days=7)
+
+
+def join(device: torch.device | str | None = None) -> None:
+    """Meet the other processes that torchrun started; nothing without torchrun, for a single process, or when done.
+
+    GPUs talk by nccl, CPUs by gloo. On a machine with GPUs ``cuda`` is from then on the one of this process's local
+    rank.
+
+    Args:
+        device: what the job will compute on, to be checked against that.
+
+    Raises:
+        ValueError: when there are more processes on a machine than GPUs, or ``device`` is another process's GPU.
+
+    Example:
+        >>> join("cpu")
+        >>> count(), rank(), is_first()
+        (1, 0, True)
+    """
+    if _launched() == 1:
+        return
+    local = int(os.environ["LOCAL_RANK"])
+    if device is not None and torch.device(device).index not in (None, local):
+        raise ValueError(
+            f"Expected the device cpu, cuda or cuda:{local} in the process of local rank {local}, got {device}. Leave "
+            "out --device: every process takes a GPU of its own."
+        )
+    if dist.is_initialized():
+        return
+    if torch.cuda.is_available():
+        gpus = torch.cuda.device_count()
+        if local >= gpus:
+            raise ValueError(
+                f"Expected at most {gpus} processes on a machine of {gpus} GPUs, got local rank {local}. Lower "
+                "--nproc_per_node; or hide the GPUs (CUDA_VISIBLE_DEVICES=) to compute on CPUs."
+            )
+        torch.cuda.set_device(local)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    idist.sync()  # else ignite does it when first asked, which all processes have to do together
+
+
+def leave() -> None:
+    """Wait until all processes are here, then part; nothing in a single process.
+
+    Example:
+        >>> leave()
+    """
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(torch.zeros(1))  # on the CPU, where nothing but PATIENCE ends the waiting
+        idist.finalize()
+
+
+def count() -> int:
+    """How many processes share the job.
+
+    Example:
+        >>> count()
+        1
+    """
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0.
+
+    Example:
+        >>> rank()
+        0
+    """
+    return dist.get_rank() if count() > 1 else 0
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes files and scores.
+
+    Example:
+        >>> is_first()
+        True
+    """
+    return rank() == 0
+
+
+def even_share(total: int, name: str) -> int:
+    """How many of ``total`` each process does.
+
+    Args:
+        total: of all processes together.
+        name: of the setting, for the error.
+
+    Raises:
+        ValueError: when it is below 1, or the processes cannot have equally many.
+
+    Example:
+        >>> even_share(4, "segments_per_step")
+        4
+    """
+    share, rest = divmod(total, count())
+    if share < 1 or rest:
+        raise ValueError(
+            f"Expected {name} to be a multiple of the number of processes, {count()}, got {total}. Give --{name} "
+            f"{(share + 1) * count()}."
+        )
+    return share
+
+
+def refuse_several(what: str) -> None:
+    """Do nothing in the only process of a job.
+
+    Args:
+        what: does not know how to share its work, for the error.
+
+    Raises:
+        RuntimeError: in a job of several processes: each would do all the work, and write the same files.
+
+    Example:
+        >>> refuse_several("The audit")
+    """
+    several = max(_launched(), count())
+    if several > 1:
+        raise RuntimeError(f"{what} is not spread over processes, got {several}. Start it without torchrun.")
+
+
+def _launched() -> int:
+    """The processes that torchrun started, whether or not they have met."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() and dist.is_torchelastic_launched() else 1

@@ -1,0 +1,1 @@
+"""Tests of monai_distill.processes: several of them against one."""

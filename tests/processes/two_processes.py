@@ -1,0 +1,210 @@
+"""What test_two_processes.py has torchrun start twice: a line of jobs, the last of which fails in one process."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from monai_distill import processes
+from monai_distill.data import ClassBatch, SyntheticDataset, TrajectoryStore
+from monai_distill.engines import DistributionMatching, GradientMatching, MeanObjective, attention_features
+from monai_distill.losses import AttentionMatchingLoss, GrowingMaskLoss
+from monai_distill.networks import ConvNet, FlatNetwork, shared_statistics
+from monai_distill.transforms import SiameseAugment
+from tests.configs.command import FAST, command
+from tests.losses.pieces import piece
+
+SPREAD = ("--segments_per_step", "2", "--experts", "3")
+NO_EXPERTS = tuple(
+    word
+    for name, value in zip(FAST[::2], FAST[1::2], strict=True)
+    if name.strip("-") not in {"experts", "max_start_epoch", "expert_epochs", "student_steps"}
+    and not name.startswith("--expert_")
+    for word in (name, value)
+)
+DATADAM = ("--depth", "2", "--method", "datadam")
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Inside the block this process takes itself for the only one."""
+    with mock.patch("torch.distributed.get_world_size", return_value=1):
+        yield
+
+
+@contextlib.contextmanager
+def at_iteration(number: int, happens: Callable[[], Any]) -> Iterator[None]:
+    """Inside the block something happens in the second process only, while an iteration (from 1) computes."""
+    plain, seen = MeanObjective.__call__, []
+
+    def call(self: MeanObjective, synthetic: SyntheticDataset, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        seen.append(None)
+        if len(seen) == number and processes.rank() == 1:
+            happens()
+        return plain(self, synthetic, batch)
+
+    with mock.patch.object(MeanObjective, "__call__", call):
+        yield
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    """The largest difference in units of the largest value."""
+    return float((one - other).abs().max() / other.abs().max())
+
+
+def both_ways(make: Callable[[], Any], ask: Callable[[Any], tuple[Tensor, dict[str, Tensor]]]) -> float:
+    """How far the images' gradient and the loss of an objective are from those of one process."""
+    loss, gradients = ask(make())
+    with alone():
+        expected, whole = ask(make())
+    return max(difference(loss, expected), difference(gradients["images"], whole["images"]))
+
+
+def primitives(folder: Path) -> dict[str, Any]:
+    """Every function of the module, with values that tell the processes apart."""
+    own = float(processes.rank() + 1)
+    failed = ""
+    try:
+        processes.from_first(lambda: json.loads("no JSON"))
+    except (RuntimeError, ValueError) as error:
+        failed = f"{type(error).__name__}: {error}"
+    tensor = torch.tensor([own])
+    processes.copy_from_first([tensor])
+    uneven = ""
+    try:
+        processes.even_share(3, "segments_per_step")
+    except ValueError as error:
+        uneven = str(error)
+    hidden = ""
+    try:
+        TrajectoryStore(folder / f"disk of {processes.rank()}", {}, experts=1, snapshots=1, parameters=1)
+    except RuntimeError as error:
+        hidden = str(error)
+    return {
+        "count": processes.count(),
+        "sums": [t.tolist() for t in processes.sums([torch.tensor(own), torch.tensor([[own, 10 * own]])])],
+        "means": processes.means([torch.tensor(own)])[0].item(),
+        "anywhere": processes.anywhere(torch.tensor([own == 2, False])).tolist(),
+        "copied": tensor.item(),
+        "from_first": processes.from_first(lambda: own),
+        "failed": failed,
+        "to_first": [processes.to_first(own if processes.rank() == sender else None, sender) for sender in (0, 1)],
+        "uneven": uneven,
+        "hidden": hidden,
+        "share": processes.even_share(4, "segments_per_step"),
+    }
+
+
+def objectives() -> dict[str, float]:
+    """How far several processes are from one, objective by objective."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3).repeat_interleave(torch.tensor([5, 4, 2]))
+    batch = ClassBatch(0, torch.randn(11, 1, 8, 8, generator=generator), labels, (5, 4, 2))
+    data = SyntheticDataset(torch.randn(6, 1, 8, 8, generator=generator), torch.arange(6) % 3, ["a", "b", "c"])
+    augment = SiameseAugment()
+
+    def distributions(norm: str) -> DistributionMatching:
+        build = lambda: ConvNet(2, 1, 3, 8, width=4, depth=2, norm=norm)  # noqa: E731
+        loss = AttentionMatchingLoss()
+        return DistributionMatching(build, augment, features=attention_features, loss=loss)
+
+    def gradients() -> GradientMatching:
+        network = FlatNetwork(lambda: ConvNet(2, 1, 3, 8, width=4, depth=2))
+        return GradientMatching(network, augment, outer_steps=2, inner_epochs=1)
+
+    return {
+        "instance norm": both_ways(lambda: distributions("instance"), lambda match: match(data, batch)),
+        "batch norm": both_ways(lambda: distributions("batch"), lambda match: match(data, batch)),
+        "gradients": both_ways(
+            gradients, lambda match: (match(data, batch), match(data, batch._replace(iteration=1)))[1]
+        ),
+        "batch norm layer": batch_norm(),
+        "growing mask": growing_mask(),
+    }
+
+
+def batch_norm() -> float:
+    """A layer over parts of a batch, against PyTorch's over the whole."""
+    whole = 3 + torch.randn(7, 4, 3, 3, generator=torch.Generator().manual_seed(1))
+    layer = nn.BatchNorm2d(4)
+    own = slice(processes.rank(), None, 2)
+    with torch.no_grad(), shared_statistics(layer):
+        part = layer(whole[own])
+    return difference(part, nn.BatchNorm2d(4)(whole)[own].detach())
+
+
+def growing_mask() -> float:
+    """The losses and masks of three iterations of two pieces each: one process takes both, two take one each."""
+    own = processes.rank()
+    ours, mask = grown([own])
+    with alone():
+        both, whole = grown([0, 1])
+    return max(float((ours - both[:, own : own + 1]).abs().max()), float((mask ^ whole).sum()))
+
+
+def grown(places: list[int]) -> tuple[Tensor, Tensor]:
+    loss, generator = GrowingMaskLoss(base=0.1, growth=2.0, every=1), torch.Generator().manual_seed(2)
+    values = []
+    for iteration in range(3):
+        starts, ends, targets = torch.randn(3, 2, 40, generator=generator)
+        values += [loss([starts[p], ends[p]], piece(starts[p], targets[p], iteration=iteration)) for p in places]
+    assert loss.mask is not None
+    return torch.stack(values).reshape(3, -1), loss.mask
+
+
+def jobs(folder: Path) -> dict[str, int]:
+    """Whole runs through the command, and what it refuses: exit status by name."""
+    words = ("run", *FAST, *SPREAD)
+    codes = {"datadam": command("run", *NO_EXPERTS, *DATADAM, "--output_dir", folder / "datadam").code}
+    with at_iteration(3, lambda: signal.raise_signal(signal.SIGINT)):
+        codes["interrupted"] = command(*words, "--output_dir", folder / "mtt").code
+    processes.from_first(lambda: shutil.copytree(folder / "mtt", folder / "left"))
+    codes["resumed"] = command("resume", folder / "mtt").code
+    return codes
+
+
+def refusals(folder: Path) -> dict[str, str]:
+    """What the command says to what it cannot share out."""
+    return {
+        "segments": command("run", *FAST, "--output_dir", folder / "odd").err,
+        "epsilon": command("run", *NO_EXPERTS, "--method", "dm", "--epsilon", "1", "--output_dir", folder / "dp").err,
+        "evaluate": command("evaluate", folder / "mtt").err,
+        "device": command("run", *FAST, *SPREAD, "--device", "cuda:7", "--output_dir", folder / "gpu").err,
+    }
+
+
+def fail() -> None:
+    """What a process without memory left does."""
+    raise RuntimeError("out of memory, say")
+
+
+def main(folder: Path) -> int:
+    """Do everything and note it for the test; the exit status is the failing job's."""
+    processes.join()
+    with mock.patch.object(processes, "leave"):  # a group cannot be made twice in one process
+        told = {
+            "primitives": primitives(folder),
+            "objectives": objectives(),
+            "jobs": jobs(folder),
+            "refusals": refusals(folder),
+        }
+        (folder / f"told_{processes.rank()}.json").write_text(json.dumps(told))
+        with at_iteration(2, fail):
+            return command("run", *FAST, *SPREAD, "--output_dir", folder / "failed").code
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    sys.exit(main(Path(sys.argv[1])))
