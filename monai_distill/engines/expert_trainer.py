@@ -90,9 +90,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
     ) -> None:
         if epochs < store.shape[1] - 1 or at_once < 1:
             raise ValueError(
-                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at "
-                "once, "
-                f"got {epochs} and {at_once}."
+                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and 1 expert at once, got "
+                f"{epochs} and {at_once}."
             )
         self.network = network
         self.bank = bank
@@ -103,8 +102,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.seed = seed
         self.direction = direction
         self.curriculum = curriculum
-        stacks = not compiled and pays_to_stack(bank.images, batch_size)
-        self.together = stacks if together is None else together
+        self.together = (not compiled and pays_to_stack(bank.images, batch_size)) if together is None else together
         self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
         self.rounds = _rounds([e for e in range(store.shape[0]) if e not in store.finished], at_once)
         self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
