@@ -116,6 +116,7 @@ def test_what_somebody_changed_is_not_written_over_unasked(tmp_path: Path) -> No
         ((DIGITS, "--method", "dm"), "leave out --method"),
         (("my_scans", "--dataset", "folder"), "Expected --dataset_dir"),
         ((DIGITS, "--itertions", "3"), "Did you mean --iterations?"),
+        (("my_scans", "--dataset", "digits", "--epsilon", "1", "--delta", "1e-5"), "trains without a guarantee"),
     ],
 )
 def test_mistakes_are_told_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Release:
     """Writes a finished run as a release folder: complete, scored, scanned, or not at all.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or a bundle's ``models/`` after its evaluation.
         folder: to be made; must not exist.
         formats: of ``safetensors`` (always part of a release), ``npz``, ``png``, ``nifti``.
         no_claim: allow tier T0, at which nothing is promised.
@@ -52,6 +52,7 @@ class Release:
         spacing: millimetres per axis for NIfTI, when known.
 
     Raises:
+        TypeError: when ``no_claim`` is no bool.
         ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels or its
             size.
         RuntimeError: when the run is not finished or ``folder`` exists.
@@ -87,8 +88,6 @@ class Release:
         self.run_scores, self.audit, self.ledger = (
             _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
         )
-        if self.run_scores is None:
-            raise RuntimeError(f"Cannot find scores.json in {run}: that run is not finished. Resume it first.")
         manifest = self.synthetic.manifest
         licence = None if self.owner.licence is None else Path(self.owner.licence)
         self.licence = licence_text(manifest, licence)
@@ -97,6 +96,11 @@ class Release:
         if hard_labels and self.synthetic.soft:
             self.synthetic = with_hard_labels(self.synthetic)
         self._require_allowed(no_claim)
+        if self.run_scores is None:  # after what no scores can change
+            raise RuntimeError(
+                f"Cannot find scores.json in {run}: the set is not scored. Resume the run; of a bundle, run train.json "
+                "with evaluate.json."
+            )
         self.manifest = released_manifest(self.synthetic, self.tier, self.owner, self.licence, self.formats, spacing)
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
@@ -130,6 +134,8 @@ class Release:
         return self.folder
 
     def _require_allowed(self, no_claim: bool) -> None:
+        if not isinstance(no_claim, bool):  # a command line's word "false" would open the gate
+            raise TypeError(f"Expected no_claim True or False, got {no_claim!r}.")
         if self.synthetic.soft and self.tier.name == "T1":
             raise ValueError(
                 "Learned labels leak what the expert knows of real images, and the audit of the images does not cover "
