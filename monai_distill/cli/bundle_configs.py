@@ -119,8 +119,9 @@ def _inference(train: Config, known: Config) -> Config:
     factory = {key: value for key, value in train["network_factory"].items() if key != "_mode_"}
     made: Config = {**_piece("inference"), "section": train["dataset"], "network_def": factory}
     made["read_image"] = {**made["read_image"], "channels": known["channels"]}
-    if "intensity_range" in train:
-        made["read_image"]["intensity_range"] = "@intensity_range"
+    for option in ("intensity_range", "pixdim"):
+        if option in train:
+            made["read_image"][option] = f"@{option}"
     made |= {"class_names": known["class_names"]}
     return with_referred(made, train)
 

@@ -44,7 +44,7 @@ def with_referred(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, 
             source, target = source[path[0]], target.setdefault(path[0], {})
             path = path[1:]
         if path[0] not in source:
-            raise ValueError(f"Expected the configuration to have {path[0]}, which it refers to; it has {list(source)}.")
+            raise ValueError(f"Expected {path[0]} in the configuration, which refers to it; it has {list(source)}.")
         target[path[0]] = _written_out(source[path[0]], job)
         open_ids += _ids(target[path[0]])
     return made

@@ -31,6 +31,7 @@ from .privacy_report import privacy_report, report_markdown
 from .reading import read_release
 from .scan import scan_release
 from .scores import released_scores
+from .spacing import released_spacing
 from .tier import ReleaseTier
 from .verify import Verification
 
@@ -49,12 +50,12 @@ class Release:
         no_claim: allow tier T0, at which nothing is promised.
         owner: title, publisher, recipient, notes, licence.
         hard_labels: release class numbers where labels are learned.
-        spacing: millimetres per axis for NIfTI, when known.
+        spacing: millimetres per axis for NIfTI; those of the source, see :func:`released_spacing`, unless given.
 
     Raises:
         TypeError: when ``no_claim`` is no bool.
-        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels or its
-            size.
+        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels, its
+            size, or volumes without one spacing.
         RuntimeError: when the run is not finished or ``folder`` exists.
 
     Example:
@@ -75,7 +76,6 @@ class Release:
         self.folder = Path(folder)
         self.formats = [name for name in FORMATS if name in formats]
         self.owner = Owner() if owner is None else owner
-        self.spacing = spacing
         unknown = sorted(set(formats) - set(FORMATS))
         if unknown or "safetensors" not in self.formats:
             raise ValueError(
@@ -101,7 +101,10 @@ class Release:
                 f"Cannot find scores.json in {run}: the set is not scored. Resume the run; of a bundle, run train.json "
                 "with evaluate.json."
             )
-        self.manifest = released_manifest(self.synthetic, self.tier, self.owner, self.licence, self.formats, spacing)
+        self.spacing = released_spacing(manifest, spacing, needed="nifti" in self.formats)
+        self.manifest = released_manifest(
+            self.synthetic, self.tier, self.owner, self.licence, self.formats, self.spacing
+        )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
         """Write, read back, score, describe, scan; only then does the folder appear under its name.
@@ -162,7 +165,7 @@ class Release:
         if "png" in self.formats:
             write_png(plain, folder)
         if "nifti" in self.formats:
-            write_nifti(plain, folder, self.spacing)
+            write_nifti(plain, folder, self.spacing[0])
 
     def _score(self, folder: Path, students: Callable[..., Any], device: Any) -> dict[str, dict[str, Any]]:
         """What networks reach that are trained on each format as it lies in the folder."""
