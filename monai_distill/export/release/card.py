@@ -128,9 +128,8 @@ def _use(manifest: Mapping[str, Any]) -> str:
         sides, rule = release["spacing"], release["spacing_rule"]
         said = f"the spacing is {rule}; 1 stands for it"
         if sides is not None:
-            said = (
-                f"a voxel is {' x '.join(f'{side:.4g}' for side in sides)} mm ({rule}), and lies nowhere in a patient"
-            )
+            size = " x ".join(f"{side:.4g}" for side in sides)
+            said = f"a voxel is {size} mm ({rule}), and lies nowhere in a patient"
         parts.append(READS_NIFTI.format(spacing=said))
     if "png" in release["formats"]:
         parts.append("`png/` and `preview.png` are to look at: enlarged, stamped, and nothing trains on them.")

@@ -41,8 +41,8 @@ def released_spacing(
     if told["millimetres"] is None and manifest.get("spatial_dims") == 3 and needed:
         raise ValueError(
             f"A voxel of this set has no size in millimetres: that of the training images {told['rule']} (after "
-            "resizing). Run again with --pixdim [MM,MM,MM], which resamples them to one; or give --spacing MM,MM,MM; or "
-            "leave nifti out of the formats."
+            "resizing). Run again with --pixdim [MM,MM,MM], which resamples them to one; or give --spacing MM,MM,MM; "
+            "or leave nifti out of the formats."
         )
     known = told["millimetres"] is not None
     return told["millimetres"], told["rule"] if known else "not known: the images of the source differ in it"
