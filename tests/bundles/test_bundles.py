@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from monai.bundle import ckpt_export, create_workflow, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigWorkflow, ckpt_export, create_workflow, verify_metadata, verify_net_in_out
 from monai.engines.utils import IterationEvents
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score
@@ -264,6 +264,22 @@ def test_an_interrupted_training_goes_on_to_the_same_set(copied: Any, settings: 
     resumed = load_file(root / "models" / "synthetic.safetensors")
     assert whole.keys() == resumed.keys()
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize("configs", [("train",), ("train", "evaluate"), ("inference",)])
+def test_create_workflow_makes_it(name: str, configs: tuple[str, ...], copied: Any, settings: Any) -> None:
+    root, chosen = copied(name), settings(name)[configs == ("inference",)]
+    with pytest.warns(UserWarning, match="parsing config_file"):
+        made = create_workflow(
+            config_file=[str(root / "configs" / f"{config}.json") for config in configs],
+            workflow_type="infer" if configs == ("inference",) else "train",
+            logging_file=False,
+            bundle_root=str(root),
+            **chosen,
+        )
+    assert isinstance(made, ConfigWorkflow)
+    assert made.check_properties() == []
+    made.finalize()
 
 
 def test_create_workflow_makes_the_same_and_takes_properties_of_ones_own(copied: Any, settings: Any) -> None:
