@@ -10,7 +10,9 @@ import torch
 from monai.networks.layers.factories import Conv, Norm, Pool
 from torch import Tensor, nn
 
+from .average_pool import AveragePool
 from .image_classifier import ACTIVATIONS, ImageClassifier
+from .instance_norm import InstanceNorm
 
 __all__ = ["ConvNet"]
 
@@ -78,7 +80,7 @@ class ConvNet(ImageClassifier):
                 layers[f"norm{block}"] = _norm_layer(norm, spatial_dims, width)
             layers[f"act{block}"] = ACTIVATIONS[activation]()
             if pooling != "none":
-                layers[f"pool{block}"] = Pool[pooling, spatial_dims](kernel_size=2, stride=2)
+                layers[f"pool{block}"] = _pool_layer(pooling, spatial_dims)
                 sides = tuple(side // 2 for side in sides)
             channels = width
         self.features = nn.Sequential(layers)
@@ -106,7 +108,16 @@ def _norm_layer(norm: str, spatial_dims: int, channels: int) -> nn.Module:
     if norm == "batch":
         layer: nn.Module = Norm[Norm.BATCH, spatial_dims](channels)
         return layer
-    return nn.GroupNorm({"instance": channels, "group": 4, "layer": 1}[norm], channels)
+    if norm == "instance":
+        return InstanceNorm(channels)
+    return nn.GroupNorm({"group": 4, "layer": 1}[norm], channels)
+
+
+def _pool_layer(pooling: str, spatial_dims: int) -> nn.Module:
+    if pooling == "avg":
+        return AveragePool(spatial_dims)
+    layer: nn.Module = Pool[pooling, spatial_dims](kernel_size=2, stride=2)
+    return layer
 
 
 def _require_known(argument: str, value: str, available: Iterable[str]) -> None:

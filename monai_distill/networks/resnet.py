@@ -9,6 +9,7 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from .image_classifier import ImageClassifier, pooled_mean
+from .instance_norm import InstanceNorm
 
 __all__ = ["ResNet18"]
 
@@ -53,7 +54,7 @@ class ResNet18(ImageClassifier):
         if width < 1:
             raise ValueError(f"expected a width from 1 up, got {width}.")
         self.conv = Conv[Conv.CONV, spatial_dims](in_channels, width, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(width, width)
+        self.norm = InstanceNorm(width)
         self.act = nn.ReLU()
         blocks, channels = [], width
         for stage, stride in enumerate((1, 2, 2, 2)):
@@ -77,14 +78,14 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         conv = Conv[Conv.CONV, spatial_dims]
         self.conv1 = conv(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = nn.GroupNorm(out_channels, out_channels)
+        self.norm1 = InstanceNorm(out_channels)
         self.act1 = nn.ReLU()
         self.conv2 = conv(out_channels, out_channels, 3, padding=1, bias=False)
-        self.norm2 = nn.GroupNorm(out_channels, out_channels)
+        self.norm2 = InstanceNorm(out_channels)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                conv(in_channels, out_channels, 1, stride=stride, bias=False), nn.GroupNorm(out_channels, out_channels)
+                conv(in_channels, out_channels, 1, stride=stride, bias=False), InstanceNorm(out_channels)
             )
         self.act2 = nn.ReLU()
 

@@ -10,6 +10,7 @@ from monai.networks.layers.factories import Conv, Pool
 from torch import Tensor, nn
 
 from .image_classifier import ImageClassifier, pooled_mean
+from .instance_norm import InstanceNorm
 
 __all__ = ["VGG11"]
 
@@ -61,7 +62,7 @@ class VGG11(ImageClassifier):
         for block, multiples in enumerate(BLOCKS):
             for multiple in multiples:
                 layers[f"conv{count}"] = Conv[Conv.CONV, spatial_dims](channels, multiple * width, 3, padding=1)
-                layers[f"norm{count}"] = nn.GroupNorm(multiple * width, multiple * width)
+                layers[f"norm{count}"] = InstanceNorm(multiple * width)
                 layers[f"act{count}"] = nn.ReLU()
                 channels, count = multiple * width, count + 1
             last = block == len(BLOCKS) - 1
