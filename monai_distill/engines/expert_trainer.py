@@ -88,10 +88,9 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         compiled: bool = False,
         handlers: Any = None,
     ) -> None:
-        if epochs < store.shape[1] - 1 or at_once < 1:
+        if epochs < (kept := store.shape[1] - 1) or at_once < 1:
             raise ValueError(
-                f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and 1 expert at once, got "
-                f"{epochs} and {at_once}."
+                f"Expected at least {kept} epochs, as the store keeps, and 1 expert at once, got {epochs} and {at_once}."
             )
         self.network = network
         self.bank = bank
@@ -104,7 +103,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.curriculum = curriculum
         self.together = (not compiled and pays_to_stack(bank.images, batch_size)) if together is None else together
         self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
-        self.rounds = _rounds([e for e in range(store.shape[0]) if e not in store.finished], at_once)
+        self.rounds = _rounds(store, at_once)
         self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
             device=bank.device,
@@ -193,8 +192,9 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
                     self.store.write(expert, kept[0][:, place], kept[1][place])
 
 
-def _rounds(missing: Sequence[int], at_once: int) -> list[list[Sequence[int]]]:
-    """Groups of experts that are trained at a time, one per process; the last round may have fewer."""
+def _rounds(store: TrajectoryStore, at_once: int) -> list[list[list[int]]]:
+    """Groups of the experts that the store lacks, trained at a time, one per process; the last round may have fewer."""
+    missing = [expert for expert in range(store.shape[0]) if expert not in store.finished]
     width = processes.count()
     size = min(at_once, max(-(-len(missing) // width), 1))
     groups = [missing[i : i + size] for i in range(0, len(missing), size)]
