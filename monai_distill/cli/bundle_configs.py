@@ -20,7 +20,6 @@ from .referred_ids import with_referred
 __all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config", "composed_job", "recipe"]
 
 Config = dict[str, Any]
-OVERLAYS = ("evaluate", "multi_gpu_train")
 
 
 def recipe(name: str) -> Config:
@@ -82,7 +81,7 @@ def bundle_configs(
         "train": train,
         "inference": inference,
         "export": _export(train),
-        **{overlay: _piece(overlay) for overlay in OVERLAYS if overlay != "multi_gpu_train"},
+        "evaluate": _piece("evaluate"),
         "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
     }
 

@@ -90,7 +90,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
     ) -> None:
         if epochs < (kept := store.shape[1] - 1) or at_once < 1:
             raise ValueError(
-                f"Expected at least {kept} epochs, as the store keeps, and 1 expert at once, got {epochs} and {at_once}."
+                f"Expected at least {kept} epochs, as the store has, and 1 expert at once, got {epochs} and {at_once}."
             )
         self.network = network
         self.bank = bank

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
-
 from monai_distill.export import Verification
 
 from .conftest import QUICK, TRAJECTORY
