@@ -18,7 +18,7 @@ from monai_distill.randomness import seeded_generator
 
 from .architecture_space import architecture_space, usable_networks
 from .finished_parts import FinishedParts, Part, content_hash
-from .step_size_choice import by_validation, student_values
+from .step_size_choice import by_validation, step_size_candidates, student_values
 from .student_training import StudentTraining
 
 __all__ = ["ArchitectureSearch"]
@@ -117,7 +117,7 @@ class ArchitectureSearch:
         images, targets, learned = synthetic.training_set()
         counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
         generator = seeded_generator(self.seed, "random subset", 0)
-        rates = sorted({learned, *self.step_sizes})
+        rates = step_size_candidates(learned, self.step_sizes)
         sets: dict[str, TrainedOn] = {
             "distilled": ((images, targets), self.protocol, rates),
             "random": (random_subset(self.data.training, counts, generator), self.protocol, rates),

@@ -18,7 +18,7 @@ from monai_distill.randomness import seeded_generator
 
 from .class_memory import among, remembered, seen_part
 from .finished_parts import FinishedParts, Part, content_hash
-from .step_size_choice import by_validation, student_values
+from .step_size_choice import by_validation, step_size_candidates, student_values
 from .student_training import StudentTraining
 
 __all__ = ["ContinualLearning"]
@@ -128,7 +128,7 @@ class ContinualLearning:
             random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", i))
             for i in range(self.orders)
         ]
-        candidates = sorted({learned, *self.step_sizes})
+        candidates = step_size_candidates(learned, self.step_sizes)
         parts_of = FinishedParts(self.file, "continual")
         (chosen,) = parts_of.results([self._choice(draws[0], candidates)])
         if chosen["step_size"] is None:
