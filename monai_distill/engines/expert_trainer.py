@@ -12,7 +12,7 @@ from monai.engines import Trainer
 from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.networks import FlatNetwork, over_networks, pays_to_stack
+from monai_distill.networks import FlatNetwork, over_networks, parameter_gradient, pays_to_stack
 from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -60,6 +60,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         direction: maps (gradient function, parameters [P]) to the step's direction [P].
         curriculum: maps an epoch (from 0) to the positions [m] of the images seen in it; None for all in every epoch.
         together: whether a group runs in one call; by default whatever is faster on the device.
+        compiled: run one expert after another through ``torch.compile`` (see :func:`parameter_gradient`).
         handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on
             training images.
 
@@ -82,6 +83,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         direction: Callable[[GradientFunction, Tensor], Tensor] = plain_direction,
         curriculum: Callable[[int], Tensor] | None = None,
         together: bool | None = None,
+        compiled: bool = False,
         handlers: Any = None,
     ) -> None:
         if epochs < store.shape[1] - 1 or at_once < 1:
@@ -99,7 +101,10 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.seed = seed
         self.direction = direction
         self.curriculum = curriculum
-        self.together = pays_to_stack(bank.images, batch_size) if together is None else together
+        stacks = not compiled and pays_to_stack(bank.images, batch_size)
+        self.together = stacks if together is None else together
+        self.compiled = compiled
+        self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
         missing = [e for e in range(store.shape[0]) if e not in store.finished]
         self.groups = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
         super().__init__(
@@ -158,21 +163,20 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
 
     def _step(self, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """One SGD step of one expert; returns its parameters with the batch's loss and accuracy appended [P + 2]."""
-
-        def loss(vector: Tensor) -> tuple[Tensor, Tensor]:
-            logits = self.network(vector, images)
-            value = classification_loss(logits, labels)
-            return value, torch.stack([value.detach(), (logits.argmax(dim=1) == labels).float().mean()])
-
         notes: list[Tensor] = []
 
         def gradient(vector: Tensor) -> Tensor:
-            grad, note = torch.func.grad(loss, has_aux=True)(vector)
+            grad, note = self._gradient(vector, images, labels)
             notes.append(note)
-            return grad  # type: ignore[no-any-return]
+            return grad
 
         moved = parameters - self.step_size * self.direction(gradient, parameters)
         return torch.cat([moved, notes[0]])
+
+    def _loss(self, vector: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.network(vector, images)
+        value = classification_loss(logits, labels)
+        return value, torch.stack([value.detach(), (logits.argmax(dim=1) == labels).float().mean()])
 
     def _store_group(self, engine: Engine) -> None:
         snapshots = torch.stack(self._snapshots)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBatch, SyntheticDataset
 from monai_distill.losses import GradientMatchingLoss
-from monai_distill.networks import FlatNetwork, pays_to_stack
+from monai_distill.networks import FlatNetwork, parameter_gradient, pays_to_stack
 from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment
 
@@ -142,13 +142,13 @@ class GradientMatching:
     def _trained(self, parameters: Tensor, synthetic: SyntheticDataset, iteration: int) -> Tensor:
         generator = seeded_generator(self.seed, "network steps", iteration)
         images, targets = synthetic.images.detach(), synthetic.labels
-        gradient = torch.func.grad(self._student_loss)
+        gradient = parameter_gradient(self._noted_loss, stackable=False)
         for _ in range(self.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.batch_size):
                 draw = self.augment.draw(len(rows), images.shape[2:], generator)
                 rows = rows.to(images.device)
                 augmented = self.augment.apply(images[rows], draw)
-                parameters = parameters - self.network_step_size * gradient(parameters, augmented, targets[rows])
+                parameters = parameters - self.network_step_size * gradient(parameters, augmented, targets[rows])[0]
         return parameters
 
     def _matched(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -171,6 +171,10 @@ class GradientMatching:
 
     def _student_loss(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         return classification_loss(self.network(parameters, images), targets)
+
+    def _noted_loss(self, parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        value = self._student_loss(parameters, images, targets)
+        return value, value.detach()
 
     def _aim(self, targets: Tensor, images: Tensor) -> tuple[Tensor]:
         return (torch.func.grad(self._student_loss)(self._parameters, images, targets),)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.networks import FlatNetwork, over_networks, pays_to_stack
+from monai_distill.networks import FlatNetwork, over_networks, parameter_gradient, pays_to_stack
 from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -55,6 +55,7 @@ class StudentTraining:
         drop: the factor.
         together: whether the students run in one call; by default whatever is faster on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
+        compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
 
     Raises:
         ValueError: for no steps, an empty batch or a temperature that is not above 0.
@@ -76,6 +77,7 @@ class StudentTraining:
         drop: float = 0.1,
         together: bool | None = None,
         temperature: float = 1.0,
+        compiled: bool = False,
     ) -> None:
         if steps < 1 or batch_size < 1 or not temperature > 0:
             raise ValueError(
@@ -91,6 +93,7 @@ class StudentTraining:
         self.drop = drop
         self.together = together
         self.temperature = temperature
+        self.compiled = compiled
 
     def config(self) -> dict[str, Any]:
         """The protocol as plain JSON values."""
@@ -138,9 +141,9 @@ class StudentTraining:
         Raises:
             StudentDivergedError: when the step size is too large for one of them.
         """
-        together = pays_to_stack(images, self.batch_size) if self.together is None else self.together
+        together = self._stacked(images)
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
-        gradient = _gradient(network, self.temperature)
+        gradient = self._gradient(network, together)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
@@ -160,18 +163,23 @@ class StudentTraining:
             raise StudentDivergedError(step_size)
         return parameters
 
+    def _stacked(self, images: Tensor) -> bool:
+        if self.together is None:
+            return not self.compiled and pays_to_stack(images, self.batch_size)
+        return self.together
+
+    def _gradient(self, network: FlatNetwork, together: bool) -> Callable[..., Tensor]:
+        def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            value = classification_loss(network(parameters, images), targets, self.temperature)
+            return value, value.detach()
+
+        gradient = parameter_gradient(loss, stackable=together, compiled=self.compiled)
+        return lambda *arguments: gradient(*arguments)[0]
+
     def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         shape = batches.shape[3:]
         draws = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
         return torch.stack([self.augment.apply(batch, draw) for batch, draw in zip(batches, draws, strict=True)])
-
-
-def _gradient(network: FlatNetwork, temperature: float) -> Callable[..., Tensor]:
-    def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        return classification_loss(network(parameters, images), targets, temperature)
-
-    gradient: Callable[..., Tensor] = torch.func.grad(loss)
-    return gradient
 
 
 def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from .described import described
 from .flat_network import FlatNetwork
 from .image_classifier import ImageClassifier
 from .over_networks import over_networks, pays_to_stack
+from .parameter_gradient import parameter_gradient
 from .resnet import ResNet18
 from .vgg import VGG11
 from .vit import ViT
@@ -27,6 +28,7 @@ __all__ = [
     "described",
     "embedding",
     "over_networks",
+    "parameter_gradient",
     "pays_to_stack",
     "with_norm",
 ]

@@ -1,0 +1,48 @@
+"""The gradient of a loss in one network's parameters, by the cheapest way that the caller allows."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["parameter_gradient"]
+
+Loss = Callable[..., tuple[Tensor, Tensor]]
+
+
+def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool = False) -> Loss:
+    """A function of (parameters [P], ...) that returns the gradient [P] of ``loss`` and what ``loss`` says beside.
+
+    Args:
+        loss: maps (parameters, ...) to a scalar and a detached tensor that is handed on.
+        stackable: the result is going to be mapped over several networks by ``torch.func.vmap``, so it is made with
+            ``torch.func.grad``. That one keeps a graph for a second derivative; plain autograd does not, and is a sixth
+            to a third faster on a CPU.
+        compiled: compile the loss with ``torch.compile``. Needs a C++ compiler and half a minute the first time; the
+            gradient differs by rounding. Measured with a ConvNet of width 32 on 80 images of 3x28x28, one thread: 34 ms
+            without, 20 ms with.
+
+    Raises:
+        ValueError: for a gradient that is to be both stackable and compiled: stacks are not compiled.
+
+    Example:
+        >>> double = parameter_gradient(lambda p: ((p * p).sum(), p.detach()), stackable=False)
+        >>> double(torch.ones(2))[0].tolist()
+        [2.0, 2.0]
+    """
+    if stackable and compiled:
+        raise ValueError("Expected either a stackable or a compiled gradient, got both: leave one out.")
+    if stackable:
+        return torch.func.grad(loss, has_aux=True)
+    function = torch.compile(loss, dynamic=False) if compiled else loss
+
+    def gradient(parameters: Tensor, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            leaf = parameters.detach().requires_grad_()
+            value, note = function(leaf, *arguments)
+        return torch.autograd.grad(value, leaf)[0], note
+
+    return gradient
