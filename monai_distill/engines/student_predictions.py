@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ import torch
 from ignite.engine import Events
 from torch import Tensor
 
-from monai_distill import __version__
 from monai_distill.data import ClassBank, TensorCache, tensor_checksum
 from monai_distill.metrics import accuracy
 from monai_distill.networks import FlatNetwork, described
 
+from .finished_parts import package_versions
 from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentTraining
@@ -163,7 +162,6 @@ def training_job(
         0.01
     """
     images, targets, step_size = training_set
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "monai")}
     return {
         "images": tensor_checksum(images),
         "targets": tensor_checksum(targets),
@@ -172,7 +170,7 @@ def training_job(
         "seeds": list(seeds),
         "network": described(network.factory),
         "device": images.device.type,
-        "versions": {"monai_distill": __version__, **versions},
+        "versions": package_versions(),
     }
 
 
