@@ -184,7 +184,7 @@ def test_compare_asks_further_protocols_of_every_run_and_trains_what_they_share_
     random = [read(out / name, "scores.json")["cross_architecture_random"] for name in ("dm", "dsa")]
     assert random[0] == random[1]
     jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]
-    assert sum("AlexNet" in str(job["network"]) for job in jobs) == 2 + 1  # a distilled row each, one random row
+    assert sum("AlexNet" in str(job) for job in jobs) == 2 + 1  # a distilled row each, one random row
     assert not list(out.glob("*/controls"))
 
 
