@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+from pathlib import Path
 from typing import Any
 
 from .comparison import Row, measure, ratios
@@ -91,10 +91,5 @@ def main(words: list[str]) -> int:
     if len(lines) > 1:
         print("\n".join(lines))
     if file:
-        with open(file, "w") as stream:  # noqa: PTH123
-            json.dump(told, stream, indent=1)
+        Path(file).write_text(json.dumps(told, indent=1))
     return int(any("missed" in line for line in lines))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
