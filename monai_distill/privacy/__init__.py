@@ -16,6 +16,7 @@ from .record_gradients import RecordGradients
 from .records import clipped_sum, record_codes, whole_records
 from .sealed import run_sealed
 from .secure_noise import secure_coins, secure_normal
+from .site_ledger import SiteLedger
 from .told_source import told_source
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "PrivacyLedger",
     "PrivateRelease",
     "RecordGradients",
+    "SiteLedger",
     "clipped_class_sums",
     "clipped_sum",
     "epsilon_of",
