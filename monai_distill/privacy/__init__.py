@@ -12,6 +12,7 @@ from .expert_trainer import DPExpertTrainer, steps_per_epoch
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
+from .prototype_release import PrototypeRelease
 from .record_gradients import RecordGradients
 from .records import clipped_sum, record_codes, whole_records
 from .sealed import run_sealed
@@ -27,6 +28,7 @@ __all__ = [
     "GaussianEvent",
     "PrivacyLedger",
     "PrivateRelease",
+    "PrototypeRelease",
     "RecordGradients",
     "SiteLedger",
     "clipped_class_sums",
