@@ -56,7 +56,7 @@ def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path)
 
 def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_path: Path) -> None:
     outcome = command(
-        *("run", "--method", "dm", "--epsilon", "0.5", "--output_dir", tmp_path / "run", "--dp_model", "false"),
+        *("run", "--method", "dm", "--epsilon", "0.2", "--output_dir", tmp_path / "run", "--dp_model", "false"),
         *("--width", "4", "--depth", "1"),
     )
     assert outcome.code != 0
