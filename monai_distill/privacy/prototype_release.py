@@ -34,12 +34,20 @@ APART = 0.15  # how far along a random field
 
 
 class _Told(NamedTuple):
-    """Means of direction [classes, k, D], sizes and mean brightness [classes, k], and the noise of a mean's pixel."""
+    """Means of direction [classes, k, D], sizes, brightness and the noise in a pixel and in it [classes, k, 1]."""
 
     means: Tensor
     sizes: Tensor
     brightness: Tensor
     noise: Tensor
+    brightness_noise: Tensor
+
+    def believed(self, whole: _Told) -> _Told:
+        """What differs from the class as a whole by less than twice the noise is taken from there."""
+        means = _believed(self.means, whole.means, self.noise).clamp_min(0)
+        return self._replace(
+            means=means, brightness=_believed(self.brightness, whole.brightness, self.brightness_noise)
+        )
 
 
 class PrototypeRelease:
@@ -119,19 +127,16 @@ class PrototypeRelease:
         """Prototypes [classes * k, C, *spatial] as pixel values from 0 to 1, class after class."""
         shape = self.bank.images.shape[1:]
         first = self._told(torch.zeros(len(self.bank), dtype=torch.long), 1)
-        mean, last = first.means, first
+        last = first
         if self.each > 1:
             fields = self._fields(shape)
-            groups = self._nearest(fields, torch.zeros(fields.shape[:2]), mean)
+            groups = self._nearest(fields, torch.zeros(fields.shape[:2]), first.means)
             for number in range(1, self.rounds):
-                last = self._told(groups, self.each)
-                rest = last.means - mean
-                kept = rest.sign() * (rest.abs() - DOUBT * last.noise[..., None]).clamp_min(0)
-                last = last._replace(means=(mean + kept).clamp_min(0))
+                last = self._told(groups, self.each).believed(first)
                 if number + 1 < self.rounds:
                     centres = _split(last, fields)
-                    groups = self._nearest(centres, centres.square().sum(dim=2) / 2, torch.zeros_like(mean))
-        pixels = last.means * (last.brightness * math.sqrt(shape.numel()))[..., None]
+                    groups = self._nearest(centres, centres.square().sum(dim=2) / 2, torch.zeros_like(first.means))
+        pixels = last.means * last.brightness * math.sqrt(shape.numel())
         return pixels.clamp(0, 1).reshape(-1, *shape).float()
 
     def _told(self, groups: Tensor, count: int) -> _Told:
@@ -144,10 +149,10 @@ class PrototypeRelease:
         noise = self.event.noise_multiplier
         told = PrivateRelease(sums, clip=1.0, noise_multiplier=noise).draw().reshape(classes, count, -1)
         scale = math.sqrt(SIDE / 2)
-        sizes = (told[..., -2] / scale).clamp_min(3 * noise / scale)  # a count that the noise has eaten
-        means = told[..., :-2] / (math.sqrt(1 - SIDE) * sizes[..., None])
-        brightness = (told[..., -1] / (scale * sizes)).clamp(0, 1)
-        return _Told(means, sizes, brightness, noise / (math.sqrt(1 - SIDE) * sizes))
+        sizes = (told[..., -2:-1] / scale).clamp_min(3 * noise / scale)  # a count that the noise has eaten
+        means = told[..., :-2] / (math.sqrt(1 - SIDE) * sizes)
+        brightness = (told[..., -1:] / (scale * sizes)).clamp(0, 1)
+        return _Told(means, sizes, brightness, noise / (math.sqrt(1 - SIDE) * sizes), noise / (scale * sizes))
 
     def _directions(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels [b, D] of length 1, and the length that they had, 1 for a white image."""
@@ -192,12 +197,17 @@ class PrototypeRelease:
             )
 
 
+def _believed(values: Tensor, others: Tensor, noise: Tensor) -> Tensor:
+    rest = values - others
+    return others + rest.sign() * (rest.abs() - DOUBT * noise).clamp_min(0)
+
+
 def _split(told: _Told, fields: Tensor) -> Tensor:
     """The centres [classes, k, D], where a group that is nearly empty takes over half of the largest."""
-    centres, sizes = told.means.clone(), told.sizes.clone()
+    centres, sizes = told.means.clone(), told.sizes.squeeze(2).clone()
     for label in range(len(centres)):
-        least = SMALLEST * float(told.sizes[label].mean())
-        for group in torch.nonzero(told.sizes[label] < least).flatten().tolist():
+        least = SMALLEST * float(sizes[label].mean())
+        for group in torch.nonzero(told.sizes[label, :, 0] < least).flatten().tolist():
             largest = int(sizes[label].argmax())
             step = APART * fields[label, group]
             centres[label, group] = centres[label, largest] + step

@@ -109,11 +109,15 @@ def test_a_resumed_run_reads_what_was_told_and_asks_no_image(tmp_path: Path) -> 
         prototypes(bank_of(400), tmp_path / "p", job={"seed": 1}).prepare()
 
 
-def test_noise_alone_leaves_the_class_mean(tmp_path: Path) -> None:
-    release = prototypes(bank_of(4000), tmp_path / "p", each=2, noise_multiplier=40.0)
-    release.prepare()
-    images = release.synthetic.images.detach()
-    assert float((images[0] - images[1]).abs().median()) < 0.2  # what differs is not believed
+def test_what_noise_alone_tells_apart_is_not_believed(tmp_path: Path) -> None:
+    alike = ClassBank(torch.zeros(4000, 1, 8, 8), torch.arange(4000) % 2, ["a", "b"])
+    release = prototypes(alike, tmp_path / "p", noise_multiplier=20.0)
+    groups = (torch.arange(4000) // 2) % 2
+    whole, parts = release._told(groups * 0, 1), release._told(groups, 2)
+    kept = parts.believed(whole)
+    assert float((parts.means != whole.means).double().mean()) == 1.0
+    assert float((kept.means == whole.means).double().mean()) > 0.85  # two deviations, of noise in both
+    assert float((kept.means - whole.means).abs().max()) < float((parts.means - whole.means).abs().max())
 
 
 def test_too_small_classes_and_wrong_rounds_are_refused(tmp_path: Path) -> None:
