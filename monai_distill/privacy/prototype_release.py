@@ -63,7 +63,7 @@ class PrototypeRelease:
         Su et al., Differentially Private k-Means Clustering, CODASPY 2016 (DPLloyd).
 
     Args:
-        synthetic: the set; one prototype for every image.
+        synthetic: the set, its images weak noise around 0; one prototype for every image.
         bank: the training images, as the networks see them, with patients where known.
         ledger: the event is entered there.
         noise_multiplier: of every round, over the clip, which is 1.
@@ -108,7 +108,10 @@ class PrototypeRelease:
         self.seed = seed
 
     def prepare(self) -> None:
-        """Measure and tell, or read what was told before; then put the set's images there."""
+        """Measure and tell, or read what was told before; then move the set's images there.
+
+        The noise that they began as stays on top: two centres that are not told apart are two images all the same.
+        """
         if not self.file.exists():
             self._refuse_small()
             self.ledger.enter(self.event)
@@ -120,7 +123,7 @@ class PrototypeRelease:
                 raise RuntimeError(f"{self.file} was told by another job. Give another output_dir, or delete it.")
             pixels = content.get_tensor("prototypes")
         with torch.no_grad():
-            self.synthetic.images.copy_(self.low + (self.high - self.low) * pixels)
+            self.synthetic.images.add_(self.low + (self.high - self.low) * pixels)
         del self.bank  # nothing that is reachable from here knows a real image any more
 
     def _found(self) -> Tensor:

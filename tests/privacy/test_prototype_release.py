@@ -120,6 +120,17 @@ def test_what_noise_alone_tells_apart_is_not_believed(tmp_path: Path) -> None:
     assert float((kept.means - whole.means).abs().max()) < float((parts.means - whole.means).abs().max())
 
 
+def test_the_noise_that_images_began_as_stays(tmp_path: Path) -> None:
+    release = prototypes(bank_of(400), tmp_path / "p")
+    release.prepare()
+    plain = release.synthetic.images.detach().clone()
+    other = prototypes(bank_of(400), tmp_path / "p")
+    with torch.no_grad():
+        other.synthetic.images.fill_(0.25)
+    other.prepare()
+    assert torch.allclose(other.synthetic.images, plain + 0.25)
+
+
 def test_too_small_classes_and_wrong_rounds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"at least 169 images in every class.*a has 100.*--prototype_share 0"):
         prototypes(bank_of(200), tmp_path / "p", noise_multiplier=10.0).prepare()
