@@ -64,6 +64,11 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
     """Data set, network and method: the recipe's, or the user's where there is no recipe."""
+    if options.epsilon is not None or options.delta is not None:
+        raise ValueError(
+            "A bundle trains without a guarantee, so it takes no --epsilon and --delta. Use monai-distill run with "
+            "them, then monai-distill export."
+        )
     given = {key: getattr(options, key) for key in ("dataset", "network", "method")}
     if options.name in bundle_names():
         asked = [f"--{key}" for key, value in given.items() if value is not None]

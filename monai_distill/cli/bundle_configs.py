@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +15,11 @@ import yaml
 from monai_distill import __version__
 
 from .composition import config_dir, config_files
+from .referred_ids import with_referred
 
 __all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config", "composed_job", "recipe"]
 
 Config = dict[str, Any]
-OVERLAYS = ("evaluate", "multi_gpu_train", "export")
 
 
 def recipe(name: str) -> Config:
@@ -81,7 +80,8 @@ def bundle_configs(
         "metadata": {**_filled(metadata, about), **_data_formats(image_shape, class_names, train["images_per_class"])},
         "train": train,
         "inference": inference,
-        **{overlay: _piece(overlay) for overlay in OVERLAYS if overlay != "multi_gpu_train"},
+        "export": _export(train),
+        "evaluate": _piece("evaluate"),
         "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
     }
 
@@ -119,19 +119,19 @@ def _inference(train: Config, known: Config) -> Config:
     factory = {key: value for key, value in train["network_factory"].items() if key != "_mode_"}
     made: Config = {**_piece("inference"), "section": train["dataset"], "network_def": factory}
     made["read_image"] = {**made["read_image"], "channels": known["channels"]}
-    if "intensity_range" in train:
-        made["read_image"]["intensity_range"] = "@intensity_range"
+    for option in ("intensity_range", "pixdim"):
+        if option in train:
+            made["read_image"][option] = f"@{option}"
     made |= {"class_names": known["class_names"]}
-    for key in re.findall(r"@(\w+)", json.dumps([made["section"], factory, made["read_image"]])):
-        if key not in made:
-            made[key] = _value(train, key)
-    return made
+    return with_referred(made, train)
 
 
-def _value(train: Config, key: str) -> Any:
-    value = train[key]
-    preset = re.fullmatch(r"\$@preset\['(\w+)'\]", value) if isinstance(value, str) else None
-    return train["preset"][preset[1]] if preset else value
+def _export(train: Config) -> Config:
+    """What ``monai-distill export`` lays over a run, on what it needs of the job."""
+    of_the_command = yaml.safe_load((config_dir() / "export.yaml").read_text())
+    of_the_command.pop("export")  # the run list of the command
+    imports = [*train["imports"], "$import monai.bundle"]
+    return with_referred({"imports": imports, **of_the_command, **_piece("export")}, train)
 
 
 def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_names: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from monai_distill.overrides import parsed_overrides
 
 from .composition import KNOBS, available, composed
+from .evaluate import chosen_protocols, evaluate_run, protocol_settings
 from .execution import resumed, run_bundle
 from .run_arguments import add_run_arguments
 
@@ -26,6 +27,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
     )
     command.add_argument("--output_dir", required=True, help="folder of the run folders, what they share and the table")
+    command.add_argument(
+        "--protocols", metavar="A,B,...", help="further protocols for every run, as of evaluate, and their tables"
+    )
     add_run_arguments(command)
     return command
 
@@ -34,7 +38,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run or go on with every method in a folder of its own, then put them side by side."""
     from monai_distill.export import compare_methods
 
-    overrides = parsed_overrides(rest)
+    given = parsed_overrides(rest)
+    of_protocols = protocol_settings(given)
+    overrides = {name: value for name, value in given.items() if name not in of_protocols}
+    names = [] if options.protocols is None else chosen_protocols(options.protocols, of_protocols)
+    if of_protocols and not names:
+        raise ValueError(f"Expected --protocols beside their settings {', '.join(of_protocols)}, got none.")
     methods = [name for name in dict.fromkeys(options.methods.split(",")) if name != "random"]
     unknown = sorted(set(methods) - set(available("methods")))
     if unknown:
@@ -47,6 +56,10 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         values = composed(options, {**shared, **overrides})
         run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
 
+    def further(folder: Path) -> None:
+        if names:
+            evaluate_run(folder, names, of_protocols)
+
     knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
-    print(compare_methods(root, methods, run, asked={**knobs, **overrides}))
+    print(compare_methods(root, methods, run, asked={**knobs, **overrides}, further=further))
     return 0

@@ -25,6 +25,8 @@ KNOBS = (
     "device",
     "epsilon",
     "delta",
+    "site_ledger",
+    "site_epsilon",
 )
 
 
@@ -73,6 +75,10 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     knobs = {name: value for name, value in given.items() if value is not None}
     if "delta" in knobs and "epsilon" not in knobs:
         raise ValueError("Expected --epsilon beside --delta: the two together are a guarantee.")
+    if "site_ledger" in knobs and "epsilon" not in knobs:
+        raise ValueError("Expected --epsilon beside --ledger: a run without a guarantee has no cost to add up.")
+    if "site_epsilon" in knobs and "site_ledger" not in knobs:
+        raise ValueError("Expected --ledger FILE beside --ledger_epsilon: the file keeps the budget.")
     files = config_files(options.dataset, options.network, options.method, guaranteed="epsilon" in knobs)
     values = {**knobs, **overrides}
     if "output_dir" not in values:

@@ -7,7 +7,7 @@ import argparse
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from monai_distill.overrides import parsed_overrides
 from .composition import check_parts, config_dir
 from .execution import finished, resumed, run_bundle
 
-__all__ = ["add_command", "execute"]
+__all__ = ["add_command", "chosen_protocols", "evaluate_run", "execute", "protocol_settings"]
 
 PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no setting of the run
 
@@ -39,13 +39,32 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the protocols one after another, print the tables."""
-    values = resumed(options.run)
     overrides = parsed_overrides(rest)
-    _check_settings(overrides, options.run / "config.json")
-    names = [] if options.protocols is None else _chosen(options.protocols.split(","), overrides)
-    file = options.run / "scores.json"
-    if names and not file.is_file():
-        raise RuntimeError(f"Cannot find {file}. Begin with: monai-distill evaluate {options.run}")
+    _check_settings(overrides, options.run)
+    names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
+    evaluate_run(options.run, names, overrides)
+    from monai_distill.export import protocol_tables
+
+    scores = json.loads((options.run / "scores.json").read_text())
+    tables = protocol_tables({key: value for key, value in scores.items() if key.removesuffix("_random") in names})
+    print("\n\n".join([*([tables] if tables else []), finished(options.run)]))
+    return 0
+
+
+def evaluate_run(run: Path, names: Sequence[str], overrides: Mapping[str, Any]) -> None:
+    """Score a run as it was scored (no names), or add to its scores protocol by protocol.
+
+    Args:
+        run: its folder.
+        names: of protocols, in order.
+        overrides: settings of the protocols.
+
+    Raises:
+        RuntimeError: when there is no run, or no scores to add to.
+    """
+    values = resumed(run)
+    if names and not (run / "scores.json").is_file():
+        raise RuntimeError(f"Cannot find {run / 'scores.json'}. Begin with: monai-distill evaluate {run}")
     lines = [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))" for name in names]
     run_bundle(
         {
@@ -56,11 +75,21 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
             **{name: "$None" if value is None else value for name, value in overrides.items()},
         }
     )
-    from monai_distill.export import protocol_tables
 
-    tables = protocol_tables(_asked(json.loads(file.read_text()), names))
-    print("\n\n".join([*([tables] if tables else []), finished(options.run)]))
-    return 0
+
+def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the overrides that are the protocols' own, not a run's.
+
+    Raises:
+        ValueError: for a part that a setting has not.
+    """
+    content = {name: value for name, value in _content().items() if name != "evaluated"}
+    own = {name: value for name, value in overrides.items() if re.split("#|::", name)[0] in content}
+    for name in own:
+        top, *parts = re.split("#|::", name)
+        if parts and top != "protocols":
+            check_parts(name, parts, [content[top]])
+    return own
 
 
 def _content() -> dict[str, Any]:
@@ -68,8 +97,13 @@ def _content() -> dict[str, Any]:
     return content
 
 
-def _chosen(asked: Sequence[str], overrides: dict[str, Any]) -> list[str]:
-    """The protocols in the order of the file, any that are given as ``--protocols#NAME`` last."""
+def chosen_protocols(names: str, overrides: Mapping[str, Any]) -> list[str]:
+    """The protocols of ``A,B,...`` in the order of the file, any that are given as ``--protocols#NAME`` last.
+
+    Raises:
+        ValueError: when one is not known.
+    """
+    asked = names.split(",")
     given = [re.split("#|::", name)[1] for name in overrides if re.match("protocols(#|::)", name)]
     known = list(dict.fromkeys([*_content()["protocols"], *given]))
     unknown = sorted(set(asked) - set(known))
@@ -78,20 +112,20 @@ def _chosen(asked: Sequence[str], overrides: dict[str, Any]) -> list[str]:
     return [name for name in known if name in asked]
 
 
-def _check_settings(overrides: dict[str, Any], config: Path) -> None:
-    """What a run was made with stays as it was: only the protocols' own settings may be given."""
-    known = sorted({*_content(), *PLACES} - {"evaluate", "evaluated"})
-    of_the_run = json.loads(config.read_text())
-    for name in overrides:
-        top, *parts = re.split("#|::", name)
-        if parts and top in _content() and top != "protocols":
-            check_parts(name, parts, [_content()[top]])
-        if top not in known:
+def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
+    """What a run was made with stays as it was: only the protocols' own settings may be given.
+
+    Raises:
+        ValueError: for any other.
+        RuntimeError: when there is no run.
+    """
+    own = protocol_settings(overrides)
+    known = sorted({*_content(), *PLACES} - {"evaluated"})
+    of_the_run = json.loads(Path(resumed(run)["config_file"]).read_text())
+    for name in overrides.keys() - own.keys():
+        top = re.split("#|::", name)[0]
+        if top not in PLACES:
             near = difflib.get_close_matches(top, known, n=1)
             hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."
             hint = "Settings are given to `run` and kept in the run folder." if top in of_the_run else hint
             raise ValueError(f"Expected a setting of the protocols, got --{name}. {hint}")
-
-
-def _asked(scores: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {key: value for key, value in scores.items() if key.removesuffix("_random") in names}

@@ -38,7 +38,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     for name, text in OWNER.items():
         command.add_argument(f"--{name}", help=text, metavar="FILE" if name in ("notes", "licence") else "TEXT")
     command.add_argument("--hard_labels", action="store_true", help="class numbers where labels are learned")
-    command.add_argument("--spacing", metavar="MM,MM[,MM]", help="millimetres per axis for NIfTI, when known")
+    command.add_argument("--spacing", metavar="MM,MM[,MM]", help="for NIfTI; those of the source unless given")
     command.add_argument("--students", type=int, help="networks that score each format; as the run unless given")
     command.add_argument(
         "--not_identifying", action="append", default=[], metavar="WORD", help="a word that the last scan may let pass"

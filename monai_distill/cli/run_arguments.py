@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .composition import available
 
@@ -21,6 +22,16 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int)
     command.add_argument("--epsilon", type=_budget, help="differential privacy: 1 strict, 3, 8 loose; see --delta")
     command.add_argument("--delta", type=_budget, help="with --epsilon: at most 1 over the number of patients")
+    command.add_argument(
+        "--ledger",
+        dest="site_ledger",
+        type=_file,
+        metavar="FILE",
+        help="sums all runs with --epsilon on the same data",
+    )
+    command.add_argument(
+        "--ledger_epsilon", dest="site_epsilon", type=_budget, help="with a new --ledger: what they may spend together"
+    )
     command.add_argument("--device", help="cpu, cuda or cuda:N")
 
 
@@ -28,6 +39,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
+
+
+def _file(text: str) -> str:
+    return str(Path(text).resolve())  # `evaluate` may be called from elsewhere
 
 
 def _budget(text: str) -> float:

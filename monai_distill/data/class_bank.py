@@ -57,12 +57,21 @@ class ClassBank:
         self.indices = [torch.nonzero(self.labels == c).flatten() for c in range(len(class_names))]
 
     @classmethod
-    def from_dataset(cls, dataset: Any, device: torch.device | str = "cpu") -> ClassBank:
+    def from_dataset(
+        cls, dataset: Any, device: torch.device | str = "cpu", class_names: Sequence[str] | None = None
+    ) -> ClassBank:
         """Read every item of a MONAI dataset (keys ``image`` and ``label``) once and keep it on ``device``.
+
+        Args:
+            dataset: any that gives dictionaries, :py:class:`monai.apps.MedNISTDataset` and plain ones too.
+            device: where the images are kept.
+            class_names: of a dataset that has no ``class_names``; without them they are read off the items'
+                ``class_name``, and a class is called by its number where there is none.
 
         Raises:
             ValueError: when the images differ in shape; resize them in the dataset's transform.
         """
+        told: dict[int, str] = {}
         images: Tensor | None = None
         labels = torch.empty(len(dataset), dtype=torch.long)
         patients: list[Any] = []
@@ -79,10 +88,13 @@ class ClassBank:
                 )
             images[i] = image.as_subclass(Tensor)
             labels[i] = int(item["label"])
+            told.setdefault(int(labels[i]), str(item.get("class_name", int(labels[i]))))
             patients.append(item.get("patient"))
         if images is None:
             raise ValueError("The dataset is empty.")
-        return cls(images.to(device), labels.to(device), dataset.class_names, _numbered(patients))
+        names = getattr(dataset, "class_names", class_names)
+        names = [told.get(label, str(label)) for label in range(int(labels.max()) + 1)] if names is None else names
+        return cls(images.to(device), labels.to(device), names, _numbered(patients))
 
     def __len__(self) -> int:
         return len(self.labels)

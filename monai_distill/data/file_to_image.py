@@ -4,22 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from monai.data import NibabelReader, PILReader, PydicomReader
-from monai.transforms import Resize, ScaleIntensity, ScaleIntensityRange, Transform
+from monai.data import MetaTensor
+from monai.transforms import (
+    GaussianSmooth,
+    Resize,
+    ResizeWithPadOrCrop,
+    ScaleIntensity,
+    ScaleIntensityRange,
+    Spacing,
+    Transform,
+)
 from PIL import Image
 from torch.nn.functional import interpolate
 
-__all__ = ["IMAGE_SUFFIXES", "FileToImaged"]
+from .stored_image import stored_grid, stored_image
 
-_PIL = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-_DICOM = (".dcm", ".dicom")
-_NIFTI = (".nii", ".nii.gz")
-IMAGE_SUFFIXES = (*_PIL, *_DICOM, *_NIFTI)
+__all__ = ["FileToImaged"]
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's own conversion to grey
 
@@ -28,19 +31,25 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
     """Path under ``image`` to a plain float32 tensor, channel first, in [0, 1]; the file type follows from the suffix.
 
     PNG, JPEG, BMP and TIFF give ``[C, H, W]`` in the row-by-column order of NumPy (MONAI's default is the transposed
-    order), DICOM ``[C, H, W]`` with MONOCHROME1 inverted, NIfTI ``[C, *spatial]`` in the order of the stored array; a
-    volume one slice deep is taken as 2D. 8-bit values are divided by 255, others are scaled image by image from their
+    order), DICOM ``[C, H, W]`` with MONOCHROME1 inverted, a folder with the slices of one DICOM series
+    ``[C, rows, columns, slices]``, NIfTI ``[C, *spatial]`` in the order of the stored array; a volume one slice deep is
+    taken as 2D. What the axes mean in the patient is not changed: volumes of one table should be stored in one
+    orientation. 8-bit values are divided by 255, others are scaled image by image from their
     minimum and maximum. A path under ``mask``, where an item has one, is read, fitted and multiplied in, and its key
     is dropped.
 
     Args:
         image_size: the spatial size to resize to (linear, with anti-aliasing), a number for all axes or one per axis.
         channels: 1 (colour to luma) or 3 (grey repeated); None keeps what is stored.
+        pixdim: millimetres per axis, MONAI's name; given, an image is resampled to it (linear, smoothed first where it
+            gets coarser) and then cropped or filled with 0 to ``image_size`` about its middle, so that a voxel means
+            the same in every image. Without it the whole image is resized, whatever its size in millimetres.
         intensity_range: a window in stored units, such as Hounsfield units, clipped and scaled to [0, 1]; given, it is
             used for 8-bit images too.
 
     Raises:
-        ValueError: if an option is out of range, or a file is of another type, rank or number of channels.
+        ValueError: if an option is out of range, or a file is of another type, rank or number of channels, or does not
+            tell its spacing when ``pixdim`` is given.
 
     Example:
         >>> import tempfile
@@ -55,6 +64,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         image_size: int | Sequence[int] | None = None,
         channels: int | None = None,
         intensity_range: tuple[float, float] | None = None,
+        pixdim: Sequence[float] | None = None,
     ) -> None:
         if channels not in (None, 1, 3):
             raise ValueError(f"expected channels 1, 3 or None, got {channels!r}.")
@@ -63,6 +73,9 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
             raise ValueError(f"expected image_size as a positive number or 2 or 3 of them, got {image_size!r}.")
         if intensity_range is not None and not intensity_range[0] < intensity_range[1]:
             raise ValueError(f"expected intensity_range (low, high) with low < high, got {intensity_range!r}.")
+        if pixdim is not None and not all(0 < side < float("inf") for side in pixdim):
+            raise ValueError(f"expected pixdim as millimetres above 0, one per axis, got {pixdim!r}.")
+        self.pixdim = None if pixdim is None else tuple(float(side) for side in pixdim)
         self.image_size = image_size
         self.channels = channels
         self.intensity_range = intensity_range
@@ -70,12 +83,22 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a new item; the given one, which the dataset keeps, is left as it is."""
         item = dict(data)
-        image = self._scaled(*_read(str(item["image"])))
+        path = str(item["image"])
+        image = self._scaled(*stored_image(path))
         if "mask" in item:
             image = image * _mask(str(item.pop("mask")), image.shape[1:])
         image = _with_channels(image, self.channels)
-        item["image"] = self._resized(image).clamp_(0, 1).contiguous()
+        fitted = self._resized(image) if self.pixdim is None else self._resampled(image, path)
+        item["image"] = fitted.clamp_(0, 1).contiguous()
         return item
+
+    def spacing_of(self, path: str) -> tuple[float, ...] | None:
+        """Millimetres per axis of what a call gives for ``path``; None where the file does not tell its own."""
+        shape, spacing = stored_grid(path)
+        if self.pixdim is not None or spacing is None or self.image_size is None:
+            return self.pixdim if self.pixdim is not None and spacing is not None else spacing
+        sizes = [self.image_size] * len(shape) if isinstance(self.image_size, int) else self.image_size
+        return tuple(side * old / new for side, old, new in zip(spacing, shape, sizes, strict=True))
 
     def _scaled(self, image: torch.Tensor, is_byte: bool, inverted: bool) -> torch.Tensor:
         if not bool(torch.isfinite(image).all()):
@@ -87,88 +110,37 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
             image = image / 255 if is_byte else _plain(ScaleIntensity(0.0, 1.0)(image))
         return 1 - image if inverted else image
 
-    def _resized(self, image: torch.Tensor) -> torch.Tensor:
-        rank = image.ndim - 1
+    def _size(self, image: torch.Tensor) -> tuple[int, ...]:
+        shape = tuple(image.shape[1:])
         if self.image_size is None:
-            return image
-        size = (self.image_size,) * rank if isinstance(self.image_size, int) else tuple(self.image_size)
-        if len(size) != rank:
+            return shape
+        size = (self.image_size,) * len(shape) if isinstance(self.image_size, int) else tuple(self.image_size)
+        if len(size) != len(shape):
+            raise ValueError(f"image_size {size} has {len(size)} numbers, got an image of shape {shape}.")
+        return size
+
+    def _resampled(self, image: torch.Tensor, path: str) -> torch.Tensor:
+        spacing, pixdim = stored_grid(path)[1], self.pixdim or ()
+        if spacing is None or len(spacing) != len(pixdim):
             raise ValueError(
-                f"image_size {size} has {len(size)} numbers, got an image of shape {tuple(image.shape[1:])}."
+                f"expected a file that tells its spacing along {len(pixdim)} axes, as pixdim {pixdim} asks for, got "
+                f"{spacing}; correct pixdim or the file, or leave pixdim out."
             )
+        # as MONAI's Resize smooths before it makes an image smaller; Spacing does not
+        blur = [max(0.0, (new / old - 1) / 2) for new, old in zip(pixdim, spacing, strict=True)]
+        smoothed = _plain(GaussianSmooth(blur)(image)) if any(blur) else image
+        placed = MetaTensor(smoothed, affine=torch.diag(torch.tensor([*spacing, *[1.0] * (4 - len(spacing))])))
+        resampled = _plain(Spacing(pixdim, mode="bilinear", padding_mode="border")(placed)).float()
+        return resampled if self.image_size is None else _plain(ResizeWithPadOrCrop(self._size(resampled))(resampled))
+
+    def _resized(self, image: torch.Tensor) -> torch.Tensor:
+        size = self._size(image)
         if size == tuple(image.shape[1:]):
             return image
-        if rank == 3:
+        if len(size) == 3:
             return _plain(Resize(size, mode="trilinear", anti_aliasing=True)(image))
         # torch's own filter is several times faster than blurring first, but it exists in 2D only
         return interpolate(image[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
-
-
-class _DICOMReader(PydicomReader):  # type: ignore[misc]  # MONAI ships no types
-    def _get_affine(self, metadata: dict[str, Any], lps_to_ras: bool = True) -> Any:
-        # positions in space are not used here; MONAI would warn for every X-ray that has none
-        return np.eye(4)
-
-
-def _suffix(path: str) -> str:
-    name = path.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
-
-
-def _reader(path: str) -> Any:
-    # a new reader for every file: MONAI's readers keep file names in themselves, which threads would mix up
-    suffix = _suffix(path)
-    if suffix in _PIL:
-        return PILReader(converter=_as_grey_or_rgb, reverse_indexing=False)
-    if suffix in _DICOM:
-        return _DICOMReader(swap_ij=False, prune_metadata=False)
-    if suffix in _NIFTI:
-        return NibabelReader()
-    raise ValueError(f"unsupported file type {suffix!r}, available are {list(IMAGE_SUFFIXES)}; convert the file.")
-
-
-def _read(path: str) -> tuple[torch.Tensor, bool, bool]:
-    """The stored values, channel first; whether they are bytes; whether small values are bright."""
-    reader, kind = _reader(path), _suffix(path)
-    stored, meta = reader.get_data(reader.read(path))
-    # a copy in the machine's own byte order: what the readers give may be read-only or big-endian
-    image = torch.from_numpy(np.array(stored, dtype=np.float32))
-    if kind in _PIL:
-        has_channels = image.ndim == 3
-    else:
-        has_channels = _tag(meta, "00280002") == 3 if kind in _DICOM else image.ndim > 3
-    image = image.movedim(-1, 0) if has_channels else image[None]
-    if kind in _NIFTI and image.ndim == 4 and image.shape[-1] == 1:
-        image = image[..., 0]
-    if image.ndim not in (3, 4):
-        raise ValueError(f"expected a 2D image or a 3D volume, got stored shape {np.shape(stored)}.")
-    return image, np.asarray(stored).dtype == np.uint8, _tag(meta, "00280004") == "MONOCHROME1"
-
-
-def _as_grey_or_rgb(image: Any) -> Any:
-    frames = getattr(image, "n_frames", 1)
-    if frames != 1:
-        raise ValueError(f"expected one image in the file, got {frames} pages; store one page, or a volume as NIfTI.")
-    try:
-        image.load()  # here, so that a truncated file fails as such
-    except Exception:
-        image.close()
-        raise
-    grey = {"1": "L", "LA": "L", "La": "L"}
-    if image.mode in grey:
-        return image.convert(grey[image.mode])
-    # palettes, alpha and print colours to RGB; 16-bit and float grey ("I;16", "I", "F") stay as they are
-    return (
-        image.convert("RGB")
-        if image.mode in ("P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
-        else image
-    )
-
-
-def _tag(meta: Mapping[Any, Any], tag: str) -> Any:
-    # DICOM tags are dicts in the meta data of MONAI; other readers have none
-    found = meta.get(tag)
-    return (found.get("Value") or [None])[0] if isinstance(found, Mapping) else None
 
 
 def _plain(image: Any) -> torch.Tensor:

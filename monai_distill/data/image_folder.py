@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.file_to_image import IMAGE_SUFFIXES
 from monai_distill.data.image_rows import SPLIT_NAMES, ImageRow
 from monai_distill.data.image_table import ImageTableDataset
+from monai_distill.data.stored_image import IMAGE_SUFFIXES
 
 __all__ = ["ImageFolderDataset"]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_distill.data.dicom_series import dicom_files
 from monai_distill.data.splits import check_patient_overlap, patient_split, stratified_split
 
 __all__ = ["SPLIT_NAMES", "ImageRow", "check_files", "label_indices", "listing_checksum", "sections_of", "sorted_names"]
@@ -102,7 +103,7 @@ def check_files(root: Path, rows: Sequence[ImageRow], advice: str) -> None:
             )
         seen[row.image] = row
     listed = [path for row in rows for path in (row.image, row.extra.get("mask")) if path is not None]
-    missing = [path for path in listed if not (root / path).is_file()]
+    missing = [path for path in listed if not (root / path).is_file() and not _is_series(root / path)]
     if missing:
         raise RuntimeError(
             f"Cannot find {len(missing)} of {len(listed)} listed files under {root}, such as {missing[:3]}. {advice}"
@@ -111,8 +112,16 @@ def check_files(root: Path, rows: Sequence[ImageRow], advice: str) -> None:
 
 def listing_checksum(root: Path, rows: Sequence[ImageRow]) -> str:
     """A sha256 over paths, sizes, labels and patients: tells copies apart without reading gigabytes of images."""
-    lines = sorted(f"{row.image}\t{(root / row.image).stat().st_size}\t{row.label}\t{row.patient}" for row in rows)
+    lines = sorted(f"{row.image}\t{_size(root / row.image)}\t{row.label}\t{row.patient}" for row in rows)
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _is_series(path: Path) -> bool:
+    return path.is_dir() and any(dicom_files(path))
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in (dicom_files(path) if path.is_dir() else [path]))
 
 
 def sections_of(

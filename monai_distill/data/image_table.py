@@ -21,6 +21,7 @@ from monai_distill.data.image_rows import (
     sorted_names,
 )
 from monai_distill.data.section_dataset import SectionDataset
+from monai_distill.data.shared_spacing import shared_spacing
 
 __all__ = ["ImageTableDataset"]
 
@@ -28,9 +29,10 @@ __all__ = ["ImageTableDataset"]
 class ImageTableDataset(SectionDataset):
     """One section of the images that a CSV table lists: PNG, JPEG, BMP, TIFF, DICOM or NIfTI, 2D or 3D.
 
-    On disk: ``ROOT_DIR/TABLE`` with a header and one row per image: path (relative to ``root_dir``), label and, as far
-    as known, patient and split (train, val or test). A given split is used as it is; else one is drawn, by patient if
-    there is a patient column, after sorting the rows by path. Images are read by
+    On disk: ``ROOT_DIR/TABLE`` with a header and one row per image: path (relative to ``root_dir``; of a DICOM series
+    that of the folder with its slices), label and, as far as known, patient and split (train, val or test). A given
+    split is used as it is; else one is drawn, by patient if there is a patient column, after sorting the rows by path.
+    ``provenance`` of the training section has a ``spacing`` where the files tell it. Images are read by
     :class:`~monai_distill.data.file_to_image.FileToImaged`: ``[C, H, W]`` or ``[C, *spatial]``, all of one size.
 
     Args:
@@ -46,6 +48,7 @@ class ImageTableDataset(SectionDataset):
         image_size: resize to this, a number for all axes or one per axis.
         channels: 1 or 3; None keeps what is stored.
         intensity_range: a window in stored units (low, high); see ``FileToImaged``.
+        pixdim: millimetres per axis to resample to; see ``FileToImaged``.
         val_frac: the share of validation where the split does not give it.
         test_frac: the share of test where there is no split.
         split_seed: the seed of a drawn split.
@@ -80,6 +83,7 @@ class ImageTableDataset(SectionDataset):
         image_size: int | Sequence[int] | None = None,
         channels: int | None = None,
         intensity_range: tuple[float, float] | None = None,
+        pixdim: Sequence[float] | None = None,
         val_frac: float = 0.15,
         test_frac: float = 0.15,
         split_seed: int = 0,
@@ -99,11 +103,12 @@ class ImageTableDataset(SectionDataset):
                 f"Expected group_columns beside {sorted(taken)}, which items have in any case. Rename them."
             )
         self._given_names = None if class_names is None else tuple(str(name) for name in class_names)
-        self._read_image = FileToImaged(image_size, channels, intensity_range)
+        self._read_image = FileToImaged(image_size, channels, intensity_range, pixdim)
         self._source = {"name": name or table, "licence": licence, "citation": citation}
         super().__init__(root_dir, section, transform, seed=seed, **cache_options)
         if self.uses_default_transform:
             self._check_shapes()
+            self._tell_spacing()
 
     def _rows(self) -> list[ImageRow]:
         """Every row of every section, in any order."""
@@ -181,6 +186,15 @@ class ImageTableDataset(SectionDataset):
 
     def _default_transform(self) -> FileToImaged:
         return self._read_image
+
+    def _tell_spacing(self) -> None:
+        """Of the training images, which are what a synthetic one comes from."""
+        if self.section != "training":
+            return
+        rule = "of the files, times the factor of resizing" if self._read_image.pixdim is None else "as resampled"
+        told = shared_spacing((self._read_image.spacing_of(item["image"]) for item in self.data), rule)
+        if told is not None:
+            self.provenance["spacing"] = told
 
     def _check_shapes(self) -> None:
         first: tuple[str, tuple[int, ...]] | None = None

@@ -13,13 +13,16 @@ from .class_bank import ClassBank
 __all__ = ["noise_images", "random_subset", "real_images", "refuse_small_classes"]
 
 
-def noise_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Standard normal noise, the scale of standardized images: no training image is in it.
+def noise_images(
+    bank: ClassBank, images_per_class: int, generator: torch.Generator, std: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Normal noise, by default of the scale of standardized images: no training image is in it.
 
     Args:
         bank: gives the image shape, the classes and the device.
         images_per_class: how many for every class.
         generator: a CPU generator.
+        std: standard deviation of the noise; what is never matched of it stays in the images.
 
     Returns:
         Images [classes * images_per_class, channels, *spatial] and labels, class after class.
@@ -30,7 +33,7 @@ def noise_images(bank: ClassBank, images_per_class: int, generator: torch.Genera
         tensor([0, 0, 0, 1, 1, 1])
     """
     labels = torch.arange(bank.num_classes).repeat_interleave(images_per_class)
-    images = torch.randn((len(labels), *bank.images.shape[1:]), generator=generator)
+    images = std * torch.randn((len(labels), *bank.images.shape[1:]), generator=generator)
     return images.to(bank.device), labels.to(bank.device)
 
 

@@ -24,7 +24,8 @@ class SplitBanks:
     statistic; ``dropped`` says how many. ``test_columns`` holds what is known of every test image besides its class.
 
     Args:
-        training: a dataset with items ``image`` and ``label`` and the attribute ``class_names``.
+        training: a MONAI dataset with items ``image`` [channels, *spatial] and ``label``, and its classes in
+            ``class_names`` or in the items' ``class_name``.
         validation: the same, for selection.
         test: the same, for the one last score.
         fit: makes the preprocessing (an invertible transform of [n, channels, *spatial]) from the training images.
@@ -51,7 +52,8 @@ class SplitBanks:
         fit: Callable[[Tensor], Any],
         device: torch.device | str = "cpu",
     ) -> None:
-        raw = [ClassBank.from_dataset(section) for section in (training, validation, test)]
+        first = ClassBank.from_dataset(training)
+        raw = [first, *(ClassBank.from_dataset(s, class_names=first.class_names) for s in (validation, test))]
         for name, bank in zip(("validation", "test"), raw[1:], strict=True):
             if bank.class_names != raw[0].class_names or bank.images.shape[1:] != raw[0].images.shape[1:]:
                 raise ValueError(

@@ -149,7 +149,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         for name in (TENSOR_FILE, MANIFEST_FILE):
             if not (folder / name).is_file():
                 raise RuntimeError(
-                    f"Cannot find {folder / name}. Give the folder that a run or SyntheticDataset.save wrote."
+                    f"Cannot find {folder / name}. Give the folder that a run or SyntheticDataset.save wrote; "
+                    "a bundle's models/ is filled by its train configuration."
                 )
         manifest = _read_manifest(folder / MANIFEST_FILE)
         data = (folder / TENSOR_FILE).read_bytes()

@@ -26,7 +26,7 @@ from .random_views import RandomViews
 from .score_rows import Row, ScoreRows
 from .scorecard import Scorecard
 from .scores_protocol import ScoresProtocol
-from .step_size_choice import by_validation, student_values
+from .step_size_choice import by_validation, step_size_candidates, student_values
 from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
 from .student_predictions import StudentPredictions, training_job
@@ -76,6 +76,7 @@ __all__ = [
     "network_loops",
     "parameter_scores",
     "plain_direction",
+    "step_size_candidates",
     "student_values",
     "trained_classifier",
     "training_job",

@@ -18,7 +18,7 @@ from monai_distill.randomness import seeded_generator
 
 from .architecture_space import architecture_space, usable_networks
 from .finished_parts import FinishedParts, Part, content_hash
-from .step_size_choice import by_validation, student_values
+from .step_size_choice import by_validation, step_size_candidates, student_values
 from .student_training import StudentTraining
 
 __all__ = ["ArchitectureSearch"]
@@ -48,7 +48,7 @@ class ArchitectureSearch:
         metric: what architectures are ranked by.
         top: share of the space within which rankings are compared again.
         seed: seed of the run.
-        file: keeps finished parts (see :class:`FinishedParts`); None keeps none.
+        folder: where finished parts are kept (see :class:`FinishedParts`); None keeps none.
 
     Raises:
         ValueError: for no student, an empty space, no step size, or an unknown metric.
@@ -80,7 +80,7 @@ class ArchitectureSearch:
         metric: str = "balanced_accuracy",
         top: float = 0.2,
         seed: int = 0,
-        file: str | None = None,
+        folder: str | None = None,
     ) -> None:
         if students < 1 or not step_sizes or metric not in SCORES or not math.prod(map(len, space.values())):
             raise ValueError(
@@ -97,7 +97,7 @@ class ArchitectureSearch:
         self.metric = metric
         self.top = top
         self.seed = seed
-        self.file = file
+        self.folder = folder
 
     def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
         """Rank the space three times.
@@ -117,7 +117,7 @@ class ArchitectureSearch:
         images, targets, learned = synthetic.training_set()
         counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
         generator = seeded_generator(self.seed, "random subset", 0)
-        rates = sorted({learned, *self.step_sizes})
+        rates = step_size_candidates(learned, self.step_sizes)
         sets: dict[str, TrainedOn] = {
             "distilled": ((images, targets), self.protocol, rates),
             "random": (random_subset(self.data.training, counts, generator), self.protocol, rates),
@@ -129,7 +129,7 @@ class ArchitectureSearch:
             for kind, trained_on in sets.items()
             for name, network in networks.items()
         ]
-        results = FinishedParts(self.file, "architectures").results(parts)
+        results = FinishedParts(self.folder, "architectures").results(parts)
         rows = {k: dict(zip(networks, results[i * len(networks) :], strict=False)) for i, k in enumerate(sets)}
         about = {
             "architectures": len(networks),
@@ -147,6 +147,7 @@ class ArchitectureSearch:
         pair, protocol, _ = trained_on
         return {
             "set": kind,
+            "device": self.data.training.device.type,
             "images": content_hash(*pair),
             "held_out": [bank.fingerprint() for bank in (self.data.validation, self.data.test)],
             "protocol": protocol.config(),
@@ -206,7 +207,7 @@ class ArchitectureSearch:
         pair, protocol, _ = full
         chosen = {n: [r for r in [rows["full"][n]["step_size"]] if r is not None] for n in picks.values()}
         parts = [self._part(shared, (pair, protocol, chosen[n]), n, networks[n], self.data.test) for n in chosen]
-        tested = dict(zip(chosen, FinishedParts(self.file, "picks").results(parts), strict=True))
+        tested = dict(zip(chosen, FinishedParts(self.folder, "picks").results(parts), strict=True))
         result: dict[str, Any] = {}
         for kind, pick in picks.items():
             agreement = rank_agreement(scores[kind], scores["full"], self.top)

@@ -20,7 +20,7 @@ __all__ = ["architecture_space", "usable_networks"]
 def architecture_space(
     factory: Callable[..., nn.Module], space: Mapping[str, Sequence[Any]]
 ) -> dict[str, functools.partial[nn.Module]]:
-    """Every combination of the values as a factory, by a name that tells them.
+    """Every combination of the values as a factory, by a name that tells those that differ.
 
     Args:
         factory: builds a network from its arguments.
@@ -28,11 +28,12 @@ def architecture_space(
 
     Example:
         >>> list(architecture_space(nn.Linear, {"in_features": [1, 2], "out_features": [3]}))
-        ['in_features 1, out_features 3', 'in_features 2, out_features 3']
+        ['in_features 1', 'in_features 2']
     """
     combined = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    told = [name for name, values in space.items() if len(values) > 1] or list(space)
     return {
-        ", ".join(f"{name} {value}" for name, value in choice.items()): functools.partial(factory, **choice)
+        ", ".join(f"{name} {choice[name]}" for name in told): functools.partial(factory, **choice)
         for choice in combined
     }
 

@@ -18,7 +18,7 @@ from monai_distill.randomness import seeded_generator
 
 from .class_memory import among, remembered, seen_part
 from .finished_parts import FinishedParts, Part, content_hash
-from .step_size_choice import by_validation, student_values
+from .step_size_choice import by_validation, step_size_candidates, student_values
 from .student_training import StudentTraining
 
 __all__ = ["ContinualLearning"]
@@ -50,7 +50,7 @@ class ContinualLearning:
         step_sizes: candidates for the random memory, beside the learned step size.
         metric: what the step size is chosen by.
         seed: seed of the run.
-        file: keeps finished parts (see :class:`FinishedParts`); None keeps none.
+        folder: where finished parts are kept (see :class:`FinishedParts`); None keeps none.
         architecture: the network's description (:func:`described`), a part of what finished parts are found by.
 
     Raises:
@@ -81,7 +81,7 @@ class ContinualLearning:
         step_sizes: Sequence[float] = (0.01,),
         metric: str = "balanced_accuracy",
         seed: int = 0,
-        file: str | None = None,
+        folder: str | None = None,
         architecture: Any = None,
     ) -> None:
         if orders < 1 or students < 1 or not step_sizes or metric not in SCORES:
@@ -103,7 +103,7 @@ class ContinualLearning:
         self.step_sizes = tuple(step_sizes)
         self.metric = metric
         self.seed = seed
-        self.file = file
+        self.folder = folder
         self.architecture = architecture
         self._held_out = [bank.fingerprint() for bank in (data.validation, data.test)]
 
@@ -128,8 +128,8 @@ class ContinualLearning:
             random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", i))
             for i in range(self.orders)
         ]
-        candidates = sorted({learned, *self.step_sizes})
-        parts_of = FinishedParts(self.file, "continual")
+        candidates = step_size_candidates(learned, self.step_sizes)
+        parts_of = FinishedParts(self.folder, "continual")
         (chosen,) = parts_of.results([self._choice(draws[0], candidates)])
         if chosen["step_size"] is None:
             raise ValueError(f"Every step size of {candidates} lets students diverge. Give smaller step_sizes.")
@@ -161,6 +161,7 @@ class ContinualLearning:
     def _job(self) -> dict[str, Any]:
         return {
             "architecture": self.architecture,
+            "device": self.data.training.device.type,
             "protocol": self.protocol.config(),
             "students": self.students,
             "seed": self.seed,

@@ -88,7 +88,10 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         compiled: bool = False,
         handlers: Any = None,
     ) -> None:
-        _check(epochs, store, at_once)
+        if epochs < (kept := store.shape[1] - 1) or at_once < 1:
+            raise ValueError(
+                f"Expected at least {kept} epochs, as the store has, and 1 expert at once, got {epochs} and {at_once}."
+            )
         self.network = network
         self.bank = bank
         self.store = store
@@ -98,10 +101,10 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.seed = seed
         self.direction = direction
         self.curriculum = curriculum
-        self.together = not compiled and pays_to_stack(bank.images, batch_size) if together is None else together
-        self.compiled = compiled
+        self.together = (not compiled and pays_to_stack(bank.images, batch_size)) if together is None else together
         self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
-        self.rounds = _rounds([e for e in range(store.shape[0]) if e not in store.finished], at_once)
+        self.rounds = _rounds(store, at_once)
+        self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
             device=bank.device,
             max_epochs=max(len(self.groups), 1),
@@ -112,11 +115,6 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         )
         self.add_event_handler(Events.EPOCH_STARTED, self._start_group)
         self.add_event_handler(Events.EPOCH_COMPLETED, self._store_group)
-
-    @property
-    def groups(self) -> list[Sequence[int]]:
-        """The experts that this process trains, a group after the other."""
-        return [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
 
     def run(self) -> None:
         """Train the experts that the store lacks; nothing when it is complete."""
@@ -194,17 +192,10 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
                     self.store.write(expert, kept[0][:, place], kept[1][place])
 
 
-def _rounds(missing: Sequence[int], at_once: int) -> list[list[Sequence[int]]]:
-    """Groups of experts that are trained at a time, one per process; the last round may have fewer."""
+def _rounds(store: TrajectoryStore, at_once: int) -> list[list[list[int]]]:
+    """Groups of the experts that the store lacks, trained at a time, one per process; the last round may have fewer."""
+    missing = [expert for expert in range(store.shape[0]) if expert not in store.finished]
     width = processes.count()
     size = min(at_once, max(-(-len(missing) // width), 1))
     groups = [missing[i : i + size] for i in range(0, len(missing), size)]
     return [groups[i : i + width] for i in range(0, len(groups), width)]
-
-
-def _check(epochs: int, store: TrajectoryStore, at_once: int) -> None:
-    if epochs < store.shape[1] - 1 or at_once < 1:
-        raise ValueError(
-            f"Expected at least {store.shape[1] - 1} epochs (the store keeps that many) and at least 1 expert at once, "
-            f"got {epochs} and {at_once}."
-        )

@@ -3,17 +3,21 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 import hashlib
+import importlib.metadata
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from monai_distill import __version__
+from monai_distill.data import job_folder
 from monai_distill.whole_file import write_whole
 
-__all__ = ["FinishedParts", "Part", "content_hash"]
+__all__ = ["FinishedParts", "Part", "content_hash", "package_versions"]
 
 # What decides the part (plain JSON values), how many student steps it takes, and what does it: called with the
 # progress bar's counter of student steps, it returns plain JSON values.
@@ -38,57 +42,76 @@ def content_hash(*values: Any) -> str:
     return digest.hexdigest()
 
 
-class FinishedParts:
-    """Does the parts that are not in ``file`` yet and keeps each as soon as it is done.
+def package_versions() -> dict[str, str]:
+    """Of what a student's parameters depend on.
 
-    A part is found again by a hash of all that decides it, so that other settings never get its result and the same
-    settings never train twice, whatever was asked for in between.
+    Example:
+        >>> sorted(package_versions())
+        ['monai', 'monai_distill', 'torch']
+    """
+    return {"monai_distill": __version__, **{name: importlib.metadata.version(name) for name in ("torch", "monai")}}
+
+
+class FinishedParts:
+    """Does the parts that are not in ``folder`` yet and keeps each as soon as it is done.
+
+    A part is a file named by a hash of all that decides it and of the versions of torch, MONAI and this package, so
+    that other settings never get its result, the same settings never train twice, whatever was asked for in between,
+    and runs that share the folder share what is the same for them.
 
     Args:
-        file: a JSON file, made with its folder when absent; None keeps nothing.
+        folder: of JSON files, made when absent; None keeps nothing.
         description: of the progress bar, which counts student steps.
-
-    Raises:
-        RuntimeError: when ``file`` is damaged.
 
     Example:
         >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "protocols" / "x.json"
-        >>> done = FinishedParts(file, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.5})])
-        >>> FinishedParts(file, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.7})])
+        >>> folder = tempfile.mkdtemp()
+        >>> done = FinishedParts(folder, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.5})])
+        >>> FinishedParts(folder, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.7})])
         [{'value': 0.5}]
     """
 
-    def __init__(self, file: str | Path | None, description: str) -> None:
-        self.file = None if file is None else Path(file)
+    def __init__(self, folder: str | Path | None, description: str) -> None:
+        self.folder = None if folder is None else Path(folder)
         self.description = description
-        self._kept: dict[str, dict[str, Any]] = {}
-        if self.file is not None and self.file.exists():
-            self._kept = _read(self.file)
 
     def results(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
-        """What every part gives, in order; only the unfinished ones are done."""
-        keys = [content_hash(about) for about, _, _ in parts]
-        left = sum(steps for key, (_, steps, _) in zip(keys, parts, strict=True) if key not in self._kept)
+        """What every part gives, in order; only the unfinished ones are done.
+
+        Raises:
+            RuntimeError: when a file is damaged.
+        """
+        asked = [{**about, "versions": package_versions()} for about, _, _ in parts]
+        found = [self._kept(about) for about in asked]
+        left = sum(steps for result, (_, steps, _) in zip(found, parts, strict=True) if result is None)
+        done: dict[str, dict[str, Any]] = {}  # a part may be asked for twice
         with tqdm(total=left, desc=self.description, unit="step", disable=None) as bar:
-            for key, (about, _, work) in zip(keys, parts, strict=True):
-                if key not in self._kept:
-                    self._keep(key, {"about": about, "result": work(bar.update)})
-        return [json.loads(json.dumps(self._kept[key]["result"])) for key in keys]  # as they will be read again
+            for about, result, (_, _, work) in zip(asked, found, parts, strict=True):
+                key = content_hash(about)
+                if result is None and key not in done:
+                    result = json.loads(json.dumps(work(bar.update)))  # as it will be read again
+                    self._keep(about, result)
+                done[key] = done[key] if result is None else result
+        return [copy.deepcopy(done[content_hash(about)]) for about in asked]
 
-    def _keep(self, key: str, entry: dict[str, Any]) -> None:
-        self._kept[key] = entry
-        if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, json.dumps(self._kept, indent=1).encode())
+    def _file(self, folder: Path, about: Mapping[str, Any]) -> Path:
+        return job_folder(folder, about).with_suffix(".json")
 
+    def _kept(self, about: dict[str, Any]) -> dict[str, Any] | None:
+        if self.folder is None or not self._file(self.folder, about).exists():
+            return None
+        file = self._file(self.folder, about)
+        try:
+            entry = json.loads(file.read_text())
+            found, result = entry["about"], dict(entry["result"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise RuntimeError(f"{file} is damaged ({error}). Delete it; its part is trained anew.") from error
+        if content_hash(found) != content_hash(about):
+            raise RuntimeError(f"{file} holds a part under another part's name. Delete it; its part is trained anew.")
+        return result
 
-def _read(file: Path) -> dict[str, dict[str, Any]]:
-    try:
-        kept: dict[str, dict[str, Any]] = json.loads(file.read_text())
-        whole = all(content_hash(entry["about"]) == key and "result" in entry for key, entry in kept.items())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RuntimeError(f"{file} is damaged ({error}). Delete it; its parts are trained anew.") from error
-    if not whole:
-        raise RuntimeError(f"{file} holds a part under another part's name. Delete it; its parts are trained anew.")
-    return kept
+    def _keep(self, about: dict[str, Any], result: dict[str, Any]) -> None:
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"about": about, "result": result}, indent=1)
+            write_whole(self._file(self.folder, about), text.encode())

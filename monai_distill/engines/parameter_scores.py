@@ -31,7 +31,7 @@ def parameter_scores(network: FlatNetwork, parameters: Tensor, bank: ClassBank) 
     evaluator = StudentEvaluator(
         lambda: nothing,
         network,
-        lambda *_: trained,  # type: ignore[arg-type]
+        lambda *_: trained,
         bank,
         students=len(parameters),
     )

@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Sequence
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,20 +16,27 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SplitBanks
 from monai_distill.metrics import SCORES, StudentMetric, balanced_accuracy, summary
 
+from .step_size_choice import by_validation
+from .student_diverged import StudentDivergedError
 from .student_predictions import StudentPredictions, TrainingSet
 from .student_training import StudentTraining
 
 __all__ = ["Control", "Row", "ScoreRows"]
 
 Control = Callable[[int, int], tuple[Tensor, Tensor]]
+Setting = tuple[int, float]  # variant, step size
 
 
 class Row(NamedTuple):
-    """Probabilities [students, n, classes] on the test images, the step size used, and which variant of a control."""
+    """Probabilities [students, n, classes] on the test images, the step size used, and which variant of a control.
+
+    ``validation``: what every step size that was tried scored, the best first; empty where there was no choice.
+    """
 
     probabilities: Tensor
     step_size: float
     variant: int = 0
+    validation: Mapping[str, float] = {}
 
     def scores(self, labels: Tensor) -> dict[str, Any]:
         """Every score of the table against the labels [n]: metric -> mean, std, interval95, values; and step_size."""
@@ -42,9 +52,10 @@ class ScoreRows:
 
     A control is a function of (images per class, number of the draw) to images and targets (class numbers or logits);
     it sees training images only. Every student of its row has a draw of its own. It has no step size: the one of the
-    candidates that is best on validation for the first draw is used, so that no row suffers from a bad one; and when a
-    control has several variants, the best of them. Best is the highest balanced accuracy, as where the distilled set is
-    chosen: plain accuracy would give a control of unbalanced data the setting that answers one class only.
+    candidates that is best on validation for the row's first student is used, so that no row suffers from a bad one;
+    and when a control has several variants, the best of them. That student is not trained again for the score. Best is
+    the highest balanced accuracy, as where the distilled set is chosen: plain accuracy would give a control of
+    unbalanced data the setting that answers one class only. A candidate that diverges is the worst.
 
     Args:
         data: validation images choose, test images score.
@@ -88,7 +99,18 @@ class ScoreRows:
     ) -> Row:
         """The row of one training set: images [m, channels, *spatial], targets and the step size to use."""
         count = self.students if students is None else students
-        return Row(self._predicted(training_set, self.data.test, protocol, count, purpose), training_set[2])
+        predicted = self.predictions(
+            training_set, self.data.test, protocol, students=count, purpose=purpose, on_step=self.on_step
+        )
+        return Row(predicted, training_set[2])
+
+    def tuned(self, images: Tensor, targets: Tensor, protocol: StudentTraining, step_sizes: Sequence[float]) -> Row:
+        """The row of one training set without a step size: the best on validation, as :meth:`control` finds it."""
+        train = functools.partial(self.predictions.students, protocol=protocol, on_step=self.on_step)
+        return self._best(
+            {(0, rate): train((images, targets, rate), purpose="choice") for rate in step_sizes},
+            lambda setting: train((images, targets, setting[1]), students=self.students)(self.data.test),
+        )
 
     def control(
         self,
@@ -98,30 +120,51 @@ class ScoreRows:
         protocol: StudentTraining,
         step_sizes: Sequence[float],
     ) -> Row:
-        """The row of a control of ``images_per_class``: ``name`` distinguishes its students' seeds."""
+        """The row of a control of ``images_per_class``: ``name`` distinguishes its students' seeds.
+
+        Raises:
+            StudentDivergedError: when students diverge with every variant and step size.
+        """
         first = [variant(images_per_class, 0) for variant in variants]
-        settings = list(itertools.product(range(len(variants)), sorted(set(step_sizes))))
-        chosen, rate = (
-            max(settings, key=lambda s: self._validated((*first[s[0]], s[1]), protocol))
-            if len(settings) > 1
-            else settings[0]
-        )
-        draws = [first[chosen], *(variants[chosen](images_per_class, i) for i in range(1, self.students))]
-        parts = [
-            self._predicted((*draw, rate), self.data.test, protocol, 1, f"{name} {i}") for i, draw in enumerate(draws)
-        ]
-        return Row(torch.cat(parts), rate, chosen)
+        train = functools.partial(self.predictions.students, protocol=protocol, on_step=self.on_step)
+        settings = itertools.product(range(len(variants)), step_sizes)
+        candidates = {s: train((*first[s[0]], s[1]), purpose=f"{name} 0") for s in settings}
+
+        def scored(setting: Setting) -> Tensor:
+            variant, rate = setting
+            draws = [variants[variant](images_per_class, i) for i in range(1, self.students)]
+            others = [train((*draw, rate), purpose=f"{name} {i}") for i, draw in enumerate(draws, 1)]
+            return torch.cat([students(self.data.test) for students in (candidates[setting], *others)])
+
+        return self._best(candidates, scored)
 
     def control_steps(self, protocol: StudentTraining, settings: int) -> int:
         """How many student steps :meth:`control` takes with that many variants times step sizes."""
+        return protocol.steps * (self.students + settings - 1)
+
+    def tuned_steps(self, protocol: StudentTraining, settings: int) -> int:
+        """How many student steps :meth:`tuned` takes with that many step sizes."""
         return protocol.steps * (self.students + (settings if settings > 1 else 0))
 
-    def _validated(self, training_set: TrainingSet, protocol: StudentTraining) -> float:
-        bank = self.data.validation
-        probabilities = self._predicted(training_set, bank, protocol, 1, "choice")
-        return balanced_accuracy(probabilities[0].double().numpy(), bank.labels.cpu().numpy())
+    def _best(
+        self, candidates: Mapping[Setting, Callable[[ClassBank], Tensor]], scored: Callable[[Setting], Tensor]
+    ) -> Row:
+        """The row of the setting that validation puts first; of the next when a student of the score diverges."""
+        ranking = {next(iter(candidates)): math.nan}
+        if len(candidates) > 1:  # else there is nothing to choose
+            ranking = by_validation(candidates, lambda setting: [self._validated(candidates[setting])])
+        for setting in ranking:
+            try:
+                probabilities = scored(setting)
+            except StudentDivergedError as error:
+                warnings.warn(f"{error} The next best takes its place, if there is one.", stacklevel=3)
+                continue
+            tried = {
+                str(rate): score for (of, rate), score in ranking.items() if of == setting[0] and len(candidates) > 1
+            }
+            return Row(probabilities, setting[1], setting[0], tried)
+        raise StudentDivergedError(min(rate for _, rate in candidates))
 
-    def _predicted(
-        self, training_set: TrainingSet, bank: ClassBank, protocol: StudentTraining, students: int, purpose: str
-    ) -> Tensor:
-        return self.predictions(training_set, bank, protocol, students=students, purpose=purpose, on_step=self.on_step)
+    def _validated(self, students: Callable[[ClassBank], Tensor]) -> float:
+        bank = self.data.validation
+        return balanced_accuracy(students(bank)[0].double().numpy(), bank.labels.cpu().numpy())

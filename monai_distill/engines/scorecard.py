@@ -16,6 +16,7 @@ from monai_distill.networks import FlatNetwork
 from monai_distill.randomness import seeded_generator
 
 from .score_rows import Row, ScoreRows
+from .step_size_choice import step_size_candidates
 from .student_predictions import StudentPredictions
 from .student_training import StudentTraining
 
@@ -107,7 +108,7 @@ class Scorecard:
 
     def candidates(self, synthetic: SyntheticDataset) -> list[float]:
         """Step sizes that a control may have."""
-        return sorted({float(synthetic.step_size.detach()), *self.step_sizes})
+        return step_size_candidates(float(synthetic.step_size.detach()), self.step_sizes)
 
     def size(self, synthetic: SyntheticDataset) -> int:
         """Images per class of a control: as many as the largest class of the set has."""

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -16,7 +17,11 @@ from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentTraining
 
-__all__ = ["by_validation", "student_values"]
+__all__ = ["by_validation", "step_size_candidates", "student_values"]
+
+CLOSE = 1.1  # step sizes within this factor are one candidate
+
+Candidate = TypeVar("Candidate", float, tuple[int, float])
 
 
 def student_values(
@@ -73,21 +78,41 @@ def student_values(
     return {name: metric.values for name, metric in evaluator.student_metrics.items()}
 
 
-def by_validation(step_sizes: Iterable[float], scores: Callable[[float], list[float]]) -> dict[float, float]:
-    """Mean validation score per step size, the best first (of equal ones the smaller); those that diverge are left out.
+def by_validation(candidates: Iterable[Candidate], scores: Callable[[Candidate], Sequence[float]]) -> dict[Any, float]:
+    """Mean validation score per candidate, the best first (of equal ones the smaller); diverging ones are left out.
+
+    A candidate that lets a student diverge is worse than any other: a warning names it and the others go on.
 
     Args:
-        step_sizes: the candidates.
+        candidates: step sizes, or other settings that can be sorted.
         scores: trains students with one of them and returns their scores on the validation images.
+
+    Returns:
+        Empty when all diverge.
 
     Example:
         >>> by_validation([0.1, 0.01, 0.2], lambda rate: [1.0, 1.0] if rate == 0.1 else [0.0, 1.0])
         {0.1: 1.0, 0.01: 0.5, 0.2: 0.5}
     """
     means = {}
-    for rate in sorted(set(step_sizes)):
+    for candidate in sorted(set(candidates)):
         try:
-            means[rate] = float(np.mean(scores(rate)))
-        except StudentDivergedError:
-            continue  # no candidate then; who is left without any says so
+            means[candidate] = float(np.mean(scores(candidate)))
+        except StudentDivergedError as error:
+            warnings.warn(f"{error} It counts as the worst candidate.", stacklevel=2)
     return dict(sorted(means.items(), key=lambda item: -item[1]))
+
+
+def step_size_candidates(learned: float, given: Iterable[float]) -> list[float]:
+    """The step sizes to try: the given ones, and the learned one unless a given one is within ten percent of it.
+
+    Two step sizes that close train students that differ less than two seeds do, so one of them is enough; it is the
+    given one, with which what was trained for another set can be used again.
+
+    Example:
+        >>> step_size_candidates(0.0091, [0.01]), step_size_candidates(0.02, [0.1, 0.01])
+        ([0.01], [0.01, 0.02, 0.1])
+    """
+    given = sorted(set(given))
+    near = any(max(rate, learned) <= CLOSE * min(rate, learned) for rate in given)
+    return given if near else sorted([*given, learned])

@@ -17,8 +17,6 @@ from monai_distill.metrics import SCORES, StudentMetric, summary
 from monai_distill.networks import FlatNetwork, over_networks
 from monai_distill.randomness import derived_seed
 
-from .student_training import StudentTraining
-
 __all__ = ["StudentEvaluator"]
 
 
@@ -31,7 +29,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
     Args:
         training_set: called at every run; returns (images [n, channels, *spatial], targets, step size).
         network: the students' architecture.
-        protocol: how they are trained.
+        protocol: how they are trained: a :class:`StudentTraining`, or what is called like one.
         bank: the held-out images that they are scored on.
         students: how many.
         seed: seed of the run.
@@ -61,7 +59,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         self,
         training_set: Callable[[], tuple[Tensor, Tensor, float]],
         network: FlatNetwork,
-        protocol: StudentTraining,
+        protocol: Callable[..., Tensor],
         bank: ClassBank,
         *,
         students: int = 5,

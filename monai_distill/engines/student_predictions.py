@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import torch
 from ignite.engine import Events
 from torch import Tensor
 
-from monai_distill import __version__
 from monai_distill.data import ClassBank, TensorCache, tensor_checksum
 from monai_distill.metrics import accuracy
 from monai_distill.networks import FlatNetwork, described
 
+from .finished_parts import package_versions
+from .student_diverged import StudentDivergedError
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentTraining
 
@@ -70,45 +70,74 @@ class StudentPredictions:
         purpose: str = "score",
         on_step: Callable[[int], object] = lambda count: None,
     ) -> Tensor:
-        """Probabilities [students, n, classes] on the CPU, of the n images of ``bank``.
+        """What :meth:`students` predict for one bank."""
+        return self.students(training_set, protocol, students=students, purpose=purpose, on_step=on_step)(bank)
+
+    def students(
+        self,
+        training_set: TrainingSet,
+        protocol: StudentTraining,
+        *,
+        students: int = 1,
+        purpose: str = "score",
+        on_step: Callable[[int], object] = lambda count: None,
+    ) -> Callable[[ClassBank], Tensor]:
+        """Students who predict for any bank of held-out images; trained at the first that has no kept answer.
 
         Args:
             training_set: images [m, channels, *spatial], targets (class numbers [m] or logits [m, classes]), step size.
-            bank: the held-out images.
             protocol: how students are trained.
             students: how many.
             purpose: distinguishes the students' seeds.
-            on_step: called with a number of student steps that are done, for a progress bar.
+            on_step: called with a number of student steps that are done, once each, for a progress bar.
 
-        Raises:
-            RuntimeError: when a student diverges, or a kept answer is damaged.
+        Returns:
+            A function of a bank of n images: probabilities [students, n, classes] on the CPU. It raises
+            :class:`StudentDivergedError` when a student diverges, which is kept like an answer, and a RuntimeError
+            when a kept answer is damaged.
         """
         counted = 0
+        trained: list[Tensor] = []
 
-        def count() -> None:
+        def count(steps: int) -> None:
             nonlocal counted
-            counted += students
-            on_step(students)
+            counted += steps
+            on_step(steps)
 
-        evaluator = StudentEvaluator(
-            lambda: training_set,
-            self.network,
-            protocol,
-            bank,
-            students=students,
-            seed=self.seed,
-            purpose=purpose,
-            metrics={"accuracy": accuracy},
-            on_step=count,
-        )
+        def once(*arguments: Any) -> Tensor:
+            if not trained:
+                trained.append(protocol(*arguments))
+            return trained[0]
+
+        def predicted(bank: ClassBank) -> Tensor:
+            evaluator = StudentEvaluator(
+                lambda: training_set,
+                self.network,
+                once,
+                bank,
+                students=students,
+                seed=self.seed,
+                purpose=purpose,
+                metrics={"accuracy": accuracy},
+                on_step=lambda: count(students),
+            )
+            probabilities = self._kept(training_set, bank, protocol, evaluator)
+            count(students * protocol.steps - counted)  # those of a kept answer
+            if not len(probabilities):
+                raise StudentDivergedError(training_set[2])
+            return probabilities
+
+        return predicted
+
+    def _kept(
+        self, training_set: TrainingSet, bank: ClassBank, protocol: StudentTraining, evaluator: StudentEvaluator
+    ) -> Tensor:
         if self._cache.folder is None:
             return _predicted(evaluator)
         if bank not in self._checksums:
             self._checksums[bank] = tensor_checksum(bank.images)
         job = training_job(self.network, training_set, protocol, evaluator.seeds)
-        probabilities = self._cache({**job, "predicted": self._checksums[bank]}, lambda: _predicted(evaluator))
-        on_step(students * protocol.steps - counted)  # those of a kept answer
-        return probabilities
+        return self._cache({**job, "predicted": self._checksums[bank]}, lambda: _predicted(evaluator))
 
 
 def training_job(
@@ -133,7 +162,6 @@ def training_job(
         0.01
     """
     images, targets, step_size = training_set
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "monai")}
     return {
         "images": tensor_checksum(images),
         "targets": tensor_checksum(targets),
@@ -142,14 +170,18 @@ def training_job(
         "seeds": list(seeds),
         "network": described(network.factory),
         "device": images.device.type,
-        "versions": {"monai_distill": __version__, **versions},
+        "versions": package_versions(),
     }
 
 
 def _predicted(evaluator: StudentEvaluator) -> Tensor:
+    """Probabilities [students, n, classes], of no student when one diverged."""
     parts: list[Tensor] = []
     evaluator.add_event_handler(
         Events.ITERATION_COMPLETED, lambda engine: parts.append(engine.state.output["pred"].cpu())
     )
-    evaluator.run()
+    try:
+        evaluator.run()
+    except StudentDivergedError:
+        return torch.empty(0)
     return torch.cat(parts, dim=1)

@@ -15,8 +15,7 @@ from monai_distill.networks import FlatNetwork
 from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment
 
-from .graph_size import graph_bytes
-from .student_training import classification_loss
+from .student_step import StudentStep, images_are_separable
 from .unroll import unrolled_gradient
 
 __all__ = ["TrajectoryMatching"]
@@ -38,8 +37,9 @@ class TrajectoryMatching:
         batch_size: synthetic images per step; None for all. Rounds are shuffled and cut, the last batch of a round may
             be smaller.
         chunk: student steps whose graph is held at once; None for as many as ``memory_budget`` allows.
-        memory_budget: MiB for the graph of one chunk; the choice depends on nothing else, so that a resumed run makes
-            it again.
+        images_at_once: images of a step whose graph is held at once where ``chunk`` is 1; None for as many as
+            ``memory_budget`` allows. Networks that mix the images of a batch, or draw, take all.
+        memory_budget: MiB for the graph; both choices depend on nothing else, so that a resumed run makes them again.
         loss: function of (states, segment) to a scalar.
         truncated: the truncated gradient of Cui et al. 2023 instead of the exact one, for comparison.
         teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every
@@ -68,16 +68,18 @@ class TrajectoryMatching:
         student_steps: int,
         batch_size: int | None = None,
         chunk: int | None = None,
-        memory_budget: float = 2048.0,
+        images_at_once: int | None = None,
+        memory_budget: float = 512.0,
         loss: Callable[[Sequence[Tensor], Segment], Tensor] | None = None,
         truncated: bool = False,
         teacher_labels: bool = False,
         temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if student_steps < 1 or (batch_size is not None and batch_size < 1):
+        if student_steps < 1 or min(batch_size or 1, images_at_once or 1) < 1 or 0 in (batch_size, images_at_once):
             raise ValueError(
-                f"Expected at least 1 student step and 1 image per batch, got {student_steps}, {batch_size}."
+                "Expected at least 1 student step, 1 image per batch and 1 image at once, got "
+                f"{student_steps}, {batch_size} and {images_at_once}."
             )
         if not temperature > 0:
             raise ValueError(f"Expected a temperature above 0, got {temperature}.")
@@ -86,6 +88,7 @@ class TrajectoryMatching:
         self.student_steps = student_steps
         self.batch_size = batch_size
         self.chunk = chunk
+        self.images_at_once = images_at_once
         self.memory_budget = memory_budget
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
         self.truncated = truncated
@@ -95,21 +98,23 @@ class TrajectoryMatching:
 
     def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
+        named = dict(synthetic.named_parameters())
         path = (batch.iteration, batch.place) if batch.place else (batch.iteration,)
         batches, draws = self._planned(synthetic, path)
-        named = dict(synthetic.named_parameters())
-        fixed = self._fixed_labels(synthetic, batch)
-
-        def step(state: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
-            values = dict(zip(named, leaves, strict=True))
-            rows = batches[number]
-            images = self.augment.apply(values["images"][rows], draws[number])
-            targets = (values["label_logits"] if fixed is None else fixed)[rows]
-            with self._replayable(path, number):
-                return state - values["step_size"] * self._gradient(state, images, targets)
-
-        if self.chunk is None:
-            self.chunk = self._affordable(lambda leaves: step(batch.start, leaves, 0), list(named.values()))
+        step = StudentStep(
+            self.network,
+            self.augment,
+            names=list(named),
+            batches=batches,
+            draws=draws,
+            labels=self._fixed_labels(synthetic, batch),
+            temperature=self.temperature,
+            replayable=lambda number: self._replayable(path, number),
+        )
+        if self.chunk is None or self.images_at_once is None:
+            self._choose(step, batch.start, list(named.values()))
+        assert self.chunk is not None  # just chosen
+        step.images_at_once = self.images_at_once
         value, gradients = unrolled_gradient(
             step,
             batch.start,
@@ -118,6 +123,7 @@ class TrajectoryMatching:
             lambda states: self.loss(states, batch),
             self.chunk,
             self.truncated,
+            step.pulled,
         )
         return value, dict(zip(named, gradients, strict=True))
 
@@ -133,17 +139,15 @@ class TrajectoryMatching:
             return contextlib.nullcontext()
         return global_seed_kept(derived_seed(self.seed, "dropout", *path, number))
 
-    def _gradient(self, state: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        graph = torch.is_grad_enabled() and (images.requires_grad or state.requires_grad or targets.requires_grad)
-        with torch.enable_grad():
-            vector = state if state.requires_grad else state.detach().requires_grad_()
-            loss = classification_loss(self.network(vector, images), targets, self.temperature)
-            return torch.autograd.grad(loss, vector, create_graph=graph)[0]
-
-    def _affordable(self, step: Callable[[Sequence[Tensor]], Tensor], leaves: Sequence[Tensor]) -> int:
-        copies = [leaf.detach().requires_grad_() for leaf in leaves]
-        steps = self.memory_budget * 2**20 / max(graph_bytes(lambda: step(copies)), 1)
-        return max(1, min(self.student_steps, int(steps)))
+    def _choose(self, step: StudentStep, start: Tensor, leaves: Sequence[Tensor]) -> None:
+        """Steps, and where one step is too much images, whose graph the budget allows."""
+        count, separable = len(step.batches[0]), images_are_separable(self.network)
+        fixed, per_image = step.graph_bytes(start, leaves)
+        budget = self.memory_budget * 2**20
+        if self.chunk is None:
+            self.chunk = max(1, min(self.student_steps, int(budget / (fixed + count * per_image))))
+        if self.images_at_once is None:
+            self.images_at_once = max(1, min(count, int((budget - fixed) / per_image))) if separable else count
 
     def _planned(self, synthetic: SyntheticDataset, path: Sequence[int]) -> tuple[list[Tensor], list[AugmentDraw]]:
         """Which images every step sees and how they are augmented, drawn before anything is computed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from .bundle_folder import write_bundle
 from .bundle_models import blank_model, fill_models
-from .bundle_release import release_bundle
 from .comparison import compare_methods, save_comparison
 from .cost_table import cost_table
 from .curves import save_curves
@@ -40,7 +39,6 @@ __all__ = [
     "fill_models",
     "protocol_tables",
     "read_release",
-    "release_bundle",
     "save_comparison",
     "save_curves",
     "save_heat_map",

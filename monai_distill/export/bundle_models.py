@@ -17,10 +17,13 @@ from monai_distill.whole_file import write_whole
 __all__ = ["blank_model", "fill_models"]
 
 MODEL_FILE = "model.pt"
+OF_A_SET = ("scores.json", "model.ts")  # made after the set, by evaluate and export
 
 
 def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.Module) -> None:
     """Write ``synthetic.safetensors``, ``manifest.json`` and ``model.pt`` (the bare weights), each as a whole.
+
+    What an earlier set left there, its scores and the TorchScript of its classifier, is taken away.
 
     Args:
         folder: the bundle's ``models/``; made when absent.
@@ -34,6 +37,8 @@ def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.
         >>> sorted(file.name for file in folder.iterdir())
         ['manifest.json', 'model.pt', 'synthetic.safetensors']
     """
+    for name in OF_A_SET:
+        (Path(folder) / name).unlink(missing_ok=True)
     synthetic.save(folder)
     _write(Path(folder), {name: value.detach().cpu().clone() for name, value in classifier.state_dict().items()})
 

@@ -16,31 +16,39 @@ from matplotlib.figure import Figure
 
 from monai_distill.whole_file import write_whole
 
-from .score_table import NAMES
+from .markdown_table import markdown_table, mean_and_std
+from .protocol_comparison import protocol_comparison
+from .score_table import NAMES, ROWS
 
 __all__ = ["compare_methods", "save_comparison"]
 
-CONTROLS = {"random": "random real, same size", "full": "all training images"}
+CONTROLS = {name: title for name, title in ROWS.items() if name not in ("distilled", "dp_sgd")}
 COSTS = {"seconds": "time in s", "peak_memory_mib": "peak MiB"}
 SAME = ("dataset", "images_per_class")
 Row = tuple[str, Mapping[str, Any]]
 
 
 def compare_methods(
-    folder: str | Path, methods: Sequence[str], run: Callable[[str, Path], None], *, asked: Mapping[str, Any]
+    folder: str | Path,
+    methods: Sequence[str],
+    run: Callable[[str, Path], None],
+    *,
+    asked: Mapping[str, Any],
+    further: Callable[[Path], None] = lambda folder: None,
 ) -> str:
     """Run every method that has no scores yet in ``folder/METHOD``, then :func:`save_comparison`.
 
-    A method that fails is told of in a warning, and the others are compared; calling again goes on with it.
+    A method that fails is told of in a warning, and those that have scores are compared; calling again goes on with it.
 
     Args:
         folder: made when absent.
         methods: in the order of the rows.
         run: runs (or goes on with) a method, given its name and its folder.
         asked: the settings of all runs as plain JSON values; kept in ``compare.json``.
+        further: asks more of a finished run, every time; given its folder, it adds to the run's ``scores.json``.
 
     Returns:
-        The Markdown table.
+        The Markdown tables.
 
     Raises:
         ValueError: when no method is given or ``folder`` holds a comparison with other settings.
@@ -50,15 +58,16 @@ def compare_methods(
     _keep_to(folder, json.loads(json.dumps(dict(asked))))
     failed = []
     for method in methods:
-        if not (folder / method / "scores.json").exists():
-            try:
+        try:
+            if not _file(folder, method).exists():
                 run(method, folder / method)
-            except (ValueError, TypeError, RuntimeError, OSError) as error:
-                while error.__cause__ is not None:  # the one that says what is wrong
-                    error = error.__cause__  # type: ignore[assignment]
-                warnings.warn(f"{method} failed: {error}", stacklevel=2)
-                failed.append(method)
-    done = [method for method in methods if method not in failed]
+            further(folder / method)
+        except (ValueError, TypeError, RuntimeError, OSError) as error:
+            while error.__cause__ is not None:  # the one that says what is wrong
+                error = error.__cause__  # type: ignore[assignment]
+            warnings.warn(f"{method} failed: {error}", stacklevel=2)
+            failed.append(method)
+    done = [method for method in methods if _file(folder, method).exists()]
     table = save_comparison(folder, done) if done or not failed else ""
     if failed:
         raise RuntimeError(f"{', '.join(failed)} did not finish, see the warnings.\n{table}")
@@ -79,16 +88,17 @@ def _keep_to(folder: Path, asked: dict[str, Any]) -> None:
 def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
     """Write ``compare.md``, ``compare.csv`` and ``compare.png`` from the finished runs ``folder/METHOD``.
 
-    Below the methods stand the controls, once: the random subset, all training images and the most frequent class, as
-    the first run that has them scored them (its preprocessing and its candidates for the step size). The time is that
-    of the whole run, experts and scores included; experts that several runs share count in full in each.
+    Below the methods stand the controls, once: real subsets of the same size, all training images and the most frequent
+    class, as the first run that has them scored them (its preprocessing and its candidates for the step size). The time
+    is that of the whole run, experts and scores included; experts that several runs share count in full in each. Below
+    the scores comes what :func:`protocol_comparison` finds.
 
     Args:
         folder: holds one run folder per method, and receives the files.
         methods: the runs in the order of the rows.
 
     Returns:
-        The Markdown table.
+        The Markdown tables.
 
     Raises:
         ValueError: when no method is given, or the runs are of different data sets or numbers of images per class.
@@ -104,7 +114,7 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
         '0.100'
     """
     folder = Path(folder)
-    runs = {method: _scores(folder / method) for method in methods}
+    runs = {method: _scores(_file(folder, method)) for method in methods}
     if not runs:
         raise ValueError("Expected at least one method with a run, got none (random is a row beside others).")
     first = next(iter(runs.values()))
@@ -117,17 +127,21 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
             )
     rows: list[Row] = [(method, {**scores["distilled"], **_cost(scores)}) for method, scores in runs.items()]
     for control, title in CONTROLS.items():
-        rows += [(title, scores[control]) for scores in runs.values() if control in scores][:1]
+        known = [{**scores, **scores.get("controls", {})} for scores in runs.values()]
+        rows += [(title, scores[control]) for scores in known if control in scores][:1]
     rows.append(("most frequent class", {"accuracy": {"mean": first["prior"]["accuracy"], "std": None}}))
-    text = _markdown(rows)
+    text = "\n\n".join(table for table in (_markdown(rows), protocol_comparison(folder, runs)) if table)
     write_whole(folder / "compare.md", (text + "\n").encode())
     write_whole(folder / "compare.csv", _csv(rows).encode())
     _draw(rows, f"{first['dataset']}, {first['images_per_class']} per class", folder / "compare.png")
     return text
 
 
-def _scores(run: Path) -> dict[str, Any]:
-    file = run / "scores.json"
+def _file(folder: Path, method: str) -> Path:
+    return folder / method / "scores.json"
+
+
+def _scores(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise RuntimeError(f"Cannot find {file}: that run is not finished. Run or resume it first.")
     scores: dict[str, Any] = json.loads(file.read_text())
@@ -142,21 +156,12 @@ def _cost(scores: Mapping[str, Any]) -> dict[str, Any]:
     return {"seconds": {"mean": seconds, "std": None}, "peak_memory_mib": {"mean": memory, "std": None}}
 
 
-def _cell(value: Mapping[str, Any] | None) -> str:
-    if value is None or value["mean"] is None:
-        return ""
-    return f"{value['mean']:.3f}" + ("" if value["std"] is None else f" ± {value['std']:.3f}")
-
-
 def _markdown(rows: Sequence[Row]) -> str:
     lines = [["trained on", *NAMES.values(), *COSTS.values()]]
     for title, values in rows:
         costs = (f"{values[name]['mean']:.0f}" if name in values else "" for name in COSTS)
-        lines.append([title, *(_cell(values.get(name)) for name in NAMES), *costs])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(text)
+        lines.append([title, *(mean_and_std(values.get(name), missing="") for name in NAMES), *costs])
+    return markdown_table(lines)
 
 
 def _csv(rows: Sequence[Row]) -> str:

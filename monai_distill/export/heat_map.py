@@ -11,9 +11,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["save_heat_map"]
+from .markdown_table import mean_and_std
 
-ROWS = {"cross_architecture": "distilled", "cross_architecture_random": "random real,\nsame size"}
+__all__ = ["draw_heat_map", "save_heat_map"]
+
+ROWS = {"cross_architecture": "distilled", "cross_architecture_random": "random real, same size"}
 PANELS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
@@ -37,27 +39,44 @@ def save_heat_map(scores: Mapping[str, Any], file: str | Path) -> Path:
     missing = [key for key in ROWS if not scores.get(key)]
     if missing:
         raise ValueError(f"Expected scores with {missing}. Make them with evaluate --protocols cross_architecture.")
-    names = list(scores["cross_architecture"])
-    figure = Figure(figsize=(2.2 + 1.15 * len(names), 1.1 + 1.5 * len(PANELS)), layout="constrained", dpi=130)
-    axes = figure.subplots(len(PANELS), 1, squeeze=False)[:, 0]
     title = f"{scores['dataset']}, {scores['method']}: " if {"dataset", "method"} <= scores.keys() else ""
-    figure.suptitle(f"{title}test scores of students by architecture", fontsize=10)
-    for axis, (metric, label) in zip(axes, PANELS.items(), strict=True):
-        cells = [[scores[key][name][metric] for name in names] for key in ROWS]
-        means = np.array([[np.nan if c["mean"] is None else c["mean"] for c in row] for row in cells])
+    rows = {label: scores[key] for key, label in ROWS.items()}
+    return draw_heat_map(rows, PANELS, f"{title}test scores of students by architecture", file)
+
+
+def draw_heat_map(
+    rows: Mapping[str, Mapping[str, Any]], panels: Mapping[str, str], title: str, file: str | Path
+) -> Path:
+    """A panel per metric, a row per set, a column per network; what a row has not is left empty.
+
+    Args:
+        rows: row title -> column title -> metric -> mean and std.
+        panels: metric -> title.
+        title: of the picture.
+        file: the PNG to write.
+
+    Example:
+        >>> import tempfile
+        >>> rows = {"dm": {"vit": {"accuracy": {"mean": 0.5, "std": None}}}}
+        >>> draw_heat_map(rows, {"accuracy": "accuracy"}, "digits", Path(tempfile.mkdtemp()) / "x.png").exists()
+        True
+    """
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    height = 0.6 + 0.42 * max(len(rows), 2)
+    figure = Figure(figsize=(2.6 + 1.15 * len(names), 0.5 + height * len(panels)), layout="constrained", dpi=130)
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    figure.suptitle(title, fontsize=10)
+    for axis, (metric, label) in zip(axes, panels.items(), strict=True):
+        cells = [[row[name][metric] if name in row else None for name in names] for row in rows.values()]
+        means = np.array([[np.nan if c is None or c["mean"] is None else c["mean"] for c in row] for row in cells])
         image = axis.imshow(means, vmin=0, vmax=1, cmap="cividis", aspect="auto")
         for (row, column), mean in np.ndenumerate(means):
-            colour = "black" if mean > 0.55 else "white"
-            axis.text(column, row, _cell(cells[row][column]), ha="center", va="center", fontsize=8, color=colour)
+            colour = "white" if mean <= 0.55 else "black"  # an empty cell is white
+            text = mean_and_std(cells[row][column]).replace(" ± ", "\n± ")
+            axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
         axis.set_xticks(range(len(names)), names, fontsize=9)
-        axis.set_yticks(range(len(ROWS)), list(ROWS.values()), fontsize=9)
+        axis.set_yticks(range(len(rows)), [name.replace(", ", ",\n") for name in rows], fontsize=9)
         axis.set_title(label, fontsize=9, loc="left")
         figure.colorbar(image, ax=axis, pad=0.01).ax.tick_params(labelsize=7)
     FigureCanvasAgg(figure).print_png(str(file))
     return Path(file)
-
-
-def _cell(value: Mapping[str, Any]) -> str:
-    if value["mean"] is None:
-        return "-"
-    return f"{value['mean']:.3f}" + ("" if value["std"] is None else f"\n± {value['std']:.3f}")

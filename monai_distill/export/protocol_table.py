@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from .markdown_table import markdown_table, mean_and_std
 
 __all__ = ["protocol_tables"]
 
@@ -37,9 +39,9 @@ def _cross(distilled: Mapping[str, Any], random: Mapping[str, Any]) -> str:
     columns = [f"{label}, {kind}" for label in metrics.values() for kind in ("distilled", "random")]
     lines = [["architecture", *columns, "step sizes"]]
     for name, row in distilled.items():
-        cells = [_cell(found[metric]) for metric in metrics for found in (row, random[name])]
+        cells = [mean_and_std(found[metric]) for metric in metrics for found in (row, random[name])]
         lines.append([name, *cells, f"{row['step_size']:.3g} / {random[name]['step_size']:.3g}"])
-    return _markdown(lines)
+    return markdown_table(lines)
 
 
 def _search(nas: Mapping[str, Any]) -> str:
@@ -51,29 +53,18 @@ def _search(nas: Mapping[str, Any]) -> str:
         row = nas[kind]
         test = row["pick_on_full_data"]["test"].get("accuracy", {"mean": None})
         found = [_number(row.get(key)) for key in ("spearman", "spearman_top")] if kind != "full" else ["1", "1"]
-        lines.append([title, *found, f"{row['seconds']:.0f}", f"{_cell(test)} ({row['pick']})"])
-    return _markdown(lines)
+        lines.append([title, *found, f"{row['seconds']:.0f}", f"{mean_and_std(test)} ({row['pick']})"])
+    return markdown_table(lines)
 
 
 def _continual(continual: Mapping[str, Any]) -> str:
     lines = [["classes seen", "images remembered", "accuracy, distilled", "accuracy, random"]]
     for step in continual["steps"]:
-        cells = [_cell(step[kind]["accuracy"]) for kind in ("distilled", "random")]
+        cells = [mean_and_std(step[kind]["accuracy"]) for kind in ("distilled", "random")]
         lines.append([str(step["classes_seen"]), f"{step['memory_images']:g}", *cells])
     average = [f"{continual['average'][kind]['accuracy']:.3f}" for kind in ("distilled", "random")]
-    return _markdown([*lines, ["mean of the steps", "", *average]])
+    return markdown_table([*lines, ["mean of the steps", "", *average]])
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _cell(value: Mapping[str, Any]) -> str:
-    return _number(value["mean"]) + (f" ± {value['std']:.3f}" if value.get("std") is not None else "")
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(text)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .markdown_table import markdown_table, mean_and_std
+
 __all__ = ["score_table"]
 
 NAMES = {
@@ -35,15 +37,6 @@ def score_table(scores: Mapping[str, Any]) -> str:
     """
     lines = [["trained on", *NAMES.values()]]
     rows = {**scores, **scores.get("controls", {})}
-    lines += [[title, *(_cell(rows[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in rows]
+    lines += [[title, *(mean_and_std(rows[row][name]) for name in NAMES)] for row, title in ROWS.items() if row in rows]
     lines.append(["most frequent class", f"{scores['prior']['accuracy']:.3f}", "", "", ""])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(text)
-
-
-def _cell(value: Mapping[str, Any]) -> str:
-    if value["mean"] is None:
-        return "-"
-    return f"{value['mean']:.3f}" + ("" if value["std"] is None else f" ± {value['std']:.3f}")
+    return markdown_table(lines)

@@ -8,6 +8,7 @@ from .best_synthetic import BestSynthetic
 from .fresh_labels import FreshLabels
 from .history import History
 from .peak_memory import PeakMemory
+from .pixel_range import PixelRange
 from .predictions import Predictions
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
@@ -19,6 +20,7 @@ __all__ = [
     "FreshLabels",
     "History",
     "PeakMemory",
+    "PixelRange",
     "Predictions",
     "ProgressBar",
     "ResumableState",

@@ -12,10 +12,12 @@ from .expert_trainer import DPExpertTrainer, steps_per_epoch
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
+from .prototype_release import PrototypeRelease
 from .record_gradients import RecordGradients
 from .records import clipped_sum, record_codes, whole_records
 from .sealed import run_sealed
 from .secure_noise import secure_coins, secure_normal
+from .site_ledger import SiteLedger
 from .told_source import told_source
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "GaussianEvent",
     "PrivacyLedger",
     "PrivateRelease",
+    "PrototypeRelease",
     "RecordGradients",
+    "SiteLedger",
     "clipped_class_sums",
     "clipped_sum",
     "epsilon_of",

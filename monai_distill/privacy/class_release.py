@@ -121,8 +121,13 @@ class ClassRelease:
         return [(part * scale / counts[:, None]).float() for part in parts]
 
     def _refuse_small(self, lengths: list[int]) -> None:
-        """Only who holds the data sees this; at the size asked for the noise in a class mean is as long as the mean."""
-        needed = math.ceil(self.event.noise_multiplier * math.sqrt(sum(lengths) / (1 - self.count_share)))
+        """Only who holds the data sees this; at the size asked for the noise in a class mean is as long as the mean.
+
+        That is, in as many directions as a synthetic image can follow: it has no more of them than pixels, however many
+        numbers the views tell of it.
+        """
+        directions = min(sum(lengths), self.bank.images[0].numel())
+        needed = math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))
         codes, labels = record_codes(self.bank), self.bank.labels.cpu()
         counts = [len(torch.unique(codes[labels == label])) for label in range(self.bank.num_classes)]
         small = [f"{name} has {n}" for name, n in zip(self.bank.class_names, counts, strict=True) if n < needed]

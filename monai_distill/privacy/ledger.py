@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from monai_distill.whole_file import write_whole
 
 from .accounting import epsilon_of, true_positive_bound
 from .gaussian_event import GaussianEvent
+from .site_ledger import SiteLedger
 
 __all__ = ["PrivacyLedger"]
 
@@ -25,18 +28,19 @@ class PrivacyLedger:
     """Keeps the events of one run within a budget and writes them, with what they cost, to ``ledger.json``.
 
     What is computed from a release afterwards costs nothing and is no event. The ledger knows this run alone: the same
-    patients distilled twice pay twice, and who runs it has to add that up.
+    patients distilled twice pay twice, which the ledger of the site adds up, where one is given.
 
     Args:
         file: where the ledger is written after every entry; None for nowhere.
         epsilon: the budget.
         delta: its other half.
         unit: ``"patient"`` or ``"image"``: what one record is, whose presence the guarantee hides.
+        site: charged as well, before this ledger; None for none.
 
     Raises:
         ValueError: for another unit.
-        RuntimeError: from :meth:`enter`, when the event would go beyond the budget; in a job of several processes,
-            of which each would tell what it computes with noise of its own.
+        RuntimeError: from :meth:`check` and :meth:`enter`, when the event would go beyond the budget, of the run or of
+            the site; in a job of several processes, of which each would tell what it computes with noise of its own.
 
     Example:
         >>> ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="image")
@@ -45,7 +49,9 @@ class PrivacyLedger:
         True
     """
 
-    def __init__(self, file: str | Path | None, *, epsilon: float, delta: float, unit: str) -> None:
+    def __init__(
+        self, file: str | Path | None, *, epsilon: float, delta: float, unit: str, site: SiteLedger | None = None
+    ) -> None:
         if unit not in UNITS:
             raise ValueError(f"Expected a unit of {UNITS}, got {unit!r}.")
         processes.refuse_several("A run with --epsilon")
@@ -53,7 +59,18 @@ class PrivacyLedger:
         self.epsilon = epsilon
         self.delta = delta
         self.unit = unit
+        self.site = site
         self.events: dict[str, GaussianEvent] = {}
+        kept = json.loads(self.file.read_text()) if self.file is not None and self.file.exists() else {}
+        self.run: str = kept.get("run", "") or (secrets.token_hex(8) if site is not None else "")
+        self._charged: list[dict[str, Any]] = kept.get("events", []) if "run" in kept else []
+
+    def check(self, events: Sequence[GaussianEvent]) -> None:
+        """Refuse now what :meth:`enter` would refuse later; nothing is entered."""
+        self._refuse_beyond([*self.events.values(), *events], events[-1].purpose)
+        fresh = [event for event in events if event.told() not in self._charged]
+        if self.site is not None and fresh:
+            self.site.check(self.run, fresh)
 
     def enter(self, event: GaussianEvent) -> None:
         """Enter one event; the same one again, as a resumed run finds it, is entered once."""
@@ -61,15 +78,24 @@ class PrivacyLedger:
             return
         if event.purpose in self.events:
             raise RuntimeError(f"{event.purpose!r} has been told before, with other numbers. It cannot be told twice.")
-        total = epsilon_of([*self.events.values(), event], self.delta)
-        if total > self.epsilon + SLACK:
-            raise RuntimeError(
-                f"{event.purpose!r} would raise epsilon to {total:.4g}, beyond the budget of {self.epsilon:g} at delta "
-                f"{self.delta:g}. Give it more noise, or raise epsilon before the run."
-            )
+        self._refuse_beyond([*self.events.values(), event], event.purpose)
+        if self.site is not None and event.told() not in self._charged:
+            self._write()  # who this is, so that a run that is interrupted here is known again
+            self.site.enter(self.run, event)
         self.events[event.purpose] = event
+        self._write()
+
+    def _write(self) -> None:
         if self.file is not None:
             write_whole(self.file, json.dumps(self.told(), indent=2).encode())
+
+    def _refuse_beyond(self, events: Sequence[GaussianEvent], purpose: str) -> None:
+        total = epsilon_of(events, self.delta)
+        if total > self.epsilon + SLACK:
+            raise RuntimeError(
+                f"{purpose!r} would raise epsilon to {total:.4g}, beyond the budget of {self.epsilon:g} at delta "
+                f"{self.delta:g}. Give it more noise, or raise epsilon before the run."
+            )
 
     def spent(self, accountant: str = "pld") -> float:
         """Epsilon of all events so far."""
@@ -78,6 +104,7 @@ class PrivacyLedger:
     def told(self) -> dict[str, Any]:
         """The ledger as plain JSON values."""
         return {
+            **({"run": self.run} if self.run else {}),
             "events": [event.told() for event in self.events.values()],
             "epsilon": self.spent(),
             "delta": self.delta,

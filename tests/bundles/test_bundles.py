@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from monai.bundle import ckpt_export, create_workflow, verify_metadata, verify_net_in_out
+from monai.bundle import ConfigWorkflow, ckpt_export, create_workflow, verify_metadata, verify_net_in_out
 from monai.engines.utils import IterationEvents
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines import Distiller
+from monai_distill.export import Verification
 from tests.configs.command import command
 
 from .conftest import BUNDLES, NAMES, run, workflow
@@ -40,12 +41,13 @@ FILES = {
     "docs/data_license.txt",
     "models/model.pt",
 }
-FILLED = {"models/manifest.json", "models/synthetic.safetensors"}
+FILLED = {"models/manifest.json", "models/scores.json", "models/synthetic.safetensors"}
+RUN_THERE = ("train", "eval", "release")  # what is there where somebody ran a bundle, and models/model.ts
 
 
 def files(root: Path) -> set[str]:
     own = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return {str(path) for path in own if path.parts[0] not in ("train", "eval", "release")}  # where somebody ran it
+    return {str(path) for path in own if path.parts[0] not in RUN_THERE and path.name != "model.ts"}
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -136,8 +138,11 @@ def test_its_model_becomes_torchscript_that_says_the_same(name: str, tmp_path: P
 # ---- train, train plus evaluate, inference, export
 
 
-def test_it_distils_scores_classifies_and_exports(name: str, copied: Any, settings: Any) -> None:
+def test_it_distils_scores_classifies_and_exports(
+    name: str, copied: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root, (for_train, for_inference) = copied(name), settings(name)
+    monkeypatch.setattr("monai_distill.export.release.manifest.REFUSE", 1.0)  # made data have few images a class
     trained = run(workflow(root, "train", kind="train", **for_train))
     assert isinstance(trained.trainer, Distiller)
     assert trained.trainer.state.iteration == 4
@@ -151,6 +156,7 @@ def test_it_distils_scores_classifies_and_exports(name: str, copied: Any, settin
     scores = json.loads((root / "eval" / "scores.json").read_text())
     assert {"distilled", "random", "full", "prior"} <= set(scores)
     assert len(scores["distilled"]["accuracy"]["values"]) == 2
+    assert json.loads((root / "models" / "scores.json").read_text()) == scores
 
     inferred = run(workflow(root, "inference", kind="infer", **for_inference))
     said = rows(root / "eval" / "predictions.csv")
@@ -163,24 +169,31 @@ def test_it_distils_scores_classifies_and_exports(name: str, copied: Any, settin
         assert row["predicted"] == names[max(range(len(names)), key=lambda c: probabilities[c])]
 
     network = {key: value for key, value in for_inference.items() if key in ("width", "depth", "image_size")}
-    config = json.loads((root / "configs" / "inference.json").read_text()) | network  # export reads what is written
+    config = json.loads((root / "configs" / "inference.json").read_text()) | network  # TorchScript is made of the file
     (root / "configs" / "inference.json").write_text(json.dumps(config))
-    assert MAY_NOT.get(name, "No claim can be made") in refusal(root)
+    for word in ("false", "no", 1):  # MONAI's command line hands on words
+        assert MAY_NOT.get(name, "No claim can be made") in refusal(root, **for_train, no_claim=word)
     if name == MHIST:  # whatever is asked
-        assert MAY_NOT[name] in refusal(root, no_claim=True, licence=str(root / "LICENSE"))
+        assert MAY_NOT[name] in refusal(root, **for_train, no_claim=True, licence=str(root / "LICENSE"))
         return
     licence = {"licence": str(root / "LICENSE")} if name in MAY_NOT else {}
-    exported(root, no_claim=True, **licence)
-    released = {path.name for path in (root / "release").iterdir()}
-    assert {
-        "synthetic.safetensors",
-        "manifest.json",
-        "model.pt",
-        "model.ts",
-        "grid.png",
-        "LICENSE_OF_THE_SET",
-    } <= released
-    assert SyntheticDataset.load(root / "release").manifest["privacy"]["tier"] == "T0"
+    exported(root, **for_train, no_claim="true", **licence)
+    release_is_whole(root / "release", scores)
+    scripted = torch.jit.load(root / "models" / "model.ts").state_dict()
+    assert all(torch.equal(scripted[key], value) for key, value in weights.items())
+
+
+def release_is_whole(release: Path, evaluated: dict[str, Any]) -> None:
+    found = Verification.of(release)
+    assert found.problems == ()
+    names = {"synthetic.npz", "nifti", "png", "DATA_CARD.md", "croissant.json", "privacy_report.md", "LICENSE"}
+    assert names <= {path.name for path in release.iterdir()}
+    assert SyntheticDataset.load(release).manifest["privacy"]["tier"] == "T0"
+    scores = json.loads((release / "scores.json").read_text())
+    # the students of evaluate, seeds included, on what the file holds
+    assert scores["formats"]["safetensors"]["accuracy"] == evaluated["distilled"]["accuracy"]
+    assert scores["random"] == evaluated["random"]
+    assert {"npz", "nifti"} <= scores["formats"].keys()
 
 
 def exported(root: Path, **settings: Any) -> None:
@@ -193,6 +206,7 @@ def refusal(root: Path, **settings: Any) -> str:
     with pytest.raises(RuntimeError) as caught:
         exported(root, **settings)
     assert not (root / "release").exists()
+    assert not (root / "models" / "model.ts").exists()
     return first_cause(caught.value)
 
 
@@ -209,11 +223,15 @@ def test_a_bundle_that_is_not_filled_has_no_opinion_and_says_what_to_do(name: st
     with pytest.raises(RuntimeError) as caught:
         made.run()
     assert "holds no distilled set yet" in first_cause(caught.value)
-    exporting = workflow(root, "export", kind=None)  # type: ignore[arg-type]
-    exporting.initialize()
-    with pytest.raises(RuntimeError) as caught:
-        exporting.run()
-    assert "Run the bundle's train configuration first" in first_cause(caught.value)
+    assert "a bundle's models/ is filled by its train configuration" in refusal(root, no_claim=True)
+
+
+def test_a_set_that_is_not_scored_or_was_made_anew_is_not_exported(copied: Any, settings: Any) -> None:
+    root, (for_train, _) = copied(DIGITS), settings(DIGITS)
+    (root / "models" / "model.ts").write_bytes(b"of the set before")
+    run(workflow(root, "train", kind="train", **for_train))
+    assert files(root) & FILLED == FILLED - {"models/scores.json"}  # those of the set before are gone
+    assert "run train.json with evaluate.json" in refusal(root, **for_train, no_claim=True)
 
 
 def test_a_bundle_without_a_required_part_does_not_pass(copied: Any) -> None:
@@ -248,6 +266,22 @@ def test_an_interrupted_training_goes_on_to_the_same_set(copied: Any, settings: 
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+@pytest.mark.parametrize("configs", [("train",), ("train", "evaluate"), ("inference",)])
+def test_create_workflow_makes_it(name: str, configs: tuple[str, ...], copied: Any, settings: Any) -> None:
+    root, chosen = copied(name), settings(name)[configs == ("inference",)]
+    with pytest.warns(UserWarning, match="parsing config_file"):
+        made = create_workflow(
+            config_file=[str(root / "configs" / f"{config}.json") for config in configs],
+            workflow_type="infer" if configs == ("inference",) else "train",
+            logging_file=False,
+            bundle_root=str(root),
+            **chosen,
+        )
+    assert isinstance(made, ConfigWorkflow)
+    assert made.check_properties() == []
+    made.finalize()
+
+
 def test_create_workflow_makes_the_same_and_takes_properties_of_ones_own(copied: Any, settings: Any) -> None:
     root, (for_train, _) = copied(DIGITS), settings(DIGITS)
     with pytest.warns(UserWarning, match="parsing config_file"):
@@ -277,6 +311,17 @@ def test_the_shipped_classifier_scores_what_the_metadata_say(copied: Any) -> Non
     claimed = json.loads((root / "configs" / "metadata.json").read_text())["eval_metrics"]
     assert measured == pytest.approx(claimed["model_test_accuracy"], abs=0.006)  # two images
     assert measured > 0.8
+
+
+def test_the_scores_of_the_metadata_are_those_that_are_shipped() -> None:
+    root = BUNDLES / DIGITS
+    claimed = json.loads((root / "configs" / "metadata.json").read_text())["eval_metrics"]
+    scores = json.loads((root / "models" / "scores.json").read_text())
+    for row, said in {"distilled": "distilled", "random": "random_real_subset"}.items():
+        assert scores[row]["accuracy"]["mean"] == pytest.approx(claimed[f"{said}_test_accuracy"], abs=5e-4)
+        assert scores[row]["accuracy"]["std"] == pytest.approx(claimed[f"{said}_test_accuracy_std"], abs=5e-4)
+    assert scores["full"]["accuracy"]["mean"] == pytest.approx(claimed["all_training_images_test_accuracy"], abs=5e-4)
+    assert scores["prior"]["accuracy"] == pytest.approx(claimed["most_frequent_class_test_accuracy"], abs=5e-4)
 
 
 def test_the_shipped_set_is_the_one_its_scores_are_of() -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.export import Verification
 
 from .conftest import QUICK, TRAJECTORY
 
@@ -48,8 +49,10 @@ def test_the_whole_line_of_commands_runs_from_anywhere(copied: Any, tmp_path: Pa
     bundle_command(program, root, f"{configs}/train.json", elsewhere, **QUICK, **TRAJECTORY)
     said = bundle_command(program, root, both, elsewhere, **QUICK, **TRAJECTORY)
     assert "| distilled" in said
-    bundle_command(program, root, f"{configs}/export.json", elsewhere, no_claim=True)
-    assert (root / "release" / "model.ts").is_file()
+    said = bundle_command(program, root, f"{configs}/export.json", elsewhere, **QUICK, no_claim="true")
+    assert "Release folder: " in said
+    assert Verification.of(root / "release").problems == ()
+    assert (root / "models" / "model.ts").is_file()
     assert list(elsewhere.iterdir()) == []
 
 

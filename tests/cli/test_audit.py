@@ -6,8 +6,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from monai.bundle import ConfigParser, ReferenceResolver
+from PIL import Image
 
 from monai_distill.cli import config_dir, config_files
 from tests.configs.command import command, contents, fast_run, read
@@ -77,6 +79,27 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     outcome = command("audit", tmp_path)
     assert outcome.code == 1
     assert "Give the folder of a run" in outcome.err
+
+
+def test_metadata_that_a_table_names_are_attacked(tmp_path: Path) -> None:
+    data, rows = tmp_path / "data", ["image,label,patient,sex,age,split"]
+    data.mkdir()
+    pixels = np.random.default_rng(0)
+    for i in range(120):
+        Image.fromarray(pixels.integers(0, 256, (8, 8), dtype=np.uint8)).save(data / f"{i:03}.png")
+        split = "val" if i % 6 == 0 else "test" if i % 6 == 5 else "train"
+        rows.append(f"{i:03}.png,{'ab'[i % 2]},p{i},{'FM'[i // 2 % 2]},{i},{split}")
+    (data / "table.csv").write_text("\n".join(rows))
+    table = ("--dataset", "table", "--dataset_dir", data, "--image_size", "[8,8]", "--channels", "1")
+    made = fast_run(tmp_path / "run", *table, "--group_columns", "['sex','age']", "--initial_images", "noise")
+    assert made.code == 0, made.err
+    outcome = command("audit", tmp_path / "run", *QUICK)
+    assert outcome.code in (0, 3), outcome.err
+    found = read(tmp_path / "run", "audit.json")
+    assert found["attribute_inference"].startswith("attacked: sex; not attacked: age")
+    sex = found["attacks"]["attribute sex"]
+    assert sex["n_in"] + sex["n_out"] == 3 * (found["candidates"]["audited"] - found["candidates"]["mislabelled"])
+    assert "attribute sex" in outcome.out
 
 
 def test_the_configuration_refers_to_nothing_that_is_not_there() -> None:

@@ -22,7 +22,8 @@ DIGITS = "digits_dataset_distillation"
 
 
 def write_shapes(root: Path, each: int = 12) -> Path:
-    """``root/disc`` and ``root/square``: grey PNGs of a bright shape somewhere."""
+    """``root/disc`` and ``root/square``: grey PNGs of a bright shape somewhere; ``root/scans.csv`` lists them."""
+    lines = ["image,label,patient"]
     rows, columns = np.mgrid[:16, :16]
     for number in range(2 * each):
         draws = np.random.RandomState(number)
@@ -33,6 +34,8 @@ def write_shapes(root: Path, each: int = 12) -> Path:
         file = root / ("disc" if number % 2 else "square") / f"{number:02d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((inside * 150 + draws.randint(0, 100, (16, 16))).astype(np.uint8)).save(file)
+        lines.append(f"{file.relative_to(root)},{file.parent.name},p{number // 2}")
+    (root / "scans.csv").write_text("\n".join(lines))
     return root
 
 
@@ -45,9 +48,11 @@ def walk_through(root: Path, data: Path, **settings: Any) -> SyntheticDataset:
     return SyntheticDataset.load(root / "models")
 
 
-def test_a_folder_of_pngs_becomes_a_bundle_and_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dataset", ["folder", "table"])
+def test_a_folder_of_pngs_becomes_a_bundle_and_a_run(dataset: str, tmp_path: Path) -> None:
     data = write_shapes(tmp_path / "scans")
-    words = ("--dataset", "folder", "--dataset_dir", data, "--method", "datadam", "--image_size", "[16, 16]")
+    words = ("--dataset", dataset, "--dataset_dir", data, "--method", "datadam", "--image_size", "[16, 16]")
+    words += ("--dataset_file", "scans.csv") if dataset == "table" else ()
     outcome = command("bundle", "my_shapes", *words, "--width", "4", "--depth", "2", "--to", tmp_path)
     assert outcome.code == 0, outcome.err
     root = tmp_path / "my_shapes"
@@ -55,6 +60,7 @@ def test_a_folder_of_pngs_becomes_a_bundle_and_a_run(tmp_path: Path) -> None:
     assert not any(str(tmp_path).encode() in content for content in contents(root).values())
     synthetic = walk_through(root, data)
     assert (synthetic.class_names, tuple(synthetic.images.shape)) == (("disc", "square"), (2, 1, 16, 16))
+    assert ("by patient" in synthetic.manifest["source"]["split"]) == (dataset == "table")
 
     run(workflow(root, "inference", kind="infer", device="cpu", image_dir=str(data)))
     with (root / "eval" / "predictions.csv").open(newline="") as opened:
@@ -71,7 +77,9 @@ def test_a_table_of_nifti_volumes_becomes_a_bundle_and_a_run(tmp_path: Path) -> 
     assert outcome.code == 0, outcome.err
     synthetic = walk_through(tmp_path / "my_volumes", data, **TRAJECTORY)
     assert tuple(synthetic.images.shape) == (3, 1, 8, 8, 8)
-    assert "by patient" in synthetic.manifest["source"]["split"]
+    source = synthetic.manifest["source"]
+    assert "by patient" in source["split"]
+    assert source["spacing"]["millimetres"] == [2, 1, 1]
     metadata = json.loads((tmp_path / "my_volumes" / "configs" / "metadata.json").read_text())
     assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == [8, 8, 8]
 
@@ -116,6 +124,7 @@ def test_what_somebody_changed_is_not_written_over_unasked(tmp_path: Path) -> No
         ((DIGITS, "--method", "dm"), "leave out --method"),
         (("my_scans", "--dataset", "folder"), "Expected --dataset_dir"),
         ((DIGITS, "--itertions", "3"), "Did you mean --iterations?"),
+        (("my_scans", "--dataset", "digits", "--epsilon", "1", "--delta", "1e-5"), "trains without a guarantee"),
     ],
 )
 def test_mistakes_are_told_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from monai.bundle import ConfigParser
+from safetensors import safe_open
 
 from monai_distill.cli import config_dir, config_files
 from monai_distill.engines import StudentTraining
-from tests.configs.command import command, contents, fast_run, read
+from tests.configs.command import FAST, command, contents, fast_run, read
 from tests.configs.test_composition import dangling
 
 SMALL = (
@@ -61,8 +62,8 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_protocols_add_to_the_scores_and_change_no_other_file(plain: Path, done: Path) -> None:
     before, after = ({k: v for k, v in contents(f).items() if not k.endswith("cost.json")} for f in (plain, done))
-    parts = {f"protocols/{name}.json" for name in ("cross_architecture", "nas", "continual")}
-    assert after.keys() - before.keys() == {*parts, "cross_architecture.png"}
+    added = {name for name in after.keys() - before.keys() if not name.startswith("controls/")}
+    assert added == {"cross_architecture.png"}
     assert {name for name in before if before[name] != after[name]} == {"scores.json", "report.html"}
     old, new = read(plain, "scores.json"), read(done, "scores.json")
     assert {name: new[name] for name in old} == old
@@ -169,3 +170,35 @@ def test_the_protocols_lie_over_any_run(dataset: str, method: str) -> None:
 def test_a_run_knows_nothing_of_the_protocols_so_that_older_ones_are_no_different(plain: Path) -> None:
     config = json.loads((plain / "config.json").read_text())
     assert not config.keys() & {"protocols", "evaluated", "nas_space"}
+
+
+def test_compare_asks_further_protocols_of_every_run_and_trains_what_they_share_once(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("compare", "--output_dir", out, *FAST, "--methods", "dm,dsa", "--full_students", "1")
+    outcome = command(*words, "--protocols", "scores,cross_architecture", *SMALL[:6], "--controls", "[herding]")
+    assert outcome.code == 0, outcome.err
+    titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines() if line]
+    assert titles[2:7] == ["dm", "dsa", "random real, same size", "herding, same size", "all training images"]
+    assert titles.count("random real, same size") == 3
+    assert {"cross_architecture.png", "compare.png"} <= {path.name for path in out.iterdir()}
+    random = [read(out / name, "scores.json")["cross_architecture_random"] for name in ("dm", "dsa")]
+    assert random[0] == random[1]
+    jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]
+    assert sum("AlexNet" in str(job) for job in jobs) == 2 + 1  # a distilled row each, one random row
+    assert not list(out.glob("*/controls"))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--protocols", "scores,sorcery"], "got 'sorcery'"),
+        (["--cross_students", "2"], "Expected --protocols beside their settings cross_students, got none"),
+        (["--protocols", "scores", "--cross_widths#vgg", "8"], "Did you mean vgg11?"),
+        (["--protocols", "scores", "--sorcery", "8"], "got --sorcery"),
+    ],
+)
+def test_compare_refuses_wrong_words_before_any_work(tmp_path: Path, words: list[str], says: str) -> None:
+    outcome = command("compare", "--output_dir", tmp_path / "out", *FAST, "--methods", "dm", *words)
+    assert outcome.code == 1
+    assert says in outcome.err
+    assert not (tmp_path / "out" / "dm" / "scores.json").exists()

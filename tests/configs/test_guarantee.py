@@ -28,7 +28,7 @@ def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str)
     manifest, ledger = read(folder, "manifest.json"), read(folder, "ledger.json")
     assert manifest["privacy"].items() >= {"tier": "T2", "unit": "image", "epsilon": 20, "delta": 1e-4}.items()
     assert 19 < ledger["epsilon"] <= 20
-    assert [event["steps"] for event in ledger["events"]] == [1 if method == "datadam" else 30]
+    assert [event["steps"] for event in ledger["events"]] == ([1, 1] if method == "datadam" else [30])
     assert scores["dp_sgd"]["epsilon"] == 20
     assert 0 <= scores["dp_sgd"]["accuracy"]["mean"] <= 1
     assert manifest["chosen_iteration"] == manifest["settings"]["iterations"] == 3  # the last iterate
@@ -56,7 +56,7 @@ def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path)
 
 def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_path: Path) -> None:
     outcome = command(
-        *("run", "--method", "dm", "--epsilon", "0.5", "--output_dir", tmp_path / "run", "--dp_model", "false"),
+        *("run", "--method", "dm", "--epsilon", "0.2", "--output_dir", tmp_path / "run", "--dp_model", "false"),
         *("--width", "4", "--depth", "1"),
     )
     assert outcome.code != 0
@@ -71,9 +71,31 @@ def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_
         (("--method", "pad", "--epsilon", "1"), "No way to a guarantee"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon beside --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
+        (("--method", "dm", "--ledger", "x.json"), "--epsilon beside --ledger"),
+        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "beside --ledger_epsilon"),
     ],
 )
 def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:
     outcome = command("run", *words, "--dry_run")
     assert outcome.code != 0
     assert says in outcome.err
+
+
+def test_runs_with_one_ledger_add_up_and_the_last_is_refused_before_it_looks(tmp_path: Path) -> None:
+    words = ("run", "--method", "dm", "--epsilon", "20", "--delta", "1e-4", "--dp_model", "false", "--views", "1")
+    small = ("--width", "2", "--depth", "1", "--iterations", "1", "--students", "1", "--evaluation_steps", "1")
+    fast = (*words, *small, "--full_students", "1", "--full_steps", "1")
+    ledger = ("--ledger", tmp_path / "site.json")
+    first = command(*fast, "--output_dir", tmp_path / "a", *ledger, "--ledger_epsilon", "30")
+    assert first.code == 0, first.err
+    again = command("evaluate", tmp_path / "a")
+    assert again.code == 0, again.err
+    refused = command(*fast, "--output_dir", tmp_path / "b", *ledger)
+    assert refused.code != 0
+    assert "beyond its budget of 30" in refused.err
+    assert not (tmp_path / "b" / "release.safetensors").exists()
+    second = command(*fast, "--output_dir", tmp_path / "c", *ledger, "--epsilon", "8")
+    assert second.code == 0, second.err
+    site = read(tmp_path, "site.json")
+    assert [run["dataset"] for run in site["runs"].values()] == ["digits", "digits"]
+    assert 20 < site["spent"] <= 30

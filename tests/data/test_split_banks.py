@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.apps import MedNISTDataset
 from monai.data import Dataset
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityd
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SplitBanks, TrajectoryStore, real_images
@@ -18,6 +20,7 @@ from monai_distill.engines.expert_trainer import ExpertTrainer
 from monai_distill.networks import ConvNet, FlatNetwork
 from monai_distill.randomness import seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment, Standardize, ZCAWhitening
+from tests.data.conftest import write_image
 
 NAMES = ["a", "b"]
 
@@ -187,3 +190,28 @@ def test_no_test_image_reaches_a_statistic_a_start_or_an_expert(
     ExpertTrainer(network=network, bank=data.training, store=store, augment=spy, epochs=2, batch_size=4).run()
     assert spy.seen == set(data.training.image_hashes())
     assert not held_out & spy.seen
+
+
+def test_any_dataset_of_monai_will_do(tmp_path: Path) -> None:
+    """MedNIST's own class on its layout: no ``class_names``, MetaTensors, items with ``class_name``."""
+    for label, name in enumerate(("AbdomenCT", "CXR", "Hand")):
+        for number in range(20):
+            write_image(tmp_path / "MedNIST" / name / f"{number}.jpeg", (16, 16), seed=100 * label + number)
+    read = Compose([LoadImaged("image"), EnsureChannelFirstd("image"), ScaleIntensityd("image")])
+    parts = [MedNISTDataset(tmp_path, part, read, progress=False) for part in ("training", "validation", "test")]
+    data = SplitBanks(*parts, fit=Standardize.fit)
+    assert data.class_names == ("AbdomenCT", "CXR", "Hand")
+    assert (data.image_shape, len(data.training), len(data.test)) == ((1, 16, 16), 48, 6)
+    assert type(data.training.images) is Tensor
+    for bank, part in zip((data.training, data.validation, data.test), parts, strict=True):
+        assert bank.labels.tolist() == [item["label"] for item in part.data]
+
+
+def test_classes_that_nobody_named_are_called_by_their_number() -> None:
+    plain = Dataset([{"image": torch.rand(1, 4, 4), "label": label} for label in (0, 2, 1, 2)])
+    assert ClassBank.from_dataset(plain).class_names == ("0", "1", "2")
+    small = Dataset([{"image": torch.rand(1, 4, 4), "label": 1}])  # a section that lacks the last class
+    data = SplitBanks(plain, small, small, fit=Standardize.fit)
+    assert data.test.class_names == ("0", "1", "2")
+    with pytest.raises(ValueError, match=r"Expected labels from 0 to 1"):
+        SplitBanks(Section(*fresh(4, "a")), plain, plain, fit=Standardize.fit)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from pydicom.uid import generate_uid
+
+from tests.data.conftest import write_dicom
 
 SHAPES = ("ball", "cross", "shell")
 
@@ -23,6 +26,20 @@ def shaped(shape: str, side: int, noise: float, seed: int) -> np.ndarray:
         "shell": (radius > 0.3) & (radius < 0.42),
     }[shape]
     return (inside + noise * draws.randn(side, side, side)).astype(np.float32)
+
+
+def write_series(
+    folder: Path, volume: np.ndarray, spacing: tuple[float, float, float], directions: tuple[float, ...], **tags: object
+) -> Path:
+    """One DICOM file a slice (the last axis), named and numbered against their order in space."""
+    folder.mkdir(parents=True)
+    normal, series = np.cross(directions[:3], directions[3:]), generate_uid()
+    for number in range(volume.shape[2]):
+        place = {"ImagePositionPatient": (normal * spacing[2] * number + [3, -2, 7]).tolist()}
+        place |= {"ImageOrientationPatient": list(directions), "PixelSpacing": list(spacing[:2])}
+        name = f"IM{volume.shape[2] - number:04d}"  # no suffix, as scanners write them
+        write_dicom(folder / name, volume[..., number], SeriesInstanceUID=series, **{**place, **tags})
+    return folder
 
 
 def write_shaped_volumes(root: Path, patients: int, side: int = 10, noise: float = 0.8) -> Path:

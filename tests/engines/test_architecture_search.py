@@ -96,13 +96,13 @@ def test_the_best_step_size_counts_and_one_that_diverges_does_not(
 def test_nothing_is_trained_twice_and_seconds_are_kept(
     digits: SplitBanks, two_each: SyntheticDataset, made: list[tuple[str, int, str]], tmp_path: Path
 ) -> None:
-    file = str(tmp_path / "nas.json")
-    first = search(digits, file=file).run(two_each)
+    folder = str(tmp_path / "nas")
+    first = search(digits, folder=folder).run(two_each)
     count = len(made)
-    assert search(digits, file=file).run(two_each) == first
-    assert search(digits, file=file, top=0.8).run(two_each)["nas"]["distilled"]["top_size"] == 4
+    assert search(digits, folder=folder).run(two_each) == first
+    assert search(digits, folder=folder, top=0.8).run(two_each)["nas"]["distilled"]["top_size"] == 4
     assert len(made) == count
-    search(digits, file=file, seed=1).run(two_each)
+    search(digits, folder=folder, seed=1).run(two_each)
     assert len(made) == 2 * count
     saved = 1 - first["nas"]["distilled"]["seconds"] / first["nas"]["full"]["seconds"]
     assert first["nas"]["time_saved"] == pytest.approx(saved)

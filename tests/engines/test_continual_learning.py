@@ -112,13 +112,13 @@ def test_learned_labels_say_nothing_of_unseen_classes(
 def test_finished_steps_are_not_trained_again(
     digits: SplitBanks, two_each: SyntheticDataset, small: FlatNetwork, watch: Watch, tmp_path: Path
 ) -> None:
-    file = str(tmp_path / "continual.json")
-    first = learner(digits, small, orders=1, students=1, file=file).run(two_each)
+    folder = str(tmp_path / "continual")
+    first = learner(digits, small, orders=1, students=1, folder=folder).run(two_each)
     count = len(watch)
     assert count == 2 + 3 * 2
-    assert learner(digits, small, orders=1, students=1, file=file).run(two_each) == first
+    assert learner(digits, small, orders=1, students=1, folder=folder).run(two_each) == first
     assert len(watch) == count
-    learner(digits, small, students=1, file=file).run(two_each)
+    learner(digits, small, students=1, folder=folder).run(two_each)
     assert len(watch) == count + 3 * 2  # the second order only
 
 

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,21 +28,21 @@ def parts(done: list[int], *seeds: int, fails_at: int | None = None) -> list[Par
 
 
 def test_an_interrupted_protocol_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    file, done = tmp_path / "protocols" / "x.json", list[int]()
+    folder, done = tmp_path / "controls" / "x", list[int]()
     with pytest.raises(KeyboardInterrupt):
-        FinishedParts(file, "x").results(parts(done, 1, 2, 3, fails_at=3))
-    assert FinishedParts(file, "x").results(parts(done, 1, 2, 3)) == [{"value": 0.1}, {"value": 0.2}, {"value": 0.3}]
+        FinishedParts(folder, "x").results(parts(done, 1, 2, 3, fails_at=3))
+    assert FinishedParts(folder, "x").results(parts(done, 1, 2, 3)) == [{"value": 0.1}, {"value": 0.2}, {"value": 0.3}]
     assert done == [1, 2, 3]
 
 
 def test_other_settings_are_done_anew_and_the_old_ones_found_again(tmp_path: Path) -> None:
-    file, done = tmp_path / "x.json", list[int]()
+    folder, done = tmp_path / "x", list[int]()
     for seeds in ((1,), (2,), (1,), (2, 1)):
-        FinishedParts(file, "x").results(parts(done, *seeds))
+        FinishedParts(folder, "x").results(parts(done, *seeds))
     assert done == [1, 2]
 
 
-def test_results_come_in_the_order_asked_for_and_without_a_file_nothing_is_kept(tmp_path: Path) -> None:
+def test_results_come_in_the_order_asked_for_and_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     done: list[int] = []
     for _ in range(2):
         assert FinishedParts(None, "x").results(parts(done, 2, 1)) == [{"value": 0.2}, {"value": 0.1}]
@@ -51,20 +50,40 @@ def test_results_come_in_the_order_asked_for_and_without_a_file_nothing_is_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": {"result": {}}}', '{"a": 1}'])
+def test_a_part_that_is_asked_for_twice_is_done_once_and_its_results_are_not_one_object() -> None:
+    done: list[int] = []
+    first, second = FinishedParts(None, "x").results(parts(done, 1, 1))
+    assert done == [1]
+    assert first == second
+    assert first is not second
+
+
+def test_two_that_share_a_folder_keep_one_anothers_parts(tmp_path: Path) -> None:
+    done: list[int] = []
+    one, other = FinishedParts(tmp_path, "x"), FinishedParts(tmp_path, "y")
+    one.results(parts(done, 1))
+    other.results(parts(done, 2, 1))
+    one.results(parts(done, 1, 2))
+    assert done == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"about": {}, "result": 1}'])
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "x.json").write_text(text)
-    with pytest.raises(RuntimeError, match=r"x\.json is damaged"):
-        FinishedParts(tmp_path / "x.json", "x")
+    FinishedParts(tmp_path, "x").results(parts([], 1))
+    (file,) = tmp_path.iterdir()
+    file.write_text(text)
+    with pytest.raises(RuntimeError, match=rf"{file.name} is damaged"):
+        FinishedParts(tmp_path, "x").results(parts([], 1))
 
 
 def test_a_result_under_another_name_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "x.json"
-    FinishedParts(file, "x").results(parts([], 1))
-    (entry,) = json.loads(file.read_text()).values()
-    file.write_text(json.dumps({"0" * 64: entry}))
+    FinishedParts(tmp_path, "x").results(parts([], 1))
+    (file,) = tmp_path.iterdir()
+    FinishedParts(tmp_path, "x").results(parts([], 2))
+    (other,) = set(tmp_path.iterdir()) - {file}
+    file.write_bytes(other.read_bytes())
     with pytest.raises(RuntimeError, match="another part's name"):
-        FinishedParts(file, "x")
+        FinishedParts(tmp_path, "x").results(parts([], 1))
 
 
 def test_the_hash_tells_apart_bytes_shapes_and_types() -> None:

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, DigitsDataset, SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines import Scorecard, StudentEvaluator, StudentTraining
+from monai_distill.engines import Scorecard, StudentEvaluator, StudentPredictions, StudentTraining
+from monai_distill.engines.student_diverged import StudentDivergedError
 from monai_distill.networks import ConvNet, FlatNetwork
 from monai_distill.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize
@@ -90,7 +91,7 @@ def test_what_was_asked_before_trains_no_student(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
 ) -> None:
     without = card(data).run(synthetic)
-    assert trained == [STUDENTS, 1, 1, 1, 1, 2]  # distilled, two step sizes, two draws, full
+    assert trained == [STUDENTS, 1, 1, 1, 2]  # distilled, the first draw with two step sizes, the second, full
     first = card(data, tmp_path).run(synthetic)
     trained.clear()
     again = card(data, tmp_path).run(synthetic)
@@ -126,8 +127,8 @@ def test_a_changed_protocol_seed_or_network_asks_anew(
     card(data, tmp_path).run(synthetic)
     trained.clear()
     assert card(data, tmp_path, **change).run(synthetic) == card(data, **change).run(synthetic)
-    half = len(trained) - 6  # the second of the two has no folder
-    assert half == (1 if "full_protocol" in change else 6)
+    half = len(trained) - 5  # the second of the two has no folder
+    assert half == (1 if "full_protocol" in change else 5)
 
 
 @pytest.mark.parametrize("part", ["training", "test"])
@@ -152,7 +153,7 @@ def test_an_interrupted_scoring_goes_on_where_it_stopped(
     with pytest.raises(KeyboardInterrupt):
         broken.run(synthetic)
     monkeypatch.undo()
-    assert trained == [STUDENTS, 1, 1, 1, 1]
+    assert trained == [STUDENTS, 1, 1, 1]
     assert "full" in card(data, tmp_path).run(synthetic)
 
 
@@ -160,6 +161,62 @@ def test_a_single_step_size_needs_no_choice(data: SplitBanks, synthetic: Synthet
     found = card(data, step_sizes=[synthetic.training_set()[2]], full_students=0).run(synthetic)
     assert trained == [STUDENTS, 1, 1]
     assert found["random"]["step_size"] == found["distilled"]["step_size"]
+
+
+def test_a_learned_step_size_next_to_a_given_one_is_no_second_candidate(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
+) -> None:
+    card(data, tmp_path, full_students=0, step_sizes=[0.0201]).run(synthetic)
+    assert trained == [STUDENTS, 1, 1]
+    trained.clear()
+    synthetic.step_size.data.fill_(0.0199)
+    card(data, tmp_path, full_students=0, step_sizes=[0.0201]).run(synthetic)
+    assert trained == [STUDENTS]  # the random row stands
+
+
+def test_a_step_size_that_diverges_is_the_worst_and_not_the_end(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
+) -> None:
+    with pytest.warns(UserWarning, match=r"step size 1e\+30.*worst candidate"):
+        found = card(data, tmp_path, full_students=0, step_sizes=[1e30]).run(synthetic)
+    assert (
+        found["random"]
+        == card(data, full_students=0, step_sizes=[synthetic.training_set()[2]]).run(synthetic)["random"]
+    )
+    trained.clear()
+    with pytest.warns(UserWarning, match="worst candidate"):
+        card(data, tmp_path, full_students=0, step_sizes=[1e30]).run(synthetic)
+    assert trained == []  # that it diverged is kept like an answer
+    synthetic.step_size.data.fill_(1e29)
+    with pytest.raises(StudentDivergedError, match=r"1e\+29"):
+        card(data, full_students=0).run(synthetic)  # the distilled row has no other
+    rows = card(data).rows()
+    with pytest.warns(UserWarning, match="worst candidate"), pytest.raises(StudentDivergedError, match=r"1e\+28"):
+        rows.control("random", [card(data).random], 1, card(data).protocol, [1e28, 1e30])
+
+
+def test_a_step_size_that_diverges_only_in_the_score_gives_way_to_the_next(
+    data: SplitBanks, synthetic: SyntheticDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = StudentPredictions.students
+
+    def fragile(self: StudentPredictions, training_set: Any, *rest: Any, **settings: Any) -> Any:
+        predicted = plain(self, training_set, *rest, **settings)
+
+        def guarded(bank: ClassBank) -> torch.Tensor:
+            if training_set[2] == best and bank is data.test:
+                raise StudentDivergedError(training_set[2])
+            return predicted(bank)
+
+        return guarded
+
+    best = card(data, full_students=0).run(synthetic)["random"]["step_size"]
+    monkeypatch.setattr(StudentPredictions, "students", fragile)
+    rows = card(data).rows()
+    with pytest.warns(UserWarning, match="next best takes its place"):
+        row = rows.control("random", [card(data).random], 1, card(data).protocol, [0.01, synthetic.training_set()[2]])
+    assert row.step_size != best
+    assert list(row.validation) == [str(best), str(row.step_size)]
 
 
 def test_the_choice_never_sees_the_test_images(data: SplitBanks, synthetic: SyntheticDataset) -> None:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from monai_distill.data import ClassBank
 from monai_distill.engines import StudentEvaluator, StudentTraining, student_values
-from monai_distill.engines.step_size_choice import by_validation
+from monai_distill.engines.step_size_choice import by_validation, step_size_candidates
 from monai_distill.engines.student_diverged import StudentDivergedError
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
@@ -28,14 +29,33 @@ def test_a_step_size_that_diverges_is_left_out_and_other_errors_are_not(bank: Cl
 
     with pytest.raises(StudentDivergedError, match=r"step size 1e\+30"):
         scores(1e30)
-    assert list(by_validation([0.01, 1e30], scores)) == [0.01]
-    assert by_validation([1e30], scores) == {}
+    with pytest.warns(UserWarning, match=r"step size 1e\+30.*counts as the worst"):
+        assert list(by_validation([0.01, 1e30], scores)) == [0.01]
+    with pytest.warns(UserWarning, match="counts as the worst"):
+        assert by_validation([1e30], scores) == {}
 
     def broken(rate: float) -> list[float]:
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
         by_validation([0.1], broken)
+
+
+@pytest.mark.parametrize(
+    ("learned", "given", "expected"),
+    [
+        (float(torch.tensor(0.01)), [0.01], [0.01]),  # as float32 keeps it
+        (0.0109, [0.01], [0.01]),
+        (0.0111, [0.01], [0.01, 0.0111]),
+        (0.0092, [0.1, 0.01], [0.01, 0.1]),
+        (0.009, [0.1, 0.01], [0.009, 0.01, 0.1]),
+        (0.01, [0.01, 0.01], [0.01]),
+    ],
+)
+def test_a_learned_step_size_is_a_candidate_unless_a_given_one_is_as_good(
+    learned: float, given: list[float], expected: list[float]
+) -> None:
+    assert step_size_candidates(learned, given) == expected
 
 
 def test_values_are_those_of_the_evaluator_and_every_step_is_counted(bank: ClassBank, network: FlatNetwork) -> None:

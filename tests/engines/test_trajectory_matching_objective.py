@@ -126,6 +126,52 @@ def test_every_chunk_equals_the_naive_unroll(which: str, batch_size: int | None,
         assert_same(gradients, expected, TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("soft", [True, False])
+@pytest.mark.parametrize("images_at_once", [1, 2, 5])
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_images_held_a_few_at_a_time_give_the_gradient_of_all(
+    batch_size: int | None, images_at_once: int, soft: bool
+) -> None:
+    module, synthetic, segment = make(soft=soft)
+    value, gradients = objective(module, chunk=1, images_at_once=images_at_once, batch_size=batch_size)(
+        synthetic, segment
+    )
+    expected_value, expected = _reference(
+        module, synthetic, segment, lambda states: LOSSES["last"](states, segment), batch_size or 5
+    )
+    torch.testing.assert_close(value, expected_value)
+    assert_same(gradients, expected, 1e-10)
+
+
+@pytest.mark.parametrize(
+    ("budget", "chunk", "images"), [(1e6, STEPS, 5), (0.11, 2, 5), (0.06, 1, 5), (0.025, 1, 2), (1e-6, 1, 1)]
+)
+def test_a_budget_decides_over_steps_and_then_over_images_and_not_over_the_gradient(
+    budget: float, chunk: int, images: int
+) -> None:
+    module, synthetic, segment = make()
+    match = objective(module, memory_budget=budget)
+    found = match(synthetic, segment)
+    assert (match.chunk, match.images_at_once) == (chunk, images)
+    assert_same(found[1], objective(module, chunk=STEPS)(synthetic, segment)[1], 1e-10)
+
+
+def test_a_network_that_mixes_the_images_of_a_batch_holds_all_of_them() -> None:
+    def module() -> torch.nn.Module:
+        norm = torch.nn.BatchNorm1d(64, track_running_stats=False)
+        return torch.nn.Sequential(torch.nn.Flatten(), norm, torch.nn.Linear(64, 3), torch.nn.SiLU())
+
+    network, (_, synthetic, segment) = FlatNetwork(module), make()
+    start = network.initial(0).double()
+    segment = segment._replace(start=start, target=start + 0.1)
+    found, whole = (
+        TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, memory_budget=budget)
+        for budget in (1e-6, 1e6)
+    )
+    assert_same(found(synthetic, segment)[1], whole(synthetic, segment)[1], 1e-10)
+    assert (found.chunk, found.images_at_once, whole.chunk) == (1, 5, STEPS)
+
+
 def test_fixed_labels_give_gradients_of_images_and_step_size_only() -> None:
     module, synthetic, segment = make(soft=False)
     value, gradients = objective(module, chunk=2)(synthetic, segment)
@@ -212,7 +258,7 @@ def test_target_equal_to_start_is_refused() -> None:
         objective(module)(synthetic, segment._replace(target=segment.start.clone()))
 
 
-@pytest.mark.parametrize("settings", [{"student_steps": 0}, {"batch_size": 0}])
+@pytest.mark.parametrize("settings", [{"student_steps": 0}, {"batch_size": 0}, {"images_at_once": 0}])
 def test_no_steps_or_an_empty_batch_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         objective(make()[0], **settings)

@@ -47,6 +47,56 @@ def test_the_controls_come_once_from_the_first_run_that_has_them(tmp_path: Path)
         assert min(picture.size) > 100
 
 
+def test_every_control_of_the_long_scores_has_a_row(tmp_path: Path) -> None:
+    write(tmp_path / "mtt", scores(0.8, "random"))
+    more = {name: scores(0.2 + place / 10)["distilled"] for place, name in enumerate(("k_center", "herding"))}
+    write(
+        tmp_path / "dm", {**scores(0.6, "random", "full"), "controls": {**more, "soft_label_random": more["herding"]}}
+    )
+    rows = [
+        [word.strip() for word in line.split("|")[1:3]]
+        for line in save_comparison(tmp_path, ["mtt", "dm"]).splitlines()
+    ]
+    assert rows[4:9] == [
+        ["random real, same size", "0.400 ± 0.010"],
+        ["herding, same size", "0.300 ± 0.010"],
+        ["k-center, same size", "0.200 ± 0.010"],
+        ["random with soft labels", "0.300 ± 0.010"],
+        ["all training images", "0.300 ± 0.010"],
+    ]
+
+
+def test_what_further_protocols_found_stands_below_the_scores(tmp_path: Path) -> None:
+    average = {kind: {"accuracy": 0.5, "balanced_accuracy": 0.5} for kind in ("distilled", "random")}
+    write(tmp_path / "mtt", scores(0.8, continual={"average": average}))
+    table = save_comparison(tmp_path, ["mtt"])
+    assert [part.splitlines()[-1].split("|")[1].strip() for part in table.split("\n\n")] == [
+        "most frequent class",
+        "random real, same size",
+    ]
+    assert (tmp_path / "compare.md").read_text() == table + "\n"
+
+
+def test_more_is_asked_of_every_finished_run_and_a_failure_there_keeps_its_scores(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def run(method: str, folder: Path) -> None:
+        write(folder, scores(0.5))
+
+    def further(folder: Path) -> None:
+        asked.append(folder.name)
+        assert (folder / "scores.json").exists()
+        if folder.name == "mtt":
+            raise RuntimeError("too few classes")
+
+    with (
+        pytest.warns(UserWarning, match="mtt failed: too few classes"),
+        pytest.raises(RuntimeError, match=r"mtt did not finish[^$]*\| mtt[^$]*\| dm"),
+    ):
+        compare_methods(tmp_path, ["mtt", "dm"], run, asked=ASKED, further=further)
+    assert asked == ["mtt", "dm"]
+
+
 def test_time_and_memory_stand_beside_the_scores_of_runs_that_counted_them(tmp_path: Path) -> None:
     cost = {"seconds": {"experts": 60.4, "other": 2.0}, "peak_memory_mib": 812.3, "memory_of": "process"}
     write(tmp_path / "mtt", scores(0.8, cost=cost))

@@ -102,8 +102,8 @@ def test_too_few_images_are_refused_with_the_number_needed(tmp_path: Path) -> No
     with pytest.raises(ValueError, match=r"at least (\d+) images in every class.*b has 10") as refusal:
         release_of(bank_of(30), tmp_path / "r").prepare()
     needed = int(str(refusal.value).split("at least ")[1].split()[0])
-    length = 2 * (64 + 16 + 16 - 16)  # two views: attention of the first layer, 8 x 8, and an embedding of 4 x 2 x 2
-    assert needed == pytest.approx(NOISE * (length / 0.9) ** 0.5, abs=1)
+    directions = 64  # pixels of an image; the two views tell 160 numbers of it
+    assert needed == pytest.approx(NOISE * (directions / 0.9) ** 0.5, abs=1)
     release_of(bank_of(3 * needed + 2), tmp_path / "r").prepare()
 
 

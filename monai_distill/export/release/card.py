@@ -125,8 +125,11 @@ def _use(manifest: Mapping[str, Any]) -> str:
         base = "MedMNIST3D" if manifest["spatial_dims"] == 3 else "MedMNIST2D"
         parts.append(READS_NPZ.format(base=base, **release["eight_bit"]))
     if "nifti" in release["formats"]:
-        known = release["spacing"]
-        said = "the spacing is not known and 1 stands for it" if known is None else f"spacing {known} mm"
+        sides, rule = release["spacing"], release["spacing_rule"]
+        said = f"the spacing is {rule}; 1 stands for it"
+        if sides is not None:
+            size = " x ".join(f"{side:.4g}" for side in sides)
+            said = f"a voxel is {size} mm ({rule}), and lies nowhere in a patient"
         parts.append(READS_NIFTI.format(spacing=said))
     if "png" in release["formats"]:
         parts.append("`png/` and `preview.png` are to look at: enlarged, stamped, and nothing trains on them.")

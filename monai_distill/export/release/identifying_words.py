@@ -23,8 +23,9 @@ class IdentifyingWords:
     """Finds words in texts regardless of case and of what separates their parts: ``DOE_JANE`` is ``doe, jane``.
 
     Words of eight characters and more with a letter are found inside others too. Words shorter than four characters,
-    and numbers of fewer than six digits, would be found everywhere; they are only looked for beside a word like
-    *patient*, and :attr:`weak` counts them.
+    and numbers of fewer than six digits, would be found everywhere, and so would a class name with such a number behind
+    it (``COVID-2.png``, and a table's line that ends on COVID before the line of image 2); they are only looked for
+    beside a word like *patient*, and :attr:`weak` counts them.
 
     Args:
         words: what to find; empty ones are left out.
@@ -38,17 +39,19 @@ class IdentifyingWords:
 
     def __init__(self, words: Iterable[str], but: Iterable[str] = ()) -> None:
         spared = {tuple(_tokens(word)) for word in but}
-        self.by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self.by_first: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
         self.inside: dict[str, str] = {}
         self.weak = 0
         for word in sorted(set(words)):
             parts = tuple(_tokens(word))
             if not parts or parts in spared:
                 continue
-            self.by_first.setdefault(parts[0], []).append((parts, word))
+            numbered = any(parts[: len(name)] == name and _is_weak_number(parts[len(name) :]) for name in spared)
+            weak = numbered or _weak(parts)
+            self.by_first.setdefault(parts[0], []).append((parts, word, weak))
             whole = "".join(parts)
-            self.weak += _weak(parts)
-            if len(whole) >= LONG and not _is_number(whole):
+            self.weak += weak
+            if len(whole) >= LONG and not _is_number(whole) and not numbered:
                 self.inside[whole] = word
 
     def __len__(self) -> int:
@@ -77,9 +80,9 @@ class IdentifyingWords:
         tokens = _tokens(text)
         whole, seen = "".join(tokens), set()
         for place, token in enumerate(tokens):
-            for parts, word in self.by_first.get(token, ()):
+            for parts, word, weak in self.by_first.get(token, ()):
                 here = word not in seen and tuple(tokens[place : place + len(parts)]) == parts
-                if here and (not _weak(parts) or BESIDE & set(tokens[max(0, place - 2) : place])):
+                if here and (not weak or BESIDE & set(tokens[max(0, place - 2) : place])):
                     seen.add(word)
         seen |= {word for joined, word in self.inside.items() if joined in whole}
         yield from sorted(seen)
@@ -113,6 +116,10 @@ def _tokens(text: str) -> list[str]:
 
 def _is_number(whole: str) -> bool:
     return whole.replace(".", "").isdecimal()
+
+
+def _is_weak_number(parts: Sequence[str]) -> bool:
+    return len(parts) == 1 and _is_number(parts[0]) and _weak(parts)
 
 
 def _weak(parts: Sequence[str]) -> bool:

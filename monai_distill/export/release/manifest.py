@@ -37,7 +37,7 @@ def released_manifest(
     owner: Owner,
     licence: str,
     formats: Sequence[str],
-    spacing: Sequence[float] | None,
+    spacing: tuple[list[float] | None, str],
 ) -> dict[str, Any]:
     """What :meth:`SyntheticDataset.save` is given; it adds classes, preprocessing, shapes and checksum itself.
 
@@ -47,7 +47,7 @@ def released_manifest(
         owner: gives the title.
         licence: text of the release's licence; its first line is the short name.
         formats: that are written.
-        spacing: millimetres per axis, when known.
+        spacing: millimetres per axis, None when not known, and where they are from.
 
     Raises:
         ValueError: when, without a guarantee, there is a synthetic image for every ten real ones of a class: a set of
@@ -74,7 +74,8 @@ def released_manifest(
             "licence": licence.strip().splitlines()[0] if licence.strip() else "see LICENSE",
             "formats": list(formats),
             "eight_bit": {"low": scale.low, "high": scale.high},
-            "spacing": None if spacing is None else [float(side) for side in spacing],
+            "spacing": spacing[0],
+            "spacing_rule": spacing[1],
             "warnings": _size_warnings(synthetic, counts, tier),
         },
     }

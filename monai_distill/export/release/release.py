@@ -31,6 +31,7 @@ from .privacy_report import privacy_report, report_markdown
 from .reading import read_release
 from .scan import scan_release
 from .scores import released_scores
+from .spacing import released_spacing
 from .tier import ReleaseTier
 from .verify import Verification
 
@@ -43,17 +44,18 @@ class Release:
     """Writes a finished run as a release folder: complete, scored, scanned, or not at all.
 
     Args:
-        run: folder of a finished run.
+        run: folder of a finished run, or a bundle's ``models/`` after its evaluation.
         folder: to be made; must not exist.
         formats: of ``safetensors`` (always part of a release), ``npz``, ``png``, ``nifti``.
         no_claim: allow tier T0, at which nothing is promised.
         owner: title, publisher, recipient, notes, licence.
         hard_labels: release class numbers where labels are learned.
-        spacing: millimetres per axis for NIfTI, when known.
+        spacing: millimetres per axis for NIfTI; those of the source, see :func:`released_spacing`, unless given.
 
     Raises:
-        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels or its
-            size.
+        TypeError: when ``no_claim`` is no bool.
+        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels, its
+            size, or volumes without one spacing.
         RuntimeError: when the run is not finished or ``folder`` exists.
 
     Example:
@@ -74,7 +76,6 @@ class Release:
         self.folder = Path(folder)
         self.formats = [name for name in FORMATS if name in formats]
         self.owner = Owner() if owner is None else owner
-        self.spacing = spacing
         unknown = sorted(set(formats) - set(FORMATS))
         if unknown or "safetensors" not in self.formats:
             raise ValueError(
@@ -87,8 +88,6 @@ class Release:
         self.run_scores, self.audit, self.ledger = (
             _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
         )
-        if self.run_scores is None:
-            raise RuntimeError(f"Cannot find scores.json in {run}: that run is not finished. Resume it first.")
         manifest = self.synthetic.manifest
         licence = None if self.owner.licence is None else Path(self.owner.licence)
         self.licence = licence_text(manifest, licence)
@@ -97,7 +96,15 @@ class Release:
         if hard_labels and self.synthetic.soft:
             self.synthetic = with_hard_labels(self.synthetic)
         self._require_allowed(no_claim)
-        self.manifest = released_manifest(self.synthetic, self.tier, self.owner, self.licence, self.formats, spacing)
+        if self.run_scores is None:  # after what no scores can change
+            raise RuntimeError(
+                f"Cannot find scores.json in {run}: the set is not scored. Resume the run; of a bundle, run train.json "
+                "with evaluate.json."
+            )
+        self.spacing = released_spacing(manifest, spacing, needed="nifti" in self.formats)
+        self.manifest = released_manifest(
+            self.synthetic, self.tier, self.owner, self.licence, self.formats, self.spacing
+        )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
         """Write, read back, score, describe, scan; only then does the folder appear under its name.
@@ -130,6 +137,8 @@ class Release:
         return self.folder
 
     def _require_allowed(self, no_claim: bool) -> None:
+        if not isinstance(no_claim, bool):  # a command line's word "false" would open the gate
+            raise TypeError(f"Expected no_claim True or False, got {no_claim!r}.")
         if self.synthetic.soft and self.tier.name == "T1":
             raise ValueError(
                 "Learned labels leak what the expert knows of real images, and the audit of the images does not cover "
@@ -156,7 +165,7 @@ class Release:
         if "png" in self.formats:
             write_png(plain, folder)
         if "nifti" in self.formats:
-            write_nifti(plain, folder, self.spacing)
+            write_nifti(plain, folder, self.spacing[0])
 
     def _score(self, folder: Path, students: Callable[..., Any], device: Any) -> dict[str, dict[str, Any]]:
         """What networks reach that are trained on each format as it lies in the folder."""

@@ -41,7 +41,7 @@ def clinical_section(clinical: Mapping[str, Any], class_names: Sequence[str]) ->
     if "confusion" in clinical:
         matrix = clinical["confusion"]
         pictures.append(_confusion(matrix, names))
-        rows = [[name, *(f"{value:.5g}" for value in row)] for name, row in zip(names, matrix, strict=True)]
+        rows = [[name, *(f"{round(value, 1):g}" for value in row)] for name, row in zip(names, matrix, strict=True)]
         caption = "Confusion matrix: true class (row), answer (column); a mean over networks"
         tables.insert(1, Table(caption, ["true class", *names], rows))
     tables += [*_rest(clinical), *_subgroups(clinical)]

@@ -58,6 +58,8 @@ def percent(fraction: float) -> str:
 def spread(value: Any) -> str:
     """A metric summary as mean ± standard deviation, below it the 95% interval; any other value as :func:`number`.
 
+    The interval is cut at 0 and 1: no score lies beyond them, though Student's t knows nothing of that.
+
     Example:
         >>> spread({"mean": 0.5, "std": 0.1, "interval95": [0.4, 0.6]})
         '0.500 ± 0.100\\n0.400 to 0.600'
@@ -66,7 +68,7 @@ def spread(value: Any) -> str:
         return number(value)
     text = number(value["mean"]) + ("" if value["std"] is None else f" ± {value['std']:.3f}")
     interval = value.get("interval95")
-    return text + (f"\n{interval[0]:.3f} to {interval[1]:.3f}" if interval else "")
+    return text + (f"\n{max(interval[0], 0):.3f} to {min(interval[1], 1):.3f}" if interval else "")
 
 
 def settings_table(caption: str, content: Mapping[str, Any]) -> Table:

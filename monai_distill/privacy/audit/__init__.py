@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .attack_figures import attack_figures
-from .attribute_inference import AttributeInference, attribute_attacks
+from .attribute_inference import AttributeInference, attribute_attacks, attribute_words
 from .audit import Audit
 from .audit_table import audit_table
 from .calibration import calibrated
@@ -34,6 +34,7 @@ __all__ = [
     "ShadowRuns",
     "attack_figures",
     "attribute_attacks",
+    "attribute_words",
     "audit_table",
     "calibrated",
     "canary_bound",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from monai_distill.data import ClassBank, SyntheticDataset
 
 from .candidates import Candidates
 
-__all__ = ["AttributeInference", "attribute_attacks"]
+__all__ = ["AttributeInference", "attribute_attacks", "attribute_words"]
 
 MOST_VALUES = 10  # a name or a number of each image is no attribute
 
@@ -96,3 +96,21 @@ def attribute_attacks(
         if 1 < len(set(known)) <= MOST_VALUES:
             found[f"attribute {name}"] = AttributeInference(candidates.images, values, public.images, known, logits)
     return found
+
+
+def attribute_words(candidates: Candidates, attacks: Mapping[str, AttributeInference]) -> str:
+    """For ``audit.json``: which metadata were attacked, and why the rest was not.
+
+    Args:
+        candidates: with their metadata.
+        attacks: of :func:`attribute_attacks`.
+    """
+    if not candidates.metadata:
+        return (
+            "not attacked: the data set has no metadata beside the class; a table has with --group_columns \"['sex']\""
+        )
+    names = [name.removeprefix("attribute ") for name in attacks]
+    left = [name for name in candidates.metadata if name not in names]
+    done = [f"attacked: {', '.join(names)}"] if names else []
+    why = f"the public images do not show two to {MOST_VALUES} values of it"
+    return "; ".join([*done, *([f"not attacked: {', '.join(left)} ({why})"] if left else [])])

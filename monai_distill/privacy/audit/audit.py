@@ -34,7 +34,7 @@ class Audit:
         folder: the run folder, which gets ``audit.json``; what names training images stays in ``audit/`` inside it.
         shadow_settings: what shadows did otherwise than the run.
         delta: at which epsilon is bounded where the run has no ledger.
-        no_attributes: why no attribute was inferred, or None.
+        attribute_inference: which metadata were attacked, in words.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Audit:
         *,
         shadow_settings: Mapping[str, Any],
         delta: float = 1e-5,
-        no_attributes: str | None = None,
+        attribute_inference: str = "",
     ) -> None:
         self.runs = runs
         self.release = release
         self.folder = Path(folder)
         self.shadow_settings = dict(shadow_settings)
         self.delta = delta
-        self.no_attributes = no_attributes
+        self.attribute_inference = attribute_inference
 
     def run(self) -> dict[str, Any]:
         """Do what is missing, write ``audit.json`` and return its content."""
@@ -79,7 +79,7 @@ class Audit:
             "shadow_settings": self.shadow_settings,
             "attacks": attacks,
             "released_set": released,
-            "attribute_inference": self.no_attributes or "see the attacks named attribute",
+            "attribute_inference": self.attribute_inference,
             "epsilon_lower_bound": None if epsilon is None else epsilon["value"],
             "epsilon": epsilon,
             "claim_refuted": epsilon is not None and claimed is not None and epsilon["value"] > claimed,

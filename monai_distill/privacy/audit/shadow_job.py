@@ -52,6 +52,7 @@ class ShadowJob:
         parser["run"] = [step for step in parser["run"] if "@run_folder" not in str(step)]
         _silence(parser.config)
         own = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
+        own["site_ledger"] = None  # shadows are not released, so the site is not charged
         for name, value in {**self.settings, **own}.items():
             parser.set(value, name)
         parser["train"]["dataset"] = _Items(members, patients)

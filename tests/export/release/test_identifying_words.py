@@ -46,6 +46,13 @@ def test_a_word_that_identifies_nobody_is_let_pass() -> None:
     assert list(IdentifyingWords(["patient_a", "benign"], but=["Benign"]).within("benign patient a")) == ["patient_a"]
 
 
+def test_a_class_and_a_number_after_it_name_a_file_only_beside_a_patient() -> None:
+    words = IdentifyingWords(["COVID-2", "Lung_Opacity-3", "COVID-654321"], but=["COVID", "Lung_Opacity"])
+    assert words.weak == 2
+    assert list(words.within("1,0,COVID\n2,1,Lung_Opacity\n3,1,Lung_Opacity")) == []  # labels.csv
+    assert list(words.within("patient covid 2; COVID-654321")) == ["COVID-2", "COVID-654321"]
+
+
 def test_patients_files_and_numbered_folders_of_every_section_are_words(tmp_path: Path) -> None:
     def section(*items: dict[str, object]) -> SimpleNamespace:
         provenance = {"files": {"clinic.csv": "sha256:0", "listing (paths, sizes, labels)": "1"}}

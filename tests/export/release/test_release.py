@@ -176,8 +176,14 @@ def test_an_unfinished_run_and_a_used_folder_are_refused(make_run: MakeRun, tmp_
     with pytest.raises(RuntimeError, match=r"exists\. Give another folder"):
         Release(run, tmp_path, no_claim=True)
     (run / "scores.json").unlink()
-    with pytest.raises(RuntimeError, match="not finished"):
+    with pytest.raises(RuntimeError, match="the set is not scored"):
         Release(run, tmp_path / "out", no_claim=True)
+
+
+@pytest.mark.parametrize("word", ["false", "true", 1])
+def test_a_word_does_not_open_the_gate(word: Any, make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="Expected no_claim True or False"):
+        Release(make_run(), tmp_path / "out", no_claim=word)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from monai_distill.export import save_report
 from tests.configs.command import command, fast_run
+
+from .conftest import EVERYTHING, write_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
@@ -35,8 +38,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_it_opens_in_silence_and_fits(browser: Any, report: Path, width: int) -> None:
+@pytest.fixture(scope="module")
+def with_every_protocol(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_report(write_run(tmp_path_factory.mktemp("protocols"), scores=EVERYTHING))
+
+
+def opened_in_silence(browser: Any, report: Path, width: int) -> Any:
+    """The page, which said nothing, asked for nothing, and is no wider than the window."""
     page, said, asked = browser.new_page(viewport={"width": width, "height": 900}), [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -47,8 +55,24 @@ def test_it_opens_in_silence_and_fits(browser: Any, report: Path, width: int) ->
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
     assert page.evaluate(broken) == 0
+    return page
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_run_of_the_digits_opens_in_silence_and_fits(browser: Any, report: Path, width: int) -> None:
+    page = opened_in_silence(browser, report, width)
     assert page.locator("img").count() > 10
     assert page.get_by_role("heading", level=1).inner_text().startswith("Optical recognition")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_so_does_a_run_with_every_protocol(browser: Any, with_every_protocol: Path, width: int) -> None:
+    page = opened_in_silence(browser, with_every_protocol, width)
+    titles = page.get_by_role("heading", level=2).all_inner_texts()
+    for title in ("Class by class", "Other architectures", "Robust scores", "Ranking architectures"):
+        assert title in titles
+    assert len(page.pdf(format="A4")) > 10_000
     page.close()
 
 

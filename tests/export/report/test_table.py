@@ -60,3 +60,8 @@ def test_rows_of_the_same_size_are_random_and_the_controls() -> None:
     assert titles[:3] == ["distilled", "all, by DP-SGD", "random real, same size"]
     assert "new one, same size" in titles
     assert titles[-2:] == ["all training images", "always the most frequent class"]
+
+
+def test_an_interval_is_cut_where_no_score_can_lie() -> None:
+    assert spread({"mean": 0.9, "std": 0.1, "interval95": [0.65, 1.15]}).endswith("\n0.650 to 1.000")
+    assert spread({"mean": 0.1, "std": 0.1, "interval95": [-0.15, 0.35]}).endswith("\n0.000 to 0.350")

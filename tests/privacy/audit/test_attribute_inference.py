@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import AttributeInference, Candidates, attribute_attacks
+from monai_distill.privacy.audit import AttributeInference, Candidates, attribute_attacks, attribute_words
 
 from .conftest import Items, copies_of, random_bank, strangers_like
 
@@ -49,3 +49,14 @@ def test_refuses_public_images_of_one_kind() -> None:
     bank: ClassBank = random_bank(3, 0)
     with pytest.raises(ValueError, match="at least two values"):
         AttributeInference(bank.images, ["F"] * 3, bank.images, ["F"] * 3, lambda release, images: images)
+
+
+def test_says_which_metadata_were_left_out_and_why() -> None:
+    bank = random_bank(12, 0)
+    values = {"sex": ["F", "M"] * 6, "age": [str(i) for i in range(12)]}
+    found = Candidates.of_run(Items(bank, **values), [], mislabelled=0, at_most=99, seed=0)
+    attacks = attribute_attacks(found, Items(bank, **values), bank, lambda release, images: images.flatten(1)[None])
+    words = attribute_words(found, attacks)
+    assert words.startswith("attacked: sex; not attacked: age (the public images do not show two to 10 values")
+    plain = Candidates.of_run(Items(bank), [], mislabelled=0, at_most=99, seed=0)
+    assert attribute_words(plain, {}).startswith("not attacked: the data set has no metadata")

@@ -50,7 +50,7 @@ def audit(candidates: Candidates, tmp_path_factory: pytest.TempPathFactory) -> R
         )
         own = release(candidates.bank, 12345)
         own.manifest = {"initial_images": start}
-        content = Audit(runs, own, tmp_path, shadow_settings={}, no_attributes="no metadata").run()
+        content = Audit(runs, own, tmp_path, shadow_settings={}, attribute_inference="no metadata").run()
         assert json.loads((tmp_path / "audit.json").read_text()) == json.loads(json.dumps(content))
         return content
 

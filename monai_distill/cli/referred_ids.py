@@ -1,0 +1,69 @@
+"""What a part of a configuration refers to, so that the part can stand alone."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+__all__ = ["with_referred"]
+
+REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
+PRESET = re.compile(r"\$@preset\['(\w+)'\]")
+
+
+def with_referred(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+    """``part``, and of ``job`` what it refers to (``@id``, ``@id#id``), and what that refers to.
+
+    Of ``@train#dataset`` only that item of ``train`` is taken, of a list the whole; what ``part`` has stays as it is. A
+    value that is looked up in the job's ``preset`` is written out.
+
+    Args:
+        part: a configuration by id.
+        job: the configuration that it comes from.
+
+    Raises:
+        ValueError: when an id is in neither.
+
+    Example:
+        >>> job = {"train": {"dataset": "@images", "trainer": 1}, "images": [1, 2], "seed": 0}
+        >>> with_referred({"words": "@train#dataset"}, job)
+        {'words': '@train#dataset', 'train': {'dataset': '@images'}, 'images': [1, 2]}
+    """
+    made = deepcopy(dict(part))
+    open_ids = _ids(made)
+    while open_ids:
+        path = re.split("#|::", open_ids.pop(0))
+        if _lies_in(made, path):
+            continue
+        source, target = job, made
+        while len(path) > 1 and isinstance(source.get(path[0]), dict):
+            source, target = source[path[0]], target.setdefault(path[0], {})
+            path = path[1:]
+        if path[0] not in source:
+            raise ValueError(f"Expected {path[0]} in the configuration, which refers to it; it has {list(source)}.")
+        target[path[0]] = _written_out(source[path[0]], job)
+        open_ids += _ids(target[path[0]])
+    return made
+
+
+def _ids(content: Any) -> list[str]:
+    return REFERENCE.findall(json.dumps(content))
+
+
+def _lies_in(content: Any, path: list[str]) -> bool:
+    for key in path:
+        if not isinstance(content, dict):
+            return True  # a list, or what only the run can look into
+        if key not in content:
+            return False
+        content = content[key]
+    return True
+
+
+def _written_out(value: Any, job: Mapping[str, Any]) -> Any:
+    preset = PRESET.fullmatch(value) if isinstance(value, str) else None
+    return job["preset"][preset[1]] if preset else deepcopy(value)

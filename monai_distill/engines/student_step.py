@@ -1,0 +1,158 @@
+"""One SGD step of a student as a function of its state and of the synthetic set, and that function's derivative."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from monai_distill.networks import FlatNetwork
+from monai_distill.transforms import AugmentDraw, SiameseAugment
+
+from .graph_size import graph_bytes
+from .student_training import classification_loss
+
+__all__ = ["StudentStep", "images_are_separable"]
+
+Replayable = Callable[[int], contextlib.AbstractContextManager[None]]
+
+
+def images_are_separable(network: FlatNetwork) -> bool:
+    """Whether a batch's gradient is the sum of its images' gradients: no dropout mask, no batch statistics.
+
+    Example:
+        >>> images_are_separable(FlatNetwork(lambda: nn.Linear(2, 2)))
+        True
+    """
+    mixes = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.module.modules())
+    return not (network.draws or mixes)
+
+
+class StudentStep:
+    """``state - step_size * gradient`` on the augmented images of a step; differentiable in the state and the set.
+
+    Args:
+        network: the student's architecture.
+        augment: applied with ``draws``.
+        names: what the leaves are, in their order: ``images``, ``step_size`` and, where they are learned,
+            ``label_logits``.
+        batches: which images every step sees.
+        draws: how they are augmented, one draw per step.
+        labels: class numbers [n] or logits [n, classes] where these are not learned, else None.
+        temperature: of the softmax in the loss.
+        images_at_once: images whose graph is held at once; None for all of a step.
+        replayable: step number -> a block in which a forward pass draws the same every time.
+
+    Example:
+        >>> step = StudentStep(
+        ...     FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2))), SiameseAugment(()),
+        ...     names=["images", "step_size"], batches=[torch.arange(3)], draws=[AugmentDraw("none", {})],
+        ...     labels=torch.tensor([0, 1, 0]))
+        >>> step(torch.zeros(10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
+        torch.Size([10])
+    """
+
+    def __init__(
+        self,
+        network: FlatNetwork,
+        augment: SiameseAugment,
+        *,
+        names: Sequence[str],
+        batches: Sequence[Tensor],
+        draws: Sequence[AugmentDraw],
+        labels: Tensor | None,
+        temperature: float = 1.0,
+        images_at_once: int | None = None,
+        replayable: Replayable = lambda number: contextlib.nullcontext(),
+    ) -> None:
+        self.network = network
+        self.augment = augment
+        self.names = tuple(names)
+        self.batches = batches
+        self.draws = draws
+        self.labels = labels
+        self.temperature = temperature
+        self.images_at_once = images_at_once
+        self.replayable = replayable
+
+    def __call__(self, state: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
+        """The next state [P]; with a graph where a gradient of the state or of a leaf is asked for."""
+        images, targets, step_size = self._inputs(leaves, number)
+        graph = torch.is_grad_enabled() and any(t.requires_grad for t in (state, images, targets))
+        parts = [(images, targets)] if graph else self._parts(images, targets)
+        with self.replayable(number):
+            gradients = (self._gradient(state, *part, len(images), graph) for part in parts)
+            total = next(gradients)
+            for gradient in gradients:
+                total += gradient
+        return state - step_size * total
+
+    def pulled(
+        self, state: Tensor, leaves: Sequence[Tensor], number: int, cotangent: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Cotangents of the state [P] and of every leaf, for ``cotangent`` [P] of the next state.
+
+        Holds the graph of ``images_at_once`` images at a time.
+        """
+        copies = [leaf.detach().requires_grad_() for leaf in leaves]
+        images, targets, step_size = self._inputs(copies, number)
+        onward, by_step = cotangent.clone(), torch.zeros_like(step_size)
+        scaled = -step_size.detach() * cotangent
+        reached = [t for t in (images, targets) if t.requires_grad]
+        found: list[list[Tensor]] = [[] for _ in reached]
+        with self.replayable(number):
+            for part in self._parts(images.detach(), targets.detach()):
+                vector = state.detach().requires_grad_()
+                ends = [
+                    t.requires_grad_() for t, whole in zip(part, (images, targets), strict=True) if whole.requires_grad
+                ]
+                gradient = self._gradient(vector, *part, len(images), True)
+                by_state, *by_ends = torch.autograd.grad(gradient, [vector, *ends], scaled, materialize_grads=True)
+                onward += by_state
+                by_step = by_step - gradient.detach() @ cotangent
+                for place, value in zip(found, by_ends, strict=True):
+                    place.append(value)
+        pulls = [torch.cat(values) for values in found]
+        grads = torch.autograd.grad(reached, copies, pulls, allow_unused=True, materialize_grads=True)
+        place_of_step = self.names.index("step_size")
+        return onward, [g + by_step if i == place_of_step else g for i, g in enumerate(grads)]
+
+    def graph_bytes(self, state: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
+        """Bytes of a step's graph that do not depend on its images, and bytes for every image.
+
+        Counted on two and on three images, so that finding out takes no memory to speak of; without the augmentation,
+        whose share is a few copies of an image.
+        """
+        start, copies = state.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
+
+        def counted(count: int) -> int:
+            rows = [self.batches[0][:1].expand(count)]
+            few = StudentStep(
+                self.network, SiameseAugment(()), names=self.names, batches=rows, draws=[AugmentDraw("none", {})],
+                labels=self.labels, temperature=self.temperature, replayable=self.replayable,
+            )  # fmt: skip
+            return graph_bytes(lambda: few(start, copies, 0))
+
+        two, three = counted(2), counted(3)  # not one: batch statistics of one image are refused
+        return max(3 * two - 2 * three, 0), max(three - two, 1)
+
+    def _inputs(self, leaves: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The step's augmented images, its targets, and the step size."""
+        values = dict(zip(self.names, leaves, strict=True))
+        rows = self.batches[number]
+        targets = (values["label_logits"] if self.labels is None else self.labels)[rows]
+        return self.augment.apply(values["images"][rows], self.draws[number]), targets, values["step_size"]
+
+    def _parts(self, images: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
+        size = self.images_at_once or len(images)
+        return list(zip(torch.split(images, size), torch.split(targets, size), strict=True))
+
+    def _gradient(self, state: Tensor, images: Tensor, targets: Tensor, count: int, graph: bool) -> Tensor:
+        """The share that ``images`` have in the gradient [P] of the mean loss over ``count`` images."""
+        with torch.enable_grad():
+            vector = state if state.requires_grad else state.detach().requires_grad_()
+            loss = classification_loss(self.network(vector, images), targets, self.temperature)
+            return torch.autograd.grad(loss * (len(images) / count), vector, create_graph=graph)[0]

@@ -1,0 +1,101 @@
+"""This project's side of the comparison: an outer iteration, an epoch of some experts, some steps of students."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.engines import ExpertTrainer, StudentTraining, TrajectoryMatching, keep_freed_memory
+from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+
+def _network(options: argparse.Namespace) -> FlatNetwork:
+    keep_freed_memory()  # as the command does
+    factory = partial(ConvNet, 2, 3, options.classes, options.side, width=options.width, depth=options.depth)
+    return FlatNetwork(factory).to(options.device)
+
+
+def _augment(options: argparse.Namespace) -> SiameseAugment:
+    return SiameseAugment(()) if options.no_augmentation else SiameseAugment()
+
+
+def _images(options: argparse.Namespace, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.randn(count, 3, options.side, options.side, generator=seeded_generator(0, "images"))
+    return images.to(options.device), (torch.arange(count) % options.classes).to(options.device)
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    return [str(number) for number in range(options.classes)]
+
+
+class Distillation:
+    """An outer iteration: the gradient through the student's steps and the optimiser's step."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        network = _network(options)
+        start = network.initial(0)
+        noise = torch.randn(network.size, generator=seeded_generator(0, "target"))
+        self.start, self.target = (t.to(options.device) for t in (start, start + 0.01 * noise))
+        self.synthetic = SyntheticDataset(
+            *_images(options, options.ipc * options.classes or options.images), _names(options), step_size=0.01
+        ).to(options.device)
+        self.objective = TrajectoryMatching(
+            network,
+            _augment(options),
+            student_steps=options.student_steps,
+            chunk=options.chunk,
+            images_at_once=options.images_at_once,
+            memory_budget=options.memory_budget,
+        )
+        rates = [(self.synthetic.images, 1000.0), (self.synthetic.step_size, 1e-5)]
+        self.optimizer = torch.optim.SGD([{"params": [p], "lr": lr} for p, lr in rates], lr=0.0, momentum=0.5)
+        self.iteration = 0
+
+    @property
+    def chosen(self) -> dict[str, int | None]:
+        """What the memory budget decided."""
+        return {"chunk": self.objective.chunk, "images_at_once": self.objective.images_at_once}
+
+    def __call__(self) -> None:
+        segment = Segment(self.iteration, 0, 0, self.start, self.target)
+        _, gradients = self.objective(self.synthetic, segment)
+        for name, parameter in self.synthetic.named_parameters():
+            parameter.grad = gradients[name]
+        self.optimizer.step()
+        self.iteration += 1
+
+
+def distillation(options: argparse.Namespace) -> Callable[[], object]:
+    """See :class:`Distillation`."""
+    return Distillation(options)
+
+
+def experts(options: argparse.Namespace) -> Callable[[], object]:
+    """One epoch of ``experts_at_once`` experts, their snapshots written, on ``real_images`` images."""
+    network, augment = _network(options), _augment(options)
+    bank = ClassBank(*_images(options, options.real_images), _names(options))
+
+    def epoch() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            count = options.experts_at_once
+            store = TrajectoryStore(Path(folder), {}, experts=count, snapshots=2, parameters=network.size)
+            ExpertTrainer(network=network, bank=bank, store=store, augment=augment, epochs=1, at_once=count).run()
+
+    return epoch
+
+
+def students(options: argparse.Namespace) -> Callable[[], object]:
+    """``training_steps`` SGD steps of ``students_at_once`` students on the synthetic images."""
+    network = _network(options)
+    images, labels = _images(options, options.ipc * options.classes or options.images)
+    training = StudentTraining(_augment(options), steps=options.training_steps)
+    return lambda: training(network, images, labels, 0.01, range(options.students_at_once))

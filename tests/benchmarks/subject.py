@@ -1,0 +1,85 @@
+"""One thing to be timed, in a process of its own: ``python -m tests.benchmarks.subject KIND --width 64 ...``.
+
+Says ``ready``, then does its work once for every line it reads and answers with seconds; at the end of its input it
+says what memory it took. Several of them, asked in turn, are an interleaved comparison.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import torch
+
+KINDS = ("distillation", "experts", "students")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What decides a measurement; for any side of the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--side", type=int, default=32)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--images", type=int, default=90, help="synthetic images; or --ipc")
+    parser.add_argument("--ipc", type=int, default=0, help="synthetic images per class, instead of --images")
+    parser.add_argument("--student_steps", type=int, default=20)
+    parser.add_argument("--chunk", type=int, default=None, help="student steps held at once; else from the budget")
+    parser.add_argument("--images_at_once", type=int, default=None, help="where chunk is 1; else from the budget")
+    parser.add_argument("--memory_budget", type=float, default=512.0, help="MiB; the default is the configuration's")
+    parser.add_argument("--no_augmentation", action="store_true")
+    parser.add_argument("--real_images", type=int, default=1024, help="of an expert's epoch")
+    parser.add_argument("--experts_at_once", type=int, default=5)
+    parser.add_argument("--students_at_once", type=int, default=5)
+    parser.add_argument("--training_steps", type=int, default=10, help="SGD steps of a student per repeat")
+    parser.add_argument("--reference", default=None, help="a checkout of GeorgeCazenavette/mtt-distillation")
+    return parser
+
+
+def peak_mib(device: str) -> float:
+    """The most memory that this process has had, of the device it computes on."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _work(kind: str, options: argparse.Namespace) -> Any:
+    side, _, what = kind.rpartition(" ")
+    if what not in KINDS:
+        raise ValueError(f"Expected one of {KINDS}, also with 'official' before it, got {kind}.")
+    # imported here, so that the official program's process holds nothing of this project
+    module = importlib.import_module(f".{side or 'own'}", __package__)
+    return getattr(module, what)(options)
+
+
+def main() -> int:
+    """Answer the questions of :mod:`tests.benchmarks.comparison` until there are no more."""
+    kind, *rest = sys.argv[1:]
+    options = arguments().parse_args(rest)
+    answers, sys.stdout = sys.stdout, sys.stderr  # the official modules print
+    torch.set_num_threads(options.threads)
+    work = _work(kind, options)
+    before = peak_mib(options.device)
+    print("ready", file=answers, flush=True)
+    for _ in sys.stdin:
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        if options.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        taken = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+        print(json.dumps(taken), file=answers, flush=True)
+    peak = peak_mib(options.device)
+    print(json.dumps({"mib": peak, "added_mib": peak - before, "chosen": getattr(work, "chosen", None)}), file=answers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

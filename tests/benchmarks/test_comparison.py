@@ -1,0 +1,82 @@
+"""The arithmetic of the comparison, and its processes at tiny size."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import sys
+
+import pytest
+import torch
+
+from . import gpu, growth, own, table
+from .comparison import Row, measure, ratios
+from .subject import arguments
+
+TINY = ["--threads=1", "--width=4", "--depth=2", "--side=8", "--images=10", "--student_steps=3", "--training_steps=2"]
+TINY += ["--real_images=20", "--experts_at_once=2", "--students_at_once=2"]
+
+
+def tiny(*words: str) -> argparse.Namespace:
+    return arguments().parse_args([*TINY, *words])
+
+
+def test_ratios_are_of_paired_repeats_and_of_the_same_unit() -> None:
+    ours = Row("ours", "experts", {}, units=5, seconds=[10.0, 20.0, 5.0], cpu_seconds=[5.0] * 3, report={"mib": 100})
+    theirs = Row(
+        "official", "official experts", {}, seconds=[2.0, 2.0, 2.0], cpu_seconds=[2.0] * 3, report={"mib": 400}
+    )
+    assert ratios(ours, theirs) == (1.0, 0.5, 0.25)
+    assert (ours.median, theirs.median) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(("value", "says"), [(1.0, "ok"), (1.01, "missed")])
+def test_a_figure_above_its_target_is_missed(value: float, says: str) -> None:
+    assert says in table.verdict("time, chosen chunk", value)
+    assert "target" not in table.verdict("memory, chunk 1", value)
+
+
+@pytest.mark.parametrize("kind", ["distillation", "experts", "students"])
+def test_a_subject_works_once_for_every_call(kind: str) -> None:
+    work = getattr(own, kind)(tiny())
+    work()
+    work()
+    if kind == "distillation":
+        assert work.chosen == {"chunk": 3, "images_at_once": 10}
+        assert work.iteration == 2
+        start = own.distillation(tiny()).synthetic
+        assert not torch.equal(start.images, work.synthetic.images)
+
+
+def test_a_process_is_asked_in_turn_and_tells_its_memory() -> None:
+    settings = vars(tiny("--chunk=1", "--images_at_once=4"))
+    row = Row("chunk 1", "distillation", settings)
+    measure([row], repeats=2)
+    assert len(row.seconds) == len(row.cpu_seconds) == 2
+    assert row.report["chosen"] == {"chunk": 1, "images_at_once": 4}
+    assert row.report["mib"] > row.report["added_mib"] >= 0
+
+
+def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "true")
+    with pytest.raises(RuntimeError, match="its process ended"):
+        measure([Row("nothing", "no such kind", {})], repeats=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["distillation", "experts", "students"])
+def test_the_table_at_tiny_size(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert table.main([*TINY, "--repeats=1", f"--parts={part}"]) == 0
+    assert capsys.readouterr().out.startswith("| ")
+
+
+@pytest.mark.slow
+def test_the_gpu_command_at_tiny_size_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu.main([*TINY, "--device=cpu", "--repeats=1", "--shrink=10"]) == 0
+    assert "IPC 10, N 3, iterations" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_student_steps() -> None:
+    words = ["--threads=1", "--width=32", "--images=40", "--repeats=1"]
+    assert growth.main(words) == 0
