@@ -85,8 +85,8 @@ def _resample(images: Tensor, matrix: Tensor) -> Tensor:
         line = [side if other == axis else 1 for other in range(len(sides))]
         offset = torch.arange(side, dtype=images.dtype, device=images.device) - (side - 1) / 2
         grid = grid + matrix[:, :, axis].reshape(rows, *(1,) * len(sides), -1) * offset.reshape(1, *line, 1)
-    # A side of one pixel has half extent 0; any positive number keeps it in place. No tensor is made of Python numbers: on
-    # a GPU that waits for the device.
+    # A side of one pixel has half extent 0; any positive number keeps it in place. No tensor is made of Python numbers:
+    # on a GPU that waits for the device.
     halves = [max(side - 1, 1) / 2 for side in sides]
     normalized = torch.stack([axis / half for axis, half in zip(grid.unbind(-1), halves, strict=True)][::-1], dim=-1)
     normalized = normalized.expand(images.shape[0], *sides, -1)  # PyTorch orders the axes last first
