@@ -69,7 +69,7 @@ class TrajectoryMatching:
         batch_size: int | None = None,
         chunk: int | None = None,
         images_at_once: int | None = None,
-        memory_budget: float = 384.0,
+        memory_budget: float = 512.0,
         loss: Callable[[Sequence[Tensor], Segment], Tensor] | None = None,
         truncated: bool = False,
         teacher_labels: bool = False,
