@@ -43,6 +43,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         ValueError: for no students.
 
     Example:
+        >>> from monai_distill.engines import StudentTraining
         >>> from monai_distill.networks import ConvNet
         >>> from monai_distill.transforms import SiameseAugment
         >>> import torch

@@ -32,7 +32,7 @@ def protocol_comparison(folder: str | Path, runs: Mapping[str, Scores]) -> str:
     Example:
         >>> step = {"average": {kind: {"accuracy": 0.5, "balanced_accuracy": 0.5} for kind in ("distilled", "random")}}
         >>> print(protocol_comparison(".", {"dm": {"continual": step}}).splitlines()[-1])
-        | random real, same size                         | 0.500    | 0.500             |
+        | random real, same size                           | 0.500    | 0.500             |
     """
     tables = []
     across = _with_random(runs, "cross_architecture", lambda s, kind: s[_CROSS[kind]], _CROSS["random"])

@@ -100,7 +100,7 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
     events = {name for name in names if name.startswith("tensorboard/events.out.tfevents")}
     assert len(events) == 1
     predictions = {name for name in names if re.fullmatch(r"controls/[0-9a-f]{16}\.safetensors", name)}
-    assert len(predictions) == 6  # distilled, two step sizes to choose from, two draws, full
+    assert len(predictions) == 4  # distilled, two draws, full; the learned step size is next to the given one
     assert names - events - predictions == {
         "config.json",
         "cost.json",

@@ -174,14 +174,14 @@ def test_a_run_knows_nothing_of_the_protocols_so_that_older_ones_are_no_differen
 
 def test_compare_asks_further_protocols_of_every_run_and_trains_what_they_share_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ("compare", "--output_dir", out, *FAST, "--methods", "dm,dsa", "--full_students", "1")
+    words = ("compare", "--output_dir", out, *FAST, "--methods", "mtt,att", "--full_students", "1")
     outcome = command(*words, "--protocols", "scores,cross_architecture", *SMALL[:6], "--controls", "[herding]")
     assert outcome.code == 0, outcome.err
     titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines() if line]
-    assert titles[2:7] == ["dm", "dsa", "random real, same size", "herding, same size", "all training images"]
+    assert titles[2:7] == ["mtt", "att", "random real, same size", "herding, same size", "all training images"]
     assert titles.count("random real, same size") == 3
     assert {"cross_architecture.png", "compare.png"} <= {path.name for path in out.iterdir()}
-    random = [read(out / name, "scores.json")["cross_architecture_random"] for name in ("dm", "dsa")]
+    random = [read(out / name, "scores.json")["cross_architecture_random"] for name in ("mtt", "att")]
     assert random[0] == random[1]
     jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]
     assert sum("AlexNet" in str(job) for job in jobs) == 2 + 1  # a distilled row each, one random row
@@ -194,11 +194,18 @@ def test_compare_asks_further_protocols_of_every_run_and_trains_what_they_share_
         (["--protocols", "scores,sorcery"], "got 'sorcery'"),
         (["--cross_students", "2"], "Expected --protocols beside their settings cross_students, got none"),
         (["--protocols", "scores", "--cross_widths#vgg", "8"], "Did you mean vgg11?"),
-        (["--protocols", "scores", "--sorcery", "8"], "got --sorcery"),
     ],
 )
 def test_compare_refuses_wrong_words_before_any_work(tmp_path: Path, words: list[str], says: str) -> None:
-    outcome = command("compare", "--output_dir", tmp_path / "out", *FAST, "--methods", "dm", *words)
+    outcome = command("compare", "--output_dir", tmp_path / "out", *FAST, "--methods", "mtt", *words)
     assert outcome.code == 1
     assert says in outcome.err
-    assert not (tmp_path / "out" / "dm" / "scores.json").exists()
+    assert not (tmp_path / "out" / "mtt" / "scores.json").exists()
+
+
+def test_compare_says_of_every_method_what_it_does_not_know(tmp_path: Path) -> None:
+    words = ("--methods", "mtt", "--protocols", "scores", "--sorcery", "8")
+    with pytest.warns(UserWarning, match="mtt failed: .*got --sorcery"):
+        outcome = command("compare", "--output_dir", tmp_path / "out", *FAST, *words)
+    assert outcome.code == 1
+    assert "mtt did not finish" in outcome.err
