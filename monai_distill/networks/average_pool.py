@@ -12,6 +12,8 @@ from torch.autograd import Function
 
 __all__ = ["AveragePool"]
 
+SMALL = 2**17  # numbers of a batch: below, calling Python costs more than the better loop saves
+
 
 class AveragePool(nn.Module):
     """Mean over blocks of two pixels per axis; an odd last row or column is left out, as ``AvgPool`` does.
@@ -45,7 +47,7 @@ class AveragePool(nn.Module):
 
 def _left_to_the_kernel(x: Tensor) -> bool:
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return tracing or torch.compiler.is_compiling() or x.device.type != "cpu"
+    return tracing or torch.compiler.is_compiling() or x.device.type != "cpu" or x.numel() < SMALL
 
 
 def _pooled(x: Tensor) -> Tensor:

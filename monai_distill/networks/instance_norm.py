@@ -12,6 +12,8 @@ from torch.autograd import Function
 
 __all__ = ["InstanceNorm"]
 
+SMALL = 2**17  # numbers of a batch: below, calling Python costs more than the written derivative saves
+
 forward_kernel = torch.ops.aten.native_group_norm
 backward_kernel = torch.ops.aten.native_group_norm_backward
 
@@ -39,15 +41,17 @@ class InstanceNorm(nn.GroupNorm):
         """Images [B, C, *spatial], normalized."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-        if _written_down(x):
+        if _left_to_pytorch(x):
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
         return _normalized(x, self.weight, self.bias, self.eps)
 
 
-def _written_down(x: Tensor) -> bool:
-    """Whether a program is being made of this call, or types are chosen by PyTorch: then its own operation is used."""
+def _left_to_pytorch(x: Tensor) -> bool:
+    """Whether PyTorch's own operation is used: for a small batch, a program being made, types that PyTorch chooses."""
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return tracing or torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type)
+    if tracing or torch.compiler.is_compiling() or x.numel() < SMALL:
+        return True
+    return torch.is_autocast_enabled(x.device.type)
 
 
 def _normalized(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:

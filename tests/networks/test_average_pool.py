@@ -9,11 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from monai_distill.networks import average_pool
 from monai_distill.networks.average_pool import AveragePool
 from monai_distill.randomness import seeded_generator
 
 KERNELS = {1: nn.AvgPool1d(2), 2: nn.AvgPool2d(2), 3: nn.AvgPool3d(2)}
 SHAPES = [(2, 3, 5), (2, 3, 8, 6), (2, 3, 7, 5), (1, 2, 3, 4), (2, 3, 5, 4, 6)]
+
+
+@pytest.fixture(autouse=True)
+def _even_for_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(average_pool, "SMALL", 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -43,3 +49,11 @@ def test_it_works_under_the_function_transforms(shape: tuple[int, ...]) -> None:
     pools = (AveragePool(len(shape) - 2), KERNELS[len(shape) - 2])
     for found, expected in zip(*map(transformed, pools), strict=True):
         torch.testing.assert_close(found, expected)
+
+
+def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, images = AveragePool(2), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
+    own = str(layer(images).grad_fn)
+    monkeypatch.setattr(average_pool, "SMALL", images.numel() + 1)
+    assert str(layer(images).grad_fn) != own
+    torch.testing.assert_close(layer(images), nn.AvgPool2d(2)(images))

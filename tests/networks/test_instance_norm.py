@@ -10,11 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from monai_distill.networks import instance_norm
 from monai_distill.networks.instance_norm import InstanceNorm
 from monai_distill.randomness import seeded_generator
 
 Call = Callable[[Tensor, Tensor, Tensor], Tensor]
 NORMS = {channels: InstanceNorm(channels).double() for channels in (1, 3, 4)}
+
+
+@pytest.fixture(autouse=True)
+def _even_for_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instance_norm, "SMALL", 0)
 
 
 def ours(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -91,3 +97,11 @@ def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
     x = torch.randn(2, 4, 5, 5, generator=seeded_generator(0))
     torch.testing.assert_close(norm(x), group(x))
     torch.testing.assert_close(torch.jit.trace(norm, x)(x), F.group_norm(x, 4, norm.weight, norm.bias))
+
+
+def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, images = InstanceNorm(3), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
+    own = str(layer(images).grad_fn)
+    monkeypatch.setattr(instance_norm, "SMALL", images.numel() + 1)
+    assert str(layer(images).grad_fn) != own
+    torch.testing.assert_close(layer(images), torch.nn.GroupNorm(3, 3)(images))
