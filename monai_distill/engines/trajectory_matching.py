@@ -76,7 +76,7 @@ class TrajectoryMatching:
         temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if student_steps < 1 or min(batch_size or 1, images_at_once or 1) < 1 or 0 in (batch_size, images_at_once):
+        if any(count is not None and count < 1 for count in (student_steps, batch_size, images_at_once)):
             raise ValueError(
                 "Expected at least 1 student step, 1 image per batch and 1 image at once, got "
                 f"{student_steps}, {batch_size} and {images_at_once}."

@@ -21,7 +21,7 @@ from .clipped_sums import clipped_class_sums
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
-from .records import record_codes
+from .records import small_classes
 
 __all__ = ["ClassRelease"]
 
@@ -128,10 +128,7 @@ class ClassRelease:
         """
         directions = min(sum(lengths), self.bank.images[0].numel())
         needed = math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))
-        codes, labels = record_codes(self.bank), self.bank.labels.cpu()
-        counts = [len(torch.unique(codes[labels == label])) for label in range(self.bank.num_classes)]
-        small = [f"{name} has {n}" for name, n in zip(self.bank.class_names, counts, strict=True) if n < needed]
-        if small:
+        if small := small_classes(self.bank, needed):
             raise ValueError(
                 f"Expected at least {needed} {self.ledger.unit}s in every class, so that the noise of epsilon "
                 f"{self.ledger.epsilon:g} leaves something to see; {', '.join(small)}. Raise epsilon, lower views or "

@@ -23,7 +23,7 @@ from .clipped_sums import clipped_class_sums
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
-from .records import record_codes
+from .records import small_classes
 
 __all__ = ["PrototypeRelease"]
 
@@ -189,10 +189,7 @@ class PrototypeRelease:
         """At the size asked for, the noise in a centre of a group of average size is as long as the centre."""
         pixels = self.bank.images[0].numel()
         needed = math.ceil(self.each * self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)))
-        codes, labels = record_codes(self.bank), self.bank.labels.cpu()
-        counts = [len(torch.unique(codes[labels == label])) for label in range(self.bank.num_classes)]
-        small = [f"{name} has {n}" for name, n in zip(self.bank.class_names, counts, strict=True) if n < needed]
-        if small:
+        if small := small_classes(self.bank, needed):
             raise ValueError(
                 f"Expected at least {needed} {self.ledger.unit}s in every class for {self.each} prototypes of each at "
                 f"epsilon {self.ledger.epsilon:g}; {', '.join(small)}. Use --prototype_share 0 (start from noise), "
