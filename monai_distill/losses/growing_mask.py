@@ -69,7 +69,9 @@ class GrowingMaskLoss:
         with torch.no_grad():  # asking twice at one iteration changes nothing: an iteration may be done again
             if piece.iteration != self._iteration:
                 self._before, self._iteration = self.mask, piece.iteration
-            threshold = self.base * self.growth ** (piece.iteration // self.every)
+            # a tensor, because Python's power raises where the threshold is larger than any number
+            growth = torch.tensor(self.growth, dtype=torch.float64) ** (piece.iteration // self.every)
+            threshold = self.base * float(growth)
             easy = (states[-1] - piece.target).square() < threshold
             joined = processes.anywhere(easy)
             self.mask = joined if self.mask is None else joined | self.mask.to(easy.device)

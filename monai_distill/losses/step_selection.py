@@ -50,7 +50,8 @@ class NearestStepLoss(nn.Module):
         """The number of the state [P], from 1, that lies nearest to ``target``; the latest of equals."""
         with torch.no_grad():
             distances = torch.stack([torch.linalg.vector_norm(s - target, ord=self.norm) for s in states[1:]])
-        latest_first = distances.flip(0).tolist()  # one transfer from the device, and min() takes the first of equals
+        # A student that is no number any more is nowhere near. One transfer, and min() takes the first of equals.
+        latest_first = distances.nan_to_num(torch.inf, posinf=torch.inf).flip(0).tolist()
         return len(latest_first) - latest_first.index(min(latest_first))
 
     def forward(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:

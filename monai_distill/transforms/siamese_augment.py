@@ -188,14 +188,19 @@ class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
             largest = math.radians(settings["rotation_degrees"])
             return {"radians": uniform(1 if dims == 2 else 3, -largest, largest)}
         if operation == "crop":
-            reach = torch.tensor([round(settings["crop_fraction"] * side) for side in shape])
+            reach = torch.tensor([_pixels(settings["crop_fraction"], side) for side in shape])
             # rand is below 1, so the floor of rand * (2 * reach + 1) is one of the 2 * reach + 1 whole shifts
             return {"shift": (uniform(dims, 0.0, 1.0) * (2 * reach + 1)).long() - reach}
         sides = torch.tensor(list(shape))
-        box = torch.tensor([round(settings["cutout_fraction"] * side) for side in shape])
+        box = torch.tensor([_pixels(settings["cutout_fraction"], side) for side in shape])
         # A box of even side has its center between pixels, so there is one more place for it.
         low = (uniform(dims, 0.0, 1.0) * (sides + 1 - box % 2)).long() - box // 2
         return {"low": low.clamp(min=0), "high": torch.minimum(low + box, sides)}
+
+
+def _pixels(fraction: float, side: int) -> int:
+    """A fraction of a side in whole pixels; a half goes up, where Python's ``round`` takes the even number."""
+    return math.floor(fraction * side + 0.5)
 
 
 def _require_operations(operations: Sequence[str]) -> None:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from monai_distill.engines.unroll import unrolled_gradient
+from monai_distill.losses import NearestStepLoss
 from monai_distill.randomness import seeded_generator
 
 STEPS = 7
@@ -112,6 +114,33 @@ def test_a_loss_of_the_first_state_alone_has_zero_gradients(chunk: int) -> None:
     value, gradients = unrolled_gradient(_wavy_step, start, leaves, STEPS, lambda states: states[0].sum(), chunk)
     assert float(value) == float(start.sum())
     assert [float(gradient.abs().sum()) for gradient in gradients] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, STEPS])
+def test_states_after_the_nearest_one_may_be_no_numbers(chunk: int) -> None:
+    start, leaves = _leaves()
+    target = start + 1.0
+
+    def through(*copies: Tensor) -> list[Tensor]:
+        states = [start]
+        for number in range(3):
+            states.append(_wavy_step(states[-1], copies, number))
+        return states
+
+    def step(state: Tensor, copies: Sequence[Tensor], number: int) -> Tensor:
+        return _wavy_step(state, copies, number) if number < 3 else torch.sqrt(-(state**2) - 1)
+
+    nearest = min((1, 2, 3), key=lambda i: float((through(*leaves)[i] - target).abs().sum()))
+    piece = SimpleNamespace(start=start, target=target)
+    value, gradients = unrolled_gradient(
+        step, start, leaves, STEPS, lambda states: NearestStepLoss()(states, piece), chunk
+    )
+
+    def ratio(*copies: Tensor) -> Tensor:
+        return (through(*copies)[nearest] - target).square().sum() / 5  # five parameters, each moved by one
+
+    torch.testing.assert_close(value, ratio(*leaves))
+    torch.testing.assert_close(gradients, list(torch.func.grad(ratio, argnums=(0, 1, 2))(*leaves)))
 
 
 @pytest.mark.parametrize(("steps", "chunk"), [(0, 1), (1, 0), (3, -1)])

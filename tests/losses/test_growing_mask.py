@@ -72,6 +72,15 @@ def test_the_penalty_is_added() -> None:
     assert float(both) == pytest.approx(float(make()(states, given)) + float(penalty(states, given)))
 
 
+def test_a_threshold_beyond_all_numbers_lets_everything_join() -> None:
+    start, target, end = torch.zeros(3), torch.ones(3), torch.tensor([0.5, -1e18, 3.0])
+    loss = GrowingMaskLoss(base=1e-6, growth=2.0, every=1)  # 2 ** 5000 is no number
+    value = loss([start, end], piece(start, target, iteration=5000))
+    assert float(value) == pytest.approx(float(((end - target) ** 2).sum() / 3))
+    assert loss.mask is not None
+    assert bool(loss.mask.all())
+
+
 @pytest.mark.parametrize("settings", [{"base": 0.0}, {"growth": 0.9}, {"every": 0}])
 def test_a_mask_that_cannot_grow_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="Expected base above 0"):

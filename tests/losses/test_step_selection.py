@@ -38,6 +38,16 @@ def test_the_start_is_never_chosen_and_the_latest_of_equals_is() -> None:
     assert NearestStepLoss().chosen([away, away, further, away.clone(), further], target) == 3
 
 
+@pytest.mark.parametrize("norm", [1, 2])
+def test_a_student_that_diverged_later_is_matched_where_it_was_nearest(norm: int) -> None:
+    start, target, near, far = torch.zeros(4), torch.ones(4), torch.full((4,), 0.75), torch.full((4,), 9.0)
+    lost = [torch.full((4,), value) for value in (float("inf"), float("nan"))]
+    loss, given = NearestStepLoss(norm), piece(start, target)
+    assert loss.chosen([start, far, near, *lost], target) == 2
+    assert float(loss([start, far, near, *lost], given)) == pytest.approx(4 * 0.25**2 / 4)
+    assert not bool(torch.isfinite(loss([start, *lost], given)))  # nowhere to go: the distiller says so
+
+
 @pytest.mark.parametrize("size", [5, 2_000_000])
 def test_it_works_for_networks_of_any_size(size: int) -> None:
     start = torch.zeros(size)

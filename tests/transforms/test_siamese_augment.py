@@ -65,6 +65,18 @@ def test_draws_stay_in_their_ranges_and_reach_the_ends() -> None:
     assert 0.45 < values["flip"]["flipped"].double().mean() < 0.55
 
 
+@pytest.mark.parametrize(
+    ("side", "shift", "box"),  # an eighth and a half of the side, halves upwards
+    [(5, 1, 3), (8, 1, 4), (9, 1, 5), (20, 3, 10), (28, 4, 14), (32, 4, 16), (36, 5, 18)],
+)
+def test_fractions_of_a_side_are_rounded_half_up(side: int, shift: int, box: int) -> None:
+    generator = seeded_generator(side)
+    shifts = SiameseAugment(("crop",)).draw(1000, (side, side), generator).values["shift"]
+    assert (int(shifts.min()), int(shifts.max())) == (-shift, shift)
+    values = SiameseAugment(("cutout",)).draw(1000, (side, side), generator).values
+    assert int((values["high"] - values["low"]).max()) == box
+
+
 def test_without_flip_nothing_is_mirrored() -> None:
     image = torch.zeros(1, 1, 16, 16)
     image[..., 3:13, 2:6] = 1.0  # all of it left of the center, further than a shift can bring it across
