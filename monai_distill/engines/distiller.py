@@ -36,6 +36,9 @@ class Distiller(Trainer):  # type: ignore[misc]
     A method is the objective and the draws; the loop knows neither. Because draws follow from the iteration number, the
     synthetic set, the optimiser and the engine's own state are all that an exact resume needs.
 
+    Deviation from the originals of trajectory matching, whose step size is a plain number that may turn negative or
+    explode: here it stays above a minimum and changes by a bounded factor.
+
     In a job of several processes (:func:`monai_distill.processes.join`) all begin with the first one's set, and every
     step takes the mean of their gradients, so that the set stays the same in all of them.
 

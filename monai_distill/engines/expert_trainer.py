@@ -45,9 +45,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022 (experts).
 
-    Deviation: snapshots are copies (the originals' alias one storage on a CPU), kept up to the epoch that a sampler
-        can ask
-    for; no test pass.
+    Deviation: snapshots are copies (the originals' alias one storage on a CPU); experts train no longer than what is
+    asked of them needs (the originals for 50 or 100 epochs, which changes no epoch before); no test pass.
 
     Args:
         network: the experts' architecture.

@@ -41,9 +41,11 @@ class StudentTraining:
     References:
         Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (``evaluate_synset``), as used since.
 
-    Deviation: momentum is kept at the drop (the originals build a new optimiser there), and the length is given in SGD
-        steps,
-    which for a set that fits one batch are epochs, so that sets of different size get the same number of updates.
+    Deviations: momentum is kept at the drop (the originals build a new optimiser there); the length is given in SGD
+    steps, which for a set that fits one batch are epochs, so that sets of different size get the same number of
+    updates; batches of a larger set are all of one size, dealt from one shuffled round after another (the originals end
+    a round with a short one); one protocol for all methods, where some originals have batches of 128 or 64, other
+    numbers of epochs, or no augmentation.
 
     Args:
         augment: drawn anew for every step and student.

@@ -28,7 +28,8 @@ class TrajectoryMatching:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
 
     Deviations: the same gradient at a memory that need not grow with N (see :func:`unrolled_gradient`); augmentation is
-    drawn from the run's seed, the iteration number and the segment's place in it, never from a global state.
+    drawn from the run's seed, the iteration number and the segment's place in it, never from a global state; where a
+    round does not divide into whole batches, its short one comes last (the original takes it first).
 
     Args:
         network: the student's architecture, the same as the experts'.

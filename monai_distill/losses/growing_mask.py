@@ -21,8 +21,9 @@ class GrowingMaskLoss:
     """The trajectory matching loss over the parameters whose squared error was ever below a threshold that grows.
 
     A parameter joins once its error is below ``base * growth ** (iteration // every)`` and stays. As long as none has
-    joined, all count, as without a mask (the released program then divides 0 by 0). Where an iteration has several
-    pieces, in one process or several, each is compared over what joined in earlier iterations and its own.
+    joined, all count, as without a mask (the released program then divides 0 by 0), and likewise where the expert has
+    moved none of those that have. Where an iteration has several pieces, in one process or several, each is compared
+    over what joined in earlier iterations and its own.
 
     References:
         Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI 2025.

@@ -24,7 +24,7 @@ class NearestStepLoss(nn.Module):
         Liu et al., Dataset Distillation by Automatic Training Trajectories, ECCV 2024.
 
     Deviation: no start value of the search. The released program's, 10000, leaves the step undefined for larger
-        networks.
+    networks. A state that is not finite is never nearer than one that is.
 
     Args:
         norm: of the distance by which the step is chosen: 1 as the released program, 2 as the paper.
