@@ -160,6 +160,19 @@ def test_a_run_interrupted_at_any_place_ends_as_one_that_was_not(method: str, tm
         assert 0 < int(expected[-1].sum()) < len(expected[-1])
 
 
+def test_images_step_size_and_labels_have_a_rate_and_a_momentum_of_their_own(tmp_path: Path) -> None:
+    rates = {"image_step_size": 7.0, "step_size_rate": 1e-6, "label_step_size": 3.0}
+    parser = parsed("datm", tmp_path, **SMOKE, **rates)
+    parser.get_parsed_content("prepare_objective")()
+    groups = parser.get_parsed_content("optimizer").param_groups
+    named = parser.get_parsed_content("synthetic").named_parameters()
+    found = {
+        name: [(g["lr"], g["momentum"], g["weight_decay"]) for g in groups if any(p is own for own in g["params"])]
+        for name, p in named
+    }
+    assert found == {"images": [(7.0, 0.5, 0)], "step_size": [(1e-6, 0.5, 0)], "label_logits": [(3.0, 0.9, 0)]}
+
+
 @pytest.mark.parametrize("method", ["ftd", "att"])
 def test_the_average_is_what_is_validated_and_released(method: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
