@@ -49,10 +49,11 @@ class Distiller(Trainer):  # type: ignore[misc]
         optimizer: over ``synthetic``'s parameters.
         max_epochs: how many times ``epoch_length`` iterations are done; after each, handlers validate and save.
         epoch_length: outer iterations per "epoch".
-        min_step_size: the learned step size is kept at or above this value: a negative one trains backwards.
+        min_step_size: the learned step size is kept at or above this value, or its start where that is lower: a
+            negative one trains backwards.
         step_size_ratio: the learned step size grows or shrinks at most by this factor in one iteration. The first
-            losses are large
-            and would otherwise throw it to its minimum, where the images get no gradient and the run is lost.
+            losses are large and would otherwise throw it to its minimum, where the images get no gradient and the run
+            is lost.
         gate: an iteration whose loss is above this value changes nothing: no step, momentum as it was (Guo et al., ICLR
             2024); None for no gate. When no iteration of an epoch passes, a warning says so.
         train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "step_size", "iteration",
@@ -158,11 +159,10 @@ class Distiller(Trainer):  # type: ignore[misc]
         parameters = list(self.synthetic.parameters())
         before = [parameter.detach().clone() for parameter in parameters]
         rate, ratio = float(self.synthetic.step_size.detach()), self.step_size_ratio
+        least = min(self.min_step_size, rate)  # one that was asked for below the minimum is not raised to it
         self.optimizer.step()
         with torch.no_grad():
-            self.synthetic.step_size.clamp_(
-                max(self.min_step_size, rate / ratio), max(self.min_step_size, rate * ratio)
-            )
+            self.synthetic.step_size.clamp_(max(least, rate / ratio), max(least, rate * ratio))
             if all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
                 return
             for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, too long a step

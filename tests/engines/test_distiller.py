@@ -282,6 +282,15 @@ def test_the_step_size_never_falls_below_its_minimum(make: Callable[..., Distill
     assert sizes[0] == pytest.approx(max(0.05 - 0.02, least))
 
 
+@pytest.mark.parametrize(("push", "expected"), [(None, 1e-7), (5.0, 1e-7), (-5.0, 1.25e-7)])
+def test_a_step_size_that_starts_below_the_minimum_is_not_raised_to_it(push: float | None, expected: float) -> None:
+    data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], step_size=1e-7)
+    given = {} if push is None else {"step_size": torch.tensor(push)}
+    optimizer = torch.optim.SGD([data.images, data.step_size], lr=1.0)
+    Distiller(data, lambda *_: (torch.tensor(1.0), given), [0], optimizer, max_epochs=1, epoch_length=1).run()
+    assert float(data.step_size.detach()) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(("push", "factor"), [(2000.0, 1 / 1.5), (-2000.0, 1.5)])
 def test_the_step_size_changes_at_most_by_its_ratio(make: Callable[..., Distiller], push: float, factor: float) -> None:
     sizes = [0.05]
