@@ -184,7 +184,7 @@ class SiteLedger:
 def _events(runs: dict[str, Any]) -> list[GaussianEvent]:
     """The events of all runs, checked."""
     told = [event for run in runs.values() for event in run["events"]]
-    return [GaussianEvent(e["purpose"], e["noise_multiplier"], e["rate"], e["steps"]).checked() for e in told]
+    return [GaussianEvent.of(event) for event in told]
 
 
 def _purposes(told: Sequence[dict[str, Any]]) -> str:

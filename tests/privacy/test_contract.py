@@ -51,6 +51,14 @@ def test_each_leak_is_refused_with_its_way_out(broken: dict[str, Any], says: str
     assert str(refusal.value).count("\n- ") == 1
 
 
+def test_the_exact_number_of_records_decides_nothing_and_tells_nothing() -> None:
+    with pytest.raises(ValueError, match="--delta 1e-05 or less"):  # a power of ten, from the round number
+        DPContract(**{**SOUND, "records": 3000, "delta": 1e-2}).check()
+    with pytest.warns(UserWarning, match="smaller --delta") as told:
+        DPContract(**{**SOUND, "records": None, "counted": 123457}).check()
+    assert "123457" not in str(told[0].message)
+
+
 def test_all_breaches_are_named_at_once() -> None:
     with pytest.raises(ValueError, match="No guarantee") as refusal:
         DPContract(**{**SOUND, "initial_images": "real", "zca": True, "validations": 1}).check()

@@ -11,6 +11,8 @@ __all__ = ["against_audited", "findings", "released_audit"]
 SAFE_STARTS = ("noise", "public")
 # an attack has succeeded when even the lower end of its interval is above: false-positive rate -> true-positive rate
 GATE = {0.001: 0.005, 0.01: 0.03}
+RATE = "0.01"
+NO_MEMBERSHIP = ("copies", "attribute ")
 FIGURES = (
     "auc",
     "tpr_at_fpr",
@@ -51,10 +53,14 @@ def against_audited(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None
     able = {name: attack for name, attack in audit["attacks"].items() if not attack.get("void")}
     if not able:
         why.append("no attack of the audit has a say")
+    elif not any(_could_fail(name, attack) for name, attack in able.items()):
+        why.append("no attack on membership has a say and a rate at 1% false alarms: audit again with more --shadows")
     why += [f"the attack {power(name, attack)} succeeded" for name, attack in able.items() if _succeeded(attack)]
     resembles = able.get("copies", {}).get("caught") or audit.get("released_set", {}).get("seen")
-    if resembles or (start in SAFE_STARTS and audit.get("qualifies_for", "T1") != "T1"):
+    if resembles:
         why.append("released images resemble training images more than others")
+    if not why and audit.get("qualifies_for", "T1") != "T1":
+        why.append("the audit says that the run does not qualify: see its statement")
     return why
 
 
@@ -85,6 +91,11 @@ def _kept(attack: Mapping[str, Any]) -> dict[str, Any]:
     inner = {key: _kept(attack[key]) for key in ("positive_control", "negative_control") if attack.get(key)}
     groups = {name: _kept(group) for name, group in attack.get("groups", {}).items()}
     return {**figures, **inner, **({"groups": groups} if groups else {})}
+
+
+def _could_fail(name: str, attack: Mapping[str, Any]) -> bool:
+    """Whether it asks who was in, at a rate that was measured: the copy check alone says nothing of membership."""
+    return not name.startswith(NO_MEMBERSHIP) and RATE in (attack.get("tpr_at_fpr") or {})
 
 
 def _figures(attack: Mapping[str, Any]) -> Iterator[str]:
