@@ -133,7 +133,7 @@ def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
     release().prepare()
     kept = (tmp_path / "r").read_bytes()
     (tmp_path / "r").unlink()
-    with pytest.raises(RuntimeError, match="told before.*another output_dir"):
+    with pytest.raises(RuntimeError, match=r"told before.*another output_dir"):
         release().prepare()
     assert not (tmp_path / "r").exists()
     (tmp_path / "r").write_bytes(kept)

@@ -113,7 +113,7 @@ def test_what_the_file_says_is_not_forgotten_by_the_next_start(tmp_path: Path) -
     ledger().check([first, second])
     with pytest.raises(RuntimeError, match="beyond the budget"):
         ledger().enter(GaussianEvent("one more", 4.0))
-    with pytest.raises(RuntimeError, match="with other numbers.*another output_dir"):
+    with pytest.raises(RuntimeError, match=r"with other numbers.*another output_dir"):
         ledger().check([GaussianEvent("class sums", 9.0)])
     (tmp_path / "ledger.json").write_text('{"events": [{}]}')
     with pytest.raises(RuntimeError, match="Cannot read the ledger"):
