@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,18 @@ def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_
     assert outcome.code != 0
     assert "images in every class" in outcome.err
     assert not (tmp_path / "run" / "release.safetensors").exists()
+
+
+def test_methods_compared_on_the_same_records_are_said_to_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_distill.export.compare_methods", lambda *_, **__: "a table")
+    words = ("compare", "--methods", "dm,datadam,random", "--output_dir", tmp_path, "--epsilon", "1")
+    with pytest.warns(UserWarning, match="2 runs at epsilon 1 on the same records spend more than that together"):
+        assert command(*words).code == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert command(*words, "--ledger", tmp_path / "site.json").code == 0
 
 
 @pytest.mark.parametrize(

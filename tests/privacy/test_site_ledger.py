@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,20 @@ def test_a_held_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
     with FileLock(tmp_path / "site.json.lock"), pytest.raises(RuntimeError, match="held by another run"):
         site(tmp_path).enter("a", FOUR)
     site(tmp_path).enter("a", FOUR)
+
+
+def test_runs_that_come_at_the_same_moment_do_not_spend_the_same_budget(tmp_path: Path) -> None:
+    def entered(run: int) -> bool:
+        try:
+            site(tmp_path, epsilon=1.4, patience=60.0).enter(f"run {run}", FOUR)
+        except RuntimeError as error:
+            assert "beyond its budget" in str(error)
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(threads.map(entered, range(6))) == 2  # two cost 1.36, three 1.7
+    assert site(tmp_path, epsilon=None).spent() <= 1.4
 
 
 def test_the_ledger_of_a_run_charges_the_site_once_however_often_it_resumes(tmp_path: Path) -> None:
