@@ -151,8 +151,12 @@ class DPExpertTrainer:
             if expert in missing:
                 self.ledger.refuse_again(event)
             self.ledger.enter(event)
-            if expert in missing:
-                self.store.write(expert, self._trained(expert), [{"epoch": e + 1} for e in range(self.epochs)])
+            try:
+                if expert in missing:
+                    self.store.write(expert, self._trained(expert), [{"epoch": e + 1} for e in range(self.epochs)])
+            except ValueError:  # it diverged, which is an outcome too: not to be drawn until one pleases
+                self.ledger.mark_told(event)
+                raise
             self.ledger.mark_told(event)
 
     def _trained(self, expert: int) -> Tensor:

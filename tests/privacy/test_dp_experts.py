@@ -180,6 +180,13 @@ def test_an_expert_that_was_told_and_has_gone_is_not_trained_anew(tmp_path: Path
     assert again.gradients.asked == []
 
 
+def test_an_expert_that_diverged_was_told_too(tmp_path: Path) -> None:
+    trainer = trainer_of(tmp_path, nobody(), epochs=1, step_size=1e300)
+    for says in ("diverged", "told before"):
+        with pytest.raises((ValueError, RuntimeError), match=says):
+            trainer.run()
+
+
 def test_beyond_the_budget_no_expert_is_trained(tmp_path: Path) -> None:
     trainer, gradients = trainer_of(tmp_path, nobody()), nobody()
     trainer.gradients, trainer.ledger.epsilon = gradients, 0.01

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .rounding import rounded
+
 __all__ = ["against_audited", "findings", "released_audit"]
 
 SAFE_STARTS = ("noise", "public")
@@ -81,13 +83,19 @@ def power(name: str, attack: Mapping[str, Any]) -> str:
 
 
 def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``audit.json`` that may leave: figures, no pairs of images, no positions, no count of the source."""
+    """The part of ``audit.json`` that may leave: figures, no pairs of images, no positions, no count of the source.
+
+    Where all images are attacked, the number of scores is a multiple of theirs: it is told to two digits.
+    """
     kept = {key: audit.get(key) for key in ("void", "why_void", "shadows", "unit", "epsilon_lower_bound")}
     return {**kept, "attacks": {name: _kept(attack) for name, attack in audit["attacks"].items()}}
 
 
 def _kept(attack: Mapping[str, Any]) -> dict[str, Any]:
     figures = {key: attack[key] for key in FIGURES if key in attack}
+    figures |= {key: rounded(attack[key]) for key in ("n_in", "n_out") if attack.get(key)}
+    if "not_given" in figures:  # "needs so many scores, there are so many"
+        figures["not_given"] = {rate: why.split(",")[0] for rate, why in attack["not_given"].items()}
     inner = {key: _kept(attack[key]) for key in ("positive_control", "negative_control") if attack.get(key)}
     groups = {name: _kept(group) for name, group in attack.get("groups", {}).items()}
     return {**figures, **inner, **({"groups": groups} if groups else {})}

@@ -112,7 +112,8 @@ def epsilon_evidence(
     others = {name: of_canaries(shadows[1:], name) for name in attacks}
 
     def deviations(name: str, made: int) -> float:
-        correct = np.mean([correct_guesses(*run, made) for run in zip(*others[name], strict=True)])
+        scores, members = others[name]
+        correct = np.mean([correct_guesses(*run, made) for run in zip(scores, members, strict=True)])
         return float((correct - made / 2) / np.sqrt(made / 4))
 
     attack, made = max(((name, made) for name in others for made in guesses), key=lambda pair: deviations(*pair))

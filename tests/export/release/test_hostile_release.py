@@ -22,11 +22,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
-from monai_distill.export import IdentifyingWords, Verification, scan_release
+from monai_distill.export import IdentifyingWords, Release, Verification, scan_release
 from monai_distill.export.release import file_contents, png
+from monai_distill.export.release.audit_evidence import released_audit
 from monai_distill.export.release.checksums import checksums
 
-from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write
+from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Students, Write
 
 WORDS = ("DOE_JANE", "Müller^Änne", "ward7-pc", "MRN123456")
 Chunks = list[tuple[bytes, bytes]]
@@ -230,6 +231,26 @@ def test_a_tier_is_borne_out_by_the_figures_and_not_by_the_word(make_run: MakeRu
     (folder / "audit.json").write_text(json.dumps(audit))
     resign(folder)
     assert any("does not bear out the promise: the attack nearest" in line for line in Verification.of(folder).problems)
+
+
+def test_no_file_of_a_guaranteed_release_depends_on_how_many_records_there_are(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    """The words of the last scan are patients and files: told exactly, one patient more would show."""
+    run = make_run(initial_images="noise", privacy=PROMISE, files={"ledger.json": LEDGER})
+    folders = []
+    for count in (100, 101):
+        words = IdentifyingWords([f"patient-{number:06d}x" for number in range(count)])
+        folders.append(Release(run, tmp_path / str(count) / "release").write(Students, words))
+    first, second = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
+    assert first == second
+
+
+def test_a_released_audit_tells_no_exact_number_of_scores() -> None:
+    attack = {**AUDIT["attacks"]["nearest_neighbour"], "n_in": 6156, "not_given": {"0.001": "needs 8, there are 6156"}}
+    told = released_audit({**AUDIT, "attacks": {"nearest": {**attack, "groups": {"class a": attack}}}})
+    assert told["attacks"]["nearest"]["n_in"] == told["attacks"]["nearest"]["groups"]["class a"]["n_in"] == 6200
+    assert "6156" not in json.dumps(told)
 
 
 @pytest.mark.parametrize(
