@@ -107,8 +107,9 @@ def test_runs_with_one_ledger_add_up_and_the_last_is_refused_before_it_looks(tmp
     assert refused.code != 0
     assert "beyond its budget of 30" in refused.err
     assert not (tmp_path / "b" / "release.safetensors").exists()
-    second = command(*fast, "--output_dir", tmp_path / "c", *ledger, "--epsilon", "8")
+    second = command(*fast, "--output_dir", tmp_path / "c", *ledger, "--epsilon", "8", "--prototype_share", "0")
     assert second.code == 0, second.err
+    assert [event["purpose"] for event in read(tmp_path / "c", "ledger.json")["events"]] == ["class sums and counts"]
     site = read(tmp_path, "site.json")
     assert [run["dataset"] for run in site["runs"].values()] == ["digits", "digits"]
     assert 20 < site["spent"] <= 30
