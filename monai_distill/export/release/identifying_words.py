@@ -31,7 +31,7 @@ class IdentifyingWords:
 
     ``DOE_JANE`` is ``doe, jane``, ``Jane%20Doe`` and ``DoeJane``; ``Müller`` is ``muller`` and ``mueller``.
 
-    Words of eight characters and more with a letter, and of seven in several parts, are found inside others too. Words
+    Words of eight characters and more with a letter, and names of seven in several parts, are found inside others too. Words
     shorter than four characters, and numbers of fewer than six digits, would be found everywhere, and so would a class
     name with such a number behind it (``COVID-2.png``, and a table's line that ends on COVID before the line of image
     2); they are only looked for beside a word like *patient*, and :attr:`weak` counts them.
@@ -63,7 +63,8 @@ class IdentifyingWords:
             for form in sorted(_forms(word)):
                 self.by_first.setdefault(form[0], []).append((form, word, weak))
                 whole = "".join(form)
-                if len(whole) >= LONG - (len(form) > 1) and not _is_number(whole) and not numbered:
+                name = len(form) > 1 and whole.isalpha()  # class_10 would be found in class 100
+                if len(whole) >= LONG - name and not _is_number(whole) and not numbered:
                     self.inside[whole] = word
             if not weak:
                 self.encoded |= dict.fromkeys(_codes(word), word)
