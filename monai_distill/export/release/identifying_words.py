@@ -31,10 +31,10 @@ class IdentifyingWords:
 
     ``DOE_JANE`` is ``doe, jane``, ``Jane%20Doe`` and ``DoeJane``; ``Müller`` is ``muller`` and ``mueller``.
 
-    Words of eight characters and more with a letter, and names of seven in several parts, are found inside others too. Words
-    shorter than four characters, and numbers of fewer than six digits, would be found everywhere, and so would a class
-    name with such a number behind it (``COVID-2.png``, and a table's line that ends on COVID before the line of image
-    2); they are only looked for beside a word like *patient*, and :attr:`weak` counts them.
+    Words of eight characters and more with a letter, and names of seven in several parts, are found inside others too.
+    Words shorter than four characters, and numbers of fewer than six digits, would be found everywhere, and so would a
+    class name with such a number behind it (``COVID-2.png``, and a table's line that ends on COVID before the line of
+    image 2); they are only looked for beside a word like *patient*, and :attr:`weak` counts them.
 
     Args:
         words: what to find; empty ones are left out.
