@@ -52,6 +52,8 @@ def against_audited(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None
         return [*why, f"the audit is void: {audit.get('why_void')}"]
     if audit.get("set_sha256") not in (None, manifest.get("sha256")):
         return [*why, "the audit is of another set: run `monai-distill audit RUN` anew"]
+    if audit.get("shadow_settings"):
+        why.append("the audit's shadows ran with other settings than the run, so that another job was attacked")
     able = {name: attack for name, attack in audit["attacks"].items() if not attack.get("void")}
     if not able:
         why.append("no attack of the audit has a say")

@@ -122,6 +122,8 @@ def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         return f"The run stays at tier T0: its initial images are {start}, not noise or public."
     if _copied(audit):
         return "The run stays at tier T0: released images resemble training images more than others."
+    if audit["shadow_settings"]:
+        return "The run stays at tier T0: its shadows ran with other settings, so that another job was attacked."
     if _powerless(audit):
         return (
             "The run stays at tier T0: no attack on membership both caught its positive control and has a rate at 1% "
@@ -135,18 +137,19 @@ def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | No
     """The tier that a run at T0 may be stamped with on the strength of this audit, or None.
 
     An attack that could not have seen anything is no evidence: one at least that asks who was in must have caught its
-    positive control and have a rate at 1% false alarms. The copy check alone is not enough.
+    positive control and have a rate at 1% false alarms. The copy check alone is not enough. Nor are shadows that ran
+    with other settings than the run: of one iteration, say, in which nothing was learned that could be seen.
 
     Example:
         >>> pixels = {"void": False, "caught": False, "tpr_at_fpr": {"0.01": {"value": 0.01, "low": 0.0, "high": 0.02}}}
-        >>> seen = {"void": False, "attacks": {"pixels": pixels}, "released_set": {"seen": False}}
+        >>> seen = {"void": False, "attacks": {"pixels": pixels}, "released_set": {"seen": False}, "shadow_settings": {}}
         >>> qualifies(seen, {"initial_images": "noise"}), qualifies(seen, {"initial_images": "real"})
         ('T1', None)
         >>> qualifies({**seen, "attacks": {"copies": pixels}}, {"initial_images": "noise"})
     """
     claimed = (manifest.get("privacy") or {}).get("tier", "T0")
     fits = claimed == "T0" and manifest.get("initial_images") in SAFE_STARTS
-    kept = _copied(audit) or _above_gate(audit) or _powerless(audit) or audit["void"]
+    kept = _copied(audit) or _above_gate(audit) or _powerless(audit) or audit["void"] or audit["shadow_settings"]
     return "T1" if fits and not kept else None
 
 

@@ -56,7 +56,10 @@ def test_void_when_all_are_blind_or_one_sees_ghosts() -> None:
 
 def test_other_settings_of_the_shadows_are_named() -> None:
     found = audit(sharp=attack()) | {"shadow_settings": {"iterations": 5}}
-    assert "other settings than the run (iterations 5)" in statement(found, {})
+    words = statement(found, {"initial_images": "noise"})
+    assert "other settings than the run (iterations 5)" in words
+    assert "stays at tier T0: its shadows ran with other settings" in words
+    assert qualifies(found, {"initial_images": "noise"}) is None  # one iteration shows nothing that could be seen
 
 
 @pytest.mark.parametrize("start", ["noise", "real", "public", "correct"])
