@@ -142,7 +142,8 @@ def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | No
 
     Example:
         >>> pixels = {"void": False, "caught": False, "tpr_at_fpr": {"0.01": {"value": 0.01, "low": 0.0, "high": 0.02}}}
-        >>> seen = {"void": False, "attacks": {"pixels": pixels}, "released_set": {"seen": False}, "shadow_settings": {}}
+        >>> seen = {"void": False, "attacks": {"pixels": pixels}, "shadow_settings": {}}
+        >>> seen |= {"released_set": {"seen": False}}
         >>> qualifies(seen, {"initial_images": "noise"}), qualifies(seen, {"initial_images": "real"})
         ('T1', None)
         >>> qualifies({**seen, "attacks": {"copies": pixels}}, {"initial_images": "noise"})
