@@ -30,8 +30,8 @@ class PrivacyLedger:
     What is computed from a release afterwards costs nothing and is no event. The ledger knows this run alone: the same
     patients distilled twice pay twice, which the ledger of the site adds up, where one is given. What the file says is
     never forgotten: an event that was entered stays, and one whose outcome was kept (:meth:`mark_told`) is not told
-    again with fresh noise when that outcome has gone (:meth:`refuse_again`). A run folder that is copied before
-    anything is told is two runs that are charged as one.
+    again with fresh noise when that outcome has gone (:meth:`refuse_again`). Two copies of a run folder are one run;
+    only the ledger of the site can see that both would tell.
 
     Args:
         file: where the ledger is written after every entry; None for nowhere.
@@ -96,11 +96,12 @@ class PrivacyLedger:
         Raises:
             RuntimeError: telling it again would cost its budget again, and nobody would have added that up.
         """
-        if event.purpose in self._told:
+        elsewhere = self.site.told(self.run) if self.site is not None and self.events.get(event.purpose) else []
+        if event.purpose in (*self._told, *elsewhere):
             raise RuntimeError(
-                f"{event.purpose!r} was told before, {self.file} says, but its outcome is gone. Told again, with fresh "
-                "noise, it would cost its budget a second time. Bring the file back from a copy, or begin a run of its "
-                "own with another output_dir, which pays again."
+                f"{event.purpose!r} was told before, by this run or a copy of it, says the ledger, but its outcome is "
+                "not here. Told again, with fresh noise, it would cost its budget a second time. Bring the file back, "
+                "or begin a run of its own with another output_dir, which pays again."
             )
 
     def mark_told(self, event: GaussianEvent) -> None:
@@ -108,6 +109,8 @@ class PrivacyLedger:
         if event.purpose not in self._told:
             self._told.append(event.purpose)
             self._write()
+            if self.site is not None:
+                self.site.mark_told(self.run, event.purpose)
 
     def _with(self, events: Sequence[GaussianEvent]) -> list[GaussianEvent]:
         """All events so far and these, each once."""
