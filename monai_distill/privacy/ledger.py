@@ -96,7 +96,7 @@ class PrivacyLedger:
         Raises:
             RuntimeError: telling it again would cost its budget again, and nobody would have added that up.
         """
-        elsewhere = self.site.told(self.run) if self.site is not None and self.events.get(event.purpose) else []
+        elsewhere = self.site.told(self.run) if self.site is not None else []
         if event.purpose in (*self._told, *elsewhere):
             raise RuntimeError(
                 f"{event.purpose!r} was told before, by this run or a copy of it, says the ledger, but its outcome is "
