@@ -33,6 +33,7 @@ GAPS = (
     "side channels and whatever happened to the images before this program read them are outside",
     "the scores are measured on held-out real images, which no guarantee covers",
     "releases of the same patients add up: keep a ledger per site",
+    "taken as known: class names, image size, settings, and which images were the training section",
 )
 IDENTIFIERS = {
     "A names": "searched for, as far as the table of the run holds patients",
