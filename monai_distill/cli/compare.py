@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     unknown = sorted(set(methods) - set(available("methods")))
     if unknown:
         raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
+    if options.epsilon is not None and options.site_ledger is None and len(methods) > 1:
+        warnings.warn(
+            f"{len(methods)} runs at epsilon {options.epsilon:g} on the same records spend more than that together, "
+            "and to release the best of them is one more choice made on real images. --ledger FILE adds them up.",
+            stacklevel=2,
+        )
     root = options.output_dir
 
     def run(method: str, folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["finished", "no_more_words", "resumed", "run_bundle"]
+__all__ = ["finished", "no_more_words", "resumed", "run_bundle", "verified"]
 
 
 def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
@@ -67,3 +67,14 @@ def no_more_words(rest: Sequence[str]) -> None:
     """
     if rest:
         raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")
+
+
+def verified(folder: Path) -> tuple[Any, bool]:
+    """A release folder checked, and whether the events of a ledger could be added up anew (with ``dp-accounting``)."""
+    from monai.utils import optional_import
+
+    from monai_distill.export import Verification
+    from monai_distill.privacy import told_epsilon
+
+    _, can_add_up = optional_import("dp_accounting")
+    return Verification.of(folder, told_epsilon if can_add_up else None), bool(can_add_up)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .composition import config_dir
-from .execution import no_more_words, resumed, run_bundle
+from .execution import no_more_words, resumed, run_bundle, verified
 
 __all__ = ["add_command", "execute"]
 
@@ -65,9 +66,10 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.students is not None:
         values["release_students"] = options.students
     run_bundle(values)
-    from monai_distill.export import Verification
-
-    found = Verification.of(options.to)
+    found, _ = verified(options.to)
+    if found.problems:  # what the export itself cannot see: a ledger whose events cost more than it says
+        shutil.rmtree(options.to)
+        raise RuntimeError(f"The release does not verify, so nothing was exported: {'; '.join(found.problems[:5])}")
     print(f"Release folder: {options.to}\nIdentity (SHA-256 of SHA256SUMS, to tell the recipient): {found.identity}")
     print("\n".join(found.promised))
     return 0

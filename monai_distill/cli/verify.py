@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .execution import no_more_words
+from .execution import no_more_words, verified
 
 __all__ = ["add_command", "execute"]
 
@@ -23,14 +23,14 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Print what is wrong, or what is promised and what not; the status is 1 when anything is wrong."""
     no_more_words(rest)
-    from monai_distill.export import Verification
-
-    found = Verification.of(options.folder)
+    found, added_up = verified(options.folder)
     if found.problems:
         print(f"{options.folder} is NOT as it was released:")
         print("\n".join(f"  - {problem}" for problem in found.problems))
         return 1
     print(f"{options.folder}: every checksum fits, every file was read, the scan found nothing.")
+    if not added_up:
+        print("What a ledger's events cost was not added up anew: pip install 'monai-distill[privacy]'.")
     print(f"Identity, to compare with the sender's: {found.identity}")
     for title, lines in (("Promised", found.promised), ("Not promised", found.not_promised)):
         print("\n".join([f"{title}:", *(f"  - {line}" for line in lines)]))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .accounting import epsilon_of, noise_multiplier_for, true_positive_bound
+from .accounting import epsilon_of, noise_multiplier_for, told_epsilon, true_positive_bound
 from .class_release import ClassRelease
 from .clipped_sums import clipped_class_sums
 from .contract import DPContract
@@ -40,6 +40,7 @@ __all__ = [
     "secure_coins",
     "secure_normal",
     "steps_per_epoch",
+    "told_epsilon",
     "told_source",
     "true_positive_bound",
     "whole_records",

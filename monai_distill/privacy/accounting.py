@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from monai.utils import optional_import
 
 from .gaussian_event import GaussianEvent
 
-__all__ = ["epsilon_of", "noise_multiplier_for", "true_positive_bound"]
+__all__ = ["epsilon_of", "noise_multiplier_for", "told_epsilon", "true_positive_bound"]
 
 SMALLEST = 0.2  # noise multiplier: epsilon is beyond any use there, and its privacy loss distribution needs gigabytes
 STEP = 1e-3  # of the discretised privacy loss; finer above 1,000 compositions, whose errors add up
@@ -42,6 +42,20 @@ def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = 
         for event in events:
             made.compose(_composed([event]))
         return float(made.get_epsilon(delta))
+
+
+def told_epsilon(events: Sequence[Mapping[str, Any]], delta: float) -> float:
+    """The epsilon of events as a ledger writes them, added up anew.
+
+    Raises:
+        KeyError: when an event lacks a number.
+        ValueError: for an event of impossible numbers.
+
+    Example:
+        >>> round(told_epsilon([GaussianEvent("sums", 3.7306).told()], 1e-5), 2)
+        1.0
+    """
+    return epsilon_of([GaussianEvent.of(event) for event in events], delta)
 
 
 def noise_multiplier_for(

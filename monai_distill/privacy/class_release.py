@@ -21,12 +21,13 @@ from .clipped_sums import clipped_class_sums
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
-from .records import small_classes
+from .too_few import refuse_few, warn_of_few
 
 __all__ = ["ClassRelease"]
 
 CLIP = 1.0
 PURPOSE = "class sums and counts"
+ADVICE = "Raise epsilon, lower views or width, merge classes, or collect more."
 
 
 class ClassRelease:
@@ -40,7 +41,8 @@ class ClassRelease:
         Zheng and Li, Differentially Private Dataset Condensation, NDSS workshop 2024.
 
     Deviation: all images instead of batches, so that the accounting has no sampling to assume; class counts are told
-        with noise, in the same release, instead of being taken as known.
+        with noise, in the same release, instead of being taken as known. Nor does the number of images decide whether
+        there is a release: too few are refused by the number that may be told, and warned of by the counts told.
 
     Args:
         bank: the training images, with patients where these are known.
@@ -50,11 +52,13 @@ class ClassRelease:
         file: where the release is kept.
         job: what decides the views, as plain JSON values; a file of another job is refused.
         count_share: share of a record's squared length that goes into the count.
+        public_records: a round number of records that may be told; None where there is none.
         batch_size: images at once.
 
     Raises:
-        ValueError: from :meth:`prepare`, when the data set is so small that the noise would drown a class mean.
-        RuntimeError: when asked before :meth:`prepare`, or when the file is of another job.
+        ValueError: from :meth:`prepare`, when so few are public that the noise would drown a class mean.
+        RuntimeError: when asked before :meth:`prepare`, when the file is of another job, or when it has gone although
+            the ledger says that it was told.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class ClassRelease:
         file: str | Path,
         job: Mapping[str, Any],
         count_share: float = 0.1,
+        public_records: int | None = None,
         batch_size: int = 256,
     ) -> None:
         self.bank = bank
@@ -76,6 +81,7 @@ class ClassRelease:
         self.file = Path(file)
         self.job = json.dumps({**job, "noise_multiplier": noise_multiplier, "count_share": count_share}, sort_keys=True)
         self.count_share = count_share
+        self.public_records = public_records
         self.batch_size = batch_size
         self.means: list[Tensor] = []
 
@@ -85,13 +91,16 @@ class ClassRelease:
             told, lengths = self._read()
             self.ledger.enter(self.event)
         else:
+            self.ledger.refuse_again(self.event)
             lengths = self._lengths()
-            self._refuse_small(lengths)
+            refuse_few(self.public_records, self._needed(lengths), self.bank.num_classes, self.ledger.unit, ADVICE)
             sums = clipped_class_sums(self.bank, self._vectors, clip=CLIP, batch_size=self.batch_size)
             self.ledger.enter(self.event)
             told = PrivateRelease(sums, clip=CLIP, noise_multiplier=self.event.noise_multiplier).draw()
             tensors = {"sums": told, "lengths": torch.tensor(lengths)}
             write_whole(self.file, save(tensors, {"job": self.job}))
+            warn_of_few(self._counts(told).tolist(), self._needed(lengths), self.bank.class_names, self.ledger.unit)
+        self.ledger.mark_told(self.event)
         self.means = self._means(told, lengths)
         del self.bank  # nothing that is reachable from here knows a real image any more
 
@@ -115,28 +124,25 @@ class ClassRelease:
     def _means(self, told: Tensor, lengths: list[int]) -> list[Tensor]:
         """Means [classes, F] of every view; a count that the noise has eaten is taken for the noise's own size."""
         floor = self.event.noise_multiplier * CLIP / math.sqrt(self.count_share)
-        counts = (told[:, -1] / math.sqrt(self.count_share)).clamp_min(floor)
+        counts = self._counts(told).clamp_min(floor)
         scale = math.sqrt(len(lengths) / (1 - self.count_share))
         parts = torch.split(told[:, :-1], lengths, dim=1)
         return [(part * scale / counts[:, None]).float() for part in parts]
 
-    def _refuse_small(self, lengths: list[int]) -> None:
-        """Only who holds the data sees this; at the size asked for the noise in a class mean is as long as the mean.
+    def _counts(self, told: Tensor) -> Tensor:
+        """Records of every class [classes], as told."""
+        return told[:, -1] / math.sqrt(self.count_share)
 
-        That is, in as many directions as a synthetic image can follow: it has no more of them than pixels, however many
-        numbers the views tell of it.
+    def _needed(self, lengths: list[int]) -> int:
+        """So many records of a class have a mean as long as its noise, in the directions that an image can follow.
+
+        It has no more of them than pixels, however many numbers the views tell of it.
         """
         directions = min(sum(lengths), self.bank.images[0].numel())
-        needed = math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))
-        if small := small_classes(self.bank, needed):
-            raise ValueError(
-                f"Expected at least {needed} {self.ledger.unit}s in every class, so that the noise of epsilon "
-                f"{self.ledger.epsilon:g} leaves something to see; {', '.join(small)}. Raise epsilon, lower views or "
-                "width, merge classes, or collect more."
-            )
+        return math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))
 
     def _read(self) -> tuple[Tensor, list[int]]:
         with safe_open(str(self.file), "pt") as content:
             if (content.metadata() or {}).get("job") != self.job:
-                raise RuntimeError(f"{self.file} was told by another job. Give another output_dir, or delete it.")
+                raise RuntimeError(f"{self.file} was told by another job. Give another output_dir.")
             return content.get_tensor("sums"), content.get_tensor("lengths").tolist()

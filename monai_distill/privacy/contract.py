@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +28,9 @@ class DPContract:
         networks: one of every architecture that sees training images.
         validations: validations during the run whose scores could select; 0 for none.
         delta: of the budget.
-        records: number of training records.
+        records: a round number of training records that may be told; None where there is none. The exact one decides
+            nothing, or that there is a release would tell of it.
+        counted: how many there are: only to warn who holds the images of a delta that is too large for so many.
         curriculum: how experts are shown images by difficulty, which is measured on the images; None for not.
 
     Raises:
@@ -52,6 +56,7 @@ class DPContract:
         networks: Sequence[nn.Module] = (),
         validations: int = 0,
         records: int | None = None,
+        counted: int | None = None,
         curriculum: Any = None,
     ) -> None:
         self.initial_images = initial_images
@@ -62,6 +67,7 @@ class DPContract:
         self.networks = networks
         self.validations = validations
         self.records = records
+        self.counted = counted
         self.curriculum = curriculum
 
     def check(self) -> None:
@@ -69,6 +75,12 @@ class DPContract:
         breaches = [*self._data_breaches(), *self._network_breaches(), *self._selection_breaches()]
         if breaches:
             raise ValueError("\n- ".join(["No guarantee can be given:", *breaches]))
+        if self.counted is not None and self.delta > 1 / self.counted:
+            warnings.warn(
+                f"delta {self.delta:g} is above 1 over the number of records: publishing one record outright would "
+                "keep it. Give a smaller --delta.",
+                stacklevel=2,
+            )
 
     def _data_breaches(self) -> list[str]:
         found = []
@@ -90,7 +102,7 @@ class DPContract:
         if self.records is not None and self.delta > 1 / self.records:
             found.append(
                 f"delta {self.delta:g} is above 1 over the number of records, {self.records}: publishing one record "
-                f"outright would keep it. Use --delta {1 / (10 * self.records):.0e} or less."
+                f"outright would keep it. Use --delta {10.0 ** -math.ceil(math.log10(10 * self.records)):.0e} or less."
             )
         return found
 

@@ -147,9 +147,17 @@ class DPExpertTrainer:
         if missing:
             self.require_public_records()
         for expert in range(self.store.shape[0]):
-            self.ledger.enter(self.event(expert))
+            event = self.event(expert)
             if expert in missing:
-                self.store.write(expert, self._trained(expert), [{"epoch": e + 1} for e in range(self.epochs)])
+                self.ledger.refuse_again(event)
+            self.ledger.enter(event)
+            try:
+                if expert in missing:
+                    self.store.write(expert, self._trained(expert), [{"epoch": e + 1} for e in range(self.epochs)])
+            except ValueError:  # it diverged, which is an outcome too: not to be drawn until one pleases
+                self.ledger.mark_told(event)
+                raise
+            self.ledger.mark_told(event)
 
     def _trained(self, expert: int) -> Tensor:
         """Snapshots [epochs + 1, P] of one expert."""

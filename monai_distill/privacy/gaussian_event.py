@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 __all__ = ["GaussianEvent"]
@@ -40,6 +41,16 @@ class GaussianEvent(NamedTuple):
                 f"{tuple(self[1:])}. A mechanism without noise has no guarantee to account for."
             )
         return self
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> GaussianEvent:
+        """The event that :meth:`told` wrote, checked.
+
+        Raises:
+            KeyError: when a number is missing.
+            ValueError: for numbers that no such mechanism has.
+        """
+        return cls(told["purpose"], told["noise_multiplier"], told["rate"], told["steps"]).checked()
 
     def told(self) -> dict[str, Any]:
         """The event as plain JSON values."""

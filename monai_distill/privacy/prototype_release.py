@@ -23,7 +23,7 @@ from .clipped_sums import clipped_class_sums
 from .gaussian_event import GaussianEvent
 from .ledger import PrivacyLedger
 from .private_release import PrivateRelease
-from .records import small_classes
+from .too_few import refuse_few, warn_of_few
 
 __all__ = ["PrototypeRelease"]
 
@@ -31,6 +31,7 @@ SIDE = 0.1  # share of a vector's squared length for the count and for the brigh
 DOUBT = 2.0  # standard deviations of its noise by which a pixel has to differ from the class mean to be believed
 SMALLEST = 0.2  # of the mean size: a smaller group is given up and the largest split
 APART = 0.15  # how far along a random field
+ADVICE = "Use --prototype_share 0 (start from noise), fewer --images_per_class, or raise epsilon."
 
 
 class _Told(NamedTuple):
@@ -72,12 +73,13 @@ class PrototypeRelease:
         high: of one that is 1.
         file: where the prototypes are kept.
         job: what decides them, as plain JSON values; a file of another job is refused.
+        public_records: a round number of records that may be told; None where there is none.
         seed: of the random fields, which is no secret.
 
     Raises:
-        ValueError: for another number of rounds; from :meth:`prepare`, when the classes are so small that the noise
-            would drown a centre.
-        RuntimeError: when the file is of another job.
+        ValueError: for another number of rounds; from :meth:`prepare`, when so few are public that the noise would
+            drown a centre.
+        RuntimeError: when the file is of another job, or has gone although the ledger says that it was told.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class PrototypeRelease:
         high: float,
         file: str | Path,
         job: Mapping[str, Any],
+        public_records: int | None = None,
         seed: int = 0,
     ) -> None:
         self.synthetic = synthetic
@@ -105,6 +108,7 @@ class PrototypeRelease:
         self.low, self.high = low, high
         self.file = Path(file)
         self.job = json.dumps({**job, "noise_multiplier": noise_multiplier, "rounds": self.rounds}, sort_keys=True)
+        self.public_records = public_records
         self.seed = seed
 
     def prepare(self) -> None:
@@ -113,21 +117,24 @@ class PrototypeRelease:
         The noise that they began as stays on top: two centres that are not told apart are two images all the same.
         """
         if not self.file.exists():
-            self._refuse_small()
+            self.ledger.refuse_again(self.event)
+            refuse_few(self.public_records, self._needed(), self.bank.num_classes, self.ledger.unit, ADVICE)
             self.ledger.enter(self.event)
-            told = self._found()
+            told, counts = self._found()
             write_whole(self.file, save({"prototypes": told.contiguous()}, {"job": self.job}))
+            warn_of_few(counts, self._needed(), self.bank.class_names, self.ledger.unit)
         self.ledger.enter(self.event)
+        self.ledger.mark_told(self.event)
         with safe_open(str(self.file), "pt") as content:
             if (content.metadata() or {}).get("job") != self.job:
-                raise RuntimeError(f"{self.file} was told by another job. Give another output_dir, or delete it.")
+                raise RuntimeError(f"{self.file} was told by another job. Give another output_dir.")
             pixels = content.get_tensor("prototypes")
         with torch.no_grad():
             self.synthetic.images.add_(self.low + (self.high - self.low) * pixels)
         del self.bank  # nothing that is reachable from here knows a real image any more
 
-    def _found(self) -> Tensor:
-        """Prototypes [classes * k, C, *spatial] as pixel values from 0 to 1, class after class."""
+    def _found(self) -> tuple[Tensor, list[float]]:
+        """Prototypes [classes * k, C, *spatial] as pixel values from 0 to 1, class after class; counts of classes."""
         shape = self.bank.images.shape[1:]
         first = self._told(torch.zeros(len(self.bank), dtype=torch.long), 1)
         last = first
@@ -140,7 +147,7 @@ class PrototypeRelease:
                     centres = _split(last, fields)
                     groups = self._nearest(centres, centres.square().sum(dim=2) / 2, torch.zeros_like(first.means))
         pixels = last.means * last.brightness * math.sqrt(shape.numel())
-        return pixels.clamp(0, 1).reshape(-1, *shape).float()
+        return pixels.clamp(0, 1).reshape(-1, *shape).float(), first.sizes.flatten().tolist()
 
     def _told(self, groups: Tensor, count: int) -> _Told:
         """One round: sums per class and group with noise, as means."""
@@ -185,16 +192,10 @@ class PrototypeRelease:
         fine = F.normalize(fine - fine.mean(dim=1, keepdim=True), dim=1)
         return fine.reshape(self.bank.num_classes, self.each, -1).to(torch.float64)
 
-    def _refuse_small(self) -> None:
-        """At the size asked for, the noise in a centre of a group of average size is as long as the centre."""
+    def _needed(self) -> int:
+        """At so many records of a class the noise in a centre of a group of average size is as long as the centre."""
         pixels = self.bank.images[0].numel()
-        needed = math.ceil(self.each * self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)))
-        if small := small_classes(self.bank, needed):
-            raise ValueError(
-                f"Expected at least {needed} {self.ledger.unit}s in every class for {self.each} prototypes of each at "
-                f"epsilon {self.ledger.epsilon:g}; {', '.join(small)}. Use --prototype_share 0 (start from noise), "
-                "fewer --images_per_class, or raise epsilon."
-            )
+        return math.ceil(self.each * self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)))
 
 
 def _believed(values: Tensor, others: Tensor, noise: Tensor) -> Tensor:

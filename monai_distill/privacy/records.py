@@ -10,7 +10,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank
 
-__all__ = ["clipped_sum", "record_codes", "small_classes", "whole_records"]
+__all__ = ["clipped_sum", "record_codes", "whole_records"]
 
 
 def record_codes(bank: ClassBank) -> Tensor:
@@ -77,15 +77,3 @@ def whole_records(codes: Tensor, batch_size: int) -> Iterator[Tensor]:
         count += len(images)
     if held:
         yield torch.cat(held)
-
-
-def small_classes(bank: ClassBank, needed: int) -> list[str]:
-    """What to say of every class with fewer than ``needed`` records: its name and how many it has.
-
-    Example:
-        >>> small_classes(ClassBank(torch.ones(3, 1, 2, 2), torch.tensor([0, 1, 1]), ["a", "b"]), 2)
-        ['a has 1']
-    """
-    codes, labels = record_codes(bank), bank.labels.cpu()
-    counts = [len(torch.unique(codes[labels == label])) for label in range(bank.num_classes)]
-    return [f"{name} has {count}" for name, count in zip(bank.class_names, counts, strict=True) if count < needed]

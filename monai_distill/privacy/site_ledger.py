@@ -80,16 +80,20 @@ class SiteLedger:
     def enter(self, run: str, event: GaussianEvent) -> None:
         """Charge one event of one run; the same one again costs nothing."""
         with self._held() as content:
-            runs = self._added(content, run, [event])
-            budget = content["budget"]
-            told = {
-                "budget": budget,
-                "unit": self.unit,
-                "spent": self._cost(_events(runs)),
-                "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
-                "runs": runs,
-            }
-            write_whole(self.file, json.dumps(told, indent=2).encode())
+            self._write(content, self._added(content, run, [event]))
+
+    def mark_told(self, run: str, purpose: str) -> None:
+        """Note that a run has kept what an event told: a copy of its folder may not tell it again."""
+        with self._held() as content:
+            own = content["runs"].get(run)
+            if own is not None and purpose not in own.get("told", []):
+                told = {**own, "told": [*own.get("told", []), purpose]}
+                self._write(content, {**content["runs"], run: told})
+
+    def told(self, run: str) -> list[str]:
+        """Purposes of a run's events whose outcome has been kept, by it or by a copy of it."""
+        with self._held() as content:
+            return list(content["runs"].get(run, {}).get("told", []))
 
     def spent(self) -> float:
         """Epsilon of all runs so far."""
@@ -100,6 +104,16 @@ class SiteLedger:
         """The largest epsilon that one more run, of one full-batch release, could be given; 0 for none."""
         with self._held() as content:
             return self._left(content)
+
+    def _write(self, content: dict[str, Any], runs: dict[str, Any]) -> None:
+        written = {
+            "budget": content["budget"],
+            "unit": self.unit,
+            "spent": self._cost(_events(runs)),
+            "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
+            "runs": runs,
+        }
+        write_whole(self.file, json.dumps(written, indent=2).encode())
 
     def _added(self, content: dict[str, Any], run: str, events: Sequence[GaussianEvent]) -> dict[str, Any]:
         """The runs with some more events, within the budget."""
@@ -184,7 +198,7 @@ class SiteLedger:
 def _events(runs: dict[str, Any]) -> list[GaussianEvent]:
     """The events of all runs, checked."""
     told = [event for run in runs.values() for event in run["events"]]
-    return [GaussianEvent(e["purpose"], e["noise_multiplier"], e["rate"], e["steps"]).checked() for e in told]
+    return [GaussianEvent.of(event) for event in told]
 
 
 def _purposes(told: Sequence[dict[str, Any]]) -> str:

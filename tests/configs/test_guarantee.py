@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,18 @@ def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_
     assert not (tmp_path / "run" / "release.safetensors").exists()
 
 
+def test_methods_compared_on_the_same_records_are_said_to_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_distill.export.compare_methods", lambda *_, **__: "a table")
+    words = ("compare", "--methods", "dm,datadam,random", "--output_dir", tmp_path, "--epsilon", "1")
+    with pytest.warns(UserWarning, match="2 runs at epsilon 1 on the same records spend more than that together"):
+        assert command(*words).code == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert command(*words, "--ledger", tmp_path / "site.json").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -94,8 +107,9 @@ def test_runs_with_one_ledger_add_up_and_the_last_is_refused_before_it_looks(tmp
     assert refused.code != 0
     assert "beyond its budget of 30" in refused.err
     assert not (tmp_path / "b" / "release.safetensors").exists()
-    second = command(*fast, "--output_dir", tmp_path / "c", *ledger, "--epsilon", "8")
+    second = command(*fast, "--output_dir", tmp_path / "c", *ledger, "--epsilon", "8", "--prototype_share", "0")
     assert second.code == 0, second.err
+    assert [event["purpose"] for event in read(tmp_path / "c", "ledger.json")["events"]] == ["class sums and counts"]
     site = read(tmp_path, "site.json")
     assert [run["dataset"] for run in site["runs"].values()] == ["digits", "digits"]
     assert 20 < site["spent"] <= 30

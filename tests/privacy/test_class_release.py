@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import types
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines import Distiller, MeasuredMatching, RandomViews, attention_features
 from monai_distill.networks import ConvNet
-from monai_distill.privacy import ClassRelease, PrivacyLedger
+from monai_distill.privacy import ClassRelease, PrivacyLedger, SiteLedger
 from monai_distill.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -98,18 +99,67 @@ def test_beyond_the_budget_nothing_is_told_or_kept(tmp_path: Path) -> None:
         release[0]
 
 
-def test_too_few_images_are_refused_with_the_number_needed(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"at least (\d+) images in every class.*b has 10") as refusal:
-        release_of(bank_of(30), tmp_path / "r").prepare()
+def test_too_few_by_the_public_number_are_refused_with_the_number_needed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"at least (\d+) images in every class.*public_records is 30") as refusal:
+        release_of(bank_of(300), tmp_path / "r", public_records=30).prepare()
     needed = int(str(refusal.value).split("at least ")[1].split()[0])
     directions = 64  # pixels of an image; the two views tell 160 numbers of it
     assert needed == pytest.approx(NOISE * (directions / 0.9) ** 0.5, abs=1)
-    release_of(bank_of(3 * needed + 2), tmp_path / "r").prepare()
+    assert not (tmp_path / "r").exists()
+    release_of(bank_of(300), tmp_path / "r", public_records=2 * needed).prepare()
+
+
+@pytest.mark.parametrize("public_records", [None, 1000])
+def test_no_exact_count_decides_whether_there_is_a_release(tmp_path: Path, public_records: int | None) -> None:
+    """Or whoever knows all but one learns from the bare release that the last makes up the number."""
+    small = release_of(bank_of(3), tmp_path / "r", public_records=public_records)
+    with pytest.warns(UserWarning, match=r"told were .*about \d+.* little but noise"):
+        small.prepare()
+    assert (tmp_path / "r").exists()
 
 
 def test_patients_are_counted_and_not_their_images(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a has 2"):
-        release_of(bank_of(600, patients=torch.arange(600) % 2), tmp_path / "r").prepare()
+    with pytest.warns(UserWarning, match="told were a about"):
+        release_of(bank_of(6000, patients=torch.arange(6000) % 2), tmp_path / "r").prepare()
+
+
+def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
+    def release() -> ClassRelease:
+        ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=50.0, delta=1e-5, unit="image")
+        return ClassRelease(
+            bank_of(300), views_of(), ledger, noise_multiplier=NOISE, file=tmp_path / "r", job={"seed": 0}
+        )
+
+    release().prepare()
+    kept = (tmp_path / "r").read_bytes()
+    (tmp_path / "r").unlink()
+    with pytest.raises(RuntimeError, match=r"told before.*another output_dir"):
+        release().prepare()
+    assert not (tmp_path / "r").exists()
+    (tmp_path / "r").write_bytes(kept)
+    release().prepare()
+
+
+def test_a_run_killed_before_it_kept_what_it_drew_draws_anew_and_pays_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release() -> ClassRelease:
+        site = SiteLedger(tmp_path / "site.json", epsilon=50.0, delta=1e-5, unit="image")
+        ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=50.0, delta=1e-5, unit="image", site=site)
+        return ClassRelease(
+            bank_of(300), views_of(), ledger, noise_multiplier=NOISE, file=tmp_path / "r", job={"seed": 0}
+        )
+
+    def killed(file: Path, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("monai_distill.privacy.class_release.write_whole", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release().prepare()
+    assert not (tmp_path / "r").exists()
+    release().prepare()
+    assert [len(run["events"]) for run in json.loads((tmp_path / "site.json").read_text())["runs"].values()] == [1]
 
 
 def reachable(*roots: Any) -> list[Any]:

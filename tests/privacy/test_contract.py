@@ -51,6 +51,14 @@ def test_each_leak_is_refused_with_its_way_out(broken: dict[str, Any], says: str
     assert str(refusal.value).count("\n- ") == 1
 
 
+def test_the_exact_number_of_records_decides_nothing_and_tells_nothing() -> None:
+    with pytest.raises(ValueError, match="--delta 1e-05 or less"):  # a power of ten, from the round number
+        DPContract(**{**SOUND, "records": 3000, "delta": 1e-2}).check()
+    with pytest.warns(UserWarning, match="smaller --delta") as told:
+        DPContract(**{**SOUND, "records": None, "counted": 123457}).check()
+    assert "123457" not in str(told[0].message)
+
+
 def test_all_breaches_are_named_at_once() -> None:
     with pytest.raises(ValueError, match="No guarantee") as refusal:
         DPContract(**{**SOUND, "initial_images": "real", "zca": True, "validations": 1}).check()
@@ -102,3 +110,4 @@ def test_the_images_come_back_after_a_failure_and_writing_is_noticed() -> None:
 def test_no_checksum_and_no_count_of_the_training_images_is_told() -> None:
     told = told_source({"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "licence": "CC0"})
     assert told == {"name": "x", "licence": "CC0"}
+    assert told_source({"name": "ward7.csv", "files": {"ward7.csv": "2"}}) == {"name": "images of the owner"}

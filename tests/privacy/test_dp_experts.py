@@ -171,6 +171,22 @@ def test_every_expert_is_paid_for_and_a_finished_one_is_not_trained_again(tmp_pa
     assert again.ledger.events == trainer.ledger.events
 
 
+def test_an_expert_that_was_told_and_has_gone_is_not_trained_anew(tmp_path: Path) -> None:
+    trainer, again = trainer_of(tmp_path / "a", nobody(), epochs=1), trainer_of(tmp_path / "b", nobody(), epochs=1)
+    trainer.run()
+    again.ledger = trainer.ledger
+    with pytest.raises(RuntimeError, match="told before"):
+        again.run()
+    assert again.gradients.asked == []
+
+
+def test_an_expert_that_diverged_was_told_too(tmp_path: Path) -> None:
+    trainer = trainer_of(tmp_path, nobody(), epochs=1, step_size=1e300)
+    for says in ("diverged", "told before"):
+        with pytest.raises((ValueError, RuntimeError), match=says):
+            trainer.run()
+
+
 def test_beyond_the_budget_no_expert_is_trained(tmp_path: Path) -> None:
     trainer, gradients = trainer_of(tmp_path, nobody()), nobody()
     trainer.gradients, trainer.ledger.epsilon = gradients, 0.01

@@ -100,6 +100,46 @@ def test_the_ledger_refuses_to_go_beyond_its_budget_or_to_tell_twice() -> None:
     assert list(ledger.events) == ["class sums"]
 
 
+def test_what_the_file_says_is_not_forgotten_by_the_next_start(tmp_path: Path) -> None:
+    def ledger() -> PrivacyLedger:
+        return PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
+
+    first, second = GaussianEvent("prototypes", 6.0), GaussianEvent("class sums", 6.0)
+    for event in (first, second):
+        ledger().enter(event)
+    ledger().enter(first)  # a resumed run comes to its first event again, and is stopped there
+    written = json.loads((tmp_path / "ledger.json").read_text())
+    assert [event["purpose"] for event in written["events"]] == ["prototypes", "class sums"]
+    ledger().check([first, second])
+    with pytest.raises(RuntimeError, match="beyond the budget"):
+        ledger().enter(GaussianEvent("one more", 4.0))
+    with pytest.raises(RuntimeError, match=r"with other numbers.*another output_dir"):
+        ledger().check([GaussianEvent("class sums", 9.0)])
+    (tmp_path / "ledger.json").write_text('{"events": [{}]}')
+    with pytest.raises(RuntimeError, match="Cannot read the ledger"):
+        ledger()
+
+
+def test_an_outcome_that_was_kept_is_not_told_again(tmp_path: Path) -> None:
+    def ledger() -> PrivacyLedger:
+        return PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
+
+    event = GaussianEvent("class sums", 4.0)
+    ledger().enter(event)
+    ledger().refuse_again(event)  # entered and interrupted: nobody has seen it
+    ledger().mark_told(event)
+    with pytest.raises(RuntimeError, match="cost its budget a second time"):
+        ledger().refuse_again(event)
+
+
+def test_the_statement_names_what_is_taken_as_known() -> None:
+    ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="patient")
+    ledger.enter(GaussianEvent("class sums", 5.0))
+    words = ledger.statement()["statement"]
+    for known in ("class names", "image size", "every setting", "a drawn split depends on all", "other releases"):
+        assert known in words
+
+
 @pytest.mark.parametrize(("epsilon", "says"), [(8.0, False), (20.0, True)])
 def test_a_large_epsilon_is_named_as_such(epsilon: float, says: bool) -> None:
     ledger = PrivacyLedger(None, epsilon=epsilon, delta=1e-5, unit="patient")

@@ -132,8 +132,25 @@ def test_the_noise_that_images_began_as_stays(tmp_path: Path) -> None:
 
 
 def test_too_small_classes_and_wrong_rounds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"at least 169 images in every class.*a has 100.*--prototype_share 0"):
-        prototypes(bank_of(200), tmp_path / "p", noise_multiplier=10.0).prepare()
+    few = r"at least 169 images in every class.*public_records is 200.*--prototype_share 0"
+    with pytest.raises(ValueError, match=few):
+        prototypes(bank_of(400), tmp_path / "p", noise_multiplier=10.0, public_records=200).prepare()
     with pytest.raises(ValueError, match="Expected 1 round"):
         prototypes(bank_of(8), tmp_path / "p", rounds=1)
     assert not (tmp_path / "p").exists()
+
+
+def test_few_images_are_warned_of_by_the_counts_told_and_stop_nothing(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"told were .*about \d+"):
+        prototypes(bank_of(8), tmp_path / "p", noise_multiplier=1.0).prepare()
+    assert (tmp_path / "p").exists()
+
+
+def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
+    release = prototypes(bank_of(400), tmp_path / "p")
+    release.prepare()
+    (tmp_path / "p").unlink()
+    again = prototypes(bank_of(400), tmp_path / "p")
+    again.ledger = release.ledger
+    with pytest.raises(RuntimeError, match="told before"):
+        again.prepare()

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,19 @@ def test_a_held_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
     site(tmp_path).enter("a", FOUR)
 
 
+def test_runs_that_come_at_the_same_moment_do_not_spend_the_same_budget(tmp_path: Path) -> None:
+    def entered(run: int) -> bool:
+        try:
+            site(tmp_path, epsilon=1.4, patience=60.0).enter(f"run {run}", FOUR)
+        except RuntimeError as error:
+            return "beyond its budget" not in str(error)
+        return True
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(threads.map(entered, range(6))) == 2  # two cost 1.36, three 1.7
+    assert site(tmp_path, epsilon=None).spent() <= 1.4
+
+
 def test_the_ledger_of_a_run_charges_the_site_once_however_often_it_resumes(tmp_path: Path) -> None:
     def resumed() -> PrivacyLedger:
         return PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image", site=site(tmp_path))
@@ -124,6 +139,20 @@ def test_the_ledger_of_a_run_charges_the_site_once_however_often_it_resumes(tmp_
     (tmp_path / "site.json").unlink()  # at another place: what was charged there is not asked for here
     resumed().enter(FOUR)
     assert not (tmp_path / "site.json").exists()
+
+
+def test_a_copy_of_a_run_does_not_tell_what_the_other_has_told(tmp_path: Path) -> None:
+    def ledger(folder: str) -> PrivacyLedger:
+        return PrivacyLedger(tmp_path / folder / "l.json", epsilon=1.0, delta=1e-5, unit="image", site=site(tmp_path))
+
+    (tmp_path / "a").mkdir()
+    ledger("a").enter(FOUR)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    ledger("b").refuse_again(FOUR)  # neither has told
+    ledger("a").mark_told(FOUR)
+    with pytest.raises(RuntimeError, match="by this run or a copy of it"):
+        ledger("b").refuse_again(FOUR)
+    assert len(json.loads((tmp_path / "site.json").read_text())["runs"]) == 1
 
 
 def test_a_run_stopped_between_the_two_files_is_known_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .rounding import rounded
+
 __all__ = ["against_audited", "findings", "released_audit"]
 
 SAFE_STARTS = ("noise", "public")
 # an attack has succeeded when even the lower end of its interval is above: false-positive rate -> true-positive rate
 GATE = {0.001: 0.005, 0.01: 0.03}
+RATE = "0.01"
+NO_MEMBERSHIP = ("copies", "attribute ")
 FIGURES = (
     "auc",
     "tpr_at_fpr",
@@ -48,13 +52,19 @@ def against_audited(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None
         return [*why, f"the audit is void: {audit.get('why_void')}"]
     if audit.get("set_sha256") not in (None, manifest.get("sha256")):
         return [*why, "the audit is of another set: run `monai-distill audit RUN` anew"]
+    if audit.get("shadow_settings"):
+        why.append("the audit's shadows ran with other settings than the run, so that another job was attacked")
     able = {name: attack for name, attack in audit["attacks"].items() if not attack.get("void")}
     if not able:
         why.append("no attack of the audit has a say")
+    elif not any(_could_fail(name, attack) for name, attack in able.items()):
+        why.append("no attack on membership has a say and a rate at 1% false alarms: audit again with more --shadows")
     why += [f"the attack {power(name, attack)} succeeded" for name, attack in able.items() if _succeeded(attack)]
     resembles = able.get("copies", {}).get("caught") or audit.get("released_set", {}).get("seen")
-    if resembles or (start in SAFE_STARTS and audit.get("qualifies_for", "T1") != "T1"):
+    if resembles:
         why.append("released images resemble training images more than others")
+    if not why and audit.get("qualifies_for", "T1") != "T1":
+        why.append("the audit says that the run does not qualify: see its statement")
     return why
 
 
@@ -75,16 +85,27 @@ def power(name: str, attack: Mapping[str, Any]) -> str:
 
 
 def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``audit.json`` that may leave: figures, no pairs of images, no positions, no count of the source."""
+    """The part of ``audit.json`` that may leave: figures, no pairs of images, no positions, no count of the source.
+
+    Where all images are attacked, the number of scores is a multiple of theirs: it is told to two digits.
+    """
     kept = {key: audit.get(key) for key in ("void", "why_void", "shadows", "unit", "epsilon_lower_bound")}
     return {**kept, "attacks": {name: _kept(attack) for name, attack in audit["attacks"].items()}}
 
 
 def _kept(attack: Mapping[str, Any]) -> dict[str, Any]:
     figures = {key: attack[key] for key in FIGURES if key in attack}
+    figures |= {key: rounded(attack[key]) for key in ("n_in", "n_out") if attack.get(key)}
+    if "not_given" in figures:  # "needs so many scores, there are so many"
+        figures["not_given"] = {rate: why.split(",")[0] for rate, why in attack["not_given"].items()}
     inner = {key: _kept(attack[key]) for key in ("positive_control", "negative_control") if attack.get(key)}
     groups = {name: _kept(group) for name, group in attack.get("groups", {}).items()}
     return {**figures, **inner, **({"groups": groups} if groups else {})}
+
+
+def _could_fail(name: str, attack: Mapping[str, Any]) -> bool:
+    """Whether it asks who was in, at a rate that was measured: the copy check alone says nothing of membership."""
+    return not name.startswith(NO_MEMBERSHIP) and RATE in (attack.get("tpr_at_fpr") or {})
 
 
 def _figures(attack: Mapping[str, Any]) -> Iterator[str]:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import gzip
 import io
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -23,7 +23,9 @@ __all__ = ["FileContents"]
 
 NPZ_ENTRIES = {f"{s}_{kind}.npy" for s in npz.SECTIONS for kind in ("images", "labels")}
 NPZ_ENTRIES |= {"class_names.npy", "pixel_low.npy", "pixel_high.npy"}
-PNG_CHUNKS = {"IHDR", "PLTE", "IDAT", "IEND", "tEXt"}
+PNG_CHUNKS = {"IHDR", "IDAT", "IEND", "tEXt"}
+TENSORS = re.compile(r"images|labels|label_logits|step_size|preprocessing\.\w+")
+MOST = 2**31  # bytes of a file, unpacked or not, that are looked at
 NIFTI_TEXTS = {"descrip": nifti.STAMP, "aux_file": "", "intent_name": "", "db_name": "", "data_type": ""}
 TEXT_SUFFIXES = {".json", ".md", ".csv", ".txt", ""}
 
@@ -52,7 +54,11 @@ class FileContents:
     @classmethod
     def of(cls, file: Path) -> FileContents:
         """Open a file by the kind that its name tells; one that cannot be read as that is a problem."""
-        found, data = cls(), file.read_bytes()
+        found = cls()
+        if file.stat().st_size > MOST:
+            found.problems.append(f"has more than {MOST} bytes, too many to be looked through")
+            return found
+        data = file.read_bytes()
         read = {".png": _png, ".npz": _npz, ".safetensors": _safetensors, ".gz": _nifti}.get(file.suffix)
         if data[:1] == b"\x80" and data[1:2] <= b"\x05" and data.endswith(b"."):
             found.problems.append("is a pickle")
@@ -94,28 +100,40 @@ def _strings(value: Any) -> Iterator[str]:
 def _png(data: bytes, found: FileContents) -> None:
     if data[:8] != b"\x89PNG\r\n\x1a\n":
         raise ValueError("not a PNG")
-    place, kind, pixels, texts = 8, "", b"", {}
+    place, kind, pixels, texts, head = 8, "", b"", [], b""
     while kind != "IEND":
         length, name = struct.unpack(">I4s", data[place : place + 8])
         kind, body = name.decode("latin-1"), data[place + 8 : place + 8 + length]
         place += length + 12
-        if kind not in PNG_CHUNKS:
+        if struct.pack(">I", zlib.crc32(name + body)) != data[place - 4 : place]:
+            raise ValueError(f"the chunk {kind} is damaged")
+        if kind == "IHDR":
+            head = body
+        if kind not in PNG_CHUNKS or length > {"IHDR": 13, "IEND": 0}.get(kind, length):
             found.problems.append("holds EXIF data" if kind == "eXIf" else f"holds a PNG chunk {kind}")
             found.raw.append(body)
         elif kind == "tEXt":
             found.texts.append(body.decode("latin-1").replace("\0", ": "))
             key, _, value = body.decode("latin-1").partition("\0")
-            texts[key] = value
+            texts.append((key, value))
         elif kind == "IDAT":
             pixels += body
-    unpack = zlib.decompressobj()
-    unpack.decompress(pixels)
-    hidden = data[place:] + unpack.unused_data
+    found.raw.append(hidden := data[place:] + _behind_pixels(pixels, head))
     if hidden:
-        found.raw.append(hidden)
         found.problems.append("holds bytes behind the picture")
-    if texts != png.TEXTS:
+    if texts != list(png.TEXTS.items()):
         found.problems.append("has other text chunks than the stamp SYNTHETIC")
+
+
+def _behind_pixels(packed: bytes, head: bytes) -> bytes:
+    """What follows the rows of a picture of 8 bits a channel, which is what an export writes."""
+    width, height, *kind = struct.unpack(">IIBBBBB", head)
+    rows = height * (1 + 3 * width)
+    if kind != [8, 2, 0, 0, 0] or rows > MOST:
+        raise ValueError(f"not a picture of RGB bytes in one pass, but {width} x {height} of the kind {kind}")
+    unpack = zlib.decompressobj()
+    plain = unpack.decompress(packed, rows + 1024)
+    return plain[rows:] + unpack.unconsumed_tail + unpack.unused_data
 
 
 def _npz(data: bytes, found: FileContents) -> None:
@@ -123,7 +141,9 @@ def _npz(data: bytes, found: FileContents) -> None:
         if file.comment or any(entry.comment or entry.extra for entry in file.infolist()):
             found.texts.append(repr([file.comment, *((e.comment, e.extra) for e in file.infolist())]))
             found.problems.append("holds comments")
-        if data[:4] != b"PK\x03\x04" or data[-22:-18] != b"PK\x05\x06":
+        # 30 bytes before an entry, 46 in the list of entries, 22 at the end, and the name twice: nothing between
+        own = 22 + sum(76 + 2 * len(e.filename.encode()) + e.compress_size for e in file.infolist())
+        if data[:4] != b"PK\x03\x04" or data[-22:-18] != b"PK\x05\x06" or len(data) != own:
             found.raw.append(data)
             found.problems.append("holds bytes around the archive")
         for entry in file.infolist():
@@ -131,6 +151,9 @@ def _npz(data: bytes, found: FileContents) -> None:
             if entry.filename not in NPZ_ENTRIES:
                 kind = "a pickle" if entry.filename.endswith(".pkl") else "an entry"
                 found.problems.append(f"holds {kind} {entry.filename!r}")
+            if entry.file_size > MOST:
+                found.problems.append(f"holds {entry.filename!r} of more than {MOST} bytes, which was not opened")
+                continue
             content = file.read(entry)
             found.raw.append(content)
             try:
@@ -138,6 +161,10 @@ def _npz(data: bytes, found: FileContents) -> None:
             except ValueError as error:
                 found.problems.append(f"{entry.filename!r} is a pickle or no array ({error})")
                 continue
+            again = io.BytesIO()
+            np.lib.format.write_array(again, array, allow_pickle=False)
+            if array.dtype.kind not in "uifSU" or again.getvalue() != content:
+                found.problems.append(f"holds {entry.filename!r} that is no plain array as NumPy writes it")
             if array.dtype.kind in "SU":
                 found.texts += [str(value) for value in array.ravel().tolist()]
 
@@ -149,6 +176,9 @@ def _safetensors(data: bytes, found: FileContents) -> None:
     found.raw.append(data[8 + length :])
     if "__metadata__" in header:
         found.problems.append("holds safetensors metadata")
+    others = sorted(name for name in header if name != "__metadata__" and not TENSORS.fullmatch(name))
+    if others:
+        found.problems.append(f"holds tensors that are no part of a set: {', '.join(others)}")
     end = max(tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
     if len(data) != 8 + length + end:
         found.problems.append("holds bytes behind the tensors")
@@ -158,7 +188,13 @@ def _nifti(data: bytes, found: FileContents) -> None:
     if data[3] != 0:  # the flags: a name or a comment in the header
         found.raw.append(data[:512])
         found.problems.append("has a name or comment in its gzip header")
-    plain = gzip.decompress(data)
+    unpack = zlib.decompressobj(31)  # one gzip member; the module gzip would read on into others, with their names
+    plain = unpack.decompress(data, MOST)
+    if not unpack.eof:
+        raise ValueError(f"cut short, or more than {MOST} bytes")
+    if unpack.unused_data:
+        found.raw.append(unpack.unused_data)
+        found.problems.append("holds bytes behind the archive")
     image = nibabel.Nifti1Image.from_bytes(plain)
     header = image.header
     for name, expected in NIFTI_TEXTS.items():
@@ -174,4 +210,4 @@ def _nifti(data: bytes, found: FileContents) -> None:
     size = int(np.prod(image.shape)) * header["bitpix"].item() // 8
     if len(plain) != start + size:
         found.problems.append("holds bytes behind the image")
-    found.raw.append(plain[348:])
+    found.raw += [plain[:348], plain[348:]]

@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import getpass
+import os
+import pwd
 import re
 import socket
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
+
+from .plain_text import readings, without_accents
 
 __all__ = ["IdentifyingWords"]
 
@@ -17,15 +23,18 @@ TOKEN = re.compile(r"\d+\.\d+(?:e[-+]?\d+)?|[^\W_]+")
 BESIDE = {"patient", "patients", "patientid", "subject", "case", "mrn", "pid"}
 ANYBODY = {"root", "user", "admin", "ubuntu", "localhost", "runner", "docker"}
 LONG = 8
+DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "å": "aa"})
 
 
 class IdentifyingWords:
-    """Finds words in texts regardless of case and of what separates their parts: ``DOE_JANE`` is ``doe, jane``.
+    """Finds words in texts regardless of case, accents, escapes and of what separates or orders their parts.
 
-    Words of eight characters and more with a letter are found inside others too. Words shorter than four characters,
-    and numbers of fewer than six digits, would be found everywhere, and so would a class name with such a number behind
-    it (``COVID-2.png``, and a table's line that ends on COVID before the line of image 2); they are only looked for
-    beside a word like *patient*, and :attr:`weak` counts them.
+    ``DOE_JANE`` is ``doe, jane``, ``Jane%20Doe`` and ``DoeJane``; ``Müller`` is ``muller`` and ``mueller``.
+
+    Words of eight characters and more with a letter, and names of seven in several parts, are found inside others too.
+    Words shorter than four characters, and numbers of fewer than six digits, would be found everywhere, and so would a
+    class name with such a number behind it (``COVID-2.png``, and a table's line that ends on COVID before the line of
+    image 2); they are only looked for beside a word like *patient*, and :attr:`weak` counts them.
 
     Args:
         words: what to find; empty ones are left out.
@@ -41,21 +50,27 @@ class IdentifyingWords:
         spared = {tuple(_tokens(word)) for word in but}
         self.by_first: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
         self.inside: dict[str, str] = {}
-        self.weak = 0
+        self.encoded: dict[bytes, str] = {}
+        self.weak = self._count = 0
         for word in sorted(set(words)):
             parts = tuple(_tokens(word))
             if not parts or parts in spared:
                 continue
             numbered = any(parts[: len(name)] == name and _is_weak_number(parts[len(name) :]) for name in spared)
             weak = numbered or _weak(parts)
-            self.by_first.setdefault(parts[0], []).append((parts, word, weak))
-            whole = "".join(parts)
+            self._count += 1
             self.weak += weak
-            if len(whole) >= LONG and not _is_number(whole) and not numbered:
-                self.inside[whole] = word
+            for form in sorted(_forms(word)):
+                self.by_first.setdefault(form[0], []).append((form, word, weak))
+                whole = "".join(form)
+                name = len(form) > 1 and whole.isalpha()  # class_10 would be found in class 100
+                if len(whole) >= LONG - name and not _is_number(whole) and not numbered:
+                    self.inside[whole] = word
+            if not weak:
+                self.encoded |= dict.fromkeys(_codes(word), word)
 
     def __len__(self) -> int:
-        return sum(len(words) for words in self.by_first.values())
+        return self._count
 
     @classmethod
     def of_sections(
@@ -77,6 +92,14 @@ class IdentifyingWords:
 
     def within(self, text: str) -> Iterator[str]:
         """Every word that ``text`` holds, once."""
+        seen = {word for reading in readings(text) for word in self._within(reading)}
+        yield from sorted(seen)
+
+    def within_bytes(self, data: bytes) -> Iterator[str]:
+        """Every word that lies in ``data`` as it is written, or in one case, in UTF-8 or UTF-16."""
+        yield from sorted({word for code, word in self.encoded.items() if code in data})
+
+    def _within(self, text: str) -> set[str]:
         tokens = _tokens(text)
         whole, seen = "".join(tokens), set()
         for place, token in enumerate(tokens):
@@ -84,17 +107,20 @@ class IdentifyingWords:
                 here = word not in seen and tuple(tokens[place : place + len(parts)]) == parts
                 if here and (not weak or BESIDE & set(tokens[max(0, place - 2) : place])):
                     seen.add(word)
-        seen |= {word for joined, word in self.inside.items() if joined in whole}
-        yield from sorted(seen)
+        return seen | {word for joined, word in self.inside.items() if joined in whole}
 
 
 def own_names() -> list[str]:
-    """The names of this machine, its user and the user's folder, unless they are names that any machine has."""
+    """The names of this machine, its user and the user's folder, unless they are names that any machine has.
+
+    The user's full name is among them where the machine knows it, and the machine's without its domain.
+    """
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container without an entry for the user
         user = ""
-    names = {socket.gethostname(), user, Path.home().name}
+    host = socket.gethostname()
+    names = {host, host.split(".")[0], user, Path.home().name, _full_name()}
     return sorted(name for name in names if len(name) > 3 and name.lower() not in ANYBODY)
 
 
@@ -110,8 +136,28 @@ def _words_of(item: dict[str, Any], root: Path) -> Iterator[str]:
             yield from (part for part in inner if re.search(r"\d", part))
 
 
+def _full_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_gecos.split(",")[0].strip()
+    except KeyError:
+        return ""
+
+
 def _tokens(text: str) -> list[str]:
-    return TOKEN.findall(text.casefold())
+    return TOKEN.findall(without_accents(text))
+
+
+def _forms(word: str) -> set[tuple[str, ...]]:
+    """The parts of a word; a name's in any order, and with ae for the letter that looks like a."""
+    spelt = {tuple(_tokens(word)), tuple(_tokens(unicodedata.normalize("NFC", word).translate(DIGRAPHS)))}
+    names = {parts for parts in spelt if 1 < len(parts) < 4 and all(part.isalpha() for part in parts)}
+    return spelt | {order for parts in names for order in permutations(parts)}
+
+
+def _codes(word: str) -> set[bytes]:
+    cases = {word, word.lower(), word.upper(), word.title()}
+    codes = {case.encode(code) for case in cases for code in ("utf-8", "utf-16-le", "utf-16-be")}
+    return {code for code in codes if len(code) >= LONG}
 
 
 def _is_number(whole: str) -> bool:

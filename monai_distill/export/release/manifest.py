@@ -10,6 +10,7 @@ from monai_distill.data import SyntheticDataset
 
 from .eight_bit import EightBit
 from .owner import Owner
+from .rounding import rounded
 from .tier import ReleaseTier
 
 __all__ = ["released_manifest"]
@@ -79,11 +80,6 @@ def released_manifest(
             "warnings": _size_warnings(synthetic, counts, tier),
         },
     }
-
-
-def rounded(count: int) -> int:
-    """To two digits: the exact number of patients can itself be what is to be protected."""
-    return round(count, 2 - len(str(count)))
 
 
 def _public_name(run: Mapping[str, Any], source: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ GAPS = (
     "side channels and whatever happened to the images before this program read them are outside",
     "the scores are measured on held-out real images, which no guarantee covers",
     "releases of the same patients add up: keep a ledger per site",
+    "taken as known: class names, image size, settings, and which images were the training section",
 )
 IDENTIFIERS = {
     "A names": "searched for, as far as the table of the run holds patients",
@@ -70,7 +71,8 @@ def privacy_report(
         audit: of the run. At T2 its figures stay inside: computed on real images, they would be a release of their own.
         ledger: of the run, at T2.
         run_statement: what the run says of its guarantee, at T2.
-        searched: how many words the last scan looked for: ``words``, and ``weak`` ones only beside "patient".
+        searched: about how many words the last scan looked for: ``words``, and ``weak`` ones only beside "patient";
+            empty at T2, because they are as many as there are patients and files.
     """
     today = datetime.date.today()
     return {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .file_contents import FileContents
 from .identifying_words import IdentifyingWords
+from .plain_text import readings
 
 __all__ = ["scan_release"]
 
@@ -17,16 +18,20 @@ FILES = re.compile(
     r"|medmnist_info)\.json|labels\.csv|synthetic\.(safetensors|npz)|preview\.png|png/synthetic_\d{4,}\.png"
     r"|nifti/synthetic_\d{4,}\.nii\.gz"
 )
-BEFORE = " \t\n\"'`(=,;[{<|"  # what may stand before a path
+BEFORE = " \t\n\"'`(=,;:[{<>|"  # what may stand before a path
 PATHS = {
-    "an absolute path": re.compile(r"(?:^|[\s\"'`(=,;\[{<|])(?:/[\w.~+-]+){2,}|(?<![\w/.])/(?:home|Users|root)/\w"),
+    "an absolute path": re.compile(
+        r"(?:^|[\s\"'`(=,;:\[{<>|])(?:/[\w.~+-]+){2,}|(?<![\w/.])/(?:home|Users|root)/\w|(?<![\w/.~])~(?:[A-Za-z_][\w-]*)?/\w"
+    ),
     "a Windows path": re.compile(r"(?<![A-Za-z])[A-Za-z]:\\+\w|(?:^|[\s\"'])\\\\+\w+\\+\w"),
     "a file address": re.compile(r"\bfile://", re.I),
 }
 PATTERNS = {
     **PATHS,
-    "a DICOM name": re.compile(r"[A-Za-z]{2,}\^[A-Za-z]"),
-    "a DICOM identifier": re.compile(r"\b1\.2\.\d{3}\.[\d.]{8,}|\b2\.25\.\d{10,}"),
+    "a DICOM name": re.compile(r"[^\W\d_]{2,}\^[^\W\d_]"),
+    "a DICOM identifier": re.compile(
+        r"\b1\.2\.\d{3}\.[\d.]{8,}|\b2\.25\.\d{10,}|(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}"
+    ),
 }
 # in binary data only what chance does not write
 SURE = {
@@ -39,9 +44,10 @@ PRINTABLE = re.compile(rb"[\x20-\x7e]{8,}|(?:[\x20-\x7e]\x00){8,}")
 def scan_release(folder: str | Path, words: IdentifyingWords | None = None) -> list[str]:
     """Look through every file of a release folder: names, texts, headers, metadata, and the bytes between them.
 
-    Found are: the given words; absolute paths; DICOM names and identifiers; EXIF and pickles; text chunks, header
-    fields, extensions and metadata that an export does not write; files and links that no release holds. Not found:
-    text drawn into an image, and a word that is neither given nor of such a form.
+    Found are: the given words, escaped, without accents or in another order too; absolute paths; DICOM names and
+    identifiers; EXIF and pickles; text chunks, header fields, extensions, tensors and metadata that an export does not
+    write; bytes between and behind what a format holds; files and links that no release holds. Not found: text drawn
+    into an image, what is enciphered or hidden in pixel values, and a word that is neither given nor of such a form.
 
     Args:
         folder: of the release.
@@ -83,12 +89,13 @@ def _findings(path: Path, name: str, words: IdentifyingWords) -> Iterator[str]:
     for text in _printable(contents.raw):
         said |= set(_matches(text, SURE))
         said |= {f"holds {word!r}" for joined, word in words.inside.items() if joined in _joined(text)}
+    said |= {f"holds {word!r}" for data in contents.raw for word in words.within_bytes(data)}
     yield from sorted(said)
 
 
 def _matches(text: str, patterns: Mapping[str, re.Pattern[str]]) -> Iterator[str]:
     for kind, pattern in patterns.items():
-        for match in pattern.finditer(text):
+        for match in (found for reading in readings(text) for found in pattern.finditer(reading)):
             yield f"holds {kind}: {match.group().strip(BEFORE)[:60]!r}"
 
 

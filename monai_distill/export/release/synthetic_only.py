@@ -56,10 +56,7 @@ class SyntheticOnly(Filter):  # type: ignore[misc]  # MONAI ships no types
         """
         offered = data.weights or {}
         for name, value in self.released.items():
-            same = name in offered and torch.equal(
-                torch.as_tensor(offered[name]).cpu().as_subclass(torch.Tensor), value
-            )
-            if not same:
+            if name not in offered or not torch.equal(_plain(offered[name]), value):
                 raise RuntimeError(
                     f"Expected the released {name} among the weights, got {'others' if name in offered else 'none'}: "
                     "blocked. Send SyntheticDataset.load(RELEASE).state_dict()."

@@ -27,8 +27,9 @@ class ReleaseTier:
 
     T0 claims nothing. T1: noise or public initial images, and an audit of this set that is not void and in which no
     attack succeeded (the lower end of its 95% interval above a true-positive rate of 3% at 1% false positives, or 0.5%
-    at 0.1%). T2: noise or public initial images, and a ledger of the delta and unit of the manifest that spent no more
-    than its epsilon.
+    at 0.1%), though one on membership could have: it caught its control, has a rate at 1% false positives, and was
+    made on the run's own settings. T2: noise or public initial images, and a ledger of the delta and unit of the
+    manifest that spent no more than its epsilon.
 
     Args:
         name: ``"T0"``, ``"T1"`` or ``"T2"``.

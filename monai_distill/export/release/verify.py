@@ -6,14 +6,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .audit_evidence import findings
+from .audit_evidence import against_audited, findings
 from .checksums import checksums
 from .eight_bit import EightBit
 from .reading import read_release
@@ -21,6 +21,9 @@ from .scan import scan_release
 from .tier import NAMES, bounds, disagreement
 
 __all__ = ["Verification"]
+
+Cost = Callable[[Sequence[Mapping[str, Any]], float], float]
+ROUNDING = 1e-3  # relative, between versions of the accountant
 
 NEEDED = (
     *("DATA_CARD.md", "LICENSE", "croissant.json", "labels.csv", "manifest.json"),
@@ -51,8 +54,13 @@ class Verification:
     identity: str = ""
 
     @classmethod
-    def of(cls, folder: str | Path) -> Verification:
+    def of(cls, folder: str | Path, cost: Cost | None = None) -> Verification:
         """Check sums, files, scan, loading, and that tier, ledger and audit agree.
+
+        Args:
+            folder: of the release.
+            cost: what the events of a ledger cost at a delta, such as :func:`monai_distill.privacy.told_epsilon`; None
+                takes the ledger's own sum for granted.
 
         Raises:
             ValueError: when ``folder`` is no folder.
@@ -65,12 +73,14 @@ class Verification:
             return cls(("SHA256SUMS is missing: without it nothing can be checked.",))
         problems = [*_sum_problems(folder), *scan_release(folder)]
         problems += [f"{name} is missing." for name in NEEDED if not (folder / name).is_file()]
+        if any(path.is_symlink() for path in folder.rglob("*")):
+            return cls((*problems, "nothing was opened, because a link leads elsewhere."))
         promised: list[str] = []
         not_promised: list[str] = []
         if all((folder / name).is_file() for name in NEEDED):
             try:
                 problems += _loading_problems(folder)
-                problems += _tier_problems(folder)
+                problems += _tier_problems(folder, cost)
                 promised, not_promised = _promises(folder)
             # a folder from elsewhere can be broken in any way: that is a finding, not a crash
             except Exception as error:
@@ -105,20 +115,22 @@ def _loading_problems(folder: Path) -> Iterator[str]:
     for name in (form for form in about["formats"] if form in tolerances):
         held = read_release(folder, name)
         apart = float((held.pixels() - exact.pixels()).abs().max())
-        if apart > tolerances[name]:
+        if not apart <= tolerances[name]:  # written so that NaN fails as well
             yield f"{name}: its images differ from the safetensors by {apart:.3g}, more than rounding does."
         if not torch.equal(held.labels, exact.labels) and not exact.soft:
             yield f"{name}: its labels differ from the safetensors."
     if "png" in about["formats"] and len(list(folder.glob("png/*.png"))) != len(exact):
         yield f"png: expected {len(exact)} previews."
     listed = {entry["@id"]: entry["sha256"] for entry in _read(folder, "croissant")["distribution"]}
+    own = {line[66:]: line[:64] for line in checksums(folder).splitlines()}  # a name may not lead out of the folder
     for name, digest in listed.items():
-        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+        if own.get(name) != digest:
             yield f"croissant.json: its checksum of {name} is another."
 
 
-def _tier_problems(folder: Path) -> Iterator[str]:
-    said, reported = _read(folder, "manifest")["privacy"], _read(folder, "privacy_report")["tier"]
+def _tier_problems(folder: Path, cost: Cost | None) -> Iterator[str]:
+    manifest = _read(folder, "manifest")
+    said, reported = manifest["privacy"], _read(folder, "privacy_report")["tier"]
     if said != reported:
         yield "manifest.json and privacy_report.json promise different things."
     if said["tier"] not in NAMES:
@@ -128,10 +140,25 @@ def _tier_problems(folder: Path) -> Iterator[str]:
         wrong = disagreement(said, ledger) if ledger.get("events") else "It is missing or has no events."
         if wrong:
             yield f"dp_ledger.json does not bear out the promise. {wrong}"
+        elif cost is not None:
+            yield from _cost_problems(ledger, cost)
     if said["tier"] == "T1":
         audit = _read(folder, "audit") if (folder / "audit.json").is_file() else {"void": True}
         if audit["void"] or not audit["attacks"]:
             yield "audit.json does not bear out the promise: it is missing, void or without attacks."
+        else:
+            yield from (f"audit.json does not bear out the promise: {why}." for why in against_audited(manifest, audit))
+
+
+def _cost_problems(ledger: dict[str, Any], cost: Cost) -> Iterator[str]:
+    """A ledger's sum against its own events, which anybody can add up."""
+    try:
+        spent = cost(ledger["events"], float(ledger["delta"]))
+    except (KeyError, TypeError, ValueError) as error:
+        yield f"dp_ledger.json has events that cannot be added up ({type(error).__name__}: {error})."
+        return
+    if spent > ledger["epsilon"] * (1 + ROUNDING):
+        yield f"dp_ledger.json says that epsilon {ledger['epsilon']:.4g} was spent, its events cost {spent:.4g}."
 
 
 def _promises(folder: Path) -> tuple[list[str], list[str]]:

@@ -87,7 +87,8 @@ def epsilon_evidence(
 ) -> dict[str, Any] | None:
     """Lower bound on epsilon from the mislabelled canaries of the first shadow, which nothing was chosen on.
 
-    The attack and the number of guesses are those that give the largest mean bound on the other shadows.
+    The attack and the number of guesses are those that are right most surely on the other shadows, whose scores are
+    calibrated without the first: nothing of the run that is judged, who was in it least of all, has a part in them.
 
     Args:
         shadows: as kept.
@@ -96,24 +97,27 @@ def epsilon_evidence(
         delta: of the claim.
 
     Returns:
-        None without canaries.
+        None without canaries, or with fewer than 4 shadows, of which the others would be too few to choose on.
     """
     odd = candidates.mislabelled[candidates.audited].numpy()
     canaries = int(odd.sum())
-    if not canaries:
+    if not canaries or len(shadows) < 4:
         return None
     guesses = sorted({max(1, int(canaries * share)) for share in SHARES}, reverse=True)
-    scored = {name: scores_of(shadows, candidates, "release", name, side) for name, side in attacks.items()}
-    rows = {name: (scores[:, odd], members[:, odd]) for name, (scores, members) in scored.items()}
+
+    def of_canaries(kept: Sequence[Mapping[str, Tensor]], name: str) -> Any:
+        scores, members = scores_of(kept, candidates, "release", name, attacks[name])
+        return scores[:, odd], members[:, odd]
+
+    others = {name: of_canaries(shadows[1:], name) for name in attacks}
 
     def deviations(name: str, made: int) -> float:
-        scores, members = rows[name]
-        others = range(1, len(scores))
-        correct = np.mean([correct_guesses(scores[i], members[i], made) for i in others])
+        scores, members = others[name]
+        correct = np.mean([correct_guesses(*run, made) for run in zip(scores, members, strict=True)])
         return float((correct - made / 2) / np.sqrt(made / 4))
 
-    attack, made = max(((name, made) for name in rows for made in guesses), key=lambda pair: deviations(*pair))
-    scores, members = rows[attack]
+    attack, made = max(((name, made) for name in others for made in guesses), key=lambda pair: deviations(*pair))
+    scores, members = of_canaries(shadows, attack)
     truth = np.arange(canaries) % 2 == 0
     return {
         "value": canary_bound(scores[0], members[0], delta=delta, guesses=made),

@@ -9,6 +9,8 @@ from typing import Any
 __all__ = ["qualifies", "statement", "why_void"]
 
 SAFE_STARTS = ("noise", "public")  # initial images that hold no training image
+RATE = "0.01"  # false alarms at which some attack on membership must have a figure
+NO_MEMBERSHIP = ("copies", "attribute ")  # how the names of attacks begin that do not ask who was in
 
 
 def why_void(attacks: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -98,7 +100,7 @@ def _settings(audit: Mapping[str, Any]) -> list[str]:
 def _epsilon(audit: Mapping[str, Any]) -> list[str]:
     bound = audit["epsilon"]
     if bound is None:
-        return []
+        return ["No bound on epsilon, for want of canaries or of 4 shadows: no claim of one was put to the test."]
     right = f"{bound['correct']} of {bound['guesses']} guesses about {bound['canaries']} canaries in one run were right"
     if audit["claim_refuted"]:
         needed = f"which takes an epsilon of at least {bound['value']:.2f} (95% confidence)"
@@ -120,6 +122,13 @@ def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
         return f"The run stays at tier T0: its initial images are {start}, not noise or public."
     if _copied(audit):
         return "The run stays at tier T0: released images resemble training images more than others."
+    if audit["shadow_settings"]:
+        return "The run stays at tier T0: its shadows ran with other settings, so that another job was attacked."
+    if _powerless(audit):
+        return (
+            "The run stays at tier T0: no attack on membership both caught its positive control and has a rate at 1% "
+            "false alarms, so that none could have failed. Ask for more --shadows."
+        )
     above = ", ".join(_above_gate(audit))
     return f"The run stays at tier T0: {above} surely above 0.5% at 0.1% or 3% at 1% false alarms."
 
@@ -127,14 +136,28 @@ def _tier(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
 def qualifies(audit: Mapping[str, Any], manifest: Mapping[str, Any]) -> str | None:
     """The tier that a run at T0 may be stamped with on the strength of this audit, or None.
 
+    An attack that could not have seen anything is no evidence: one at least that asks who was in must have caught its
+    positive control and have a rate at 1% false alarms. The copy check alone is not enough. Nor are shadows that ran
+    with other settings than the run: of one iteration, say, in which nothing was learned that could be seen.
+
     Example:
-        >>> seen = {"void": False, "attacks": {"copies": {"caught": False}}, "released_set": {"seen": False}}
+        >>> pixels = {"void": False, "caught": False, "tpr_at_fpr": {"0.01": {"value": 0.01, "low": 0.0, "high": 0.02}}}
+        >>> seen = {"void": False, "attacks": {"pixels": pixels}, "shadow_settings": {}}
+        >>> seen |= {"released_set": {"seen": False}}
         >>> qualifies(seen, {"initial_images": "noise"}), qualifies(seen, {"initial_images": "real"})
         ('T1', None)
+        >>> qualifies({**seen, "attacks": {"copies": pixels}}, {"initial_images": "noise"})
     """
     claimed = (manifest.get("privacy") or {}).get("tier", "T0")
     fits = claimed == "T0" and manifest.get("initial_images") in SAFE_STARTS
-    return "T1" if fits and not _copied(audit) and not _above_gate(audit) and not audit["void"] else None
+    kept = _copied(audit) or _above_gate(audit) or _powerless(audit) or audit["void"] or audit["shadow_settings"]
+    return "T1" if fits and not kept else None
+
+
+def _powerless(audit: Mapping[str, Any]) -> bool:
+    """Whether no attack on membership could have been seen to fail."""
+    asking = [attack for name, attack in audit["attacks"].items() if not name.startswith(NO_MEMBERSHIP)]
+    return not any(not attack["void"] and RATE in attack["tpr_at_fpr"] for attack in asking)
 
 
 def _copied(audit: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from monai_distill.export.release.manifest import rounded
+from monai_distill.export.release.rounding import rounded
 
 from .conftest import SOURCE, MakeRun, Write, read
 

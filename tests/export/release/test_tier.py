@@ -57,8 +57,13 @@ def test_noise_or_public_images_and_an_audit_make_t1_with_its_power(start: str) 
         ({**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}}}, "no attack of the audit has a say"),
         ({**AUDIT, "attacks": {"lira": ATTACK, "copies": {**ATTACK, "caught": True}}}, "resemble training images"),
         ({**AUDIT, "released_set": {"seen": True}}, "resemble training images"),
-        ({**AUDIT, "qualifies_for": None}, "resemble training images"),
+        ({**AUDIT, "qualifies_for": None}, "does not qualify"),
+        ({**AUDIT, "attacks": {"copies": ATTACK}}, "no attack on membership"),
+        ({**AUDIT, "attacks": {"attribute sex": ATTACK}}, "no attack on membership"),
+        ({**AUDIT, "attacks": {"lira": {**ATTACK, "tpr_at_fpr": {}}}}, "rate at 1% false alarms"),
+        ({**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}, "copies": ATTACK}}, "no attack on membership"),
         ({**AUDIT, "set_sha256": "another"}, "of another set"),
+        ({**AUDIT, "shadow_settings": {"iterations": 1}}, "with other settings than the run"),
     ],
 )
 def test_without_an_audit_that_found_nothing_there_is_no_t1(audit: Any, why: str) -> None:

@@ -45,9 +45,8 @@ def audit(candidates: Candidates, tmp_path_factory: pytest.TempPathFactory) -> R
             "nearest": NearestNeighbour(candidates.images, candidates.labels, pixel_features),
             "matching": FeatureAlignment(candidates.images, candidates.labels, public, pixel_features),
         }
-        runs = ShadowRuns(
-            candidates, release, attacks, public, folder=tmp_path / "audit", job={}, shadows=20, **settings
-        )
+        settings = {"shadows": 20, **settings}
+        runs = ShadowRuns(candidates, release, attacks, public, folder=tmp_path / "audit", job={}, **settings)
         own = release(candidates.bank, 12345)
         own.manifest = {"initial_images": start}
         content = Audit(runs, own, tmp_path, shadow_settings={}, attribute_inference="no metadata").run()
@@ -90,6 +89,14 @@ def test_strangers_are_not_caught_and_a_start_from_noise_qualifies(audit: Run) -
     assert "qualifies for tier T1" in found["statement"]
     assert "Failed at this power: nearest" in found["statement"]
     assert found["epsilon_lower_bound"] == 0.0
+
+
+def test_three_shadows_in_which_nothing_could_be_seen_give_no_tier(audit: Run) -> None:
+    found = audit(strangers_like, shadows=3)
+    assert not found["void"]  # the copy check sees its control
+    assert found["attacks"]["matching"]["tpr_at_fpr"] == {}
+    assert found["qualifies_for"] is None
+    assert "Ask for more --shadows" in found["statement"]
 
 
 def test_a_start_from_real_images_does_not_qualify(audit: Run) -> None:

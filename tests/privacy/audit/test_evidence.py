@@ -67,6 +67,19 @@ def test_the_bound_comes_from_the_first_shadow_alone(candidates: Candidates) -> 
     assert closed["value"] < 0.5
 
 
+def test_the_choice_of_attack_owes_nothing_to_the_run_that_is_judged(candidates: Candidates) -> None:
+    everybody = torch.ones(len(candidates.audited), dtype=torch.bool)
+    kept = shadows(candidates, everybody, 2.0, 8)
+    chosen = []
+    for who_was_in in (kept[0]["members"], ~kept[0]["members"]):
+        first = {**kept[0], "members": who_was_in, "release.a": 1e6 * (who_was_in[candidates.audited].float() - 0.5)}
+        found = epsilon_evidence([first, *kept[1:]], candidates, {"a": True}, 1e-5)
+        assert found is not None
+        chosen.append((found["attack"], found["guesses"]))
+    assert chosen[0] == chosen[1]
+    assert epsilon_evidence(kept[:3], candidates, {"a": True}, 1e-5) is None  # nothing left to choose on
+
+
 def test_there_is_no_bound_without_canaries(candidates: Candidates) -> None:
     none = Candidates(
         candidates.bank, candidates.units, "image", candidates.bank.labels, candidates.audited, candidates.outliers

@@ -9,8 +9,9 @@ import pytest
 
 from monai_distill.privacy.audit.verdict import qualifies, statement, why_void
 
-SEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": {}, "deviations": 9.0}
-UNSEEN = {"seen": False, "auc": 0.5, "tpr_at_fpr": {}, "deviations": 0.0}
+RATES = {"0.01": {"value": 0.01, "low": 0.005, "high": 0.02}}
+SEEN = {"seen": True, "auc": 0.9, "tpr_at_fpr": RATES, "deviations": 9.0}
+UNSEEN = {"seen": False, "auc": 0.5, "tpr_at_fpr": RATES, "deviations": 0.0}
 
 
 def attack(caught: bool = False, positive: bool = True, negative: bool = False) -> dict[str, Any]:
@@ -55,7 +56,10 @@ def test_void_when_all_are_blind_or_one_sees_ghosts() -> None:
 
 def test_other_settings_of_the_shadows_are_named() -> None:
     found = audit(sharp=attack()) | {"shadow_settings": {"iterations": 5}}
-    assert "other settings than the run (iterations 5)" in statement(found, {})
+    words = statement(found, {"initial_images": "noise"})
+    assert "other settings than the run (iterations 5)" in words
+    assert "stays at tier T0: its shadows ran with other settings" in words
+    assert qualifies(found, {"initial_images": "noise"}) is None  # one iteration shows nothing that could be seen
 
 
 @pytest.mark.parametrize("start", ["noise", "real", "public", "correct"])
@@ -69,6 +73,26 @@ def test_no_statement_claims_what_no_attack_can_show(start: str, tier: str | Non
     assert not {"private", "anonymous", "compliant", "safe"} & set(words.lower().replace(",", " ").split())
     assert "does not show that every attack fails" in words
     assert ("qualifies for tier T1" in words) == (start in ("noise", "public") and tier != "T2")
+
+
+@pytest.mark.parametrize(
+    "attacks",
+    [
+        {"copies": attack()},  # says nothing of membership
+        {"attribute sex": attack(), "copies": attack()},
+        {"sharp": attack(positive=False), "copies": attack()},  # missed its control
+        {"sharp": attack() | {"tpr_at_fpr": {}}, "copies": attack()},  # too few scores for a rate
+    ],
+)
+def test_attacks_that_could_have_seen_nothing_give_no_tier(attacks: dict[str, Any]) -> None:
+    found = audit(**attacks)
+    assert not found["void"]
+    assert qualifies(found, {"initial_images": "noise"}) is None
+    assert "stays at tier T0: no attack on membership both caught" in statement(found, {"initial_images": "noise"})
+
+
+def test_a_bound_that_could_not_be_made_is_named() -> None:
+    assert "No bound on epsilon, for want of canaries" in statement(audit(sharp=attack()), {})
 
 
 def test_an_attack_above_the_gate_keeps_a_run_at_t0() -> None:

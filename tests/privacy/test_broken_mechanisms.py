@@ -1,0 +1,153 @@
+"""The mechanisms of a run, sound and broken on purpose, before the bound from one run: it has to tell them apart."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
+from monai_distill.data import ClassBank, TrajectoryStore
+from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.privacy import (
+    ClassRelease,
+    DPExpertTrainer,
+    GaussianEvent,
+    PrivacyLedger,
+    RecordGradients,
+    noise_multiplier_for,
+    records,
+    secure_normal,
+)
+from monai_distill.privacy.audit import canary_bound
+from monai_distill.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+CANARIES, DELTA, EPSILON = 400, 1e-5, 1.0
+NOISE = noise_multiplier_for(lambda sigma: [GaussianEvent("x", sigma)], EPSILON, DELTA)
+EACH = 30  # images of a patient
+Mechanism = Callable[[Tensor, Path], Tensor]
+
+
+class Pixels:
+    """One view: the pixels as they are, many times longer than the clip."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __call__(self, view: int, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+def bank_of(members: Tensor, copies: int = 1) -> ClassBank:
+    """Every member has a direction of its own, and ``copies`` images that point there."""
+    rows = torch.nonzero(members).flatten().repeat_interleave(copies)
+    images = 100 * torch.eye(CANARIES)[rows].reshape(-1, 1, 20, 20)
+    return ClassBank(images, torch.ones(len(rows), dtype=torch.long), ["a", "b"], None if copies == 1 else rows)
+
+
+def class_sums(members: Tensor, folder: Path, copies: int = 1) -> Tensor:
+    ledger = PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image")
+    bank = bank_of(members, copies)
+    release = ClassRelease(bank, Pixels(), ledger, noise_multiplier=NOISE, file=folder / "r", job={}, count_share=0.01)
+    release.prepare()
+    return release.means[0][1]
+
+
+def patients(members: Tensor, folder: Path) -> Tensor:
+    return class_sums(members, folder, EACH)
+
+
+def gradient(members: Tensor, folder: Path) -> Tensor:
+    """One step of DP-SGD on a linear network."""
+
+    def linear(parameters: Tensor, images: Tensor) -> Tensor:
+        logit = images.flatten(1) @ parameters
+        return torch.stack([torch.zeros_like(logit), logit], dim=1)
+
+    network = FlatNetwork(lambda: ConvNet(2, 1, 3, 8, width=4, depth=1))
+    trainer = DPExpertTrainer(
+        network=network,
+        gradients=RecordGradients(linear, bank_of(members), clip=1.0),  # type: ignore[arg-type]
+        store=TrajectoryStore(folder, {}, experts=1, snapshots=2, parameters=network.size),
+        augment=SiameseAugment(()),
+        ledger=PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image"),
+        noise_multiplier=NOISE,
+        rate=1.0,
+        public_records=CANARIES,
+        epochs=1,
+        step_size=1.0,
+    )
+    return -trainer._noisy_gradient(torch.zeros(CANARIES), 0, 0)
+
+
+def bound(mechanism: Mechanism, folder: Path, seed: int = 0) -> float:
+    members = torch.rand(CANARIES, generator=seeded_generator(seed, "coins")) < 0.5
+    told = mechanism(members, folder).double().numpy()
+    return canary_bound(told, members.numpy(), delta=DELTA)
+
+
+MECHANISMS = pytest.mark.parametrize("mechanism", [class_sums, patients, gradient])
+FEW = pytest.mark.filterwarnings("ignore:Expected at least")
+
+
+@FEW
+@MECHANISMS
+def test_the_mechanisms_of_a_run_keep_their_epsilon(mechanism: Mechanism, tmp_path: Path) -> None:
+    for seed in range(3):
+        (tmp_path / str(seed)).mkdir()
+        assert bound(mechanism, tmp_path / str(seed), seed) <= EPSILON
+
+
+@FEW
+@MECHANISMS
+def test_without_noise_they_are_refuted(mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in ("private_release", "expert_trainer"):
+        monkeypatch.setattr(f"monai_distill.privacy.{room}.secure_normal", lambda shape, std: torch.zeros(*shape))
+    assert bound(mechanism, tmp_path) > 2 * EPSILON
+
+
+@FEW
+@MECHANISMS
+def test_with_noise_that_is_drawn_again_and_again_they_are_refuted(
+    mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver of 100 draws takes their mean."""
+
+    def redrawn(shape: torch.Size, std: float) -> Tensor:
+        return torch.stack([secure_normal(shape, std) for _ in range(100)]).mean(dim=0)
+
+    for room in ("private_release", "expert_trainer"):
+        monkeypatch.setattr(f"monai_distill.privacy.{room}.secure_normal", redrawn)
+    assert bound(mechanism, tmp_path) > EPSILON
+
+
+@FEW
+@MECHANISMS
+def test_without_the_clip_they_are_refuted(
+    mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unclipped(vectors: Tensor, codes: Tensor, labels: Tensor, num_classes: int, clip: float) -> Tensor:
+        return records.clipped_sum(vectors, codes, labels, num_classes, 1e9)
+
+    for room in ("clipped_sums", "record_gradients"):
+        monkeypatch.setattr(f"monai_distill.privacy.{room}.clipped_sum", unclipped)
+    assert bound(mechanism, tmp_path) > 2 * EPSILON
+
+
+@FEW
+def test_images_that_are_clipped_one_by_one_where_patients_are_promised_are_refuted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monai_distill.privacy.clipped_sums.record_codes", lambda bank: torch.arange(len(bank)))
+    assert bound(patients, tmp_path) > 2 * EPSILON
+
+
+def test_the_bound_sees_nothing_in_noise(tmp_path: Path) -> None:
+    noise = torch.from_numpy(np.random.default_rng(0).normal(size=CANARIES))
+    assert bound(lambda members, folder: noise, tmp_path) == 0
