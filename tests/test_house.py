@@ -180,6 +180,30 @@ def test_the_rules_on_functions_find_offenders() -> None:
     assert undocumented(tree) == ["A", "A.b"]
 
 
+def test_no_public_name_is_one_of_monai_s() -> None:
+    public = {
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_")
+    }
+    program = f"""
+import importlib, pkgutil
+import monai_distill
+from monai.bundle.config_item import ComponentLocator
+for module in pkgutil.walk_packages(monai_distill.__path__, "monai_distill."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+locator = ComponentLocator()
+places = {{name: locator.get_component_module_name(name) for name in {sorted(public)}}}
+several = {{name: found for name, found in places.items() if isinstance(found, list)}}
+shared = {{name for name, found in several.items() if not all(m.startswith("monai_distill") for m in found)}}
+assert not shared, shared
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_importing_every_module_leaves_all_random_states_alone() -> None:
     program = """
 import importlib, pkgutil, pickle, random

@@ -14,7 +14,7 @@ from .parameter_gradient import parameter_gradient
 from .resnet import ResNet18
 from .shared_statistics import shared_statistics
 from .vgg import VGG11
-from .vit import ViT
+from .vit import SmallViT
 from .with_norm import with_norm
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "FlatNetwork",
     "ImageClassifier",
     "ResNet18",
-    "ViT",
+    "SmallViT",
     "activations",
     "described",
     "draws_at_random",

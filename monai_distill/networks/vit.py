@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from .image_classifier import ImageClassifier
 
-__all__ = ["ViT"]
+__all__ = ["SmallViT"]
 
 MOST_PATCHES_A_SIDE = {2: 8, 3: 4}  # at most 64 patches, as many as a CIFAR image usually has
 
 
-class ViT(ImageClassifier):
+class SmallViT(ImageClassifier):
     """MONAI's ``ViT`` with patches that fit the image, the mean over all patches, and one linear layer.
+
+    Not named ViT: MONAI looks a short ``_target_`` up in every loaded module whose name begins with ``monai``, and a
+    second one of its name would make everyone's ambiguous.
 
     Reference: Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021. Deviations: the mean over patches instead
     of a class token; a side that is no multiple of the patch is padded with zeros at its end (MONAI would drop the
@@ -38,7 +41,7 @@ class ViT(ImageClassifier):
         ValueError: for images under 4 pixels per side, or a width that is no multiple of ``heads``.
 
     Example:
-        >>> network = ViT(spatial_dims=2, in_channels=1, num_classes=3, image_size=(28, 17), width=8, depth=1)
+        >>> network = SmallViT(spatial_dims=2, in_channels=1, num_classes=3, image_size=(28, 17), width=8, depth=1)
         >>> network(torch.zeros(5, 1, 28, 17)).shape, network.embed(torch.zeros(5, 1, 28, 17)).shape
         (torch.Size([5, 3]), torch.Size([5, 8]))
         >>> network.patch

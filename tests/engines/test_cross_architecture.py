@@ -21,14 +21,14 @@ from monai_distill.engines import (
     student_values,
 )
 from monai_distill.engines.student_diverged import StudentDivergedError
-from monai_distill.networks import ConvNet, FlatNetwork, ResNet18, ViT
+from monai_distill.networks import ConvNet, FlatNetwork, ResNet18, SmallViT
 from monai_distill.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 SHAPE = {"spatial_dims": 2, "in_channels": 1, "num_classes": 10, "image_size": 8}
 KINDS = {
     "convnet": functools.partial(ConvNet, **SHAPE, width=4, depth=1),
-    "vit": functools.partial(ViT, **SHAPE, width=4, depth=1),
+    "vit": functools.partial(SmallViT, **SHAPE, width=4, depth=1),
 }
 PROTOCOL = StudentTraining(SiameseAugment(["crop"]), steps=4)
 

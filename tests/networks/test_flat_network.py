@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ResNet18, ViT
+from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ResNet18, SmallViT
 from monai_distill.randomness import global_seed_kept, seeded_generator
 
 FACTORIES: dict[str, Callable[[], nn.Module]] = {
@@ -17,11 +17,11 @@ FACTORIES: dict[str, Callable[[], nn.Module]] = {
     "alexnet": functools.partial(AlexNet, 2, 1, 3, 17, width=2),
     "vgg11": functools.partial(VGG11, 2, 1, 3, 17, width=2),
     "resnet18": functools.partial(ResNet18, 2, 1, 3, 17, width=2),
-    "vit": functools.partial(ViT, 2, 1, 3, 17, width=8, depth=2),
+    "vit": functools.partial(SmallViT, 2, 1, 3, 17, width=8, depth=2),
     "convnet 3d": functools.partial(ConvNet, 3, 1, 3, 8, width=4, depth=2),
     "alexnet 3d": functools.partial(AlexNet, 3, 1, 3, 8, width=2),
     "vgg11 3d": functools.partial(VGG11, 3, 1, 3, 8, width=2),
-    "vit 3d": functools.partial(ViT, 3, 1, 3, 9, width=8, depth=2),
+    "vit 3d": functools.partial(SmallViT, 3, 1, 3, 9, width=8, depth=2),
 }
 SMALL = FACTORIES["convnet"]
 

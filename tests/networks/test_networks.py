@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ImageClassifier, ResNet18, ViT
+from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ImageClassifier, ResNet18, SmallViT
 from monai_distill.randomness import global_seed_kept, seeded_generator
 
 SMALL: dict[str, Callable[..., ImageClassifier]] = {
@@ -15,7 +15,7 @@ SMALL: dict[str, Callable[..., ImageClassifier]] = {
     "alexnet": lambda *args: AlexNet(*args, width=4),
     "vgg11": lambda *args: VGG11(*args, width=2),
     "resnet18": lambda *args: ResNet18(*args, width=2),
-    "vit": lambda *args: ViT(*args, width=8),
+    "vit": lambda *args: SmallViT(*args, width=8),
 }
 
 
@@ -102,7 +102,7 @@ def test_the_transformer_sees_every_pixel_in_patches_that_fit(
     dims: int, size: int | tuple[int, int], patch: tuple[int, ...], patches: int
 ) -> None:
     with global_seed_kept(0):
-        network = ViT(dims, 1, 2, size, width=8, depth=1)
+        network = SmallViT(dims, 1, 2, size, width=8, depth=1)
     images = torch.rand(1, 1, *network.image_size, generator=seeded_generator(0), requires_grad=True)
     (gradient,) = torch.autograd.grad(network(images).square().sum(), images)
     assert network.patch == patch
@@ -112,11 +112,11 @@ def test_the_transformer_sees_every_pixel_in_patches_that_fit(
 
 def test_every_parameter_of_the_transformer_is_used_and_nothing_draws() -> None:
     with global_seed_kept(0):
-        network = ViT(2, 1, 2, 8, width=8, depth=2)
+        network = SmallViT(2, 1, 2, 8, width=8, depth=2)
     logits = network(torch.rand(2, 1, 8, 8, generator=seeded_generator(0)))
     gradients = torch.autograd.grad(logits.square().sum(), list(network.parameters()))
     assert all(gradient.abs().max() > 0 for gradient in gradients)
-    assert not FlatNetwork(lambda: ViT(2, 1, 2, 8, width=8, depth=2)).draws
+    assert not FlatNetwork(lambda: SmallViT(2, 1, 2, 8, width=8, depth=2)).draws
 
 
 def test_convnet_refuses_a_depth_that_leaves_one_pixel() -> None:
@@ -149,9 +149,9 @@ def test_impossible_networks_are_refused() -> None:
         lambda: VGG11(2, 1, 2, 32, width=0),
         lambda: ResNet18(2, 1, 2, 15),
         lambda: ResNet18(2, 1, 2, 32, width=0),
-        lambda: ViT(2, 1, 2, 3),
-        lambda: ViT(2, 1, 2, 8, width=6),
-        lambda: ViT(2, 1, 2, 8, heads=0),
+        lambda: SmallViT(2, 1, 2, 3),
+        lambda: SmallViT(2, 1, 2, 8, width=6),
+        lambda: SmallViT(2, 1, 2, 8, heads=0),
     ]
     for build in refused:
         with pytest.raises(ValueError, match=r"expected .*got"):
