@@ -51,12 +51,12 @@ class ClassRelease:
         noise_multiplier: standard deviation of the noise over the clip, which is 1.
         file: where the release is kept.
         job: what decides the views, as plain JSON values; a file of another job is refused.
+        public_records: a round number of records that may be told.
         count_share: share of a record's squared length that goes into the count.
-        public_records: a round number of records that may be told; None where there is none.
         batch_size: images at once.
 
     Raises:
-        ValueError: from :meth:`prepare`, when so few are public that the noise would drown a class mean.
+        ValueError: from :meth:`prepare`, when none are public, or so few that the noise would drown a class mean.
         RuntimeError: when asked before :meth:`prepare`, when the file is of another job, or when it has gone although
             the ledger says that it was told.
     """
@@ -70,8 +70,8 @@ class ClassRelease:
         noise_multiplier: float,
         file: str | Path,
         job: Mapping[str, Any],
+        public_records: int | None,
         count_share: float = 0.1,
-        public_records: int | None = None,
         batch_size: int = 256,
     ) -> None:
         self.bank = bank

@@ -73,12 +73,12 @@ class PrototypeRelease:
         high: of one that is 1.
         file: where the prototypes are kept.
         job: what decides them, as plain JSON values; a file of another job is refused.
-        public_records: a round number of records that may be told; None where there is none.
+        public_records: a round number of records that may be told.
         seed: of the random fields, which is no secret.
 
     Raises:
-        ValueError: for another number of rounds; from :meth:`prepare`, when so few are public that the noise would
-            drown a centre.
+        ValueError: for another number of rounds; from :meth:`prepare`, when none are public, or so few that
+            the noise would drown a centre.
         RuntimeError: when the file is of another job, or has gone although the ledger says that it was told.
     """
 
@@ -94,7 +94,7 @@ class PrototypeRelease:
         high: float,
         file: str | Path,
         job: Mapping[str, Any],
-        public_records: int | None = None,
+        public_records: int | None,
         seed: int = 0,
     ) -> None:
         self.synthetic = synthetic

@@ -54,7 +54,8 @@ def bank_of(members: Tensor, copies: int = 1) -> ClassBank:
 def class_sums(members: Tensor, folder: Path, copies: int = 1) -> Tensor:
     ledger = PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image")
     bank = bank_of(members, copies)
-    release = ClassRelease(bank, Pixels(), ledger, noise_multiplier=NOISE, file=folder / "r", job={}, count_share=0.01)
+    given = {"noise_multiplier": NOISE, "job": {}, "count_share": 0.01, "public_records": 10**6}
+    release = ClassRelease(bank, Pixels(), ledger, file=folder / "r", **given)
     release.prepare()
     return release.means[0][1]
 

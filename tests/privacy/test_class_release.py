@@ -39,7 +39,8 @@ def views_of(count: int = 2, seed: int = 0) -> RandomViews:
 def release_of(bank: ClassBank, file: Path, noise: float = NOISE, views: Any = None, **settings: Any) -> ClassRelease:
     ledger = PrivacyLedger(None, epsilon=50.0, delta=1e-5, unit="image")
     chosen = views_of() if views is None else views
-    return ClassRelease(bank, chosen, ledger, noise_multiplier=noise, file=file, job={"seed": 0}, **settings)
+    given = {"noise_multiplier": noise, "job": {"seed": 0}, "public_records": 1000, **settings}
+    return ClassRelease(bank, chosen, ledger, file=file, **given)
 
 
 def test_views_depend_on_the_image_alone_and_have_length_one() -> None:
@@ -109,10 +110,15 @@ def test_too_few_by_the_public_number_are_refused_with_the_number_needed(tmp_pat
     release_of(bank_of(300), tmp_path / "r", public_records=2 * needed).prepare()
 
 
-@pytest.mark.parametrize("public_records", [None, 1000])
-def test_no_exact_count_decides_whether_there_is_a_release(tmp_path: Path, public_records: int | None) -> None:
+def test_without_a_public_number_nothing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Expected public_records.*got None.*--public_records N"):
+        release_of(bank_of(300), tmp_path / "r", public_records=None).prepare()
+    assert not (tmp_path / "r").exists()
+
+
+def test_no_exact_count_decides_whether_there_is_a_release(tmp_path: Path) -> None:
     """Or whoever knows all but one learns from the bare release that the last makes up the number."""
-    small = release_of(bank_of(3), tmp_path / "r", public_records=public_records)
+    small = release_of(bank_of(3), tmp_path / "r")
     with pytest.warns(UserWarning, match=r"told were .*about \d+.* little but noise"):
         small.prepare()
     assert (tmp_path / "r").exists()
@@ -124,11 +130,11 @@ def test_patients_are_counted_and_not_their_images(tmp_path: Path) -> None:
 
 
 def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
+    given = {"noise_multiplier": NOISE, "file": tmp_path / "r", "job": {"seed": 0}, "public_records": 1000}
+
     def release() -> ClassRelease:
         ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=50.0, delta=1e-5, unit="image")
-        return ClassRelease(
-            bank_of(300), views_of(), ledger, noise_multiplier=NOISE, file=tmp_path / "r", job={"seed": 0}
-        )
+        return ClassRelease(bank_of(300), views_of(), ledger, **given)
 
     release().prepare()
     kept = (tmp_path / "r").read_bytes()
@@ -143,12 +149,12 @@ def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
 def test_a_run_killed_before_it_kept_what_it_drew_draws_anew_and_pays_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given = {"noise_multiplier": NOISE, "file": tmp_path / "r", "job": {"seed": 0}, "public_records": 1000}
+
     def release() -> ClassRelease:
         site = SiteLedger(tmp_path / "site.json", epsilon=50.0, delta=1e-5, unit="image")
         ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=50.0, delta=1e-5, unit="image", site=site)
-        return ClassRelease(
-            bank_of(300), views_of(), ledger, noise_multiplier=NOISE, file=tmp_path / "r", job={"seed": 0}
-        )
+        return ClassRelease(bank_of(300), views_of(), ledger, **given)
 
     def killed(file: Path, data: bytes) -> None:
         raise KeyboardInterrupt

@@ -43,7 +43,8 @@ def prototypes(bank: ClassBank, file: Path, each: int = 2, **settings: Any) -> P
     labels = torch.arange(2).repeat_interleave(each)
     synthetic = SyntheticDataset(torch.zeros(2 * each, 1, 8, 8), labels, ["a", "b"])
     ledger = Unlimited(None, epsilon=1.0, delta=1e-5, unit="image")
-    given = {"noise_multiplier": QUIET, "rounds": 4 if each > 1 else 1, "low": -1.0, "high": 1.0, "job": {}, **settings}
+    plain = {"noise_multiplier": QUIET, "rounds": 4 if each > 1 else 1, "low": -1.0, "high": 1.0, "job": {}}
+    given = {**plain, "public_records": 10**6, **settings}
     return PrototypeRelease(synthetic, bank, ledger, file=file, **given)
 
 
