@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from .numbers import checked_numbers
+
 __all__ = ["KNOBS", "available", "bundle_line", "check_parts", "composed", "config_dir", "config_files"]
 
 KNOBS = (
@@ -80,7 +82,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     if "site_epsilon" in knobs and "site_ledger" not in knobs:
         raise ValueError("Expected --ledger FILE beside --ledger_epsilon: the file keeps the budget.")
     files = config_files(options.dataset, options.network, options.method, guaranteed="epsilon" in knobs)
-    values = {**knobs, **overrides}
+    values = checked_numbers({**knobs, **overrides})
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"

@@ -17,9 +17,11 @@ from monai_distill.overrides import parsed_overrides
 
 from .composition import check_parts, config_dir
 from .execution import finished, resumed, run_bundle
+from .numbers import checked_numbers
 
 __all__ = ["add_command", "chosen_protocols", "evaluate_run", "execute", "protocol_settings"]
 
+OWN = {"evaluated", "+initialize"}  # of configs/protocols.yaml, what nobody sets
 PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no setting of the run
 
 
@@ -39,7 +41,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the protocols one after another, print the tables."""
-    overrides = parsed_overrides(rest)
+    overrides = checked_numbers(parsed_overrides(rest))
     _check_settings(overrides, options.run)
     names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
     evaluate_run(options.run, names, overrides)
@@ -83,13 +85,13 @@ def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: for a part that a setting has not.
     """
-    content = {name: value for name, value in _content().items() if name != "evaluated"}
+    content = {name: value for name, value in _content().items() if name not in OWN}
     own = {name: value for name, value in overrides.items() if re.split("#|::", name)[0] in content}
     for name in own:
         top, *parts = re.split("#|::", name)
         if parts and top != "protocols":
             check_parts(name, parts, [content[top]])
-    return own
+    return checked_numbers(own)
 
 
 def _content() -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
         RuntimeError: when there is no run.
     """
     own = protocol_settings(overrides)
-    known = sorted({*_content(), *PLACES} - {"evaluated"})
+    known = sorted({*_content(), *PLACES} - OWN)
     of_the_run = json.loads(Path(resumed(run)["config_file"]).read_text())
     for name in overrides.keys() - own.keys():
         top = re.split("#|::", name)[0]

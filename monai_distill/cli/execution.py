@@ -5,12 +5,27 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["finished", "no_more_words", "resumed", "run_bundle"]
+__all__ = ["COMMAND", "finished", "no_more_words", "own_name", "plain_warnings", "resumed", "run_bundle"]
+
+COMMAND = "monai-distill"
+
+
+def own_name() -> str:
+    """As which of several processes of torchrun this one speaks; the first speaks for the command."""
+    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
+    return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
+
+
+def plain_warnings() -> None:
+    """Warnings as a line of the command's own, without the place in the code."""
+    name = own_name()
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
 
 
 def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
@@ -27,6 +42,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
 
     from monai_distill import processes
 
+    plain_warnings()  # MONAI has set its own while it was imported
     if not spread:
         processes.refuse_several("This command")
     processes.join()

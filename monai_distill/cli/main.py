@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 
 from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
+from .execution import COMMAND, own_name, plain_warnings
 
 __all__ = ["main", "parser"]
 
-COMMAND = "monai-distill"
 COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
 
 
@@ -40,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
-    name = _own_name()
-    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
+    name = own_name()
+    plain_warnings()
     try:
         status: int = options.execute(options, rest)
     except KeyboardInterrupt:
@@ -56,12 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{name}: error: {_first_outside_monai(error)}\n")
         return 1
     return status
-
-
-def _own_name() -> str:
-    """As which of several processes of torchrun this one speaks; the first speaks for the command."""
-    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
-    return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
 
 
 def _first_outside_monai(error: BaseException) -> str:

@@ -17,11 +17,13 @@ from monai_distill.data.image_rows import (
     check_files,
     label_indices,
     listing_checksum,
+    refuse_empty_cells,
     sections_of,
     sorted_names,
 )
 from monai_distill.data.section_dataset import SectionDataset
 from monai_distill.data.shared_spacing import shared_spacing
+from monai_distill.data.table_reading import read_table
 
 __all__ = ["ImageTableDataset"]
 
@@ -123,6 +125,8 @@ class ImageTableDataset(SectionDataset):
                 f"{self.table} lacks the column(s) {missing}, got {list(table.columns)}; name the columns with "
                 "image_column, label_column, patient_column, split_column and group_columns."
             )
+        if table.empty:
+            raise ValueError(f"{self.table} has a header and no rows, expected a row per image.")
         rows = [
             ImageRow(
                 image=str(cells[image]).strip(),
@@ -132,27 +136,16 @@ class ImageTableDataset(SectionDataset):
                 split=None if split is None else str(cells[split]),
                 extra={column: str(cells[column]).strip() for column in self._groups},
             )
-            for number, cells in enumerate(table.to_dict("records"), start=2)  # as a spreadsheet counts them
+            for number, cells in zip(table.index + 1, table.to_dict("records"), strict=True)  # as spreadsheets count
         ]
-        nameless = [row.where for row in rows if row.patient == ""]
-        if nameless:
-            raise ValueError(
-                f"{len(nameless)} row(s) have no patient, expected one in each row: {nameless[:5]}; fill in who it is "
-                "(the file name, where nothing is known), so that no patient falls into two sections."
-            )
+        refuse_empty_cells(rows)
         return rows
 
     def _read_table(self) -> pd.DataFrame:
         path = self.root_dir / self.table
         if not path.is_file():
             raise RuntimeError(f"Cannot find dataset file: {path}. {self._advice()}")
-        try:
-            # everything as text: labels such as 01 or NA are names, not numbers and not missing values
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ValueError(
-                f"cannot read {path} as a CSV table: {error}; expected UTF-8 text with a header."
-            ) from error
+        return read_table(path)
 
     def _advice(self) -> str:
         return (

@@ -136,6 +136,37 @@ def test_a_label_outside_the_class_list_of_a_table(run: Path, root: Path) -> Non
     refused(outcome, run, "4 label(s) outside the classes", "expected one of ['a', 'b']", "got 'c' in row", "correct")
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("image;label\n0.png;a\n1.png;b\n", ("header 'image;label'", "expected commas", "save it with commas")),
+        ("image\tlabel\n0.png\ta\n1.png\tb\n", ("expected commas", "save it with commas")),
+        ("image,label\n0.png,a,x\n1.png,b,x\n", ("table.csv", "Expected 2 fields in line 2, saw 3", "as many cells")),
+        ("image,label,label\n0.png,a,b\n1.png,b,a\n", ("names the column(s) ['label'] twice", "remove one")),
+        ("image,label\n0.png,a\n1.png,b\n2.png,\n", ("1 row(s) have no label", "row 4 of table.csv", "fill it in")),
+        ("image,label\n0.png,a\n1.png,b\n2.png\n", ("1 row(s) have no label", "row 4 of table.csv", "fill it in")),
+        ("image,label\n0.png,a\n\n,b\n", ("1 row(s) have no image", "row 4 of table.csv", "fill it in")),
+        ("image,label\n0.png,a\n1.png,b\n./0.png,b\n", ("0.png is listed twice", "row 4", "row 2", "remove one")),
+        ("image,label\nc\\0.png,a\n1.png,b\n", ("Cannot find 1 of 2 listed files", "separated by /")),
+        ("image,label\n", ("a header and no rows", "a row per image")),
+        ("", ("cannot read", "table.csv", "expected UTF-8 text with a header", "save it as CSV UTF-8")),
+    ],
+)
+def test_a_table_that_is_not_one(run: Path, root: Path, content: str, says: tuple[str, ...]) -> None:
+    table(root, [])
+    (root / "table.csv").write_text(content)
+    refused(fast_run(run, "--dataset", "table", "--dataset_dir", root), run, *says)
+
+
+def test_a_table_as_a_spreadsheet_writes_it(run: Path, root: Path) -> None:
+    table(root, [])
+    rows = [f"{i}.png, {'ab'[i % 2]}" for i in range(12)]
+    text = "\ufeff" + "\r\n".join(["image, label", "", *rows, ",", ""])
+    (root / "table.csv").write_bytes(text.encode())
+    assert fast_run(run, "--dataset", "table", "--dataset_dir", root, "--image_size", "8").code == 0
+    assert read(run, "manifest.json")["class_names"] == ["a", "b"]
+
+
 def test_a_patient_in_two_splits(run: Path, root: Path) -> None:
     splits = ["train", "val", "test"]
     table(root, [f"{i}.png,{'ab'[i % 2]},p{i % 5},{splits[i // 4]}" for i in range(12)], "image,label,patient,split")
@@ -173,12 +204,6 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--iterations", "0"), ("at least 1",)),
-        (("--validate_every", "0"), ("epoch_length of at least 1, got 4 and 0",)),
-        (("--experts", "0"), ("at least 1 expert",)),
-        (("--students", "0"), ("students of at least 1",)),
-        (("--student_steps", "0"), ("at least 1",)),
-        (("--step_size", "-0.1"), ("step size above 0", "-0.1")),
         (("--operations", "[flop]"), ("flop",)),
         (("--device", "no-such-device"), ("no-such-device",)),
         (("--augment#rotation_degres", "3"), ("rotation_degres",)),
@@ -188,6 +213,34 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
 )
 def test_a_setting_that_cannot_be(run: Path, words: tuple[str, ...], says: tuple[str, ...]) -> None:
     refused(fast_run(run, *words), run, *says)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        *((word, "0") for word in ("iterations", "validate_every", "experts", "students", "student_steps", "chunk")),
+        ("validate_every", "1.5"),  # would never come to the end of an epoch
+        ("evaluation_steps", "2.5"),  # would be told when the set is finished
+        ("iterations", "ten"),
+        ("width", "true"),
+        ("seed", "-1"),
+        ("full_students", "-1"),
+    ],
+)
+def test_a_number_that_does_not_count_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
+    told = "True" if value == "true" else value
+    least = 0 if word in ("seed", "full_students") else 1
+    refused(fast_run(run, f"--{word}", value), run, f"a whole number of at least {least} for --{word}, got {told}.")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("step_size", "-0.1"), ("image_step_size", ".nan"), ("temperature", "0"), ("gate", "abc")]
+)
+def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
+    told = "nan" if value == ".nan" else value
+    refused(fast_run(run, f"--{word}", value), run, f"Expected a number above 0 for --{word}, got {told}.")
+    assert not run.exists()
 
 
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
