@@ -10,18 +10,69 @@ from typing import Any
 __all__ = ["ABOVE_ZERO", "COUNTS", "FROM_ZERO", "checked_numbers"]
 
 COUNTS = frozenset(
-    "batch_per_class chunk continual_classes_per_step continual_orders continual_steps continual_students cross_depth "
-    "cross_steps cross_students depth dp_epochs evaluation_steps expert_batch_size expert_epochs expert_train_epochs "
-    "experts experts_at_once first_max_start_epoch full_steps gradient_chunk images_at_once images_per_class "
-    "images_per_record inner_epochs iterations max_start_epoch nas_full_steps nas_steps nas_students "
-    "network_batch_size networks outer_steps public_records segments_per_step spatial_dims student_steps students "
-    "synthetic_batch_size val_interval validate_every validation_steps validation_students view_depth view_width "
-    "views width".split()
+    [
+        "batch_per_class",
+        "chunk",
+        "continual_classes_per_step",
+        "continual_orders",
+        "continual_steps",
+        "continual_students",
+        "cross_depth",
+        "cross_steps",
+        "cross_students",
+        "depth",
+        "dp_epochs",
+        "evaluation_steps",
+        "expert_batch_size",
+        "expert_epochs",
+        "expert_train_epochs",
+        "experts",
+        "experts_at_once",
+        "first_max_start_epoch",
+        "full_steps",
+        "gradient_chunk",
+        "images_at_once",
+        "images_per_class",
+        "images_per_record",
+        "inner_epochs",
+        "iterations",
+        "max_start_epoch",
+        "nas_full_steps",
+        "nas_steps",
+        "nas_students",
+        "network_batch_size",
+        "networks",
+        "outer_steps",
+        "public_records",
+        "segments_per_step",
+        "spatial_dims",
+        "student_steps",
+        "students",
+        "synthetic_batch_size",
+        "val_interval",
+        "validate_every",
+        "validation_steps",
+        "validation_students",
+        "view_depth",
+        "view_width",
+        "views",
+        "width",
+    ]
 )
 FROM_ZERO = frozenset(["full_students", "min_start_epoch", "ramp_iterations", "seed"])  # whole numbers, too
 ABOVE_ZERO = frozenset(
-    "dp_step_size expert_step_size gate gradient_clip image_step_size label_step_size memory_budget network_step_size "
-    "step_size temperature".split()
+    [
+        "dp_step_size",
+        "expert_step_size",
+        "gate",
+        "gradient_clip",
+        "image_step_size",
+        "label_step_size",
+        "memory_budget",
+        "network_step_size",
+        "step_size",
+        "temperature",
+    ]
 )
 
 
