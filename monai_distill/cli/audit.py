@@ -28,6 +28,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "audit", help="attack what a run releases; run again to go on", allow_abbrev=False
     )
     command.add_argument("run", type=Path, help="run folder")
+    command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
     command.add_argument("--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish")
     return command
 
@@ -44,7 +45,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     wrong = sorted(name for name in own if name.replace("::", "#").split("#")[1] not in known)
     if wrong:
         raise ValueError(f"Expected --audit#NAME with a name of {', '.join(sorted(known))}, got {wrong}.")
-    values = resumed(options.run) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
+    values = resumed(options.run, options.dataset_dir) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
     values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
     told = logging.getLogger("monai_distill.privacy")

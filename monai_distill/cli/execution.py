@@ -58,12 +58,13 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     return first
 
 
-def resumed(folder: Path) -> dict[str, Any]:
-    """The arguments of ``monai.bundle.run`` for going on with a run."""
+def resumed(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for going on with a run, whose data may lie elsewhere now."""
     file = folder / "config.json"
     if not file.is_file():
         raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
-    return {"config_file": str(file), "output_dir": str(folder), "resume": True}
+    moved = {} if dataset_dir is None else {"dataset_dir": str(Path(dataset_dir).resolve())}
+    return {"config_file": str(file), "output_dir": str(folder), "resume": True, **moved}
 
 
 def finished(folder: Path, profile: bool = False) -> str:

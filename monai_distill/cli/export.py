@@ -29,6 +29,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to be made")
+    command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
     command.add_argument("--formats", default="safetensors,npz,png,nifti", help="default: %(default)s")
     command.add_argument(
         "--no_claim",
@@ -49,7 +50,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write the folder and say what it promises."""
     no_more_words(rest)
-    values = resumed(options.run)
+    values = resumed(options.run, options.dataset_dir)
     values |= {
         "config_file": [values["config_file"], str(config_dir() / "export.yaml")],
         "run_id": "export",

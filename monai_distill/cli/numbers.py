@@ -1,4 +1,4 @@
-"""Settings that count or scale something: refused at once where they cannot, not after hours of work."""
+"""Settings that count, scale or switch something: refused at once where they cannot, not after hours of work."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ABOVE_ZERO", "COUNTS", "FROM_ZERO", "checked_numbers"]
+__all__ = ["ABOVE_ZERO", "COUNTS", "FROM_ZERO", "SWITCHES", "checked_numbers"]
 
 COUNTS = frozenset(
     [
@@ -74,6 +74,7 @@ ABOVE_ZERO = frozenset(
         "temperature",
     ]
 )
+SWITCHES = frozenset(["compile_training", "download", "dp_model", "lung_masks", "resume", "teacher_labels", "zca"])
 
 
 def checked_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def checked_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     Names that are none of these, null, and expressions of the configuration (``$``, ``@``, ``%``) pass as they are.
 
     Raises:
-        ValueError: for what is no such number.
+        ValueError: for what is no such number, nor true or false where that is asked.
 
     Example:
         >>> checked_numbers({"iterations": 1000.0, "step_size": 0.01, "operations": ["crop"]})
@@ -102,4 +103,6 @@ def _checked(name: str, value: Any) -> Any:
         return int(value)
     if name in ABOVE_ZERO and not (number and value > 0):
         raise ValueError(f"Expected a number above 0 for --{name}, got {value}.")
+    if name in SWITCHES and not isinstance(value, bool):  # any word would pass for true
+        raise ValueError(f"Expected true or false for --{name}, got {value}.")
     return value

@@ -21,6 +21,7 @@ from monai_distill.data.image_rows import (
     sections_of,
     sorted_names,
 )
+from monai_distill.data.listed_names import listed_names
 from monai_distill.data.section_dataset import SectionDataset
 from monai_distill.data.shared_spacing import shared_spacing
 from monai_distill.data.table_reading import read_table
@@ -99,12 +100,12 @@ class ImageTableDataset(SectionDataset):
         self.table = table
         self.val_frac, self.test_frac, self.split_seed = val_frac, test_frac, split_seed
         self._columns = (image_column, label_column, patient_column, split_column)
-        self._groups = tuple(group_columns)
+        self._groups = listed_names(group_columns, "group_columns")
         if taken := {"image", "label", "class_name", "mask", "patient"} & set(self._groups):
             raise ValueError(
                 f"Expected group_columns beside {sorted(taken)}, which items have in any case. Rename them."
             )
-        self._given_names = None if class_names is None else tuple(str(name) for name in class_names)
+        self._given_names = None if class_names is None else listed_names(class_names)
         self._read_image = FileToImaged(image_size, channels, intensity_range, pixdim)
         self._source = {"name": name or table, "licence": licence, "citation": citation}
         super().__init__(root_dir, section, transform, seed=seed, **cache_options)

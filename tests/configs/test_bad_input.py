@@ -205,6 +205,7 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
     ("words", "says"),
     [
         (("--operations", "[flop]"), ("flop",)),
+        (("--operations", "null"), ("list of operation names", "pass [] for none")),
         (("--device", "no-such-device"), ("no-such-device",)),
         (("--augment#rotation_degres", "3"), ("rotation_degres",)),
         (("--width", "@no_such_id"), ("no_such_id",)),
@@ -241,6 +242,38 @@ def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, w
     told = "nan" if value == ".nan" else value
     refused(fast_run(run, f"--{word}", value), run, f"Expected a number above 0 for --{word}, got {told}.")
     assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--zca", "maybe"), ("true or false for --zca, got maybe",)),
+        (("--dataset_dir", "scans"), ("no --dataset_dir for the data set digits", "--dataset folder")),
+        (("--dataset_file", "a.csv"), ("no --dataset_file for the data set digits", "--dataset table")),
+        (("--initial_images", "correct"), ("--initial_images of noise, real for this method, got correct",)),
+    ],
+)
+def test_settings_that_contradict_each_other(run: Path, words: tuple[str, ...], says: tuple[str, ...]) -> None:
+    refused(fast_run(run, *words), run, *says)
+    assert not run.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_told_with_the_way_out(run: Path) -> None:
+    refused(fast_run(run, "--device", "cuda"), run, "a device of this machine", "got 'cuda'", "--device cpu")
+
+
+def test_one_word_for_a_list_of_names_is_not_taken_for_letters(run: Path, root: Path) -> None:
+    table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(12)])
+    outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--class_names", "a,b")
+    refused(outcome, run, "class_names as a list of names, such as [benign, malignant]", "got 'a,b'")
+
+
+def test_a_start_that_asks_for_more_images_than_there_are_is_told_before_experts_train(run: Path, root: Path) -> None:
+    np.savez(root / "x.npz", **npz_arrays((8, 8)))
+    data = ("--dataset", "npz", "--dataset_dir", root, "--dataset_file", "x.npz", "--images_per_class", "7")
+    assert fast_run(run, *data).code == 1
+    assert not (run / "experts").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
