@@ -8,6 +8,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
 from .execution import COMMAND, own_name, plain_warnings
@@ -43,10 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.execute(options, rest)
     except KeyboardInterrupt:
-        folder = getattr(options, "folder", None)
-        way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
         if name == COMMAND:
-            sys.stderr.write(f"\nInterrupted.{way_on}\n")
+            sys.stderr.write(f"\nInterrupted.{_way_on(options)}\n")
         return 130
     except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
@@ -54,6 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{name}: error: {_first_outside_monai(error)}\n")
         return 1
     return status
+
+
+def _way_on(options: argparse.Namespace) -> str:
+    if options.command in ("audit", "compare", "evaluate"):
+        return " The same command goes on where it stopped."
+    folder = getattr(options, "folder", None)
+    begun = folder is not None and (Path(folder) / "config.json").exists()
+    return f" Go on with: {COMMAND} resume {shlex.quote(str(folder))}" if begun else " Nothing was begun or changed."
 
 
 def _first_outside_monai(error: BaseException) -> str:
