@@ -29,7 +29,10 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
-    command.add_argument("--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish")
+    command.add_argument(
+        "--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish, the default"
+    )
+    command.epilog = "Further words are settings of the shadows (--iterations 20) or of the audit (--audit#models 4)."
     return command
 
 

@@ -26,7 +26,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
     )
-    command.add_argument("--output_dir", required=True, help="folder of the run folders, what they share and the table")
+    command.add_argument(
+        "--output_dir", required=True, metavar="DIR", help="folder of the run folders, what they share and the table"
+    )
     command.add_argument(
         "--protocols", metavar="A,B,...", help="further protocols for every run, as of evaluate, and their tables"
     )

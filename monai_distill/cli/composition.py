@@ -95,8 +95,8 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     for name in PLACES:  # `evaluate` and others may be called from elsewhere, and the run folder moved
         if isinstance(values.get(name), str) and not values[name].startswith(("$", "@", "%")):
             values[name] = str(Path(values[name]).expanduser().resolve())
-    _check_names(values, files)
     _check_data(values, files[1])
+    _check_names(values, files)
     _check_start(values, files)
     return {
         "config_file": [str(file) for file in files],

@@ -36,6 +36,10 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         metavar="A,B,...",
         help=f"of {', '.join(_content()['protocols'])}; the run's own table unless given",
     )
+    own, places = (
+        " ".join(f"--{n}" for n in names) for names in (sorted(_content().keys() - {*OWN, "protocols"}), PLACES)
+    )
+    command.epilog = f"Settings of the protocols: {own}. Where things lie now: {places}."
     return command
 
 
