@@ -125,9 +125,12 @@ def test_no_image_per_class(run: Path, count: str) -> None:
 
 
 def test_a_table_without_the_columns(run: Path, root: Path) -> None:
-    table(root, [f"{i}.png,a" for i in range(12)], "file,class")
+    table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(12)], "file,class")
     outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root)
     refused(outcome, run, "lacks the column(s) ['image', 'label']", "got ['file', 'class']", "name the columns")
+    columns = ("--image_column", "file", "--label_column", "class")  # the way out that it names
+    outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--image_size", "8", *columns)
+    assert outcome.code == 0, outcome.err
 
 
 def test_a_label_outside_the_class_list_of_a_table(run: Path, root: Path) -> None:
