@@ -16,7 +16,7 @@ import yaml
 from monai_distill.overrides import parsed_overrides
 
 from .composition import check_parts, config_dir
-from .execution import finished, resumed, run_bundle
+from .execution import distilled, finished, run_bundle
 from .numbers import checked_numbers
 
 __all__ = ["add_command", "chosen_protocols", "evaluate_run", "execute", "protocol_settings"]
@@ -68,7 +68,7 @@ def evaluate_run(run: Path, names: Sequence[str], overrides: Mapping[str, Any]) 
     Raises:
         RuntimeError: when there is no run, or no scores to add to.
     """
-    values = resumed(run)
+    values = distilled(run)
     if names and not (run / "scores.json").is_file():
         raise RuntimeError(f"Cannot find {run / 'scores.json'}. Begin with: monai-distill evaluate {run}")
     lines = [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))" for name in names]
@@ -127,7 +127,7 @@ def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
     """
     own = protocol_settings(overrides)
     known = sorted({*_content(), *PLACES} - OWN)
-    of_the_run = json.loads(Path(resumed(run)["config_file"]).read_text())
+    of_the_run = json.loads(Path(distilled(run)["config_file"]).read_text())
     for name in overrides.keys() - own.keys():
         top = re.split("#|::", name)[0]
         if top not in PLACES:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMAND", "finished", "no_more_words", "own_name", "plain_warnings", "resumed", "run_bundle"]
+__all__ = ["COMMAND", "distilled", "finished", "no_more_words", "own_name", "plain_warnings", "resumed", "run_bundle"]
 
 COMMAND = "monai-distill"
 
@@ -59,12 +60,36 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
 
 
 def resumed(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
-    """The arguments of ``monai.bundle.run`` for going on with a run, whose data may lie elsewhere now."""
+    """The arguments of ``monai.bundle.run`` for going on with a run, whose data may lie elsewhere now.
+
+    Raises:
+        RuntimeError: when there is no run, or its configuration is none.
+    """
     file = folder / "config.json"
     if not file.is_file():
         raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise RuntimeError(
+            f"{file} is no JSON ({error}). Put it back as the run wrote it, or make a new run."
+        ) from error
+    if not isinstance(content, dict) or not {"initialize", "run", "evaluate", "data"} <= content.keys():
+        raise RuntimeError(f"{file} is no configuration of a run. Give the folder of a run.")
     moved = {} if dataset_dir is None else {"dataset_dir": str(Path(dataset_dir).resolve())}
     return {"config_file": str(file), "output_dir": str(folder), "resume": True, **moved}
+
+
+def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
+    """The same of a run that has its set.
+
+    Raises:
+        RuntimeError: when it has none, or there is no run.
+    """
+    values = resumed(folder, dataset_dir)
+    if not (folder / "synthetic.safetensors").is_file():
+        raise RuntimeError(f"{folder} holds no set yet. Go on with: monai-distill resume {shlex.quote(str(folder))}")
+    return values
 
 
 def finished(folder: Path, profile: bool = False) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .composition import config_dir
-from .execution import no_more_words, resumed, run_bundle
+from .execution import distilled, no_more_words, run_bundle
 
 __all__ = ["add_command", "execute"]
 
@@ -50,7 +50,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write the folder and say what it promises."""
     no_more_words(rest)
-    values = resumed(options.run, options.dataset_dir)
+    values = distilled(options.run, options.dataset_dir)
     values |= {
         "config_file": [values["config_file"], str(config_dir() / "export.yaml")],
         "run_id": "export",

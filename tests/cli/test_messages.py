@@ -28,6 +28,27 @@ def test_warnings_are_a_line_of_the_command_whatever_monai_set_while_it_was_impo
     assert told == ["monai-distill: warning: two patients\n"]
 
 
+@pytest.mark.parametrize("words", [("evaluate",), ("audit",), ("export", "--to", "release")])
+def test_a_run_without_its_set_is_told_to_go_on(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"initialize": [], "run": [], "evaluate": [], "data": {}}')
+    outcome = command(words[0], tmp_path, *words[1:])
+    assert outcome.code == 1
+    assert outcome.err.strip().endswith(f"holds no set yet. Go on with: monai-distill resume {tmp_path}")
+
+
+@pytest.mark.parametrize("word", ["evaluate", "resume"])
+@pytest.mark.parametrize(
+    ("content", "says"), [("{ cut", "is no JSON"), ("[]", "no configuration of a run"), ('{"a": 1}', "folder of a run")]
+)
+def test_a_configuration_that_is_none_is_named(word: str, content: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(content)
+    outcome = command(word, tmp_path)
+    assert outcome.code == 1
+    assert len(outcome.err.splitlines()) == 1
+    assert f"{tmp_path / 'config.json'} is " in outcome.err
+    assert says in outcome.err
+
+
 @pytest.mark.parametrize(
     ("module", "words", "says"),
     [
