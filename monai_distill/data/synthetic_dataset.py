@@ -166,7 +166,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         found = hashlib.sha256(data).hexdigest()
         if found != manifest["sha256"]:
             raise RuntimeError(
-                f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged."
+                f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged. "
+                "Resuming the run writes it anew; else get the folder again."
             )
         tensors = load(data)
         parts = {k.removeprefix("preprocessing."): v for k, v in tensors.items() if k.startswith("preprocessing.")}
