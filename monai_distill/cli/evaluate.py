@@ -109,7 +109,7 @@ def chosen_protocols(names: str, overrides: Mapping[str, Any]) -> list[str]:
     Raises:
         ValueError: when one is not known.
     """
-    asked = names.split(",")
+    asked = [name.strip() for name in names.split(",")]
     given = [re.split("#|::", name)[1] for name in overrides if re.match("protocols(#|::)", name)]
     known = list(dict.fromkeys([*_content()["protocols"], *given]))
     unknown = sorted(set(asked) - set(known))

@@ -55,7 +55,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         "config_file": [values["config_file"], str(config_dir() / "export.yaml")],
         "run_id": "export",
         "release_dir": str(options.to),
-        "release_formats": options.formats.split(","),
+        "release_formats": [name.strip() for name in options.formats.split(",")],
         "no_claim": options.no_claim,
         "hard_labels": options.hard_labels,
         "not_identifying": options.not_identifying,

@@ -16,4 +16,6 @@ def whole(value: Any, least: int = 1) -> bool:
         >>> whole(2), whole(0), whole(1.5), whole("2")
         (True, False, False, False)
     """
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Integral) and int(value) >= least
