@@ -93,11 +93,7 @@ class Distiller(Trainer):  # type: ignore[misc]
                 f"Expected step_size_ratio above 1 and min_step_size above 0, got {step_size_ratio} and "
                 f"{min_step_size}."
             )
-        if not (whole(max_epochs) and whole(epoch_length)):
-            raise ValueError(
-                f"Expected max_epochs and epoch_length of at least 1, whole numbers, got {max_epochs} and "
-                f"{epoch_length}."
-            )
+        _require_counts(max_epochs, epoch_length)
         if gate is not None and not gate > 0:
             raise ValueError(f"Expected a gate above 0, or null for none, got {gate}.")
         self.synthetic = synthetic
@@ -174,6 +170,13 @@ class Distiller(Trainer):  # type: ignore[misc]
             for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, too long a step
                 parameter.copy_(value)
         raise RuntimeError(_not_finite(iteration, loss))
+
+
+def _require_counts(max_epochs: int, epoch_length: int) -> None:
+    if not (whole(max_epochs) and whole(epoch_length)):
+        raise ValueError(
+            f"Expected max_epochs and epoch_length of at least 1, whole numbers, got {max_epochs} and {epoch_length}."
+        )
 
 
 def _require_parts(synthetic: Any, objective: Any, optimizer: Optimizer) -> None:
