@@ -3,16 +3,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
+import errno
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["way_out", "write_whole"]
 
 
 def write_whole(file: Path, data: bytes) -> None:
     """Replace ``file`` by ``data`` in one step: whoever reads it finds the old content or the new, never a part.
 
     Raises:
-        RuntimeError: when it cannot be written (a full disk); the old content stays and nothing else is left behind.
+        RuntimeError: when it cannot be written (a full disk, a folder for reading only); the old content stays and
+            nothing else is left behind.
 
     Example:
         >>> import tempfile
@@ -26,5 +29,17 @@ def write_whole(file: Path, data: bytes) -> None:
         unfinished.write_bytes(data)
         unfinished.replace(file)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise RuntimeError(f"Cannot write {file}: {error}. Free some room and try again.") from None
+        with contextlib.suppress(OSError):  # where nothing could be written, nothing may be there to take away
+            unfinished.unlink(missing_ok=True)
+        raise RuntimeError(f"Cannot write {file}: {error}. {way_out(error)} and try again.") from None
+
+
+def way_out(error: Exception) -> str:
+    """What to do about a file that cannot be written: room is no remedy for a folder that may not be written to.
+
+    Example:
+        >>> way_out(PermissionError(13, "Permission denied")), way_out(OSError(28, "No space left on device"))
+        ('Make the folder writable', 'Free some room')
+    """
+    closed = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    return "Make the folder writable" if closed else "Free some room"

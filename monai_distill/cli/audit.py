@@ -15,7 +15,7 @@ import yaml
 from monai_distill.overrides import parsed_overrides
 
 from .composition import config_dir
-from .execution import resumed, run_bundle
+from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]
 
@@ -28,7 +28,11 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "audit", help="attack what a run releases; run again to go on", allow_abbrev=False
     )
     command.add_argument("run", type=Path, help="run folder")
-    command.add_argument("--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish")
+    command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
+    command.add_argument(
+        "--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish, the default"
+    )
+    command.epilog = "Further words are settings of the shadows (--iterations 20) or of the audit (--audit#models 4)."
     return command
 
 
@@ -44,7 +48,9 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     wrong = sorted(name for name in own if name.replace("::", "#").split("#")[1] not in known)
     if wrong:
         raise ValueError(f"Expected --audit#NAME with a name of {', '.join(sorted(known))}, got {wrong}.")
-    values = resumed(options.run) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
+    values = (
+        distilled(options.run, options.dataset_dir) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
+    )
     values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
     told = logging.getLogger("monai_distill.privacy")

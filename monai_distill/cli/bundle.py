@@ -13,7 +13,7 @@ from typing import Any
 from monai_distill.overrides import parsed_overrides
 
 from .bundle_configs import bundle_configs, bundle_names, bundle_papers, classifier_config, composed_job, recipe
-from .composition import available, composed
+from .composition import available, composed, takes
 from .run_arguments import add_run_arguments
 
 __all__ = ["add_command", "execute"]
@@ -74,8 +74,6 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
         asked = [f"--{key}" for key, value in given.items() if value is not None]
         if asked:
             raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(asked)}.")
-        # what its loader would need on this machine; the bundle itself names its data/ folder
-        options.dataset_dir = options.dataset_dir or "data"
     elif options.dataset is None:
         raise ValueError(
             f"Expected --dataset for {options.name!r}, which is none of {', '.join(bundle_names())}. See `list`."
@@ -83,6 +81,9 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
     chosen = {"network": "convnet", "method": "mtt", **{k: v for k, v in given.items() if v is not None}}
     for key in given:
         setattr(options, key, words.get(key) or chosen[key])
+    if options.name in bundle_names() and takes(options.dataset, "dataset_dir"):
+        # what its loader would need on this machine; the bundle itself names its data/ folder
+        options.dataset_dir = options.dataset_dir or "data"
 
 
 def _measured(job: dict[str, Any], words: dict[str, Any], dataset_dir: str | None) -> tuple[list[int], list[str]]:

@@ -27,7 +27,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--methods", required=True, metavar="A,B,...", help="see `list`; random needs no run of its own"
     )
-    command.add_argument("--output_dir", required=True, help="folder of the run folders, what they share and the table")
+    command.add_argument(
+        "--output_dir", required=True, metavar="DIR", help="folder of the run folders, what they share and the table"
+    )
     command.add_argument(
         "--protocols", metavar="A,B,...", help="further protocols for every run, as of evaluate, and their tables"
     )
@@ -45,7 +47,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     names = [] if options.protocols is None else chosen_protocols(options.protocols, of_protocols)
     if of_protocols and not names:
         raise ValueError(f"Expected --protocols beside their settings {', '.join(of_protocols)}, got none.")
-    methods = [name for name in dict.fromkeys(options.methods.split(",")) if name != "random"]
+    asked = dict.fromkeys(name.strip() for name in options.methods.split(","))
+    methods = [name for name in asked if name != "random"]
     unknown = sorted(set(methods) - set(available("methods")))
     if unknown:
         raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")

@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
-__all__ = ["KNOBS", "available", "bundle_line", "check_parts", "composed", "config_dir", "config_files"]
+from .numbers import checked_numbers
+
+__all__ = ["KNOBS", "available", "bundle_line", "check_parts", "composed", "config_dir", "config_files", "takes"]
 
 KNOBS = (
     "dataset_dir",
@@ -28,6 +30,7 @@ KNOBS = (
     "site_ledger",
     "site_epsilon",
 )
+PLACES = ("dataset_dir", "experts_root", "controls_root")
 
 
 def config_dir() -> Path:
@@ -39,6 +42,11 @@ def config_dir() -> Path:
 def available(kind: str) -> list[str]:
     """Names of the files in one folder of ``configs/``."""
     return sorted(file.stem for file in (config_dir() / kind).glob("*.yaml"))
+
+
+def takes(dataset: str, name: str) -> bool:
+    """Whether a data set uses this setting: ``dataset_dir`` or ``dataset_file``."""
+    return f"@{name}" in (config_dir() / f"datasets/{dataset}.yaml").read_text()
 
 
 def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = False) -> list[Path]:
@@ -80,12 +88,16 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     if "site_epsilon" in knobs and "site_ledger" not in knobs:
         raise ValueError("Expected --ledger FILE beside --ledger_epsilon: the file keeps the budget.")
     files = config_files(options.dataset, options.network, options.method, guaranteed="epsilon" in knobs)
-    values = {**knobs, **overrides}
+    values = checked_numbers({**knobs, **overrides})
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
-    _check_names(values, files)
+    for name in PLACES:  # `evaluate` and others may be called from elsewhere, and the run folder moved
+        if isinstance(values.get(name), str) and not values[name].startswith(("$", "@", "%")):
+            values[name] = str(Path(values[name]).expanduser().resolve())
     _check_data(values, files[1])
+    _check_names(values, files)
+    _check_start(values, files)
     return {
         "config_file": [str(file) for file in files],
         "tracking": str(config_dir() / "tracking.yaml"),
@@ -149,10 +161,26 @@ def _hint(name: str, known: Sequence[str], dashes: str = "") -> str:
 
 
 def _check_data(values: dict[str, Any], file: Path) -> None:
-    """Without this a forgotten folder would be taken for the working directory."""
+    """A forgotten folder must not be taken for the working directory, nor a forgotten --dataset for digits."""
     text = file.read_text()
     given = {**yaml.safe_load(text), **values}
     for name in ("dataset_dir", "dataset_file"):
+        if values.get(name) and not takes(file.stem, name):
+            raise ValueError(
+                f"Expected no --{name} for the data set {file.stem}, got {values[name]}. Say what lies there with "
+                "--dataset, such as --dataset folder or --dataset table (see `monai-distill list`), or leave it out."
+            )
         if f"@{name}" in text and not given.get(name):
             about = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
             raise ValueError(f"Expected --{name} for the data set {file.stem}, got none. {about}")
+
+
+def _check_start(values: dict[str, Any], files: Sequence[Path]) -> None:
+    """Not every method knows every start: one that asks experts is there only where experts are trained."""
+    contents = [yaml.safe_load(file.read_text()) for file in files]
+    known = sorted(
+        {name for content in contents for name in (*content.get("initial", ()), *content.get("+initial", ()))}
+    )
+    start = str(values.get("initial_images", known[0]))
+    if start not in known and not start.startswith(("$", "@")):
+        raise ValueError(f"Expected --initial_images of {', '.join(known)} for this method, got {start}.")

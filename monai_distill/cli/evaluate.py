@@ -16,10 +16,12 @@ import yaml
 from monai_distill.overrides import parsed_overrides
 
 from .composition import check_parts, config_dir
-from .execution import finished, resumed, run_bundle
+from .execution import distilled, finished, run_bundle
+from .numbers import checked_numbers
 
 __all__ = ["add_command", "chosen_protocols", "evaluate_run", "execute", "protocol_settings"]
 
+OWN = {"evaluated", "+initialize"}  # of configs/protocols.yaml, what nobody sets
 PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no setting of the run
 
 
@@ -34,12 +36,16 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         metavar="A,B,...",
         help=f"of {', '.join(_content()['protocols'])}; the run's own table unless given",
     )
+    own, places = (
+        " ".join(f"--{n}" for n in names) for names in (sorted(_content().keys() - {*OWN, "protocols"}), PLACES)
+    )
+    command.epilog = f"Settings of the protocols: {own}. Where things lie now: {places}."
     return command
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the protocols one after another, print the tables."""
-    overrides = parsed_overrides(rest)
+    overrides = checked_numbers(parsed_overrides(rest))
     _check_settings(overrides, options.run)
     names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
     evaluate_run(options.run, names, overrides)
@@ -62,7 +68,7 @@ def evaluate_run(run: Path, names: Sequence[str], overrides: Mapping[str, Any]) 
     Raises:
         RuntimeError: when there is no run, or no scores to add to.
     """
-    values = resumed(run)
+    values = distilled(run)
     if names and not (run / "scores.json").is_file():
         raise RuntimeError(f"Cannot find {run / 'scores.json'}. Begin with: monai-distill evaluate {run}")
     lines = [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))" for name in names]
@@ -83,13 +89,13 @@ def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: for a part that a setting has not.
     """
-    content = {name: value for name, value in _content().items() if name != "evaluated"}
+    content = {name: value for name, value in _content().items() if name not in OWN}
     own = {name: value for name, value in overrides.items() if re.split("#|::", name)[0] in content}
     for name in own:
         top, *parts = re.split("#|::", name)
         if parts and top != "protocols":
             check_parts(name, parts, [content[top]])
-    return own
+    return checked_numbers(own)
 
 
 def _content() -> dict[str, Any]:
@@ -103,7 +109,7 @@ def chosen_protocols(names: str, overrides: Mapping[str, Any]) -> list[str]:
     Raises:
         ValueError: when one is not known.
     """
-    asked = names.split(",")
+    asked = [name.strip() for name in names.split(",")]
     given = [re.split("#|::", name)[1] for name in overrides if re.match("protocols(#|::)", name)]
     known = list(dict.fromkeys([*_content()["protocols"], *given]))
     unknown = sorted(set(asked) - set(known))
@@ -120,8 +126,8 @@ def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
         RuntimeError: when there is no run.
     """
     own = protocol_settings(overrides)
-    known = sorted({*_content(), *PLACES} - {"evaluated"})
-    of_the_run = json.loads(Path(resumed(run)["config_file"]).read_text())
+    known = sorted({*_content(), *PLACES} - OWN)
+    of_the_run = json.loads(Path(distilled(run)["config_file"]).read_text())
     for name in overrides.keys() - own.keys():
         top = re.split("#|::", name)[0]
         if top not in PLACES:

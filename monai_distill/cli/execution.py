@@ -5,12 +5,38 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shlex
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["finished", "no_more_words", "resumed", "run_bundle", "verified"]
+__all__ = [
+    "COMMAND",
+    "distilled",
+    "finished",
+    "no_more_words",
+    "own_name",
+    "plain_warnings",
+    "resumed",
+    "run_bundle",
+    "verified",
+]
+
+COMMAND = "monai-distill"
+
+
+def own_name() -> str:
+    """As which of several processes of torchrun this one speaks; the first speaks for the command."""
+    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
+    return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
+
+
+def plain_warnings() -> None:
+    """Warnings as a line of the command's own, without the place in the code."""
+    name = own_name()
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
 
 
 def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
@@ -27,6 +53,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
 
     from monai_distill import processes
 
+    plain_warnings()  # MONAI has set its own while it was imported
     if not spread:
         processes.refuse_several("This command")
     processes.join()
@@ -42,12 +69,37 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     return first
 
 
-def resumed(folder: Path) -> dict[str, Any]:
-    """The arguments of ``monai.bundle.run`` for going on with a run."""
+def resumed(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for going on with a run, whose data may lie elsewhere now.
+
+    Raises:
+        RuntimeError: when there is no run, or its configuration is none.
+    """
     file = folder / "config.json"
     if not file.is_file():
         raise RuntimeError(f"Cannot find {file}. Give the folder of a run.")
-    return {"config_file": str(file), "output_dir": str(folder), "resume": True}
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise RuntimeError(
+            f"{file} is no JSON ({error}). Put it back as the run wrote it, or make a new run."
+        ) from error
+    if not isinstance(content, dict) or not {"initialize", "run", "evaluate", "data"} <= content.keys():
+        raise RuntimeError(f"{file} is no configuration of a run. Give the folder of a run.")
+    moved = {} if dataset_dir is None else {"dataset_dir": str(Path(dataset_dir).resolve())}
+    return {"config_file": str(file), "output_dir": str(folder), "resume": True, **moved}
+
+
+def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
+    """The same of a run that has its set.
+
+    Raises:
+        RuntimeError: when it has none, or there is no run.
+    """
+    values = resumed(folder, dataset_dir)
+    if not (folder / "synthetic.safetensors").is_file():
+        raise RuntimeError(f"{folder} holds no set yet. Go on with: monai-distill resume {shlex.quote(str(folder))}")
+    return values
 
 
 def finished(folder: Path, profile: bool = False) -> str:

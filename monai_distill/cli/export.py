@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .composition import config_dir
-from .execution import no_more_words, resumed, run_bundle, verified
+from .execution import distilled, no_more_words, run_bundle, verified
 
 __all__ = ["add_command", "execute"]
 
@@ -30,6 +30,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to be made")
+    command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
     command.add_argument("--formats", default="safetensors,npz,png,nifti", help="default: %(default)s")
     command.add_argument(
         "--no_claim",
@@ -50,12 +51,12 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write the folder and say what it promises."""
     no_more_words(rest)
-    values = resumed(options.run)
+    values = distilled(options.run, options.dataset_dir)
     values |= {
         "config_file": [values["config_file"], str(config_dir() / "export.yaml")],
         "run_id": "export",
         "release_dir": str(options.to),
-        "release_formats": options.formats.split(","),
+        "release_formats": [name.strip() for name in options.formats.split(",")],
         "no_claim": options.no_claim,
         "hard_labels": options.hard_labels,
         "not_identifying": options.not_identifying,

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
+from .execution import COMMAND, own_name, plain_warnings
 
 __all__ = ["main", "parser"]
 
-COMMAND = "monai-distill"
 COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
 
 
@@ -40,15 +39,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
-    name = _own_name()
-    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
+    name = own_name()
+    plain_warnings()
     try:
         status: int = options.execute(options, rest)
     except KeyboardInterrupt:
-        folder = getattr(options, "folder", None)
-        way_on = f" Go on with: monai-distill resume {shlex.quote(str(folder))}" if folder else ""
         if name == COMMAND:
-            sys.stderr.write(f"\nInterrupted.{way_on}\n")
+            sys.stderr.write(f"\nInterrupted.{_way_on(options)}\n")
         return 130
     except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
         if options.traceback:
@@ -58,10 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _own_name() -> str:
-    """As which of several processes of torchrun this one speaks; the first speaks for the command."""
-    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
-    return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
+def _way_on(options: argparse.Namespace) -> str:
+    if options.command in ("audit", "compare", "evaluate"):
+        return " The same command goes on where it stopped."
+    folder = getattr(options, "folder", None)
+    begun = folder is not None and (Path(folder) / "config.json").exists()
+    return f" Go on with: {COMMAND} resume {shlex.quote(str(folder))}" if begun else " Nothing was begun or changed."
 
 
 def _first_outside_monai(error: BaseException) -> str:

@@ -17,6 +17,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the sub-command."""
     command: argparse.ArgumentParser = commands.add_parser("resume", help="go on with an interrupted run")
     command.add_argument("run", type=Path, help="run folder")
+    command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
     command.add_argument("--profile", action="store_true", help="also print where the time went")
     return command
 
@@ -25,6 +26,6 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Go on where the run stopped, print the table."""
     no_more_words(rest)
     options.folder = options.run
-    if run_bundle(resumed(options.run), spread=True):
+    if run_bundle(resumed(options.run, options.dataset_dir), spread=True):
         print(finished(options.run, options.profile))
     return 0

@@ -22,8 +22,12 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         "run", help="experts, distillation, scores, run folder", allow_abbrev=False
     )
-    command.add_argument("--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`")
-    command.add_argument("--output_dir", help="run folder; must be new")
+    command.add_argument(
+        "--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`; default: mtt"
+    )
+    command.add_argument(
+        "--output_dir", metavar="DIR", help="run folder, a new one; default: runs/DATASET_METHOD_ipcN_seedN"
+    )
     command.add_argument("--dry_run", action="store_true", help="print the equivalent MONAI command and stop")
     command.add_argument("--profile", action="store_true", help="also print where the time went")
     add_run_arguments(command)

@@ -13,26 +13,52 @@ __all__ = ["add_run_arguments"]
 
 def add_run_arguments(command: argparse.ArgumentParser) -> None:
     """The data set, the network and the knobs of a run; a knob that is not given keeps the configuration's value."""
-    command.add_argument("--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`")
-    command.add_argument("--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`")
-    command.add_argument("--dataset_dir", help="folder with the data")
-    command.add_argument("--dataset_file", help="file in dataset_dir (npz and table)")
-    command.add_argument("--images_per_class", type=_positive, metavar="N")
-    command.add_argument("--initial_images", choices=("noise", "real", "correct"))
-    command.add_argument("--seed", type=int)
-    command.add_argument("--epsilon", type=_budget, help="differential privacy: 1 strict, 3, 8 loose; see --delta")
-    command.add_argument("--delta", type=_budget, help="with --epsilon: at most 1 over the number of patients")
+    command.add_argument(
+        "--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`; default: digits"
+    )
+    command.add_argument(
+        "--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`; default: convnet"
+    )
+    command.add_argument("--dataset_dir", metavar="DIR", help="folder with the data")
+    command.add_argument("--dataset_file", metavar="FILE", help="file in it (npz, table: default table.csv)")
+    command.add_argument(
+        "--images_per_class", type=_positive, metavar="N", help="synthetic images of every class; default: 1"
+    )
+    command.add_argument(
+        "--initial_images",
+        choices=("noise", "real", "correct"),
+        help="what the images start from: noise, real training images (leaks), or those that experts get right (datm, "
+        "pad); default: the method's, most often real",
+    )
+    command.add_argument("--seed", type=int, metavar="N", help="of every random draw; default: 0")
+    command.add_argument(
+        "--epsilon", type=_budget, metavar="E", help="differential privacy: 1 strict, 3, 8 loose; default: none"
+    )
+    command.add_argument(
+        "--delta",
+        type=_budget,
+        metavar="D",
+        help="with --epsilon: at most 1 over the number of patients; default: 1e-5",
+    )
     command.add_argument(
         "--ledger",
         dest="site_ledger",
         type=_file,
         metavar="FILE",
-        help="sums all runs with --epsilon on the same data",
+        help="sums all runs with --epsilon on the same data; default: each is accounted alone",
     )
     command.add_argument(
-        "--ledger_epsilon", dest="site_epsilon", type=_budget, help="with a new --ledger: what they may spend together"
+        "--ledger_epsilon",
+        dest="site_epsilon",
+        type=_budget,
+        metavar="E",
+        help="with a new --ledger: what they may spend together",
     )
-    command.add_argument("--device", help="cpu, cuda or cuda:N")
+    command.add_argument("--device", help="cpu, cuda or cuda:N; default: cuda where there is one")
+    command.epilog = (
+        "Any other setting is given as --NAME VALUE, such as --iterations 200, down to --train#trainer#max_epochs 20. "
+        "`monai-distill list --method M --dataset D` shows them with their values."
+    )
 
 
 def _positive(text: str) -> int:

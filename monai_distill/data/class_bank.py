@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from .listed_names import listed_names
 
 __all__ = ["ClassBank"]
 
@@ -38,6 +40,7 @@ class ClassBank:
     def __init__(
         self, images: Tensor, labels: Tensor, class_names: Sequence[str], patients: Tensor | None = None
     ) -> None:
+        class_names = listed_names(class_names)
         if len(images) != len(labels) or images.ndim < 4 or (patients is not None and len(patients) != len(labels)):
             raise ValueError(
                 f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and "
@@ -52,7 +55,7 @@ class ClassBank:
             raise ValueError("Expected finite pixel values, got NaN or infinity. Mend or drop those images first.")
         self.images = images
         self.labels = labels.long()
-        self.class_names = tuple(class_names)
+        self.class_names = class_names
         self.patients = patients
         self.indices = [torch.nonzero(self.labels == c).flatten() for c in range(len(class_names))]
 
@@ -69,6 +72,7 @@ class ClassBank:
                 ``class_name``, and a class is called by its number where there is none.
 
         Raises:
+            TypeError: when an item is no dictionary with ``image`` and ``label``, or its label no class number.
             ValueError: when the images differ in shape; resize them in the dataset's transform.
         """
         told: dict[int, str] = {}
@@ -77,6 +81,7 @@ class ClassBank:
         patients: list[Any] = []
         for i in range(len(dataset)):
             item = dataset[i]
+            labels[i] = _class_number(item, i)
             image = torch.as_tensor(item["image"], dtype=torch.float32)
             if images is None:
                 images = torch.empty((len(dataset), *image.shape), dtype=torch.float32)
@@ -87,7 +92,6 @@ class ClassBank:
                     f"at position {i}. Pass image_size so that the dataset resizes them."
                 )
             images[i] = image.as_subclass(Tensor)
-            labels[i] = int(item["label"])
             told.setdefault(int(labels[i]), str(item.get("class_name", int(labels[i]))))
             patients.append(item.get("patient"))
         if images is None:
@@ -156,6 +160,26 @@ class ClassBank:
         digest.update(self.images.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
         digest.update(self.labels.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+
+def _class_number(item: Any, position: int) -> int:
+    if not (isinstance(item, Mapping) and "image" in item and "label" in item):
+        keys = f"the keys {list(item)}" if isinstance(item, Mapping) else type(item).__name__
+        raise TypeError(
+            f"Expected items as dictionaries with image and label, got {keys} at position {position}. Wrap the "
+            "dataset, or rename the keys in its transform."
+        )
+    label = item["label"]
+    try:
+        number = int(label)
+    except (TypeError, ValueError, RuntimeError):  # a word, or more than one number
+        number = None
+    if number is None or bool(number != label):
+        raise TypeError(
+            f"Expected a class number from 0 as label, got {label!r} at position {position}. One class an image is "
+            "supported; number the classes, and name them in class_name or class_names."
+        )
+    return number
 
 
 def _numbered(patients: Sequence[Any]) -> Tensor | None:

@@ -68,12 +68,12 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
     ) -> None:
         if channels not in (None, 1, 3):
             raise ValueError(f"expected channels 1, 3 or None, got {channels!r}.")
-        sizes = () if image_size is None else (image_size,) if isinstance(image_size, int) else tuple(image_size)
-        if any(size < 1 for size in sizes) or (not isinstance(image_size, int) and len(sizes) not in (0, 2, 3)):
-            raise ValueError(f"expected image_size as a positive number or 2 or 3 of them, got {image_size!r}.")
-        if intensity_range is not None and not intensity_range[0] < intensity_range[1]:
+        _require_sizes(image_size)
+        if intensity_range is not None and not (
+            _numbers(intensity_range, 2) and intensity_range[0] < intensity_range[1]
+        ):
             raise ValueError(f"expected intensity_range (low, high) with low < high, got {intensity_range!r}.")
-        if pixdim is not None and not all(0 < side < float("inf") for side in pixdim):
+        if pixdim is not None and not (_numbers(pixdim) and all(0 < side < float("inf") for side in pixdim)):
             raise ValueError(f"expected pixdim as millimetres above 0, one per axis, got {pixdim!r}.")
         self.pixdim = None if pixdim is None else tuple(float(side) for side in pixdim)
         self.image_size = image_size
@@ -165,3 +165,19 @@ def _with_channels(image: torch.Tensor, channels: int | None) -> torch.Tensor:
     if (image.shape[0], channels) not in convert:
         raise ValueError(f"expected an image of 1 or 3 channels, got {image.shape[0]}; convert the file.")
     return convert[image.shape[0], channels]()
+
+
+def _require_sizes(image_size: Any) -> None:
+    if image_size is None:
+        return
+    sizes = image_size if isinstance(image_size, Sequence) else (image_size,)
+    whole = all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes)
+    if not whole or (sizes is image_size and len(sizes) not in (2, 3)):
+        raise ValueError(
+            f"expected image_size as a whole number above 0, or 2 or 3 of them such as [64, 64], got {image_size!r}."
+        )
+
+
+def _numbers(values: Any, count: int | None = None) -> bool:
+    listed = isinstance(values, Sequence) and all(isinstance(value, int | float) for value in values)
+    return listed and count in (None, len(values))

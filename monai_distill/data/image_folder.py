@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -62,6 +64,8 @@ class ImageFolderDataset(ImageTableDataset):
             )
         tops: list[tuple[Path, str | None]] = [(folder, folder.name) for folder in splits] or [(self.root_dir, None)]
         rows = [row for top, split in tops for row in self._rows_under(top, split)]
+        if self._given_names is None:
+            _tell_left_out([folder for top, _ in tops for folder in _folders(top)])
         absent = sorted(set(self._given_names or ()) - {row.label for row in rows})
         if absent or not rows:
             raise RuntimeError(
@@ -86,6 +90,30 @@ class ImageFolderDataset(ImageTableDataset):
 
     def _advice(self) -> str:
         return f"Expected CLASS/*.png or CLASS/images/*.png (any of {', '.join(IMAGE_SUFFIXES)}) under root_dir."
+
+
+def _tell_left_out(folders: Sequence[Path]) -> None:
+    """A class whose images are of an unknown type, or lie deeper, would else be missing without a word."""
+    empty = [folder.name for folder in folders if not _images(folder)]
+    if empty and len(empty) < len(folders):
+        warnings.warn(
+            f"Left out {empty}: no image in CLASS or CLASS/images. Known types are {', '.join(IMAGE_SUFFIXES)}.",
+            stacklevel=2,
+        )
+    others = Counter(path.suffix for folder in folders if folder.name not in empty for path in _other_files(folder))
+    if others:
+        shown = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in sorted(others.items()))
+        warnings.warn(f"Left out files in the class folders that are no images: {shown}.", stacklevel=2)
+
+
+def _other_files(folder: Path) -> list[Path]:
+    return [
+        path
+        for place in (folder, folder / "images")
+        if place.is_dir()
+        for path in place.iterdir()
+        if path.is_file() and not path.name.lower().endswith((*IMAGE_SUFFIXES, ".db", ".ini")) and path.name[0] != "."
+    ]
 
 
 def _folders(folder: Path) -> list[Path]:

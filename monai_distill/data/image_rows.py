@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,16 @@ import numpy as np
 from monai_distill.data.dicom_series import dicom_files
 from monai_distill.data.splits import check_patient_overlap, patient_split, stratified_split
 
-__all__ = ["SPLIT_NAMES", "ImageRow", "check_files", "label_indices", "listing_checksum", "sections_of", "sorted_names"]
+__all__ = [
+    "SPLIT_NAMES",
+    "ImageRow",
+    "check_files",
+    "label_indices",
+    "listing_checksum",
+    "refuse_empty_cells",
+    "sections_of",
+    "sorted_names",
+]
 
 SPLIT_NAMES = {
     "train": "training",
@@ -83,6 +93,27 @@ def label_indices(rows: Sequence[ImageRow], class_names: Sequence[str]) -> list[
     return [order[row.label] for row in rows]
 
 
+def refuse_empty_cells(rows: Sequence[ImageRow]) -> None:
+    """Do nothing when every row has an image, a label and, where patients are known, a patient.
+
+    Raises:
+        ValueError: naming up to five rows that lack one; an empty cell is no class and no patient.
+
+    Example:
+        >>> refuse_empty_cells([ImageRow("a.png", "cat", "row 2")])
+    """
+    for what in ("image", "label", "patient"):
+        without = [row.where for row in rows if getattr(row, what) == ""]
+        if without:
+            way = "fill it in, or take the rows out"
+            if what == "patient":
+                way = (
+                    "fill in who it is (the file name, where nothing is known), so that no patient falls into two "
+                    "sections"
+                )
+            raise ValueError(f"{len(without)} row(s) have no {what}, expected one in each row: {without[:5]}; {way}.")
+
+
 def check_files(root: Path, rows: Sequence[ImageRow], advice: str) -> None:
     """Refuse files that are listed twice or are not there.
 
@@ -97,14 +128,17 @@ def check_files(root: Path, rows: Sequence[ImageRow], advice: str) -> None:
     """
     seen: dict[str, ImageRow] = {}
     for row in rows:
-        if row.image in seen:
+        path = os.path.normpath(root / row.image)  # a.png and ./a.png are one image
+        if path in seen:
             raise ValueError(
-                f"{row.image} is listed twice, expected once: {seen[row.image].where} and {row.where}; remove one."
+                f"{row.image} is listed twice, expected once: {seen[path].where} and {row.where}; remove one."
             )
-        seen[row.image] = row
+        seen[path] = row
     listed = [path for row in rows for path in (row.image, row.extra.get("mask")) if path is not None]
     missing = [path for path in listed if not (root / path).is_file() and not _is_series(root / path)]
     if missing:
+        if any("\\" in path for path in missing):
+            advice += " Folders are separated by / here."
         raise RuntimeError(
             f"Cannot find {len(missing)} of {len(listed)} listed files under {root}, such as {missing[:3]}. {advice}"
         )

@@ -17,11 +17,14 @@ from monai_distill.data.image_rows import (
     check_files,
     label_indices,
     listing_checksum,
+    refuse_empty_cells,
     sections_of,
     sorted_names,
 )
+from monai_distill.data.listed_names import listed_names
 from monai_distill.data.section_dataset import SectionDataset
 from monai_distill.data.shared_spacing import shared_spacing
+from monai_distill.data.table_reading import read_table
 
 __all__ = ["ImageTableDataset"]
 
@@ -97,12 +100,12 @@ class ImageTableDataset(SectionDataset):
         self.table = table
         self.val_frac, self.test_frac, self.split_seed = val_frac, test_frac, split_seed
         self._columns = (image_column, label_column, patient_column, split_column)
-        self._groups = tuple(group_columns)
+        self._groups = listed_names(group_columns, "group_columns")
         if taken := {"image", "label", "class_name", "mask", "patient"} & set(self._groups):
             raise ValueError(
                 f"Expected group_columns beside {sorted(taken)}, which items have in any case. Rename them."
             )
-        self._given_names = None if class_names is None else tuple(str(name) for name in class_names)
+        self._given_names = None if class_names is None else listed_names(class_names)
         self._read_image = FileToImaged(image_size, channels, intensity_range, pixdim)
         self._source = {"name": name or table, "licence": licence, "citation": citation}
         super().__init__(root_dir, section, transform, seed=seed, **cache_options)
@@ -123,6 +126,8 @@ class ImageTableDataset(SectionDataset):
                 f"{self.table} lacks the column(s) {missing}, got {list(table.columns)}; name the columns with "
                 "image_column, label_column, patient_column, split_column and group_columns."
             )
+        if table.empty:
+            raise ValueError(f"{self.table} has a header and no rows, expected a row per image.")
         rows = [
             ImageRow(
                 image=str(cells[image]).strip(),
@@ -132,27 +137,16 @@ class ImageTableDataset(SectionDataset):
                 split=None if split is None else str(cells[split]),
                 extra={column: str(cells[column]).strip() for column in self._groups},
             )
-            for number, cells in enumerate(table.to_dict("records"), start=2)  # as a spreadsheet counts them
+            for number, cells in zip(table.index + 1, table.to_dict("records"), strict=True)  # as spreadsheets count
         ]
-        nameless = [row.where for row in rows if row.patient == ""]
-        if nameless:
-            raise ValueError(
-                f"{len(nameless)} row(s) have no patient, expected one in each row: {nameless[:5]}; fill in who it is "
-                "(the file name, where nothing is known), so that no patient falls into two sections."
-            )
+        refuse_empty_cells(rows)
         return rows
 
     def _read_table(self) -> pd.DataFrame:
         path = self.root_dir / self.table
         if not path.is_file():
             raise RuntimeError(f"Cannot find dataset file: {path}. {self._advice()}")
-        try:
-            # everything as text: labels such as 01 or NA are names, not numbers and not missing values
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise ValueError(
-                f"cannot read {path} as a CSV table: {error}; expected UTF-8 text with a header."
-            ) from error
+        return read_table(path)
 
     def _advice(self) -> str:
         return (

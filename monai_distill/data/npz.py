@@ -12,6 +12,7 @@ import numpy as np
 
 from monai_distill.data.array_to_image import ArrayToImaged
 from monai_distill.data.checksums import file_checksum
+from monai_distill.data.listed_names import listed_names
 from monai_distill.data.npz_reading import SectionArrays, read_section
 from monai_distill.data.section_dataset import SectionDataset
 
@@ -68,7 +69,7 @@ class NPZDataset(SectionDataset):
         self.file = file
         self.val_frac = val_frac
         self.split_seed = split_seed
-        self._given_names = None if class_names is None else tuple(class_names)
+        self._given_names = None if class_names is None else listed_names(class_names)
         self._source = {"name": name or file, "licence": licence, "citation": citation}
         self._channels_last = False
         super().__init__(root_dir, section, transform, seed=seed, **cache_options)

@@ -102,7 +102,8 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         if len(items) == 0:
             raise ValueError(
                 f"The section {self.section!r} of {name} is empty: expected at least one image, got none; "
-                "check the split of the data under root_dir."
+                "check the split of the data, or add images: a split that is drawn wants three of a class, or three "
+                "patients with it."
             )
 
     def _load_cache_item(self, idx: int) -> Any:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -84,6 +84,34 @@ class SplitBanks:
     def class_names(self) -> tuple[str, ...]:
         """Every class in label order."""
         return self.training.class_names
+
+    def require_source(self, source: Mapping[str, Any]) -> None:
+        """Do nothing where these are the images that ``source`` names, the ``provenance`` of a set, as far as it does.
+
+        A set that is scored on another split of its data may meet images that it was made from.
+
+        Raises:
+            RuntimeError: when they are others.
+
+        Example:
+            >>> from monai_distill.data import DigitsDataset
+            >>> from monai_distill.transforms import Standardize
+            >>> data = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+            >>> data.require_source(data.provenance)
+        """
+        sums = [name for name in ("training_sha256", "test_sha256") if name in source]
+        # resizing rounds otherwise on another processor, so the same files in the same sections are the same images
+        files = ["files", "split", "seed", "counts"]
+        if any(
+            all(name in source and source[name] == self.provenance.get(name) for name in names)
+            for names in (sums, files)
+        ):
+            return
+        raise RuntimeError(
+            f"Expected the images that the set was made from, {source.get('counts')}, got others, "
+            f"{self.provenance['counts']}: among these may be test images that it has seen. Put the data back as they "
+            "were, give the folder where they lie now as dataset_dir, or make a new run."
+        )
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from monai_distill.whole_file import write_whole
 
+from .listed_names import listed_names
+
 __all__ = ["SyntheticDataset"]
 
 TENSOR_FILE, MANIFEST_FILE = "synthetic.safetensors", "manifest.json"
@@ -41,6 +43,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         manifest: plain JSON values saved beside the tensors.
 
     Raises:
+        TypeError: when images or labels are no tensors, labels are no whole numbers, or class_names is no list.
         ValueError: when shapes disagree, a label lies outside the class list or the step size is not above 0.
 
     Example:
@@ -60,6 +63,12 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         preprocessing: Any = None,
         manifest: Mapping[str, Any] | None = None,
     ) -> None:
+        for name, value in (("images", images), ("labels", labels)):
+            if not isinstance(value, Tensor):
+                raise TypeError(f"Expected {name} as a tensor, got {type(value).__name__}. Use torch.as_tensor.")
+        if labels.is_floating_point():
+            raise TypeError(f"Expected class numbers as labels, got {labels.dtype}. Give soft labels as label_logits.")
+        class_names = listed_names(class_names)
         nn.Module.__init__(self)
         Dataset.__init__(self, data=range(len(images)))
         if images.ndim < 4 or len(labels) != len(images):
@@ -77,7 +86,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             if label_logits.shape != (len(images), len(class_names)):
                 raise ValueError(f"Expected label_logits {(len(images), len(class_names))}, got {label_logits.shape}.")
             self.label_logits = nn.Parameter(label_logits.detach().clone().float())
-        self.class_names = tuple(class_names)
+        self.class_names = class_names
         self.preprocessing = preprocessing
         self.manifest: dict[str, Any] = dict(manifest or {})
 
@@ -157,7 +166,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         found = hashlib.sha256(data).hexdigest()
         if found != manifest["sha256"]:
             raise RuntimeError(
-                f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged."
+                f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged. "
+                "Resuming the run writes it anew; else get the folder again."
             )
         tensors = load(data)
         parts = {k.removeprefix("preprocessing."): v for k, v in tensors.items() if k.startswith("preprocessing.")}

@@ -17,6 +17,8 @@ from torch.optim import Optimizer
 from monai_distill import processes
 from monai_distill.data import SyntheticDataset
 
+from .whole_number import whole
+
 __all__ = ["Distiller"]
 
 
@@ -60,7 +62,9 @@ class Distiller(Trainer):  # type: ignore[misc]
             "gated"}``, the last 1 for an iteration that changed nothing.
 
     Raises:
-        ValueError: when either is below 1, or the gate is not above 0.
+        TypeError: when the set or the objective is none.
+        ValueError: when either number is below 1, the gate is not above 0, or the optimiser has no parameter of the
+            set; from ``run`` when the objective gives gradients of names that the set has not.
         RuntimeError: from ``run`` when the loss or a gradient is not finite. The synthetic set is left at its last
             good state.
 
@@ -87,15 +91,13 @@ class Distiller(Trainer):  # type: ignore[misc]
         gate: float | None = None,
         train_handlers: Any = None,
     ) -> None:
+        _require_parts(synthetic, objective, optimizer)
         if not (step_size_ratio > 1 and min_step_size > 0):
             raise ValueError(
                 f"Expected step_size_ratio above 1 and min_step_size above 0, got {step_size_ratio} and "
                 f"{min_step_size}."
             )
-        if max_epochs < 1 or epoch_length < 1:
-            raise ValueError(
-                f"Expected max_epochs and epoch_length of at least 1, got {max_epochs} and {epoch_length}."
-            )
+        _require_counts(max_epochs, epoch_length)
         if gate is not None and not gate > 0:
             raise ValueError(f"Expected a gate above 0, or null for none, got {gate}.")
         self.synthetic = synthetic
@@ -124,6 +126,9 @@ class Distiller(Trainer):  # type: ignore[misc]
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
         loss, gradients = self.objective(self.synthetic, batchdata)
+        known = dict(self.synthetic.named_parameters())
+        if not gradients.keys() <= known.keys():  # else nothing would be learned, without a word
+            raise ValueError(f"Expected gradients of {', '.join(known)}, got {', '.join(gradients)}. Rename them.")
         loss, *shared = processes.means([loss, *gradients.values()])
         gradients = dict(zip(gradients, shared, strict=True))
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
@@ -131,7 +136,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         if not bool(torch.isfinite(norms).all()):
             raise RuntimeError(_not_finite(engine.state.iteration, loss))
         self.optimizer.zero_grad(set_to_none=True)
-        for name, parameter in self.synthetic.named_parameters():
+        for name, parameter in known.items():
             if name in gradients:
                 parameter.grad = gradients[name].detach().to(parameter.dtype)
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
@@ -168,6 +173,27 @@ class Distiller(Trainer):  # type: ignore[misc]
             for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, too long a step
                 parameter.copy_(value)
         raise RuntimeError(_not_finite(iteration, loss))
+
+
+def _require_counts(max_epochs: int, epoch_length: int) -> None:
+    if not (whole(max_epochs) and whole(epoch_length)):
+        raise ValueError(
+            f"Expected max_epochs and epoch_length of at least 1, whole numbers, got {max_epochs} and {epoch_length}."
+        )
+
+
+def _require_parts(synthetic: Any, objective: Any, optimizer: Optimizer) -> None:
+    if not isinstance(synthetic, SyntheticDataset) or not callable(objective):
+        raise TypeError(
+            "Expected a SyntheticDataset and an objective (synthetic, draw) -> (loss, gradient by parameter name), got "
+            f"{type(synthetic).__name__} and {type(objective).__name__}."
+        )
+    own = {id(parameter) for parameter in synthetic.parameters()}
+    if not own & {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}:
+        raise ValueError(
+            "Expected an optimizer over parameters of the synthetic set, got one of none. A copy of the set has "
+            "parameters of its own: make the optimizer after it, such as SGD([synthetic.images], lr=1)."
+        )
 
 
 def _not_finite(iteration: int, loss: Tensor) -> str:

@@ -19,6 +19,7 @@ from .score_rows import Row, ScoreRows
 from .step_size_choice import step_size_candidates
 from .student_predictions import StudentPredictions
 from .student_training import StudentTraining
+from .whole_number import whole
 
 __all__ = ["Scorecard"]
 
@@ -42,6 +43,10 @@ class Scorecard:
         step_sizes: candidates for the controls, beside the learned step size.
         seed: seed of the run.
         folder: where predictions are kept (see :class:`StudentPredictions`); None keeps none.
+
+    Raises:
+        TypeError: for data that are no ``SplitBanks``, or a network that is no ``FlatNetwork``.
+        ValueError: for no students or no step size.
 
     Example:
         >>> from monai_distill.networks import ConvNet
@@ -67,7 +72,12 @@ class Scorecard:
         seed: int = 0,
         folder: str | Path | None = None,
     ) -> None:
-        if students < 1 or full_students < 0 or not step_sizes:
+        if not isinstance(data, SplitBanks) or not isinstance(network, FlatNetwork):
+            raise TypeError(
+                "Expected data as SplitBanks and network as FlatNetwork(function that makes one), got "
+                f"{type(data).__name__} and {getattr(network, '__name__', type(network).__name__)}."
+            )
+        if not (whole(students) and whole(full_students, 0) and step_sizes):
             raise ValueError(f"Expected students of at least 1 and a step size, got {students} and {list(step_sizes)}.")
         self.data = data
         self.protocol = protocol

@@ -12,10 +12,12 @@ from monai.engines import Evaluator
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
-from monai_distill.data import ClassBank
+from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import SCORES, StudentMetric, summary
 from monai_distill.networks import FlatNetwork, over_networks
 from monai_distill.randomness import derived_seed
+
+from .whole_number import whole
 
 __all__ = ["StudentEvaluator"]
 
@@ -40,6 +42,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         on_step: called after every step of the students' training, for a progress bar.
 
     Raises:
+        TypeError: for a set in place of what gives its training set.
         ValueError: for no students.
 
     Example:
@@ -71,7 +74,9 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         val_handlers: Any = None,
         on_step: Callable[[], object] = lambda: None,
     ) -> None:
-        if students < 1:
+        if isinstance(training_set, SyntheticDataset):
+            raise TypeError("Expected a function as training_set, got the set itself. Give synthetic.training_set.")
+        if not whole(students):
             raise ValueError(f"Expected at least 1 student, got {students}.")
         self.training_set = training_set
         self.network = network

@@ -16,6 +16,7 @@ from monai_distill.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 from .student_diverged import StudentDivergedError
+from .whole_number import whole
 
 __all__ = ["StudentTraining", "classification_loss"]
 
@@ -60,6 +61,7 @@ class StudentTraining:
         compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
 
     Raises:
+        TypeError: for another kind of augmentation.
         ValueError: for no steps, an empty batch or a temperature that is not above 0.
 
     Example:
@@ -81,7 +83,9 @@ class StudentTraining:
         temperature: float = 1.0,
         compiled: bool = False,
     ) -> None:
-        if steps < 1 or batch_size < 1 or not temperature > 0:
+        if not isinstance(augment, SiameseAugment):
+            raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")
+        if not (whole(steps) and whole(batch_size) and temperature > 0):
             raise ValueError(
                 f"Expected at least 1 step and 1 image per batch and a temperature above 0, got {steps}, {batch_size} "
                 f"and {temperature}."

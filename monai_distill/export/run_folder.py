@@ -59,7 +59,7 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            RuntimeError: when it holds a finished run, or an unfinished one and ``resume`` is off.
+            RuntimeError: when it cannot be made, holds a finished run, or an unfinished one, and ``resume`` is off.
         """
         processes.from_first(lambda: self._prepare(resume))
         return self
@@ -72,7 +72,12 @@ class RunFolder:
                 f"{self.folder} holds an unfinished run. Go on with: monai-distill resume {self.folder} ; or give "
                 "another output_dir."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RuntimeError(
+                f"Cannot make the run folder {self.folder}: {error}. Give another output_dir."
+            ) from error
 
     def save_set(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: Any, chosen: int | None) -> None:
         """Write the set with its manifest, the history and the two pictures.

@@ -18,6 +18,7 @@ from monai.engines import Workflow
 from monai.engines.utils import IterationEvents
 
 from monai_distill import processes
+from monai_distill.whole_file import way_out
 
 from .raised_last import raise_last
 
@@ -106,7 +107,9 @@ class ResumableState:
             unfinished.replace(self.file)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
             unfinished.unlink(missing_ok=True)
-            raise RuntimeError(f"Cannot save the state to {self.file}: {error}. Free some room and resume.") from error
+            raise RuntimeError(
+                f"Cannot save the state to {self.file}: {error}. {way_out(error)} and resume."
+            ) from error
 
     def load(self) -> None:
         """Read the checkpoint back into the objects.

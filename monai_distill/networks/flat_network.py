@@ -36,6 +36,7 @@ class FlatNetwork:
         factory: builds one freshly initialized network; called once here and once per :meth:`initial`.
 
     Raises:
+        TypeError: if the factory is a network, or nothing that can be called.
         ValueError: if the network has floating-point buffers, or no parameters.
 
     Example:
@@ -48,6 +49,11 @@ class FlatNetwork:
     """
 
     def __init__(self, factory: Callable[[], nn.Module]) -> None:
+        if isinstance(factory, nn.Module) or not callable(factory):
+            raise TypeError(
+                f"expected a function or class that makes a network, got {type(factory).__name__}: pass lambda: "
+                "Network(...), since every student begins anew."
+            )
         with global_seed_kept(0):
             skeleton = factory()
         buffers = [name for name, buffer in skeleton.named_buffers() if buffer.is_floating_point()]

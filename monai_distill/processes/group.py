@@ -26,13 +26,16 @@ def join(device: torch.device | str | None = None) -> None:
         device: what the job will compute on, to be checked against that.
 
     Raises:
-        ValueError: when there are more processes on a machine than GPUs, or ``device`` is another process's GPU.
+        ValueError: when there are more processes on a machine than GPUs, or ``device`` is another process's GPU or none
+            of this machine.
 
     Example:
         >>> join("cpu")
         >>> count(), rank(), is_first()
         (1, 0, True)
     """
+    if device is not None:
+        _require_device(device)
     if _launched() == 1:
         return
     local = int(os.environ["LOCAL_RANK"])
@@ -53,6 +56,17 @@ def join(device: torch.device | str | None = None) -> None:
         torch.cuda.set_device(local)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     idist.sync()  # else ignite does it when first asked, which all processes have to do together
+
+
+def _require_device(device: torch.device | str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the second from a PyTorch without CUDA
+        reason = " ".join(str(error).split()).split(". ")[0]
+        raise ValueError(
+            f"Expected a device of this machine (cpu, cuda or cuda:N), got {str(device)!r}: {reason}. Leave out "
+            "--device, or give --device cpu."
+        ) from error
 
 
 def leave() -> None:

@@ -208,6 +208,8 @@ def _require_operations(operations: Sequence[str]) -> None:
         raise TypeError(
             f"expected a list of operation names, got the string {operations!r}: pass {operations.split('_')}."
         )
+    if not isinstance(operations, Sequence):
+        raise TypeError(f"expected a list of operation names, got {operations!r}: pass [] for none.")
     unknown = [name for name in operations if name not in OPERATIONS]
     if unknown:
         raise ValueError(f"expected operations among {sorted(OPERATIONS)}, got {unknown}: remove or rename these.")

@@ -292,11 +292,33 @@ def test_evaluate_takes_no_settings(copied: Path) -> None:
 def test_list_names_every_file_of_the_configurations_without_loading_torch() -> None:
     program = "import sys; from monai_distill.cli import main; main(['list']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    lines = dict(line.split(": ") for line in done.stdout.splitlines()[:-1])
-    assert done.stdout.splitlines()[-1] == "False"
-    assert lines.keys() == {"datasets", "methods", "networks"}
-    for kind, names in lines.items():
-        assert names.split(", ") == sorted(path.stem for path in (cli.config_dir() / kind).iterdir())
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "False"
+    heads = [line.split(" ")[0] for line in lines if line[0] not in " SF"]
+    assert heads == ["datasets", "methods", "networks"]
+    names = [(cli.config_dir() / kind).iterdir() for kind in heads]
+    told = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))  # each says what it is
+    assert list(told) == [name for kind in names for name in sorted(path.stem for path in kind)]
+    assert told["mtt"].endswith("CVPR 2022")
+
+
+def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can_be_given(tmp_path: Path) -> None:
+    outcome = command("list", "--method", "datm", "--dataset", "table")
+    assert outcome.code == 0
+    shown = dict(line.split("  # ")[0].removeprefix("  --").split(" ", 1) for line in outcome.out.splitlines()[1:])
+    assert shown["validation_students"] == "5"
+    assert shown["image_size"] == "[64, 64]"
+    assert shown["initial_images"] == "correct"
+    assert shown["student_steps"].isdecimal()  # of the preset
+    words = [word for name, value in shown.items() for word in (f"--{name}", value)]
+    given = command("run", "--method", "datm", "--dataset", "table", "--dataset_dir", tmp_path, "--dry_run", *words)
+    assert given.code == 0, given.err
+
+
+@pytest.mark.parametrize("word", ["run", "compare", "bundle", "evaluate", "audit", "export", "resume", "list"])
+def test_help_explains_every_option(word: str) -> None:
+    parsers = cli.parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    assert [action.dest for action in parsers[word]._actions if not action.help] == []
 
 
 @pytest.mark.parametrize("kind", ["dataset", "method", "network"])

@@ -125,15 +125,49 @@ def test_no_image_per_class(run: Path, count: str) -> None:
 
 
 def test_a_table_without_the_columns(run: Path, root: Path) -> None:
-    table(root, [f"{i}.png,a" for i in range(12)], "file,class")
+    table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(12)], "file,class")
     outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root)
     refused(outcome, run, "lacks the column(s) ['image', 'label']", "got ['file', 'class']", "name the columns")
+    columns = ("--image_column", "file", "--label_column", "class")  # the way out that it names
+    outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--image_size", "8", *columns)
+    assert outcome.code == 0, outcome.err
 
 
 def test_a_label_outside_the_class_list_of_a_table(run: Path, root: Path) -> None:
     table(root, [f"{i}.png,{'abc'[i % 3]}" for i in range(12)])
     outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--class_names", "[a, b]")
     refused(outcome, run, "4 label(s) outside the classes", "expected one of ['a', 'b']", "got 'c' in row", "correct")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("image;label\n0.png;a\n1.png;b\n", ("header 'image;label'", "expected commas", "save it with commas")),
+        ("image\tlabel\n0.png\ta\n1.png\tb\n", ("expected commas", "save it with commas")),
+        ("image,label\n0.png,a,x\n1.png,b,x\n", ("table.csv", "Expected 2 fields in line 2, saw 3", "as many cells")),
+        ("image,label,label\n0.png,a,b\n1.png,b,a\n", ("names the column(s) ['label'] twice", "remove one")),
+        ("image,label\n0.png,a\n1.png,b\n2.png,\n", ("1 row(s) have no label", "row 4 of table.csv", "fill it in")),
+        ("image,label\n0.png,a\n1.png,b\n2.png\n", ("1 row(s) have no label", "row 4 of table.csv", "fill it in")),
+        ("image,label\n0.png,a\n\n,b\n", ("1 row(s) have no image", "row 4 of table.csv", "fill it in")),
+        ("image,label\n0.png,a\n1.png,b\n./0.png,b\n", ("0.png is listed twice", "row 4", "row 2", "remove one")),
+        ("image,label\nc\\0.png,a\n1.png,b\n", ("Cannot find 1 of 2 listed files", "separated by /")),
+        ("image,label\n", ("a header and no rows", "a row per image")),
+        ("", ("cannot read", "table.csv", "expected UTF-8 text with a header", "save it as CSV UTF-8")),
+    ],
+)
+def test_a_table_that_is_not_one(run: Path, root: Path, content: str, says: tuple[str, ...]) -> None:
+    table(root, [])
+    (root / "table.csv").write_text(content)
+    refused(fast_run(run, "--dataset", "table", "--dataset_dir", root), run, *says)
+
+
+def test_a_table_as_a_spreadsheet_writes_it(run: Path, root: Path) -> None:
+    table(root, [])
+    rows = [f"{i}.png, {'ab'[i % 2]}" for i in range(12)]
+    text = "\ufeff" + "\r\n".join(["image, label", "", *rows, ",", ""])
+    (root / "table.csv").write_bytes(text.encode())
+    assert fast_run(run, "--dataset", "table", "--dataset_dir", root, "--image_size", "8").code == 0
+    assert read(run, "manifest.json")["class_names"] == ["a", "b"]
 
 
 def test_a_patient_in_two_splits(run: Path, root: Path) -> None:
@@ -173,13 +207,8 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--iterations", "0"), ("at least 1",)),
-        (("--validate_every", "0"), ("epoch_length of at least 1, got 4 and 0",)),
-        (("--experts", "0"), ("at least 1 expert",)),
-        (("--students", "0"), ("students of at least 1",)),
-        (("--student_steps", "0"), ("at least 1",)),
-        (("--step_size", "-0.1"), ("step size above 0", "-0.1")),
         (("--operations", "[flop]"), ("flop",)),
+        (("--operations", "null"), ("list of operation names", "pass [] for none")),
         (("--device", "no-such-device"), ("no-such-device",)),
         (("--augment#rotation_degres", "3"), ("rotation_degres",)),
         (("--width", "@no_such_id"), ("no_such_id",)),
@@ -188,6 +217,66 @@ def test_an_image_too_small_for_the_network(run: Path) -> None:
 )
 def test_a_setting_that_cannot_be(run: Path, words: tuple[str, ...], says: tuple[str, ...]) -> None:
     refused(fast_run(run, *words), run, *says)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        *((word, "0") for word in ("iterations", "validate_every", "experts", "students", "student_steps", "chunk")),
+        ("validate_every", "1.5"),  # would never come to the end of an epoch
+        ("evaluation_steps", "2.5"),  # would be told when the set is finished
+        ("iterations", "ten"),
+        ("width", "true"),
+        ("seed", "-1"),
+        ("full_students", "-1"),
+    ],
+)
+def test_a_number_that_does_not_count_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
+    told = "True" if value == "true" else value
+    least = 0 if word in ("seed", "full_students") else 1
+    refused(fast_run(run, f"--{word}", value), run, f"a whole number of at least {least} for --{word}, got {told}.")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("step_size", "-0.1"), ("image_step_size", ".nan"), ("temperature", "0"), ("gate", "abc")]
+)
+def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
+    told = "nan" if value == ".nan" else value
+    refused(fast_run(run, f"--{word}", value), run, f"Expected a number above 0 for --{word}, got {told}.")
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--zca", "maybe"), ("true or false for --zca, got maybe",)),
+        (("--dataset_dir", "scans"), ("no --dataset_dir for the data set digits", "--dataset folder")),
+        (("--dataset_file", "a.csv"), ("no --dataset_file for the data set digits", "--dataset table")),
+        (("--initial_images", "correct"), ("--initial_images of noise, real for this method, got correct",)),
+    ],
+)
+def test_settings_that_contradict_each_other(run: Path, words: tuple[str, ...], says: tuple[str, ...]) -> None:
+    refused(fast_run(run, *words), run, *says)
+    assert not run.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_told_with_the_way_out(run: Path) -> None:
+    refused(fast_run(run, "--device", "cuda"), run, "a device of this machine", "got 'cuda'", "--device cpu")
+
+
+def test_one_word_for_a_list_of_names_is_not_taken_for_letters(run: Path, root: Path) -> None:
+    table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(12)])
+    outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--class_names", "a,b")
+    refused(outcome, run, "class_names as a list of names, such as [benign, malignant]", "got 'a,b'")
+
+
+def test_a_start_that_asks_for_more_images_than_there_are_is_told_before_experts_train(run: Path, root: Path) -> None:
+    np.savez(root / "x.npz", **npz_arrays((8, 8)))
+    data = ("--dataset", "npz", "--dataset_dir", root, "--dataset_file", "x.npz", "--images_per_class", "7")
+    assert fast_run(run, *data).code == 1
+    assert not (run / "experts").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(

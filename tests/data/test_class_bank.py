@@ -196,3 +196,23 @@ def test_patients_are_none_unless_every_image_has_one() -> None:
     assert ClassBank.from_dataset(_Visits(["Doe", None])).patients is None
     with pytest.raises(ValueError, match="as many patients"):
         ClassBank(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), ["a", "b"], torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ((torch.zeros(1, 4, 4), 0), "dictionaries with image and label, got tuple at position 0"),
+        ({"img": torch.zeros(1, 4, 4), "label": 0}, r"got the keys \['img', 'label'\] at position 0"),
+        ({"image": torch.zeros(1, 4, 4), "label": "cat"}, "class number from 0 as label, got 'cat'"),
+        ({"image": torch.zeros(1, 4, 4), "label": 0.5}, "class number from 0 as label, got 0.5"),
+        ({"image": torch.zeros(1, 4, 4), "label": torch.tensor([0, 1])}, "One class an image"),
+    ],
+)
+def test_items_of_another_kind_are_told_with_their_place(item: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        ClassBank.from_dataset([item])
+
+
+def test_one_string_is_no_list_of_class_names() -> None:
+    with pytest.raises(TypeError, match="class_names as a list of names"):
+        ClassBank(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), "ab")

@@ -127,8 +127,13 @@ def test_refuses_damaged_files(tmp_path: Path, tools: Tools, grey: np.ndarray) -
     ("options", "match"),
     [
         ({"channels": 2}, "channels 1, 3 or None, got 2"),
-        ({"image_size": 0}, "image_size as a positive number"),
-        ({"image_size": (8,)}, "image_size as a positive number or 2 or 3"),
+        ({"image_size": 0}, "image_size as a whole number above 0"),
+        ({"image_size": (8,)}, "image_size as a whole number above 0, or 2 or 3"),
+        ({"image_size": "8x8"}, r"image_size as a whole number above 0, or 2 or 3 of them such as .*, got '8x8'"),
+        ({"image_size": 8.5}, "image_size as a whole number above 0.*, got 8.5"),
+        ({"image_size": [8, "8"]}, "image_size as a whole number above 0"),
+        ({"intensity_range": 100}, r"intensity_range \(low, high\) with low < high, got 100"),
+        ({"pixdim": 1.0}, "pixdim as millimetres above 0, one per axis, got 1.0"),
         ({"intensity_range": (5, 5)}, "low < high"),
     ],
 )

@@ -47,3 +47,16 @@ def test_refuses_missing_classes(folder_root: Path) -> None:
         ImageFolderDataset(folder_root, "test", class_names=["bird", "cat"])
     with pytest.raises(ValueError, match="at least two classes"):
         ImageFolderDataset(folder_root, "test", class_names=["cat"])
+
+
+def test_what_is_left_out_of_the_class_folders_is_told(folder_root: Path) -> None:
+    (folder_root / "bird" / "deeper").mkdir(parents=True)
+    for name in ("a.webp", "b.webp", "Thumbs.db", ".hidden"):
+        (folder_root / "cat" / name).touch()
+    with pytest.warns(UserWarning, match="Left out") as told:
+        dataset = ImageFolderDataset(folder_root, "training")
+    assert dataset.class_names == ("cat", "dog")
+    assert [str(warning.message).split(".")[0] for warning in told] == [
+        "Left out ['bird']: no image in CLASS or CLASS/images",
+        "Left out files in the class folders that are no images: 2 ",
+    ]

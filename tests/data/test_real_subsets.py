@@ -66,7 +66,7 @@ def test_k_center_repeats_with_its_generator_and_its_draws_differ(bank: ClassBan
 
 def test_a_small_class_gives_every_image_before_any_comes_again() -> None:
     bank = ClassBank(
-        torch.rand(5, 1, 3, 3, generator=seeded_generator(0, "small")), torch.tensor([0, 0, 1, 1, 1]), "ab"
+        torch.rand(5, 1, 3, 3, generator=seeded_generator(0, "small")), torch.tensor([0, 0, 1, 1, 1]), ["a", "b"]
     )
     for images, labels in (
         herding_subset(bank, 5, features),

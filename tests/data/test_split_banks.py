@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from monai.data import Dataset
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityd
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SplitBanks, TrajectoryStore, real_images
+from monai_distill.data import ClassBank, DigitsDataset, SplitBanks, TrajectoryStore, real_images
 from monai_distill.engines.expert_trainer import ExpertTrainer
 from monai_distill.networks import ConvNet, FlatNetwork
 from monai_distill.randomness import seeded_generator
@@ -215,3 +216,14 @@ def test_classes_that_nobody_named_are_called_by_their_number() -> None:
     assert data.test.class_names == ("0", "1", "2")
     with pytest.raises(ValueError, match=r"Expected labels from 0 to 1"):
         SplitBanks(Section(*fresh(4, "a")), plain, plain, fit=Standardize.fit)
+
+
+def test_a_set_is_tied_to_its_images_by_their_sums_or_by_their_files() -> None:
+    data = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+    source = json.loads(json.dumps(data.provenance))
+    data.require_source(source)
+    data.require_source({"name": "a set with a guarantee, which tells no sums"})
+    data.require_source({**source, "training_sha256": "as another processor resized them"})
+    data.require_source({**source, "files": {"moved.npz": "sha256:0"}})
+    with pytest.raises(RuntimeError, match=r"images that the set was made from.*got others.*dataset_dir"):
+        data.require_source({**source, "test_sha256": "0", "counts": {"test": [1]}})

@@ -257,3 +257,17 @@ def test_the_manifest_states_shape_labels_and_step_size(tmp_path: Path) -> None:
     assert content["images"] == {"count": 4, "shape": [2, 3, 3], "dtype": "float32"}
     assert content["labels"] == "learned logits"
     assert np.float32(content["step_size"]) == np.float32(0.1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "names", "says"),
+    [
+        (np.zeros((2, 1, 4, 4)), torch.tensor([0, 1]), ["a", "b"], "images as a tensor, got ndarray"),
+        (torch.zeros(2, 1, 4, 4), [0, 1], ["a", "b"], "labels as a tensor, got list"),
+        (torch.zeros(2, 1, 4, 4), torch.tensor([0.5, 1]), ["a", "b"], "soft labels as label_logits"),
+        (torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), "ab", "class_names as a list of names"),
+    ],
+)
+def test_wrong_types_are_told(images: Any, labels: Any, names: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        SyntheticDataset(images, labels, names)

@@ -108,6 +108,15 @@ def test_a_full_disk_never_leaves_half_a_file(
         assert run.scores_file.read_text() == before
 
 
+def test_a_folder_for_reading_only_is_not_told_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_bytes(path: Path, text: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(RuntimeError, match=r"scores\.json.*Permission denied. Make the folder writable and try again"):
+        RunFolder(tmp_path).save_scores({"a": 1})
+
+
 def test_scores_that_are_no_json_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         RunFolder(tmp_path).save_scores({"a": torch.zeros(1)})
