@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ABOVE_ZERO", "COUNTS", "FROM_ZERO", "SWITCHES", "checked_numbers"]
+__all__ = ["ABOVE_ZERO", "COUNTS", "FROM_ZERO", "NOT_BELOW_ZERO", "SWITCHES", "checked_numbers"]
 
 COUNTS = frozenset(
     [
@@ -66,14 +66,13 @@ ABOVE_ZERO = frozenset(
         "expert_step_size",
         "gate",
         "gradient_clip",
-        "image_step_size",
-        "label_step_size",
         "memory_budget",
         "network_step_size",
         "step_size",
         "temperature",
     ]
 )
+NOT_BELOW_ZERO = frozenset(["image_step_size", "label_step_size"])  # 0: not learned
 SWITCHES = frozenset(["compile_training", "download", "dp_model", "lung_masks", "resume", "teacher_labels", "zca"])
 
 
@@ -103,6 +102,8 @@ def _checked(name: str, value: Any) -> Any:
         return int(value)
     if name in ABOVE_ZERO and not (number and value > 0):
         raise ValueError(f"Expected a number above 0 for --{name}, got {value}.")
+    if name in NOT_BELOW_ZERO and not (number and value >= 0):
+        raise ValueError(f"Expected a number of at least 0 for --{name}, got {value}.")
     if name in SWITCHES and not isinstance(value, bool):  # any word would pass for true
         raise ValueError(f"Expected true or false for --{name}, got {value}.")
     return value

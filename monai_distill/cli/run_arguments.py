@@ -31,6 +31,15 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
         "pad); default: the method's, most often real",
     )
     command.add_argument("--seed", type=int, metavar="N", help="of every random draw; default: 0")
+    command.add_argument("--device", help="cpu, cuda or cuda:N; default: cuda where there is one")
+    _add_guarantee(command)
+    command.epilog = (
+        "Any other setting is given as --NAME VALUE, such as --iterations 200, down to --train#trainer#max_epochs 20. "
+        "`monai-distill list --method M --dataset D` shows them with their values."
+    )
+
+
+def _add_guarantee(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--epsilon", type=_budget, metavar="E", help="differential privacy: 1 strict, 3, 8 loose; default: none"
     )
@@ -53,11 +62,6 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
         type=_budget,
         metavar="E",
         help="with a new --ledger: what they may spend together",
-    )
-    command.add_argument("--device", help="cpu, cuda or cuda:N; default: cuda where there is one")
-    command.epilog = (
-        "Any other setting is given as --NAME VALUE, such as --iterations 200, down to --train#trainer#max_epochs 20. "
-        "`monai-distill list --method M --dataset D` shows them with their values."
     )
 
 

@@ -34,17 +34,15 @@ def join(device: torch.device | str | None = None) -> None:
         >>> count(), rank(), is_first()
         (1, 0, True)
     """
-    if device is not None:
-        _require_device(device)
-    if _launched() == 1:
-        return
-    local = int(os.environ["LOCAL_RANK"])
-    if device is not None and torch.device(device).index not in (None, local):
+    local = int(os.environ["LOCAL_RANK"]) if _launched() > 1 else None
+    if local is not None and device is not None and torch.device(device).index not in (None, local):
         raise ValueError(
             f"Expected the device cpu, cuda or cuda:{local} in the process of local rank {local}, got {device}. Leave "
             "out --device: every process takes a GPU of its own."
         )
-    if dist.is_initialized():
+    if device is not None:
+        _require_device(device)
+    if local is None or dist.is_initialized():
         return
     if torch.cuda.is_available():
         gpus = torch.cuda.device_count()

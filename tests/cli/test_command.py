@@ -355,7 +355,7 @@ def test_any_id_of_the_configuration_can_be_set_and_is_recorded(tmp_path: Path) 
         ("--studnet_steps=3", "Did you mean --student_steps?"),
         ("--images-per-class", "Did you mean --images_per_class?"),
         ("--trian#trainer#max_epochs", "Did you mean --train?"),
-        ("--dataset_file", "Did you mean --dataset"),
+        ("--datasset_dir", "Did you mean --dataset_dir"),
         ("--qqqq", "Known are "),
     ],
 )

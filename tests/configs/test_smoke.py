@@ -144,4 +144,4 @@ def test_every_network_goes_through_the_job(network: str, tmp_path: Path) -> Non
     data = ("--dataset", "npz", "--dataset_dir", tmp_path, "--dataset_file", "two.npz")
     outcome = fast_run(tmp_path / "run", *data, "--network", network, *words, "--network_factory#width", "4")
     scores = check(outcome, tmp_path / "run", "npz", (1, 16, 16), ["class 0", "class 1"])
-    assert scores["network"]["_target_"].lower().endswith(f".{network}")
+    assert network in scores["network"]["_target_"].split(".")[-1].lower()

@@ -48,7 +48,7 @@ def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(RuntimeError, match=r"Cannot make the run folder.*file.*another output_dir"):
         RunFolder(tmp_path / "file").prepare(resume=False)
 
 
