@@ -56,10 +56,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     told = logging.getLogger("monai_distill.privacy")
     told.setLevel(logging.INFO)
     told.addHandler(handler := logging.StreamHandler())
+    told.propagate = False  # a library that sets up logging at large would say everything twice
     try:
         run_bundle(values)
     finally:
         told.removeHandler(handler)
+        told.propagate = True
     from monai_distill.privacy.audit import audit_table
 
     audit = json.loads((options.run / "audit.json").read_text())
