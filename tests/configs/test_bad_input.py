@@ -239,12 +239,20 @@ def test_a_number_that_does_not_count_is_refused_before_any_work(run: Path, word
 
 
 @pytest.mark.parametrize(
-    ("word", "value"), [("step_size", "-0.1"), ("image_step_size", ".nan"), ("temperature", "0"), ("gate", "abc")]
+    ("word", "value"), [("step_size", "-0.1"), ("expert_step_size", ".nan"), ("temperature", "0"), ("gate", "abc")]
 )
 def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
     told = "nan" if value == ".nan" else value
     refused(fast_run(run, f"--{word}", value), run, f"Expected a number above 0 for --{word}, got {told}.")
     assert not run.exists()
+
+
+@pytest.mark.parametrize(("word", "value"), [("image_step_size", "-1"), ("label_step_size", ".inf")])
+def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, value: str) -> None:
+    told = value.removeprefix(".")
+    refused(
+        fast_run(run, "--method", "datm", f"--{word}", value), run, f"a number of at least 0 for --{word}, got {told}."
+    )
 
 
 @pytest.mark.parametrize(
