@@ -7,9 +7,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
-from monai.networks.layers.factories import Conv, Pool
+from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 
+from .convolution import Convolution
 from .image_classifier import ImageClassifier
 
 __all__ = ["AlexNet"]
@@ -62,7 +63,7 @@ class AlexNet(ImageClassifier):
         for block, doubled in enumerate((2, 3, 4, 3, 3)):
             kernel = 5 if block < 2 else 3
             out_channels = width * doubled // 2
-            layers[f"conv{block}"] = Conv[Conv.CONV, spatial_dims](channels, out_channels, kernel, padding=kernel // 2)
+            layers[f"conv{block}"] = Convolution(spatial_dims, channels, out_channels, kernel, padding=kernel // 2)
             layers[f"act{block}"] = nn.ReLU()
             if block in POOLED_BLOCKS:
                 layers[f"pool{block}"] = Pool[Pool.MAX, spatial_dims](kernel_size=2, stride=2)

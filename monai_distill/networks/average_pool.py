@@ -10,9 +10,9 @@ from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 from torch.autograd import Function
 
-__all__ = ["AveragePool"]
+from .kernel_choice import left_to_pytorch
 
-SMALL = 2**17  # numbers of a batch: below, calling Python costs more than the better loop saves
+__all__ = ["AveragePool"]
 
 
 class AveragePool(nn.Module):
@@ -39,15 +39,10 @@ class AveragePool(nn.Module):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             scripted: Tensor = self.kernel(x)
             return scripted
-        if _left_to_the_kernel(x):
+        if x.device.type != "cpu" or left_to_pytorch(x, x.numel()):
             plain: Tensor = self.kernel(x)
             return plain
         return _pooled(x)
-
-
-def _left_to_the_kernel(x: Tensor) -> bool:
-    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return tracing or torch.compiler.is_compiling() or x.device.type != "cpu" or x.numel() < SMALL
 
 
 def _pooled(x: Tensor) -> Tensor:
@@ -90,10 +85,10 @@ class _Double(Function):
     @staticmethod
     def forward(x: Tensor, sides: tuple[int, ...]) -> Tensor:
         dims = len(sides)
-        out = x.new_empty(*x.shape[:-1], 2 * x.shape[-1])  # two strided writes: faster than any copy with repeats
+        out = x.new_empty(*x.shape[:-1], 2 * x.shape[-1])  # along rows two strided writes: faster than any repeat
         out[..., 0::2] = out[..., 1::2] = x * 0.5**dims
         for axis in range(x.ndim - dims, x.ndim - 1):
-            out = torch.stack([out, out], dim=axis + 1).flatten(axis, axis + 1)
+            out = torch.repeat_interleave(out, 2, dim=axis)
         for axis in range(-dims, 0):
             if sides[axis] % 2:
                 out = torch.cat([out, torch.zeros_like(out.narrow(axis, 0, 1))], dim=axis)

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-__all__ = ["InstanceNorm"]
+from .kernel_choice import left_to_pytorch
 
-SMALL = 2**17  # numbers of a batch: below, calling Python costs more than the written derivative saves
+__all__ = ["InstanceNorm"]
 
 forward_kernel = torch.ops.aten.native_group_norm
 backward_kernel = torch.ops.aten.native_group_norm_backward
@@ -41,17 +41,9 @@ class InstanceNorm(nn.GroupNorm):
         """Images [B, C, *spatial], normalized."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-        if _left_to_pytorch(x):
+        if left_to_pytorch(x, x.numel()):
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
         return _normalized(x, self.weight, self.bias, self.eps)
-
-
-def _left_to_pytorch(x: Tensor) -> bool:
-    """Whether PyTorch's own operation is used: for a small batch, a program being made, types that PyTorch chooses."""
-    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    if tracing or torch.compiler.is_compiling() or x.numel() < SMALL:
-        return True
-    return torch.is_autocast_enabled(x.device.type)
 
 
 def _normalized(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:

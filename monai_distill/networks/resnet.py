@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
-from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
+from .convolution import Convolution
 from .image_classifier import ImageClassifier, pooled_mean
 from .instance_norm import InstanceNorm
 
@@ -53,7 +54,7 @@ class ResNet18(ImageClassifier):
         self.require_side(16, "three stages halve it, and instance normalization needs 2 pixels")
         if width < 1:
             raise ValueError(f"expected a width from 1 up, got {width}.")
-        self.conv = Conv[Conv.CONV, spatial_dims](in_channels, width, 3, padding=1, bias=False)
+        self.conv = Convolution(spatial_dims, in_channels, width, 3, padding=1, bias=False)
         self.norm = InstanceNorm(width)
         self.act = nn.ReLU()
         blocks, channels = [], width
@@ -76,17 +77,15 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        conv = Conv[Conv.CONV, spatial_dims]
-        self.conv1 = conv(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        conv = functools.partial(Convolution, spatial_dims, bias=False)
+        self.conv1 = conv(in_channels, out_channels, 3, stride=stride, padding=1)
         self.norm1 = InstanceNorm(out_channels)
         self.act1 = nn.ReLU()
-        self.conv2 = conv(out_channels, out_channels, 3, padding=1, bias=False)
+        self.conv2 = conv(out_channels, out_channels, 3, padding=1)
         self.norm2 = InstanceNorm(out_channels)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
-            self.shortcut = nn.Sequential(
-                conv(in_channels, out_channels, 1, stride=stride, bias=False), InstanceNorm(out_channels)
-            )
+            self.shortcut = nn.Sequential(conv(in_channels, out_channels, 1, stride=stride), InstanceNorm(out_channels))
         self.act2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
