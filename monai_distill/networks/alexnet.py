@@ -10,8 +10,8 @@ import torch
 from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 
-from .convolution import Convolution
 from .image_classifier import ImageClassifier
+from .plain_convolution import PlainConvolution
 
 __all__ = ["AlexNet"]
 
@@ -63,7 +63,7 @@ class AlexNet(ImageClassifier):
         for block, doubled in enumerate((2, 3, 4, 3, 3)):
             kernel = 5 if block < 2 else 3
             out_channels = width * doubled // 2
-            layers[f"conv{block}"] = Convolution(spatial_dims, channels, out_channels, kernel, padding=kernel // 2)
+            layers[f"conv{block}"] = PlainConvolution(spatial_dims, channels, out_channels, kernel, padding=kernel // 2)
             layers[f"act{block}"] = nn.ReLU()
             if block in POOLED_BLOCKS:
                 layers[f"pool{block}"] = Pool[Pool.MAX, spatial_dims](kernel_size=2, stride=2)

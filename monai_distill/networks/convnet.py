@@ -11,9 +11,9 @@ from monai.networks.layers.factories import Norm, Pool
 from torch import Tensor, nn
 
 from .average_pool import AveragePool
-from .convolution import Convolution
 from .image_classifier import ACTIVATIONS, ImageClassifier
 from .instance_norm import InstanceNorm
+from .plain_convolution import PlainConvolution
 
 __all__ = ["ConvNet"]
 
@@ -76,7 +76,7 @@ class ConvNet(ImageClassifier):
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         sides, channels = self.image_size, in_channels
         for block in range(depth):
-            layers[f"conv{block}"] = Convolution(spatial_dims, channels, width, kernel_size=3, padding=1)
+            layers[f"conv{block}"] = PlainConvolution(spatial_dims, channels, width, kernel_size=3, padding=1)
             if norm != "none":
                 layers[f"norm{block}"] = _norm_layer(norm, spatial_dims, width)
             layers[f"act{block}"] = ACTIVATIONS[activation]()

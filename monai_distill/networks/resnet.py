@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from .convolution import Convolution
 from .image_classifier import ImageClassifier, pooled_mean
 from .instance_norm import InstanceNorm
+from .plain_convolution import PlainConvolution
 
 __all__ = ["ResNet18"]
 
@@ -54,7 +54,7 @@ class ResNet18(ImageClassifier):
         self.require_side(16, "three stages halve it, and instance normalization needs 2 pixels")
         if width < 1:
             raise ValueError(f"expected a width from 1 up, got {width}.")
-        self.conv = Convolution(spatial_dims, in_channels, width, 3, padding=1, bias=False)
+        self.conv = PlainConvolution(spatial_dims, in_channels, width, 3, padding=1, bias=False)
         self.norm = InstanceNorm(width)
         self.act = nn.ReLU()
         blocks, channels = [], width
@@ -77,7 +77,7 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        conv = functools.partial(Convolution, spatial_dims, bias=False)
+        conv = functools.partial(PlainConvolution, spatial_dims, bias=False)
         self.conv1 = conv(in_channels, out_channels, 3, stride=stride, padding=1)
         self.norm1 = InstanceNorm(out_channels)
         self.act1 = nn.ReLU()

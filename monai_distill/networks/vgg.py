@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 
-from .convolution import Convolution
 from .image_classifier import ImageClassifier, pooled_mean
 from .instance_norm import InstanceNorm
+from .plain_convolution import PlainConvolution
 
 __all__ = ["VGG11"]
 
@@ -62,7 +62,7 @@ class VGG11(ImageClassifier):
         smallest, channels, count = min(self.image_size), in_channels, 0
         for block, multiples in enumerate(BLOCKS):
             for multiple in multiples:
-                layers[f"conv{count}"] = Convolution(spatial_dims, channels, multiple * width, 3, padding=1)
+                layers[f"conv{count}"] = PlainConvolution(spatial_dims, channels, multiple * width, 3, padding=1)
                 layers[f"norm{count}"] = InstanceNorm(multiple * width)
                 layers[f"act{count}"] = nn.ReLU()
                 channels, count = multiple * width, count + 1

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.networks import kernel_choice
-from monai_distill.networks.convolution import Convolution
+from monai_distill.networks.plain_convolution import PlainConvolution
 from monai_distill.randomness import global_seed_kept, seeded_generator
 
 Call = Callable[..., Tensor]
@@ -40,7 +40,7 @@ class Case:
 
     def ours(self) -> Call:
         sizes = self.kernel, self.stride, self.padding, self.bias
-        layer = Convolution(self.dims, self.images[1], self.out, *sizes).double()
+        layer = PlainConvolution(self.dims, self.images[1], self.out, *sizes).double()
         names = [name for name, _ in layer.named_parameters()]
         return lambda x, *p: torch.func.functional_call(layer, dict(zip(names, p, strict=True)), (x,))
 
@@ -133,7 +133,7 @@ def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call],
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_the_first_draw_is_that_of_pytorch(dims: int) -> None:
     made = []
-    for kind in (lambda *a: Convolution(dims, *a), (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1]):
+    for kind in (lambda *a: PlainConvolution(dims, *a), (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1]):
         with global_seed_kept(0):
             made.append(kind(2, 3, 3).state_dict())
     assert made[0].keys() == made[1].keys()
@@ -141,7 +141,10 @@ def test_the_first_draw_is_that_of_pytorch(dims: int) -> None:
 
 
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer, images = Convolution(2, 3, 2, 3, padding=1), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"))
+    layer, images = (
+        PlainConvolution(2, 3, 2, 3, padding=1),
+        torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small")),
+    )
     own = str(layer(images).grad_fn)
     monkeypatch.setattr(kernel_choice, "SMALL", 2 * 2 * 4 * 4 + 1)
     assert str(layer(images).grad_fn) != own

@@ -13,13 +13,13 @@ from torch.autograd import Function
 
 from .kernel_choice import left_to_pytorch
 
-__all__ = ["Convolution"]
+__all__ = ["PlainConvolution"]
 
 Sides = tuple[int, ...]
 
 
-class Convolution(nn.modules.conv._ConvNd):
-    """Plain convolution in 1, 2 or 3 dimensions; parameters, values and first draws are those of ``nn.ConvNd``.
+class PlainConvolution(nn.modules.conv._ConvNd):
+    """Convolution in 1, 2 or 3 dimensions; parameters, values and first draws are those of ``nn.ConvNd``.
 
     Deviation from PyTorch: gradients of gradients, which trajectory and gradient matching need. PyTorch gets the
     weight's share of them from a convolution with a kernel of the size of the image; here it is the derivative of a
@@ -37,7 +37,7 @@ class Convolution(nn.modules.conv._ConvNd):
         bias: whether a number per channel is added.
 
     Example:
-        >>> layer, images = Convolution(2, 3, 4, kernel_size=3, padding=1), torch.rand(2, 3, 5, 5)
+        >>> layer, images = PlainConvolution(2, 3, 4, kernel_size=3, padding=1), torch.rand(2, 3, 5, 5)
         >>> torch.equal(layer(images), nn.functional.conv2d(images, layer.weight, layer.bias, padding=1))
         True
     """
