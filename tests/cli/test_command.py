@@ -232,6 +232,14 @@ def test_an_unfinished_run_is_refused_with_the_command_to_resume_it_and_nothing_
     assert contents(copied) == before
 
 
+def test_run_takes_no_resume_which_would_write_its_settings_over_those_of_the_run(copied: Path) -> None:
+    (copied / "scores.json").unlink()
+    before = contents(copied)
+    outcome = fast_run(copied, "--seed", "5", "--resume", "true")
+    assert (outcome.code, contents(copied)) == (1, before)
+    assert f"Expected no --resume for `run`, got True. Go on with: monai-distill resume {copied}" in outcome.err
+
+
 def test_evaluate_writes_the_same_scores_again_and_nothing_else(whole: Path, copied: Path) -> None:
     (copied / "scores.json").unlink()
     shutil.rmtree(copied / "controls")  # so that students are trained anew
@@ -567,6 +575,10 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     assert outcome.code == 130
     assert f"monai-distill resume {tmp_path / 'run'}" in outcome.err
     assert list(read(tmp_path / "run" / "experts", "manifest.json")["history"]) == ["0"]
+    before = contents(tmp_path / "run")
+    other = fast_run(tmp_path / "run", *JOB, "--expert_step_size", "0.02")
+    assert (other.code, contents(tmp_path / "run")) == (1, before)
+    assert f"{tmp_path / 'run'} with 1 trained expert. Go on with that run: monai-distill resume" in other.err
     trained: list[int] = []
     monkeypatch.setattr(TrajectoryStore, "write", lambda s, e, *r, **m: (trained.append(e), plain(s, e, *r, **m))[1])
     assert command("resume", tmp_path / "run").code == 0
