@@ -323,6 +323,11 @@ def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can
     assert given.code == 0, given.err
 
 
+def test_list_shows_a_networks_own_width_and_no_depth_that_it_does_not_take() -> None:
+    lines = command("list", "--network", "vgg11").out.splitlines()
+    assert [line.split("  # ")[0] for line in lines if line.startswith(("  --width", "  --depth"))] == ["  --width 64"]
+
+
 @pytest.mark.parametrize("word", ["run", "compare", "bundle", "evaluate", "audit", "export", "resume", "list"])
 def test_help_explains_every_option(word: str) -> None:
     parsers = cli.parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
