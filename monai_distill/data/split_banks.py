@@ -21,8 +21,8 @@ class SplitBanks:
 
     Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
     test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
-    statistic; ``dropped`` says how many. A warning names classes that validation or test has no image of. ``test_columns``
-    holds what is known of every test image besides its class.
+    statistic; ``dropped`` says how many. A warning names classes that validation or test has no image of.
+    ``test_columns`` holds what is known of every test image besides its class.
 
     Args:
         training: a MONAI dataset with items ``image`` [channels, *spatial] and ``label``, and its classes in
