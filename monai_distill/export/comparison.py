@@ -51,7 +51,7 @@ def compare_methods(
         The Markdown tables.
 
     Raises:
-        ValueError: when no method is given or ``folder`` holds a comparison with other settings.
+        ValueError: when no method is given or ``folder`` is that of a run or of a comparison with other settings.
         RuntimeError: when ``folder`` cannot be made, or a method failed; then the table of the others is written.
     """
     folder = Path(folder)
@@ -76,6 +76,8 @@ def compare_methods(
 
 def _keep_to(folder: Path, asked: dict[str, Any]) -> None:
     file = folder / "compare.json"
+    if (folder / "config.json").exists():
+        raise ValueError(f"Expected a folder for several runs, got {folder}, that of a run. Give another --output_dir.")
     found = json.loads(file.read_text()) if file.exists() else asked
     names = [name for name in sorted({*found, *asked}) if found.get(name) != asked.get(name)]
     if names:
