@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 __all__ = ["draw_curves", "save_curves", "validated_metrics"]
 
 Rows = Sequence[Mapping[str, float]]
-Validations = Sequence[Mapping[str, float | None]]
+Validations = Sequence[Mapping[str, Any]]  # None where a metric has no value
 
 
 def save_curves(iterations: Rows, validations: Validations, file: str | Path, *, chosen: int | None = None) -> Path:
