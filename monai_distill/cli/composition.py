@@ -92,6 +92,8 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
+    if not str(values["output_dir"] or "").strip():  # or the root of the file system would be the run folder
+        raise ValueError(f"Expected a folder for --output_dir, got {values['output_dir']!r}. Leave it out for runs/...")
     for name in PLACES:  # `evaluate` and others may be called from elsewhere, and the run folder moved
         if isinstance(values.get(name), str) and not values[name].startswith(("$", "@", "%")):
             values[name] = str(Path(values[name]).expanduser().resolve())

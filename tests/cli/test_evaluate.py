@@ -128,6 +128,10 @@ def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
         ),
         (["--protocols", ""], "got ''"),
         (["--nas_stps", "3"], "got --nas_stps. Did you mean --nas_steps?"),
+        (
+            ["--cross_widths", "8"],
+            "Expected {convnet: VALUE, ...} for --cross_widths, got 8. Or give --cross_w",
+        ),
         (["--cross_widths#vgg", "8"], "got vgg in --cross_widths#vgg. Did you mean vgg11?"),
         (["--width", "8"], "got --width. Settings are given to `run`"),
         (["--evaluate", "[]"], "got --evaluate. Settings are given to `run`"),

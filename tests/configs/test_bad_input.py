@@ -262,6 +262,7 @@ def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, 
         (("--dataset_dir", "scans"), ("no --dataset_dir for the data set digits", "--dataset folder")),
         (("--dataset_file", "a.csv"), ("no --dataset_file for the data set digits", "--dataset table")),
         (("--network", "vgg11", "--depth", "2"), ("--depth for the network convnet only, got 2 for vgg11", "--width")),
+        (("--output_dir", ""), ("Expected a folder for --output_dir, got ''. Leave it out",)),
         (("--initial_images", "correct"), ("--initial_images of noise, real for this method, got correct",)),
     ],
 )
