@@ -19,6 +19,7 @@ from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]
 
+LEAST_SHADOWS = 3
 VOID = 3  # the exit status of an audit that says nothing, or that refutes the run's claim
 
 
@@ -42,6 +43,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     Further words are settings of the shadows (``--iterations 20``), and of the audit itself when they begin with
     ``--audit#``.
     """
+    if options.shadows < LEAST_SHADOWS:
+        raise ValueError(f"Expected at least {LEAST_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
     given = parsed_overrides(rest)
     own = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
     known = yaml.safe_load((config_dir() / "audit.yaml").read_text())["audit"]

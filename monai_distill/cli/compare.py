@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +60,32 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         )
     root = options.output_dir
 
-    def run(method: str, folder: Path) -> None:
+    def settings(method: str, folder: Path) -> dict[str, Any]:
         options.method, options.output_dir = method, str(folder)
         shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
-        values = composed(options, {**shared, **overrides})
+        return composed(options, {**shared, **overrides})
+
+    def run(method: str, folder: Path) -> None:
+        values = settings(method, folder)
         run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
 
     def further(folder: Path) -> None:
         if names:
             evaluate_run(folder, names, of_protocols)
 
+    _refuse_what_no_method_takes(methods, lambda method: settings(method, Path(root) / method))
     knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
     print(compare_methods(root, methods, run, asked={**knobs, **overrides}, further=further))
     return 0
+
+
+def _refuse_what_no_method_takes(methods: Sequence[str], settings: Callable[[str], object]) -> None:
+    """Before ``compare.json`` keeps a misspelt setting; what some methods do not know ends only their runs."""
+    refused: list[ValueError] = []
+    for method in methods:
+        try:
+            settings(method)
+        except ValueError as error:
+            refused.append(error)
+    if refused and len(refused) == len(methods):
+        raise refused[0]

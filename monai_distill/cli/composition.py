@@ -44,9 +44,9 @@ def available(kind: str) -> list[str]:
     return sorted(file.stem for file in (config_dir() / kind).glob("*.yaml"))
 
 
-def takes(dataset: str, name: str) -> bool:
-    """Whether a data set uses this setting: ``dataset_dir`` or ``dataset_file``."""
-    return f"@{name}" in (config_dir() / f"datasets/{dataset}.yaml").read_text()
+def takes(choice: str, name: str, kind: str = "datasets") -> bool:
+    """Whether a data set uses this setting (``dataset_dir``, ``dataset_file``), or one of ``networks`` (``depth``)."""
+    return f"@{name}" in (config_dir() / kind / f"{choice}.yaml").read_text()
 
 
 def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = False) -> list[Path]:
@@ -92,10 +92,17 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
         values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
+    if not str(values["output_dir"] or "").strip():  # or the root of the file system would be the run folder
+        raise ValueError(f"Expected a folder for --output_dir, got {values['output_dir']!r}. Leave it out for runs/...")
     for name in PLACES:  # `evaluate` and others may be called from elsewhere, and the run folder moved
         if isinstance(values.get(name), str) and not values[name].startswith(("$", "@", "%")):
             values[name] = str(Path(values[name]).expanduser().resolve())
     _check_data(values, files[1])
+    if "depth" in values and not takes(options.network, "depth", "networks"):
+        raise ValueError(
+            f"Expected --depth for the network convnet only, got {values['depth']} for {options.network}. Leave it "
+            "out; --width sets the size of this network."
+        )
     _check_names(values, files)
     _check_start(values, files)
     return {

@@ -87,7 +87,7 @@ def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the overrides that are the protocols' own, not a run's.
 
     Raises:
-        ValueError: for a part that a setting has not.
+        ValueError: for a part that a setting has not, or one value in place of several with names.
     """
     content = {name: value for name, value in _content().items() if name not in OWN}
     own = {name: value for name, value in overrides.items() if re.split("#|::", name)[0] in content}
@@ -95,6 +95,11 @@ def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
         top, *parts = re.split("#|::", name)
         if parts and top != "protocols":
             check_parts(name, parts, [content[top]])
+        if not parts and isinstance(content[top], dict) and not isinstance(own[name], dict):
+            part = next(iter(content[top]))
+            raise ValueError(
+                f"Expected {{{part}: VALUE, ...}} for --{name}, got {own[name]}. Or give --{name}#{part} VALUE."
+            )
     return checked_numbers(own)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .composition import available, config_dir, config_files
+from .composition import available, config_dir, config_files, takes
 from .execution import no_more_words
 
 __all__ = ["add_command", "execute"]
@@ -68,6 +68,8 @@ def _print_settings(dataset: str, method: str, network: str) -> None:
         for name, of_preset, value, comment in SETTING.findall(file.read_text()):
             value = str(preset[of_preset]) if of_preset else value
             found[name] = (value, comment or found.get(name, ("", ""))[1])
+    if not takes(network, "depth", "networks"):  # a run refuses it
+        del found["depth"]
     print(f"Settings of --dataset {dataset} --method {method} --network {network}, one image a class:")
     for name, (value, comment) in sorted(found.items()):
         if name not in NOT_SET:

@@ -44,8 +44,15 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from monai_distill.export import RunFolder
 
     processes.join()
+    run_folder = RunFolder(Path(values["output_dir"]))
+    if values.get("resume"):
+        raise ValueError(
+            f"Expected no --resume for `run`, got {values['resume']}. Go on with: monai-distill resume "
+            f"{run_folder.folder} ; it needs no settings."
+        )
     # before MONAI writes the new configuration over the one that a resume needs
-    options.folder = RunFolder(Path(values["output_dir"])).prepare(bool(values.get("resume"))).folder
+    run_folder.prepare(resume=False).refuse_begun()
+    options.folder = run_folder.folder
     if run_bundle(values, spread=True):
         print(finished(options.folder, options.profile))
     return 0

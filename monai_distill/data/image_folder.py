@@ -68,9 +68,11 @@ class ImageFolderDataset(ImageTableDataset):
             _tell_left_out([folder for top, _ in tops for folder in _folders(top)])
         absent = sorted(set(self._given_names or ()) - {row.label for row in rows})
         if absent or not rows:
+            loose = len(_images(self.root_dir))  # as where the folder of a class was given
             raise RuntimeError(
                 f"Cannot find dataset directory with images: {self.root_dir}/{absent[0] if absent else 'CLASS'}, "
-                f"got the folders {[folder.name for folder in folders]}. {self._advice()}"
+                f"got the folders {[folder.name for folder in folders]}"
+                f"{f' and {loose} images in none of them' * bool(loose)}. {self._advice()}"
             )
         return rows
 

@@ -132,5 +132,5 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         advice = "; if the file may be damaged or of another kind, get or convert it again" if is_file else ""
         return RuntimeError(
             f"The transform of {type(self).__name__} failed on {source} (section {self.section!r}): "
-            f"{type(cause).__name__}: {cause}{advice}"
+            f"{type(cause).__name__}: {str(cause).rstrip('.')}{advice}"
         )

@@ -21,7 +21,8 @@ class SplitBanks:
 
     Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
     test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
-    statistic; ``dropped`` says how many. ``test_columns`` holds what is known of every test image besides its class.
+    statistic; ``dropped`` says how many. A warning names classes that validation or test has no image of.
+    ``test_columns`` holds what is known of every test image besides its class.
 
     Args:
         training: a MONAI dataset with items ``image`` [channels, *spatial] and ``label``, and its classes in
@@ -66,6 +67,7 @@ class SplitBanks:
             raise ValueError(
                 f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
             )
+        _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
         prepared = [bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw]
         self.training, self.validation, self.test = (
@@ -117,6 +119,20 @@ class SplitBanks:
     def image_shape(self) -> tuple[int, ...]:
         """Channels and spatial sides of an image."""
         return tuple(self.training.images.shape[1:])
+
+
+def _warn_of_absent_classes(validation: ClassBank, test: ClassBank) -> None:
+    told = []
+    for section, bank, part in (("validation", validation, "the selection"), ("test", test, "the reported scores")):
+        absent = [name for name, count in zip(bank.class_names, bank.counts, strict=True) if not count]
+        if absent:
+            told.append(f"No {section} image of {', '.join(absent)}, which therefore has no part in {part}.")
+    if told:
+        warnings.warn(
+            f"{' '.join(told)} Balanced accuracy and AUROC are means over the classes that are there. Give both "
+            "sections images of every class.",
+            stacklevel=3,
+        )
 
 
 def _kept_apart(training: ClassBank, validation: ClassBank, test: ClassBank) -> tuple[list[ClassBank], dict[str, int]]:

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ from monai_distill.metrics import SCORES, StudentMetric, summary
 from monai_distill.networks import FlatNetwork, over_networks
 from monai_distill.randomness import derived_seed
 
+from .student_diverged import StudentDivergedError
 from .whole_number import whole
 
 __all__ = ["StudentEvaluator"]
@@ -40,10 +43,13 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         metrics: function (probabilities [n, classes], labels [n]) per name; the first is the key metric.
         val_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"pred": [S, B, classes], "label": [B]}``.
         on_step: called after every step of the students' training, for a progress bar.
+        allow_divergence: a set whose students diverge has NaN for every metric, so that it loses a selection, and
+            ``engine.state.output`` holds no student; a warning says so the first time. Without it that is an error.
 
     Raises:
         TypeError: for a set in place of what gives its training set.
         ValueError: for no students.
+        StudentDivergedError: from ``run``, when a student's parameters or predictions are no numbers any more.
 
     Example:
         >>> from monai_distill.engines import StudentTraining
@@ -73,6 +79,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         metrics: dict[str, Callable[[Any, Any], float]] | None = None,
         val_handlers: Any = None,
         on_step: Callable[[], object] = lambda: None,
+        allow_divergence: bool = False,
     ) -> None:
         if isinstance(training_set, SyntheticDataset):
             raise TypeError("Expected a function as training_set, got the set itself. Give synthetic.training_set.")
@@ -83,6 +90,9 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         self.protocol = protocol
         self.seeds = [derived_seed(seed, purpose, "student", i) for i in range(students)]
         self.on_step = on_step
+        self.allow_divergence = allow_divergence
+        self._classes = bank.num_classes
+        self._warned = False
         self.student_metrics = {
             name: StudentMetric(score, output_transform=lambda x: (x["pred"], x["label"]))
             for name, score in (SCORES if metrics is None else metrics).items()
@@ -93,6 +103,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
             val_data_loader=_Batches(bank, batch_size),
             key_val_metric={key: self.student_metrics[key]},
             additional_metrics={name: self.student_metrics[name] for name in others},
+            metric_cmp_fn=lambda value, best: value > best or math.isnan(best),  # a first one may have diverged
             val_handlers=val_handlers,
             decollate=False,
         )
@@ -103,16 +114,36 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         return {name: summary(metric.values) for name, metric in self.student_metrics.items()}
 
     def _train_students(self, engine: Engine) -> None:
-        images, targets, step_size = self.training_set()
-        self.students = self.protocol(self.network, images, targets, step_size, self.seeds, self.on_step)
+        images, targets, self._step_size = self.training_set()
+        try:
+            self.students = self.protocol(self.network, images, targets, self._step_size, self.seeds, self.on_step)
+        except StudentDivergedError as error:
+            self._go_on_without_students(error)
+
+    def _go_on_without_students(self, error: StudentDivergedError) -> None:
+        if not self.allow_divergence:
+            raise error
+        if not self._warned:
+            warnings.warn(f"{error} A set that does this cannot be selected; the run goes on.", stacklevel=2)
+        self._warned = True
+        self.students = torch.empty(0)
+        for metric in self.student_metrics.values():  # what they said of earlier batches
+            metric.reset()
 
     def _iteration(self, engine: Any, batchdata: dict[str, Tensor]) -> dict[str, Tensor]:
-        images = batchdata["image"]
-        forward = over_networks(lambda parameters: self.network.predict(parameters, images), together=images.is_cuda)
-        output = {"pred": forward(self.students).softmax(dim=2), "label": batchdata["label"]}
+        output = {"pred": self._predicted(batchdata["image"]), "label": batchdata["label"]}
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return output
+
+    def _predicted(self, images: Tensor) -> Tensor:
+        if len(self.students):
+            forward = over_networks(lambda vector: self.network.predict(vector, images), together=images.is_cuda)
+            found = forward(self.students).softmax(dim=2)
+            if bool(torch.isfinite(found).all()):
+                return found
+            self._go_on_without_students(StudentDivergedError(self._step_size))
+        return images.new_empty((0, len(images), self._classes))
 
 
 class _Batches:

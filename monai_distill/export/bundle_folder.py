@@ -39,6 +39,7 @@ def write_bundle(
 
     Raises:
         ValueError: when a text is there already with another content, and ``replace`` is off.
+        RuntimeError: when a folder cannot be made.
 
     Example:
         >>> import tempfile
@@ -57,7 +58,10 @@ def write_bundle(
             "Add --replace to write over them (models/ is kept), or choose another folder."
         )
     for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RuntimeError(f"Cannot make the bundle {folder}: {error}. Choose another folder.") from error
         write_whole(folder / name, text.encode())
     blank_model(folder / "models", network_def)
     return folder

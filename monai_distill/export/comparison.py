@@ -51,8 +51,8 @@ def compare_methods(
         The Markdown tables.
 
     Raises:
-        ValueError: when no method is given or ``folder`` holds a comparison with other settings.
-        RuntimeError: when a method failed; the table of the others is written.
+        ValueError: when no method is given or ``folder`` is that of a run or of a comparison with other settings.
+        RuntimeError: when ``folder`` cannot be made, or a method failed; then the table of the others is written.
     """
     folder = Path(folder)
     _keep_to(folder, json.loads(json.dumps(dict(asked))))
@@ -76,12 +76,20 @@ def compare_methods(
 
 def _keep_to(folder: Path, asked: dict[str, Any]) -> None:
     file = folder / "compare.json"
+    if (folder / "config.json").exists():
+        raise ValueError(f"Expected a folder for several runs, got {folder}, that of a run. Give another --output_dir.")
     found = json.loads(file.read_text()) if file.exists() else asked
     names = [name for name in sorted({*found, *asked}) if found.get(name) != asked.get(name)]
     if names:
         rows = "; ".join(f"{name}: found {found.get(name)!r}, asked for {asked.get(name)!r}" for name in names)
         raise ValueError(f"{folder} holds a comparison with other settings ({rows}). Give another output_dir.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeError(
+            f"Expected a folder for the comparison, or a new name, got {folder}: {error.strerror}. Give another "
+            "--output_dir."
+        ) from error
     write_whole(file, json.dumps(asked, indent=2).encode())
 
 

@@ -6,22 +6,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["draw_curves", "save_curves"]
+__all__ = ["draw_curves", "save_curves", "validated_metrics"]
 
 Rows = Sequence[Mapping[str, float]]
+Validations = Sequence[Mapping[str, Any]]  # None where a metric has no value
 
 
-def save_curves(iterations: Rows, validations: Rows, file: str | Path, *, chosen: int | None = None) -> Path:
+def save_curves(iterations: Rows, validations: Validations, file: str | Path, *, chosen: int | None = None) -> Path:
     """Draw three panels as PNG: loss, learned step size, validation scores; ``chosen`` marks the kept iteration.
 
     Args:
         iterations: rows with ``iteration``, ``loss`` and ``step_size``.
-        validations: rows with ``iteration`` and one entry per metric.
+        validations: rows with ``iteration`` and one entry per metric, None for one without a value.
         file: the PNG to write.
         chosen: iteration of the state that was selected on validation.
 
@@ -37,7 +39,17 @@ def save_curves(iterations: Rows, validations: Rows, file: str | Path, *, chosen
     return Path(file)
 
 
-def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Rows, *, chosen: int | None = None) -> None:
+def validated_metrics(validations: Validations) -> list[str]:
+    """Names of the metrics of a run's validations, in order.
+
+    Example:
+        >>> validated_metrics([{"iteration": 2, "accuracy": None, "diverged": True}, {"iteration": 4, "accuracy": 0.5}])
+        ['accuracy']
+    """
+    return [name for name in (validations[0] if validations else {}) if name not in ("iteration", "diverged")]
+
+
+def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations, *, chosen: int | None = None) -> None:
     """Draw the same into three axes, of one figure or of three.
 
     Example:
@@ -52,11 +64,11 @@ def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Rows, *, ch
     loss.set(title="matching loss", xlabel="iteration", yscale="log")
     rate.plot(steps, [row["step_size"] for row in iterations])
     rate.set(title="learned step size", xlabel="iteration")
-    names = [name for name in (validations[0] if validations else {}) if name != "iteration"]
+    names = validated_metrics(validations)
     for name, marker in zip(names, itertools.cycle("os^Dv"), strict=False):
         score.plot(
             [row["iteration"] for row in validations],
-            [row[name] for row in validations],
+            [float("nan") if (value := row[name]) is None else value for row in validations],
             marker=marker,
             label=name.replace("_", " "),
         )

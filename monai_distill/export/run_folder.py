@@ -79,6 +79,28 @@ class RunFolder:
                 f"Cannot make the run folder {self.folder}: {error}. Give another output_dir."
             ) from error
 
+    def refuse_begun(self) -> None:
+        """Do nothing where no part of a run is kept that belongs to the ``config.json`` beside it.
+
+        For whoever writes another ``config.json`` there; a run of the same one goes on with the parts after
+        :meth:`prepare`.
+
+        Raises:
+            RuntimeError: when experts are kept, or privacy budget was spent.
+        """
+        processes.from_first(self._refuse_begun)
+
+    def _refuse_begun(self) -> None:
+        experts = self.folder / "experts" / MANIFEST_FILE
+        trained = len(json.loads(experts.read_text())["history"]) if experts.exists() else 0
+        spent = (self.folder / "ledger.json").exists()
+        if trained or spent:
+            part = "a ledger of spent privacy budget" if spent else f"{trained} trained expert{'s'[: trained - 1]}"
+            raise RuntimeError(
+                f"Expected a folder without parts of another run, got {self.folder} with {part}. Go on with that run: "
+                f"monai-distill resume {self.folder} ; or give another --output_dir."
+            )
+
     def save_set(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: Any, chosen: int | None) -> None:
         """Write the set with its manifest, the history and the two pictures.
 

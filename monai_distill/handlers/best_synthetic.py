@@ -23,6 +23,7 @@ class BestSynthetic:
 
     Raises:
         ValueError: from the engine's run when it has no such metric.
+        RuntimeError: from :meth:`restore` when no validation had a score.
 
     Example:
         >>> import torch
@@ -41,6 +42,7 @@ class BestSynthetic:
         self.value: float | None = None
         self.epoch = 0
         self._kept: dict[str, Any] = {}
+        self._without_score = 0  # validations
 
     def attach(self, engine: Engine) -> None:
         """Look at every completed validation."""
@@ -53,21 +55,33 @@ class BestSynthetic:
         """
         if self._kept:
             self.synthetic.load_state_dict(self._kept)
-        self.value, self.epoch = processes.from_first(lambda: (self.value, self.epoch))
+        self.value, self.epoch = processes.from_first(self._best)
         processes.copy_from_first(self.synthetic.state_dict().values())
 
     def state_dict(self) -> dict[str, Any]:
         """What an exact resume needs: tensors and plain numbers."""
-        return {"value": self.value, "epoch": self.epoch, "kept": self._kept}
+        return {"value": self.value, "epoch": self.epoch, "kept": self._kept, "without_score": self._without_score}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from ``state_dict()``."""
         self.value, self.epoch, self._kept = state["value"], state["epoch"], state["kept"]
+        self._without_score = state.get("without_score", 0)  # a state of before these were counted has none
+
+    def _best(self) -> tuple[float | None, int]:
+        if self.value is None and self._without_score:
+            raise RuntimeError(
+                f"Expected a {self.metric} to select by, got none in {self._without_score} validations: students "
+                f"diverged every time, the last at step size {float(self.synthetic.step_size.detach()):g}. Lower it, "
+                "or the rate at which a learned one is changed."
+            )
+        return self.value, self.epoch
 
     def _compare(self, engine: Engine) -> None:
         if self.metric not in engine.state.metrics:
             raise ValueError(f"Expected a metric {self.metric!r}, the validator has {sorted(engine.state.metrics)}.")
         value = float(engine.state.metrics[self.metric])
-        if not math.isnan(value) and (self.value is None or value > self.value):
+        if math.isnan(value):
+            self._without_score += 1
+        elif self.value is None or value > self.value:
             self.value, self.epoch = value, int(engine.state.epoch)
             self._kept = {name: tensor.detach().clone() for name, tensor in self.synthetic.state_dict().items()}

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -12,6 +13,9 @@ __all__ = ["History"]
 
 class History:
     """Records loss and step size of every iteration, and every validation, of the engine it is attached to.
+
+    A metric that is NaN is None in its row, so that the rows are valid JSON; a row without any other metric is that of
+    a set whose students diverged and says so: ``"diverged": True``.
 
     Args:
         validator: the engine that validates; attach this handler after the one that runs it.
@@ -27,7 +31,7 @@ class History:
     def __init__(self, validator: Engine | None = None) -> None:
         self.validator = validator
         self.iterations: list[dict[str, float]] = []
-        self.validations: list[dict[str, float]] = []
+        self.validations: list[dict[str, float | None]] = []
 
     def attach(self, engine: Engine) -> None:
         """Record every iteration and, at the end of every epoch, the validator's metrics."""
@@ -50,5 +54,8 @@ class History:
 
     def _epoch(self, engine: Engine) -> None:
         if self.validator is not None:
-            metrics = {name: float(value) for name, value in self.validator.state.metrics.items()}
-            self.validations.append({"iteration": engine.state.iteration, **metrics})
+            found = {name: float(value) for name, value in self.validator.state.metrics.items()}
+            metrics = {name: None if math.isnan(value) else value for name, value in found.items()}
+            diverged = bool(metrics) and all(value is None for value in metrics.values())
+            noted = {"diverged": True} if diverged else {}
+            self.validations.append({"iteration": engine.state.iteration, **metrics, **noted})

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,8 @@ __all__ = ["StudentMetric"]
 class StudentMetric(Metric):  # type: ignore[misc]
     """Gathers the probabilities of S students over a whole data set and scores each student.
 
-    ``compute`` returns the mean as a plain float (so that checkpoints hold no numpy number); ``values`` keeps one per
-    student.
+    ``compute`` returns the mean as a plain float (so that checkpoints hold no numpy number), NaN where there is no
+    student; ``values`` keeps one per student.
 
     Args:
         score: function of probabilities [n, classes] and labels [n].
@@ -62,4 +63,4 @@ class StudentMetric(Metric):  # type: ignore[misc]
         probabilities = torch.cat(self._probabilities, dim=1).double().numpy()
         labels = torch.cat(self._labels).numpy().astype(np.int64)
         self.values = [float(self.score(student, labels)) for student in probabilities]
-        return float(np.mean(self.values))
+        return float(np.mean(self.values)) if self.values else math.nan

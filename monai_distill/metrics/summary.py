@@ -16,14 +16,15 @@ __all__ = ["summary"]
 def summary(values: Sequence[float]) -> dict[str, Any]:
     """Mean, sample standard deviation (n - 1), 95% t-interval of the mean, and the values themselves.
 
-    A single value has neither deviation nor interval (None), and NaN becomes None: the result is valid JSON.
+    A single value has neither deviation nor interval (None), and NaN, the mean of no value too, becomes None: the
+    result is valid JSON.
 
     Example:
         >>> summary([0.5, 0.7])["mean"]
         0.6
     """
     data = np.asarray(values, dtype=np.float64)
-    mean = float(data.mean())
+    mean = float(data.mean()) if len(data) else math.nan
     if len(data) < 2 or math.isnan(mean):
         return {"mean": _json(mean), "std": None, "interval95": None, "values": [_json(float(v)) for v in data]}
     std = float(data.std(ddof=1))

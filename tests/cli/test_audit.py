@@ -116,3 +116,10 @@ def test_the_configuration_refers_to_nothing_that_is_not_there() -> None:
         for name in ReferenceResolver.match_refs_pattern(item.get_config())
     }
     assert {name for name in named if name not in items} == set()
+
+
+@pytest.mark.parametrize("shadows", ["2", "0", "-1"])
+def test_too_few_shadows_are_told_before_anything_is_read(tmp_path: Path, shadows: str) -> None:
+    outcome = command("audit", tmp_path / "no_run", "--shadows", shadows)
+    assert outcome.code == 1
+    assert outcome.err.endswith(f"Expected at least 3 for --shadows, got {shadows}. Publish with 64.\n")

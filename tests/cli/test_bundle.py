@@ -133,3 +133,11 @@ def test_mistakes_are_told_in_one_line(words: tuple[str, ...], said: str, tmp_pa
     assert said in outcome.err
     assert outcome.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = command("bundle", "digits_dataset_distillation", "--to", tmp_path / "file")
+    assert outcome.code == 1
+    assert f"Cannot make the bundle {tmp_path / 'file' / 'digits_dataset_distillation'}" in outcome.err
+    assert "Choose another folder." in outcome.err

@@ -232,6 +232,14 @@ def test_an_unfinished_run_is_refused_with_the_command_to_resume_it_and_nothing_
     assert contents(copied) == before
 
 
+def test_run_takes_no_resume_which_would_write_its_settings_over_those_of_the_run(copied: Path) -> None:
+    (copied / "scores.json").unlink()
+    before = contents(copied)
+    outcome = fast_run(copied, "--seed", "5", "--resume", "true")
+    assert (outcome.code, contents(copied)) == (1, before)
+    assert f"Expected no --resume for `run`, got True. Go on with: monai-distill resume {copied}" in outcome.err
+
+
 def test_evaluate_writes_the_same_scores_again_and_nothing_else(whole: Path, copied: Path) -> None:
     (copied / "scores.json").unlink()
     shutil.rmtree(copied / "controls")  # so that students are trained anew
@@ -313,6 +321,11 @@ def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can
     words = [word for name, value in shown.items() for word in (f"--{name}", value)]
     given = command("run", "--method", "datm", "--dataset", "table", "--dataset_dir", tmp_path, "--dry_run", *words)
     assert given.code == 0, given.err
+
+
+def test_list_shows_a_networks_own_width_and_no_depth_that_it_does_not_take() -> None:
+    lines = command("list", "--network", "vgg11").out.splitlines()
+    assert [line.split("  # ")[0] for line in lines if line.startswith(("  --width", "  --depth"))] == ["  --width 64"]
 
 
 @pytest.mark.parametrize("word", ["run", "compare", "bundle", "evaluate", "audit", "export", "resume", "list"])
@@ -567,6 +580,10 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     assert outcome.code == 130
     assert f"monai-distill resume {tmp_path / 'run'}" in outcome.err
     assert list(read(tmp_path / "run" / "experts", "manifest.json")["history"]) == ["0"]
+    before = contents(tmp_path / "run")
+    other = fast_run(tmp_path / "run", *JOB, "--expert_step_size", "0.02")
+    assert (other.code, contents(tmp_path / "run")) == (1, before)
+    assert f"{tmp_path / 'run'} with 1 trained expert. Go on with that run: monai-distill resume" in other.err
     trained: list[int] = []
     monkeypatch.setattr(TrajectoryStore, "write", lambda s, e, *r, **m: (trained.append(e), plain(s, e, *r, **m))[1])
     assert command("resume", tmp_path / "run").code == 0

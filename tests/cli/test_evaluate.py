@@ -128,6 +128,10 @@ def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
         ),
         (["--protocols", ""], "got ''"),
         (["--nas_stps", "3"], "got --nas_stps. Did you mean --nas_steps?"),
+        (
+            ["--cross_widths", "8"],
+            "Expected {convnet: VALUE, ...} for --cross_widths, got 8. Or give --cross_w",
+        ),
         (["--cross_widths#vgg", "8"], "got vgg in --cross_widths#vgg. Did you mean vgg11?"),
         (["--width", "8"], "got --width. Settings are given to `run`"),
         (["--evaluate", "[]"], "got --evaluate. Settings are given to `run`"),
@@ -203,9 +207,20 @@ def test_compare_refuses_wrong_words_before_any_work(tmp_path: Path, words: list
     assert not (tmp_path / "out" / "mtt" / "scores.json").exists()
 
 
-def test_compare_says_of_every_method_what_it_does_not_know(tmp_path: Path) -> None:
-    words = ("--methods", "mtt", "--protocols", "scores", "--sorcery", "8")
-    with pytest.warns(UserWarning, match="mtt failed: .*got --sorcery"):
-        outcome = command("compare", "--output_dir", tmp_path / "out", *FAST, *words)
+def test_compare_keeps_no_settings_that_no_method_knows(tmp_path: Path) -> None:
+    words = ("--methods", "mtt,dm", "--protocols", "scores", "--sorcery", "8")
+    outcome = command("compare", "--output_dir", tmp_path / "out", *FAST, *words)
     assert outcome.code == 1
-    assert "mtt did not finish" in outcome.err
+    assert "got --sorcery" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_compare_says_of_every_method_what_it_does_not_know(tmp_path: Path) -> None:
+    words = ("--methods", "dm,mtt", "--dataset", "folder", "--dataset_dir", tmp_path, "--student_steps", "2")
+    with pytest.warns(UserWarning, match="dm failed") as told:
+        outcome = command("compare", "--output_dir", tmp_path / "out", *words)
+    assert outcome.code == 1
+    said = [str(warning.message) for warning in told]
+    assert "dm failed: Expected a name of the configuration, got --student_steps." in said[0]
+    assert "mtt failed: Cannot find dataset directory" in said[1]
+    assert "dm, mtt did not finish" in outcome.err

@@ -193,6 +193,12 @@ def test_an_unreadable_image(run: Path, root: Path, content: bytes) -> None:
     refused(outcome, run, "failed on image file", "3.png", "get or convert it again")
 
 
+def test_a_size_of_volumes_for_images(run: Path, root: Path) -> None:
+    table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(12)])
+    outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--image_size", "[8, 8, 8]")
+    refused(outcome, run, "has 3 numbers, got an image of shape (8, 8); if the file may be damaged")
+
+
 def test_a_listed_image_that_is_missing(run: Path, root: Path) -> None:
     table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(13)])
     outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root)
@@ -261,6 +267,8 @@ def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, 
         (("--zca", "maybe"), ("true or false for --zca, got maybe",)),
         (("--dataset_dir", "scans"), ("no --dataset_dir for the data set digits", "--dataset folder")),
         (("--dataset_file", "a.csv"), ("no --dataset_file for the data set digits", "--dataset table")),
+        (("--network", "vgg11", "--depth", "2"), ("--depth for the network convnet only, got 2 for vgg11", "--width")),
+        (("--output_dir", ""), ("Expected a folder for --output_dir, got ''. Leave it out",)),
         (("--initial_images", "correct"), ("--initial_images of noise, real for this method, got correct",)),
     ],
 )

@@ -215,3 +215,16 @@ def test_no_target_is_also_the_name_of_a_module() -> None:
     targets = sorted(set(re.findall(r"_target_: '?\$?(monai_distill(?:\.\w+)+)", text)))
     assert len(targets) > 30
     assert [t for t in targets if (ROOT.parent / f"{t.replace('.', '/')}.py").exists()] == []
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_presets_width_is_the_convnets_and_a_given_one_is_every_networks(network: str) -> None:
+    def widths(**given: int) -> tuple[int, int]:
+        parser = ConfigParser()
+        parser.read_config([*files("digits", network), str(ROOT / "protocols.yaml")])
+        parser.update(given)
+        return parser.get_parsed_content("network_factory#width"), parser.get_parsed_content("cross_widths#convnet")
+
+    own = {"alexnet": 128, "vgg11": 64, "resnet18": 64, "vit": 96, "convnet": 32}
+    assert widths() == (own[network], 32)
+    assert widths(width=12) == (12, 12 if network == "convnet" else 32)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from monai.bundle import ConfigParser
 
 from monai_distill.cli import available
 from monai_distill.data import SyntheticDataset
@@ -142,6 +143,10 @@ def test_every_network_goes_through_the_job(network: str, tmp_path: Path) -> Non
     least = "iterations validate_every experts validation_students students full_students evaluation_steps full_steps"
     words = [word for name in least.split() for word in (f"--{name}", "1")]
     data = ("--dataset", "npz", "--dataset_dir", tmp_path, "--dataset_file", "two.npz")
-    outcome = fast_run(tmp_path / "run", *data, "--network", network, *words, "--network_factory#width", "4")
+    outcome = fast_run(tmp_path / "run", *data, "--network", network, *words)
     scores = check(outcome, tmp_path / "run", "npz", (1, 16, 16), ["class 0", "class 1"])
     assert network in scores["network"]["_target_"].split(".")[-1].lower()
+    told = read(tmp_path / "run", "manifest.json")["network"]
+    assert told["width"] == 4
+    parameters = sum(p.numel() for p in ConfigParser({"n": told}).get_parsed_content("n").parameters())
+    assert 4 * parameters == (tmp_path / "run" / "experts" / "trajectories.f32").stat().st_size // 2  # an expert of it

@@ -45,6 +45,8 @@ def test_refuses_missing_classes(folder_root: Path) -> None:
         RuntimeError, match=r"Cannot find dataset directory with images: .*bird, got the folders \['cat', 'dog'"
     ):
         ImageFolderDataset(folder_root, "test", class_names=["bird", "cat"])
+    with pytest.raises(RuntimeError, match=r"got the folders \[\] and \d+ images in none of them\. Expected CLASS/"):
+        ImageFolderDataset(folder_root / "cat", "test")
     with pytest.raises(ValueError, match="at least two classes"):
         ImageFolderDataset(folder_root, "test", class_names=["cat"])
 

@@ -133,6 +133,23 @@ def test_a_class_without_training_images_is_named(missing: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Identical images")
+@pytest.mark.parametrize(
+    ("absent", "says"),
+    [
+        (["validation"], "No validation image of b, which therefore has no part in the selection. Balanced accuracy"),
+        (["test"], "No test image of b, which therefore has no part in the reported scores. Balanced accuracy"),
+        (["validation", "test"], "No validation image of b, .* the selection. No test image of b, .* AUROC are means"),
+    ],
+)
+def test_a_class_that_no_score_can_see_is_told_in_one_warning(absent: list[str], says: str) -> None:
+    sections = {name: fresh(8, name) for name in ("training", "validation", "test")}
+    for name in absent:
+        sections[name] = sections[name][0], torch.zeros(8, dtype=torch.long)
+    with pytest.warns(UserWarning, match=says) as told:
+        banks(sections)
+    assert len(told) == 1
+
+
 def test_a_class_that_loses_its_last_training_image_to_the_test_section_is_named() -> None:
     sections = {name: fresh(6, name) for name in ("training", "validation", "test")}
     sections["training"] = (sections["training"][0], torch.tensor([0, 0, 0, 0, 0, 1]))

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.distiller import Distiller
+from monai_distill.engines.student_diverged import StudentDivergedError
 from monai_distill.engines.student_evaluator import StudentEvaluator
 from monai_distill.engines.student_training import StudentTraining
 from monai_distill.metrics import accuracy
@@ -197,3 +199,52 @@ def test_a_distiller_validates_with_it(make: Callable[..., StudentEvaluator], sy
 def test_no_students_are_refused(make: Callable[..., StudentEvaluator]) -> None:
     with pytest.raises(ValueError, match="at least 1 student"):
         make(students=0)
+
+
+def test_students_that_diverge_end_the_run_unless_that_is_allowed(make: Callable[..., StudentEvaluator]) -> None:
+    evaluator = make()
+    evaluator.protocol.steps = 3
+    evaluator.training_set = lambda: (torch.randn(CLASSES, 1, 8, 8), torch.arange(CLASSES), 1e30)
+    with pytest.raises(StudentDivergedError, match=r"step size 1e\+30"):
+        evaluator.run()
+
+
+def test_a_set_that_diverges_has_no_score_is_told_once_and_the_next_is_scored_as_ever(
+    make: Callable[..., StudentEvaluator],
+) -> None:
+    undisturbed = make()
+    undisturbed.run()
+    evaluator = make(allow_divergence=True)
+    good = evaluator.training_set
+    evaluator.training_set = lambda: (*good()[:2], 1e30)
+    with pytest.warns(UserWarning, match="diverged at step size 1e.30.*cannot be selected") as told:
+        evaluator.run()
+    assert len(told) == 1  # and none of a mean of nothing
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluator.run()
+    assert len(evaluator.state.metrics) == 4
+    assert np.isnan(list(evaluator.state.metrics.values())).all()
+    assert evaluator.scores()["accuracy"] == {"mean": None, "std": None, "interval95": None, "values": []}
+    evaluator.training_set = good
+    evaluator.run()
+    assert evaluator.state.metrics == undisturbed.state.metrics
+    assert evaluator.state.best_metric == undisturbed.state.best_metric
+    assert torch.equal(evaluator.students, undisturbed.students)
+
+
+def test_predictions_that_are_no_numbers_are_a_divergence_too_also_in_a_late_batch(
+    network: FlatNetwork, test_bank: ClassBank, synthetic: SyntheticDataset
+) -> None:
+    images = test_bank.images.clone()
+    images[-1] *= 1e38  # the square of it is infinite
+    bank = ClassBank(images, test_bank.labels, test_bank.class_names)
+    protocol = StudentTraining(SiameseAugment(()), steps=2)
+    evaluator = StudentEvaluator(
+        synthetic.training_set, network, protocol, bank, students=2, batch_size=16, allow_divergence=True
+    )
+    with pytest.warns(UserWarning, match="diverged at step size 0.05"):
+        evaluator.run()
+    assert np.isnan(list(evaluator.state.metrics.values())).all()
+    with pytest.raises(StudentDivergedError):
+        StudentEvaluator(synthetic.training_set, network, protocol, bank, students=2).run()

@@ -170,3 +170,22 @@ def test_when_every_method_fails_no_table_is_written(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="mtt failed"), pytest.raises(RuntimeError, match="mtt did not finish"):
         compare_methods(tmp_path, ["mtt"], run, asked=ASKED)
     assert not (tmp_path / "compare.md").exists()
+
+
+@pytest.mark.parametrize("below", [".", "runs"])
+def test_a_file_in_the_place_of_the_folder_is_refused_before_any_run(tmp_path: Path, below: str) -> None:
+    (tmp_path / "table.csv").write_text("mine")
+
+    def run(method: str, folder: Path) -> None:
+        pytest.fail("a method was run")
+
+    with pytest.raises(RuntimeError, match=r"Expected a folder for the comparison.*table\.csv.*another --output_dir"):
+        compare_methods(tmp_path / "table.csv" / below, ["mtt"], run, asked=ASKED)
+    assert (tmp_path / "table.csv").read_text() == "mine"
+
+
+def test_the_folder_of_a_run_is_not_taken_for_one_of_several(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"folder for several runs, got .*, that of a run"):
+        compare_methods(tmp_path, ["mtt"], lambda method, folder: pytest.fail("a method was run"), asked=ASKED)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

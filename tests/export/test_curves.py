@@ -59,3 +59,11 @@ def test_the_chosen_iteration_is_marked_in_every_panel(tmp_path: Path, figures: 
 @pytest.mark.parametrize(("iterations", "validations"), [(ITERATIONS, []), ([], []), (ITERATIONS[:1], VALIDATIONS[:1])])
 def test_few_or_no_rows_are_drawn_too(tmp_path: Path, iterations: Any, validations: Any) -> None:
     assert save_curves(iterations, validations, tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_a_validation_without_scores_is_a_gap_and_no_metric(tmp_path: Path, figures: list[Figure]) -> None:
+    lost = {"iteration": 1, "accuracy": None, "auroc": None, "diverged": True}
+    save_curves(ITERATIONS, [lost, *VALIDATIONS], tmp_path / "curves.png")
+    lines = figures[0].axes[2].get_lines()
+    assert [line.get_label() for line in lines] == ["accuracy", "auroc"]
+    assert np.isnan(lines[0].get_ydata()).tolist() == [True, False, False]

@@ -46,6 +46,32 @@ def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path
     assert RunFolder(str(folder)).prepare(resume=True).folder == folder
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("experts/manifest.json", '{"history": {"0": []}}', "with 1 trained expert. Go on"),
+        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with 2 trained experts. Go on"),
+        ("ledger.json", "{}", "with a ledger of spent privacy budget. Go on"),
+    ],
+)
+def test_parts_of_another_run_are_refused_with_both_ways_out(
+    tmp_path: Path, file: str, content: str, says: str
+) -> None:
+    (tmp_path / "experts").mkdir()
+    run = RunFolder(tmp_path).prepare(resume=False)
+    run.refuse_begun()
+    (tmp_path / file).write_text(content)
+    with pytest.raises(RuntimeError, match=f"{says}.*monai-distill resume {tmp_path} ; or give another --output_dir"):
+        run.refuse_begun()
+    assert run.prepare(resume=False) is run  # the same settings go on
+
+
+def test_experts_of_which_none_is_finished_are_no_part(tmp_path: Path) -> None:
+    (tmp_path / "experts").mkdir()
+    (tmp_path / "experts" / "manifest.json").write_text('{"history": {}}')
+    RunFolder(tmp_path).refuse_begun()
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match=r"Cannot make the run folder.*file.*another output_dir"):

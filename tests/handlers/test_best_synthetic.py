@@ -82,3 +82,16 @@ def test_its_state_survives_a_file_that_is_read_with_weights_only(tmp_path: Path
 def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"'dice'.*\['balanced_accuracy'\]"):
         validated(BestSynthetic(synthetic(), metric="dice"), [0.1])
+
+
+def test_where_no_validation_had_a_score_nothing_is_put_back_and_that_is_told() -> None:
+    first = BestSynthetic(synthetic())
+    validated(first, [float("nan")] * 2)
+    best = BestSynthetic(synthetic())
+    best.load_state_dict(first.state_dict())
+    validated(best, [float("nan")])
+    with pytest.raises(RuntimeError, match=r"balanced_accuracy.*none in 3 validations.*step size 0\.1\. Lower it"):
+        best.restore()
+    validated(best, [0.3])
+    best.restore()
+    assert best.value == 0.3

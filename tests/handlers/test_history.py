@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from ignite.engine import Engine, Events
 
@@ -56,3 +57,17 @@ def test_a_loaded_history_goes_on_and_the_saved_state_stays_as_it_was() -> None:
     assert [row["iteration"] for row in second.iterations] == [1, 2, 3, 4]
     assert [row["iteration"] for row in second.validations] == [2, 4]
     assert [len(rows) for rows in state.values()] == [2, 1]
+
+
+def test_a_validation_without_any_score_says_so_in_strict_json() -> None:
+    trainer, validator = engines()
+    found = [{"accuracy": math.nan, "auroc": math.nan}, {"accuracy": 0.5, "auroc": math.nan}]
+    validator.add_event_handler(Events.COMPLETED, lambda engine: engine.state.metrics.update(found.pop(0)))
+    history = History(validator)
+    history.attach(trainer)
+    trainer.run([0], max_epochs=2)
+    assert history.validations == [
+        {"iteration": 1, "accuracy": None, "auroc": None, "diverged": True},
+        {"iteration": 2, "accuracy": 0.5, "auroc": None},
+    ]
+    json.dumps(history.state_dict(), allow_nan=False)

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
+import warnings
+
 import pytest
 import torch
 from ignite.exceptions import NotComputableError
@@ -38,3 +41,12 @@ def test_reset_forgets() -> None:
 def test_nothing_gathered_is_not_computable() -> None:
     with pytest.raises(NotComputableError, match="No batch"):
         StudentMetric(accuracy).compute()
+
+
+def test_no_student_has_no_score_and_that_is_no_warning() -> None:
+    metric = StudentMetric(accuracy)
+    metric.update((torch.empty(0, 2, 2), torch.tensor([0, 1])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(metric.compute())
+    assert metric.values == []

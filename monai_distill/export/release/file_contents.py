@@ -37,6 +37,7 @@ class FileContents:
     Args:
         texts: every string of the file, unpacked and unescaped.
         raw: the bytes in which text could hide, unpacked.
+        pixels: whole arrays of pixel values of 8 bits, which may look like letters.
         problems: what does not belong into a release, whatever it says: pickles, EXIF, headers that are not ours.
 
     Example:
@@ -49,6 +50,7 @@ class FileContents:
 
     texts: list[str] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
+    pixels: list[bytes] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @classmethod
@@ -155,15 +157,17 @@ def _npz(data: bytes, found: FileContents) -> None:
                 found.problems.append(f"holds {entry.filename!r} of more than {MOST} bytes, which was not opened")
                 continue
             content = file.read(entry)
-            found.raw.append(content)
             try:
                 array = np.load(io.BytesIO(content), allow_pickle=False)
             except ValueError as error:
+                found.raw.append(content)
                 found.problems.append(f"{entry.filename!r} is a pickle or no array ({error})")
                 continue
             again = io.BytesIO()
             np.lib.format.write_array(again, array, allow_pickle=False)
-            if array.dtype.kind not in "uifSU" or again.getvalue() != content:
+            plain = array.dtype.kind in "uifSU" and again.getvalue() == content
+            (found.pixels if plain and array.dtype == np.uint8 else found.raw).append(content)
+            if not plain:
                 found.problems.append(f"holds {entry.filename!r} that is no plain array as NumPy writes it")
             if array.dtype.kind in "SU":
                 found.texts += [str(value) for value in array.ravel().tolist()]

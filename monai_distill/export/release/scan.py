@@ -33,7 +33,7 @@ PATTERNS = {
         r"\b1\.2\.\d{3}\.[\d.]{8,}|\b2\.25\.\d{10,}|(?<![\w.])[0-2](?:\.(?:0|[1-9]\d*)){5,}"
     ),
 }
-# in binary data only what chance does not write
+# in binary data only what chance does not write; pixel values of 8 bits do write all of it
 SURE = {
     "an absolute path": re.compile(r"/(?:home|Users|root|mnt|data|media)/\w{3}"),
     "a DICOM name": re.compile(r"[A-Za-z]{4,}\^[A-Za-z]{4,}"),
@@ -88,8 +88,10 @@ def _findings(path: Path, name: str, words: IdentifyingWords) -> Iterator[str]:
         said |= set(_matches(text, PATTERNS)) | {f"holds {word!r}" for word in words.within(text)}
     for text in _printable(contents.raw):
         said |= set(_matches(text, SURE))
-        said |= {f"holds {word!r}" for joined, word in words.inside.items() if joined in _joined(text)}
-    said |= {f"holds {word!r}" for data in contents.raw for word in words.within_bytes(data)}
+    for data in (*contents.raw, *contents.pixels):
+        read = [_joined(text) for text in _printable([data])]
+        said |= {f"holds {word!r}" for joined, word in words.inside.items() if any(joined in text for text in read)}
+        said |= {f"holds {word!r}" for word in words.within_bytes(data)}
     yield from sorted(said)
 
 

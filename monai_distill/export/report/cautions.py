@@ -70,7 +70,13 @@ def _of_scores(records: RunRecords) -> Iterator[str]:
     if "run" in manifest.get("seeds", {}):
         seed = manifest["seeds"]["run"]
         yield f"One run with one seed ({seed}): the spread is over students, not over repeated distillations."
-    looks = len(records.history.get("validations", []))
+    validations = records.history.get("validations", [])
+    looks = len(validations)
+    if diverged := sum("diverged" in row for row in validations):
+        yield (
+            f"Unstable: students diverged at {diverged} of {looks} looks at the validation images, so these states "
+            "could not be selected. A smaller step size is steadier."
+        )
     if looks:
         yield (
             f"Selected on validation: the best of {looks} looks, at iteration {manifest.get('chosen_iteration')}. The "

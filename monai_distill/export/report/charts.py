@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from monai_distill.export.curves import draw_curves
+from monai_distill.export.curves import draw_curves, validated_metrics
 
 from .picture import Picture, chart_picture
 from .table import number
@@ -54,11 +54,9 @@ def curve_pictures(history: Mapping[str, Any], chosen: int | None) -> list[Pictu
 
 def _highest(validations: Sequence[Mapping[str, float]]) -> str:
     parts = []
-    for name in validations[0] if validations else ():
+    for name in validated_metrics(validations):
         best = max(validations, key=lambda row: row[name] if row[name] is not None else float("-inf"))
-        if name != "iteration":
-            words = name.replace("_", " ")
-            parts.append(f"{words} highest at iteration {best['iteration']} with {number(best[name])}")
+        parts.append(f"{name.replace('_', ' ')} highest at iteration {best['iteration']} with {number(best[name])}")
     return "; ".join(parts).capitalize() + "."
 
 

@@ -72,7 +72,7 @@ class ShadowRuns:
         seed: int = 0,
     ) -> None:
         if shadows < 3 or not attacks:
-            raise ValueError(f"Expected at least 3 shadows and an attack, got {shadows} and {sorted(attacks)}.")
+            raise ValueError(f"Expected at least 3 shadows and an attack, got {shadows} and {len(attacks)}.")
         self.candidates = candidates
         self.distil = distil
         self.attacks = {name: attack for name, attack in attacks.items() if attack is not None}

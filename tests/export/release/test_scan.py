@@ -232,3 +232,16 @@ def test_addresses_fractions_and_versions_are_let_pass(text: str, released: Path
 def test_a_damaged_file_is_a_finding_not_a_crash(name: str, released: Path) -> None:
     (released / name).write_bytes((released / name).read_bytes()[:40])
     assert any(line.startswith(f"{name}: ") for line in scan_release(released))
+
+
+def test_grey_values_that_read_like_a_name_are_no_finding_but_a_known_name_is(released: Path) -> None:
+    with np.load(released / "synthetic.npz") as arrays:
+        kept = dict(arrays)
+    pixels = kept["train_images"]
+    pixels.reshape(-1)[:20] = np.frombuffer(b"KQTWZ^acehkDOE_JANE\0", dtype=np.uint8)  # a ramp of greys, then a word
+    with zipfile.ZipFile(released / "synthetic.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in kept.items():
+            np.save(buffer := io.BytesIO(), array)
+            file.writestr(f"{name}.npy", buffer.getvalue())
+    assert scan_release(released) == []
+    assert scan_release(released, IdentifyingWords(["DOE_JANE"])) == ["synthetic.npz: holds 'DOE_JANE'"]

@@ -35,6 +35,7 @@ def told(found: RunRecords, tier: str = "T0") -> str:
         ({"scores": scores(distilled={"accuracy": metric(0.8, students=3)})}, "Few students: 3"),
         ({"scores": scores(full=None)}, "No network was trained on all"),
         ({"manifest": manifest(source={**SOURCE, "counts": {"test": [5, 100, 100]}})}, "normal has 5"),
+        ({"history": {**HISTORY, "validations": [{"iteration": 1, "diverged": True}] * 2}}, "diverged at 2 of 2 looks"),
         ({"images_per_class": 1}, "One image a class"),
         ({"manifest": manifest(source={**SOURCE, "official": False})}, "Unofficial data"),
         ({"manifest": manifest(source={**SOURCE, "licence": "unknown"})}, "licence of the source is not known"),

@@ -28,6 +28,9 @@ def test_curves_are_one_chart_each_with_first_last_and_best_in_words() -> None:
     assert "Accuracy highest at iteration 20 with 0.500" in validation.alt
     assert "balanced accuracy highest at iteration 20 with 0.400" in validation.alt
     assert len({picture.uri for picture in (loss, rate, validation)}) == 3
+    lost = {**dict.fromkeys(HISTORY["validations"][0]), "iteration": 5, "diverged": True}
+    *_, again = curve_pictures({**HISTORY, "validations": [lost, *HISTORY["validations"]]}, 20)
+    assert again.alt == validation.alt
 
 
 def test_without_history_there_is_no_curve_and_without_validation_no_third() -> None:
