@@ -16,6 +16,7 @@ __all__ = ["add_command", "execute"]
 DEFAULTS = {"dataset": "digits", "method": "mtt", "network": "convnet"}
 SENTENCE = re.compile(r"(?<!al)\.(?:\s|$)|;\s")
 SETTING = re.compile(r"^(\w+): (?:\$@preset\['(\w+)'\]|([^\s$@'\"{&*>|#].*?|''))(?:\s+# ?(.*))?$", re.MULTILINE)
+ANY = re.compile(r"^(\w+):", re.MULTILINE)
 NOT_SET = {"bundle_root", "dataset_name", "family", "method", "resume", "save_execute_config", "with_epsilon"}
 
 
@@ -63,15 +64,18 @@ def _print_settings(dataset: str, method: str, network: str) -> None:
     from .bundle_configs import composed_job  # here, so that the names are listed at once
 
     preset = composed_job(dataset, network, method, {})["preset"]
-    found: dict[str, tuple[str, str]] = {}
-    for file in config_files(dataset, network, method):
-        for name, of_preset, value, comment in SETTING.findall(file.read_text()):
-            value = str(preset[of_preset]) if of_preset else value
-            found[name] = (value, comment or found.get(name, ("", ""))[1])
+    found: dict[str, tuple[str, str, str]] = {}
+    for text in (file.read_text() for file in config_files(dataset, network, method)):
+        settings = {name: rest for name, *rest in SETTING.findall(text)}
+        for name in set(ANY.findall(text)) - settings.keys():
+            found.pop(name, None)  # a formula now: DC's iterations are networks times outer steps
+        for name, (of_preset, value, comment) in settings.items():
+            found[name] = (of_preset, value, comment or found.get(name, ("", "", ""))[2])
     if not takes(network, "depth", "networks"):  # a run refuses it
         del found["depth"]
     print(f"Settings of --dataset {dataset} --method {method} --network {network}, one image a class:")
-    for name, (value, comment) in sorted(found.items()):
+    for name, (of_preset, value, comment) in sorted(found.items()):
         if name not in NOT_SET:
+            value = str(preset[of_preset]) if of_preset else value
             shown = {"None": "null", "True": "true", "False": "false"}.get(value, value)
             print(f"  --{name} {shown}" + (f"  # {comment}" if comment else ""))

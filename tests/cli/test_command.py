@@ -323,6 +323,15 @@ def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can
     assert given.code == 0, given.err
 
 
+@pytest.mark.parametrize("method", cli.available("methods"))
+def test_list_shows_the_settings_of_every_method(method: str) -> None:
+    outcome = command("list", "--method", method, "--dataset", "mnist")
+    shown = [line.split()[0] for line in outcome.out.splitlines() if line.startswith("  --")]
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "--width" in shown
+    assert ("--iterations" in shown) == (method not in ("dc", "dsa"))  # networks times outer steps there
+
+
 def test_list_shows_a_networks_own_width_and_no_depth_that_it_does_not_take() -> None:
     lines = command("list", "--network", "vgg11").out.splitlines()
     assert [line.split("  # ")[0] for line in lines if line.startswith(("  --width", "  --depth"))] == ["  --width 64"]
