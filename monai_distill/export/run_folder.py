@@ -95,7 +95,7 @@ class RunFolder:
         trained = len(json.loads(experts.read_text())["history"]) if experts.exists() else 0
         spent = (self.folder / "ledger.json").exists()
         if trained or spent:
-            part = "a ledger of spent privacy budget" if spent else f"{trained} trained expert{'s'[: trained - 1]}"
+            part = "a ledger of spent privacy budget" if spent else f"trained experts ({trained})"
             raise RuntimeError(
                 f"Expected a folder without parts of another run, got {self.folder} with {part}. Go on with that run: "
                 f"monai-distill resume {self.folder} ; or give another --output_dir."

@@ -130,13 +130,13 @@ class _Convolve(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, weight, bias, ctx.stride, ctx.padding = inputs
-        ctx.biased = bias is not None
+        x, weight, _, ctx.stride, ctx.padding = inputs
         ctx.save_for_backward(x, weight)
         ctx.save_for_forward(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        # what the graph could ask for: images that only the outer of two derivatives asks for get theirs in both
         needed = tuple(bool(need) for need in ctx.needs_input_grad[:3])
         found = iter(_ConvolveBackward.apply(grad, *ctx.saved_tensors, ctx.stride, ctx.padding, needed))
         return (*(next(found) if need else None for need in needed), None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import platform
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,8 +50,8 @@ def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("experts/manifest.json", '{"history": {"0": []}}', "with 1 trained expert. Go on"),
-        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with 2 trained experts. Go on"),
+        ("experts/manifest.json", '{"history": {"0": []}}', "with trained experts (1). Go on"),
+        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with trained experts (2). Go on"),
         ("ledger.json", "{}", "with a ledger of spent privacy budget. Go on"),
     ],
 )
@@ -61,7 +62,7 @@ def test_parts_of_another_run_are_refused_with_both_ways_out(
     run = RunFolder(tmp_path).prepare(resume=False)
     run.refuse_begun()
     (tmp_path / file).write_text(content)
-    with pytest.raises(RuntimeError, match=f"{says}.*monai-distill resume {tmp_path} ; or give another --output_dir"):
+    with pytest.raises(RuntimeError, match=f"{re.escape(says)}.*monai-distill resume {tmp_path} ; or give another --output_dir"):
         run.refuse_begun()
     assert run.prepare(resume=False) is run  # the same settings go on
 
