@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import errno
 import json
-import re
 import platform
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,7 +62,9 @@ def test_parts_of_another_run_are_refused_with_both_ways_out(
     run = RunFolder(tmp_path).prepare(resume=False)
     run.refuse_begun()
     (tmp_path / file).write_text(content)
-    with pytest.raises(RuntimeError, match=f"{re.escape(says)}.*monai-distill resume {tmp_path} ; or give another --output_dir"):
+    with pytest.raises(
+        RuntimeError, match=f"{re.escape(says)}.*monai-distill resume {tmp_path} ; or give another --output_dir"
+    ):
         run.refuse_begun()
     assert run.prepare(resume=False) is run  # the same settings go on
 
