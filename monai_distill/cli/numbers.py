@@ -73,7 +73,18 @@ ABOVE_ZERO = frozenset(
     ]
 )
 NOT_BELOW_ZERO = frozenset(["image_step_size", "label_step_size"])  # 0: not learned
-SWITCHES = frozenset(["compile_training", "download", "dp_model", "lung_masks", "resume", "teacher_labels", "zca"])
+SWITCHES = frozenset(
+    [
+        "compile_distillation",
+        "compile_training",
+        "download",
+        "dp_model",
+        "lung_masks",
+        "resume",
+        "teacher_labels",
+        "zca",
+    ]
+)
 
 
 def checked_numbers(values: Mapping[str, Any]) -> dict[str, Any]:

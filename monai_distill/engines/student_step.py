@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from monai_distill.networks import FlatNetwork
+from monai_distill.networks import FlatNetwork, LossDerivatives
 from monai_distill.transforms import AugmentDraw, SiameseAugment
 
 from .graph_size import graph_bytes
-from .student_training import classification_loss
 
 __all__ = ["StudentStep", "images_are_separable"]
 
@@ -35,20 +34,21 @@ class StudentStep:
     """``state - step_size * gradient`` on the augmented images of a step; differentiable in the state and the set.
 
     Args:
-        network: the student's architecture.
+        derivatives: of the student's loss.
         augment: applied with ``draws``.
         names: what the leaves are, in their order: ``images``, ``step_size`` and, where they are learned,
             ``label_logits``.
         batches: which images every step sees.
         draws: how they are augmented, one draw per step.
         labels: class numbers [n] or logits [n, classes] where these are not learned, else None.
-        temperature: of the softmax in the loss.
         images_at_once: images whose graph is held at once; None for all of a step.
         replayable: step number -> a block in which a forward pass draws the same every time.
 
     Example:
+        >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
+        >>> loss = LossDerivatives(lambda p, images, labels: nn.functional.cross_entropy(network(p, images), labels))
         >>> step = StudentStep(
-        ...     FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2))), SiameseAugment(()),
+        ...     loss, SiameseAugment(()),
         ...     names=["images", "step_size"], batches=[torch.arange(3)], draws=[AugmentDraw("none", {})],
         ...     labels=torch.tensor([0, 1, 0]))
         >>> step(torch.zeros(10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
@@ -57,24 +57,22 @@ class StudentStep:
 
     def __init__(
         self,
-        network: FlatNetwork,
+        derivatives: LossDerivatives,
         augment: SiameseAugment,
         *,
         names: Sequence[str],
         batches: Sequence[Tensor],
         draws: Sequence[AugmentDraw],
         labels: Tensor | None,
-        temperature: float = 1.0,
         images_at_once: int | None = None,
         replayable: Replayable = lambda number: contextlib.nullcontext(),
     ) -> None:
-        self.network = network
+        self.derivatives = derivatives
         self.augment = augment
         self.names = tuple(names)
         self.batches = batches
         self.draws = draws
         self.labels = labels
-        self.temperature = temperature
         self.images_at_once = images_at_once
         self.replayable = replayable
 
@@ -100,7 +98,6 @@ class StudentStep:
         copies = [leaf.detach().requires_grad_() for leaf in leaves]
         images, targets, step_size = self._inputs(copies, number)
         onward, by_step = cotangent.clone(), torch.zeros_like(step_size)
-        scaled = -step_size.detach() * cotangent
         reached = [t for t in (images, targets) if t.requires_grad]
         found: list[list[Tensor]] = [[] for _ in reached]
         with self.replayable(number):
@@ -109,12 +106,12 @@ class StudentStep:
                 ends = [
                     t.requires_grad_() for t, whole in zip(part, (images, targets), strict=True) if whole.requires_grad
                 ]
-                gradient = self._gradient(vector, *part, len(images), True)
-                by_state, *by_ends = torch.autograd.grad(gradient, [vector, *ends], scaled, materialize_grads=True)
-                onward += by_state
-                by_step = by_step - gradient.detach() @ cotangent
+                slope, (by_state, *by_ends) = self.derivatives.along(vector, *part, cotangent, [vector, *ends])
+                share = len(part[0]) / len(images)
+                onward -= by_state * (share * step_size.detach())
+                by_step = by_step - share * slope
                 for place, value in zip(found, by_ends, strict=True):
-                    place.append(value)
+                    place.append(value * (-share * step_size.detach()))
         pulls = [torch.cat(values) for values in found]
         grads = torch.autograd.grad(reached, copies, pulls, allow_unused=True, materialize_grads=True)
         place_of_step = self.names.index("step_size")
@@ -131,8 +128,8 @@ class StudentStep:
         def counted(count: int) -> int:
             rows = [self.batches[0][:1].expand(count)]
             few = StudentStep(
-                self.network, SiameseAugment(()), names=self.names, batches=rows, draws=[AugmentDraw("none", {})],
-                labels=self.labels, temperature=self.temperature, replayable=self.replayable,
+                self.derivatives, SiameseAugment(()), names=self.names, batches=rows, draws=[AugmentDraw("none", {})],
+                labels=self.labels, replayable=self.replayable,
             )  # fmt: skip
             return graph_bytes(lambda: few(start, copies, 0))
 
@@ -152,7 +149,6 @@ class StudentStep:
 
     def _gradient(self, state: Tensor, images: Tensor, targets: Tensor, count: int, graph: bool) -> Tensor:
         """The share that ``images`` have in the gradient [P] of the mean loss over ``count`` images."""
-        with torch.enable_grad():
-            vector = state if state.requires_grad else state.detach().requires_grad_()
-            loss = classification_loss(self.network(vector, images), targets, self.temperature)
-            return torch.autograd.grad(loss * (len(images) / count), vector, create_graph=graph)[0]
+        gradient = self.derivatives.gradient_with_graph if graph else self.derivatives.gradient
+        found = gradient(state, images, targets)
+        return found if len(images) == count else found * (len(images) / count)

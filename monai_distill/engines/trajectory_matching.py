@@ -11,11 +11,12 @@ from torch import Tensor
 
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.losses import TrajectoryMatchingLoss
-from monai_distill.networks import FlatNetwork
+from monai_distill.networks import FlatNetwork, LossDerivatives
 from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment
 
 from .student_step import StudentStep, images_are_separable
+from .student_training import classification_loss
 from .unroll import unrolled_gradient
 
 __all__ = ["TrajectoryMatching"]
@@ -46,10 +47,12 @@ class TrajectoryMatching:
         teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every
             iteration (Cui et al. 2023); the set's own labels get no gradient then.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
+        compiled: students' steps through ``torch.compile`` (see :class:`LossDerivatives`), one at a time.
         seed: seed of the run.
 
     Raises:
-        ValueError: for no steps, an empty batch or a temperature that is not above 0.
+        ValueError: for no steps, an empty batch, a temperature that is not above 0, or compiled steps of a network that
+            draws or of a chunk above 1.
 
     Example:
         >>> from monai_distill.networks import ConvNet
@@ -75,6 +78,7 @@ class TrajectoryMatching:
         truncated: bool = False,
         teacher_labels: bool = False,
         temperature: float = 1.0,
+        compiled: bool = False,
         seed: int = 0,
     ) -> None:
         if any(count is not None and count < 1 for count in (student_steps, batch_size, images_at_once)):
@@ -84,32 +88,51 @@ class TrajectoryMatching:
             )
         if not temperature > 0:
             raise ValueError(f"Expected a temperature above 0, got {temperature}.")
+        if compiled and chunk not in (None, 1):
+            raise ValueError(f"Expected a chunk of 1 for compiled steps, got {chunk}. Leave it out.")
+        if compiled and network.draws:  # a compiled step and its derivative would drop differently
+            raise ValueError("Expected a network without dropout for compiled steps, got one that draws.")
         self.network = network
         self.augment = augment
         self.student_steps = student_steps
         self.batch_size = batch_size
-        self.chunk = chunk
+        self.chunk = 1 if compiled else chunk
         self.images_at_once = images_at_once
         self.memory_budget = memory_budget
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
         self.truncated = truncated
         self.teacher_labels = teacher_labels
-        self.temperature = temperature
+        self.derivatives = LossDerivatives(
+            lambda p, images, targets: classification_loss(network(p, images), targets, temperature), compiled=compiled
+        )
         self.seed = seed
+        self._checked = not compiled
+
+    def check(self, synthetic: SyntheticDataset) -> None:
+        """Refuse a network whose compiled steps would have a wrong gradient; nothing where they are not compiled.
+
+        Raises:
+            ValueError: for such a network (see :meth:`LossDerivatives.check`).
+        """
+        if not self._checked:
+            targets = synthetic.label_logits if synthetic.soft else synthetic.labels
+            start = self.network.initial(self.seed).to(synthetic.images.device)
+            self.derivatives.check(start, synthetic.images[:2], targets[:2])
+        self._checked = True
 
     def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
+        self.check(synthetic)
         named = dict(synthetic.named_parameters())
         path = (batch.iteration, batch.place) if batch.place else (batch.iteration,)
         batches, draws = self._planned(synthetic, path)
         step = StudentStep(
-            self.network,
+            self.derivatives,
             self.augment,
             names=list(named),
             batches=batches,
             draws=draws,
             labels=self._fixed_labels(synthetic, batch),
-            temperature=self.temperature,
             replayable=lambda number: self._replayable(path, number),
         )
         if self.chunk is None or self.images_at_once is None:
@@ -148,7 +171,8 @@ class TrajectoryMatching:
         if self.chunk is None:
             self.chunk = max(1, min(self.student_steps, int(budget / (fixed + count * per_image))))
         if self.images_at_once is None:
-            self.images_at_once = max(1, min(count, int((budget - fixed) / per_image))) if separable else count
+            most = max(1, min(count, int((budget - fixed) / per_image))) if separable else count
+            self.images_at_once = -(-count // -(-count // most))  # parts of one size, where they can be
 
     def _planned(self, synthetic: SyntheticDataset, path: Sequence[int]) -> tuple[list[Tensor], list[AugmentDraw]]:
         """Which images every step sees and how they are augmented, drawn before anything is computed."""

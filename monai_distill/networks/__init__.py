@@ -9,6 +9,7 @@ from .convnet import ConvNet
 from .described import described
 from .flat_network import FlatNetwork, draws_at_random
 from .image_classifier import ImageClassifier
+from .loss_derivatives import LossDerivatives
 from .over_networks import over_networks, pays_to_stack
 from .parameter_gradient import parameter_gradient
 from .resnet import ResNet18
@@ -23,6 +24,7 @@ __all__ = [
     "ConvNet",
     "FlatNetwork",
     "ImageClassifier",
+    "LossDerivatives",
     "ResNet18",
     "SmallViT",
     "activations",

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -141,6 +142,29 @@ def test_images_held_a_few_at_a_time_give_the_gradient_of_all(
     )
     torch.testing.assert_close(value, expected_value)
     assert_same(gradients, expected, 1e-10)
+
+
+@pytest.mark.parametrize("soft", [True, False])
+@pytest.mark.parametrize("images_at_once", [None, 3])
+def test_compiled_steps_give_the_same_gradient(
+    images_at_once: int | None, soft: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    module, synthetic, segment = make(soft=soft)
+    compiled = objective(module, compiled=True, images_at_once=images_at_once, batch_size=4)
+    found = compiled(synthetic, segment)
+    value, expected = objective(module, chunk=STEPS, batch_size=4)(synthetic, segment)
+    assert compiled.chunk == 1
+    torch.testing.assert_close(found[0], value)
+    assert_same(found[1], expected, 1e-10)
+
+
+def test_compiled_steps_are_refused_where_they_could_not_be_exact() -> None:
+    with pytest.raises(ValueError, match="chunk of 1 for compiled steps, got 2"):
+        objective(make()[0], compiled=True, chunk=2)
+    with_dropout = lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))  # noqa: E731
+    with pytest.raises(ValueError, match="network without dropout for compiled steps"):
+        TrajectoryMatching(FlatNetwork(with_dropout), SiameseAugment(), student_steps=1, compiled=True)
 
 
 @pytest.mark.parametrize(
