@@ -59,12 +59,15 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     processes.join()
     if not (first := processes.is_first()):
         values = {**values, "save_execute_config": False}
-    # the first two report that configs/ is no finished bundle, the third an error that is told here
-    for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine"):
+    # the first two report that configs/ is no finished bundle, the third an error that is told here, the last that a
+    # machine on which something is compiled has no GPU
+    for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # MONAI warns on every run that configurations are code; these are our own or the user's.
         warnings.filterwarnings("ignore", message="parsing config_file")
+        # PyTorch of its own forward derivatives
+        warnings.filterwarnings("ignore", message=".torch.jit.script. is deprecated")
         run(**values)
     return first
 

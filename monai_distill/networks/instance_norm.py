@@ -70,12 +70,12 @@ class _Normalize(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        x, weight, _, _ = inputs
+        x, weight, _, ctx.eps = inputs
         _, mean, rstd = output
         ctx.mark_non_differentiable(mean, rstd)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, weight, mean, rstd)
-        ctx.save_for_forward(x, weight, mean, rstd)
+        ctx.save_for_forward(x, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
@@ -85,12 +85,15 @@ class _Normalize(Function):
 
     @staticmethod
     def jvp(ctx: Any, by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None, _: Any) -> Any:
-        x, weight, mean, rstd = ctx.saved_tensors
-        z = (x - _column(mean)) * _column(rstd)
+        x, weight = ctx.saved_tensors
+        # anew, not the kernel's: whoever differentiates this has to see that they depend on x
+        variance, mean = torch.var_mean(x, dim=2, keepdim=True, correction=0)
+        rstd = (variance + ctx.eps).rsqrt()
+        z = (x - mean) * rstd
         moved = torch.zeros_like(x)
         if by_x is not None:
             along = (by_x * z).mean(dim=2, keepdim=True)
-            moved = (by_x - by_x.mean(dim=2, keepdim=True) - z * along) * _column(rstd * weight)
+            moved = (by_x - by_x.mean(dim=2, keepdim=True) - z * along) * (rstd * _column(weight))
         if by_weight is not None:
             moved = moved + z * _column(by_weight)
         if by_bias is not None:

@@ -64,7 +64,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("--shrink", type=int, default=1, help="divide student steps and real images, to try it out")
     parser.add_argument("--data", default=None, help="of the ladder; none without it")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"))
-    parser.set_defaults(device="cuda", width=128, real_images=50_000, experts_at_once=10, memory_budget=16384.0)
+    parser.set_defaults(
+        device="cuda", width=128, real_images=50_000, experts_at_once=10, memory_budget=16384.0, compiled=True
+    )
     known, rest = parser.parse_known_args(words)
     options: dict[str, Any] = vars(known)
     repeats, shrink, data, out = (options.pop(name) for name in ("repeats", "shrink", "data", "out"))

@@ -53,6 +53,7 @@ class Distillation:
             _augment(options),
             student_steps=options.student_steps,
             chunk=options.chunk,
+            compiled=options.compiled,
             images_at_once=options.images_at_once,
             memory_budget=options.memory_budget,
         )

@@ -16,8 +16,11 @@ LIMITS = {"time, chosen chunk": 1.0, "memory, chosen chunk": 0.5, "time, chunk 1
 
 
 def distillation_rows(settings: dict[str, Any]) -> list[Row]:
-    """The chosen chunk, one step at a time, and the official program where it is given."""
-    rows = [Row("chosen chunk", "distillation", settings), Row("chunk 1", "distillation", {**settings, "chunk": 1})]
+    """The chosen chunk, one step at a time, compiled ones where asked, and the official program where it is given."""
+    plain = {**settings, "compiled": False}
+    rows = [Row("chosen chunk", "distillation", plain), Row("chunk 1", "distillation", {**plain, "chunk": 1})]
+    if settings["compiled"]:
+        rows.append(Row("compiled", "distillation", {**settings, "chunk": None}))
     if settings["reference"]:
         rows.append(Row("official", "official distillation", settings))
     return rows

@@ -57,6 +57,16 @@ def test_a_process_is_asked_in_turn_and_tells_its_memory() -> None:
     assert row.report["mib"] > row.report["added_mib"] >= 0
 
 
+def test_compiled_steps_are_a_row_of_their_own_where_asked() -> None:
+    rows = {row.name: row.settings for row in table.distillation_rows(vars(tiny("--compiled", "--chunk=3")))}
+    assert {name: (given["compiled"], given["chunk"]) for name, given in rows.items()} == {
+        "chosen chunk": (False, 3),
+        "chunk 1": (False, 1),
+        "compiled": (True, None),
+    }
+    assert "compiled" not in [row.name for row in table.distillation_rows(vars(tiny()))]
+
+
 def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "true")
     with pytest.raises(RuntimeError, match="its process ended"):

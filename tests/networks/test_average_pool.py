@@ -39,12 +39,13 @@ def test_value_gradient_and_gradient_of_the_gradient_are_those_of_the_kernel(sha
 def test_it_works_under_the_function_transforms(shape: tuple[int, ...]) -> None:
     stack = torch.randn(2, *shape, generator=seeded_generator(1), dtype=torch.float64)
 
-    def transformed(pool: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    def transformed(pool: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
         def first(x: Tensor) -> Tensor:
             return torch.func.grad(lambda y: (pool(y) ** 3).sum())(x)
 
         second = torch.func.vmap(torch.func.grad(lambda x: first(x).sin().sum()))(stack)
-        return second, torch.func.jvp(first, (stack[0],), (stack[1],))[1]
+        along = torch.func.grad(lambda x: (torch.func.jvp(pool, (x,), (x.sin(),))[1] ** 3).sum())
+        return second, torch.func.jvp(first, (stack[0],), (stack[1],))[1], along(stack[0])
 
     pools = (AveragePool(len(shape) - 2), KERNELS[len(shape) - 2])
     for found, expected in zip(*map(transformed, pools), strict=True):

@@ -84,7 +84,11 @@ def _forward_mode(function: Call) -> Call:
     return lambda *parts: torch.func.jvp(function, parts, tuple(part.flip(-1) for part in parts))[1]
 
 
-@pytest.mark.parametrize("derived", [lambda f: f, _first, _second, _forward_mode])
+def _gradient_of_forward_mode(function: Call) -> Call:
+    return lambda *parts: torch.func.grad(lambda *p: (_forward_mode(function)(*p) ** 3).sum(), argnums=(0, 1))(*parts)
+
+
+@pytest.mark.parametrize("derived", [lambda f: f, _first, _second, _forward_mode, _gradient_of_forward_mode])
 def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call]) -> None:
     stacks = [torch.stack([part.detach(), 2 * part.detach()]) for part in inputs((2, 3, 4, 4))]
     found, expected = (torch.func.vmap(derived(function))(*stacks) for function in (ours, plain))

@@ -119,8 +119,12 @@ def _forward_mode(function: Call) -> Call:
     return lambda *parts: torch.func.jvp(function, parts, tuple(part.flip(0) for part in parts))[1]
 
 
+def _gradient_of_forward_mode(function: Call) -> Call:
+    return lambda *parts: torch.func.grad(lambda *p: (_forward_mode(function)(*p) ** 3).sum(), argnums=(0, 1))(*parts)
+
+
 @pytest.mark.parametrize("case", [FEW, Case((2, 4, 7, 6), 5, stride=2, bias=False)], ids=str)
-@pytest.mark.parametrize("derived", [lambda f: f, _first, _second, _forward_mode])
+@pytest.mark.parametrize("derived", [lambda f: f, _first, _second, _forward_mode, _gradient_of_forward_mode])
 def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call], case: Case) -> None:
     stacks = [torch.stack([part.detach(), 2 * part.detach()]) for part in case.inputs()]
     for shared in (None, 0, 1):  # the images or the weight may be one for all networks
