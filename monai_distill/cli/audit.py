@@ -19,7 +19,6 @@ from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]
 
-LEAST_SHADOWS = 3
 VOID = 3  # the exit status of an audit that says nothing, or that refutes the run's claim
 
 
@@ -43,6 +42,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     Further words are settings of the shadows (``--iterations 20``), and of the audit itself when they begin with
     ``--audit#``.
     """
+    from monai_distill.privacy.audit import LEAST_SHADOWS, audit_table
+
     if options.shadows < LEAST_SHADOWS:
         raise ValueError(f"Expected at least {LEAST_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
     given = parsed_overrides(rest)
@@ -65,8 +66,6 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     finally:
         told.removeHandler(handler)
         told.propagate = True
-    from monai_distill.privacy.audit import audit_table
-
     audit = json.loads((options.run / "audit.json").read_text())
     print(f"{audit_table(audit)}\nAudit: {options.run / 'audit.json'}")
     return VOID if audit["void"] or audit["claim_refuted"] else 0

@@ -75,6 +75,7 @@ ABOVE_ZERO = frozenset(
 NOT_BELOW_ZERO = frozenset(["image_step_size", "label_step_size"])  # 0: not learned
 SWITCHES = frozenset(
     [
+        "balanced_experts",
         "compile_distillation",
         "compile_training",
         "download",

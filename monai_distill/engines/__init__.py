@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .architecture_search import ArchitectureSearch
+from .balanced_epochs import BalancedEpochs
 from .classifier_training import trained_classifier
 from .continual_learning import ContinualLearning
 from .cross_architecture import CrossArchitecture
@@ -37,6 +38,7 @@ from .unroll import unrolled_gradient
 
 __all__ = [
     "ArchitectureSearch",
+    "BalancedEpochs",
     "ContinualLearning",
     "CrossArchitecture",
     "Curriculum",

@@ -108,21 +108,25 @@ class TrajectoryMatching:
         self.seed = seed
         self._checked = not compiled
 
-    def check(self, synthetic: SyntheticDataset) -> None:
+    def check(self, shape: Sequence[int]) -> None:
         """Refuse a network whose compiled steps would have a wrong gradient; nothing where they are not compiled.
+
+        Args:
+            shape: of an image, [C, *spatial]; its values do not matter.
 
         Raises:
             ValueError: for such a network (see :meth:`LossDerivatives.check`).
         """
         if not self._checked:
-            targets = synthetic.label_logits if synthetic.soft else synthetic.labels
-            start = self.network.initial(self.seed).to(synthetic.images.device)
-            self.derivatives.check(start, synthetic.images[:2], targets[:2])
+            device = next(self.network.module.parameters()).device
+            images = torch.randn(2, *shape, generator=seeded_generator(self.seed, "check"))
+            start = self.network.initial(self.seed)
+            self.derivatives.check(*(t.to(device) for t in (start, images, torch.arange(2))))
         self._checked = True
 
     def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
-        self.check(synthetic)
+        self.check(synthetic.images.shape[1:])
         named = dict(synthetic.named_parameters())
         path = (batch.iteration, batch.place) if batch.place else (batch.iteration,)
         batches, draws = self._planned(synthetic, path)

@@ -31,7 +31,7 @@ class DPContract:
         records: a round number of training records that may be told; None where there is none. The exact one decides
             nothing, or that there is a release would tell of it.
         counted: how many there are: only to warn who holds the images of a delta that is too large for so many.
-        curriculum: how experts are shown images by difficulty, which is measured on the images; None for not.
+        curriculum: how often experts are shown which images, where that depends on the images; None for not.
 
     Raises:
         ValueError: from :meth:`check`, naming every condition that does not hold and the way out of each.
@@ -98,7 +98,10 @@ class DPContract:
                 f"data#fit as it is and set public_mean and public_std, now {self.constants}."
             )
         if self.curriculum is not None:
-            found.append("a curriculum orders training images by their difficulty. Use --curriculum None.")
+            found.append(
+                "how often an image is seen depends on the others: on their difficulty, or on how many its class has. "
+                "Use --curriculum None and --balanced_experts false."
+            )
         if self.records is not None and self.delta > 1 / self.records:
             found.append(
                 f"delta {self.delta:g} is above 1 over the number of records, {self.records}: publishing one record "

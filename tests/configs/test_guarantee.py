@@ -55,6 +55,14 @@ def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path)
     assert not (tmp_path / "run" / "ledger.json").exists()
 
 
+def test_balanced_experts_have_no_guarantee(tmp_path: Path) -> None:
+    words = ("--method", "mtt", "--epsilon", "8", "--dp_model", "false", "--balanced_experts", "true")
+    outcome = command("run", *words, "--output_dir", tmp_path / "run")
+    assert outcome.code != 0
+    assert "--balanced_experts false" in outcome.err
+    assert not (tmp_path / "run" / "experts").exists()
+
+
 def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_path: Path) -> None:
     outcome = command(
         *("run", "--method", "dm", "--epsilon", "0.2", "--output_dir", tmp_path / "run", "--dp_model", "false"),

@@ -228,6 +228,21 @@ def test_the_difficulty_of_the_released_program_is_one_name_away(tmp_path: Path)
     assert recipes == ["GraNd", "EL2N"]
 
 
+@pytest.mark.parametrize("method", ["mtt", "pad"])
+def test_balanced_experts_see_as_many_images_of_every_class(method: str, tmp_path: Path) -> None:
+    one = {"width": 4, "depth": 1, **({"difficulty_epochs": 1} if method == "pad" else {})}
+    plain, balanced = (parsed(method, tmp_path, balanced_experts=asked, **one) for asked in (False, True))
+    labels = balanced.get_parsed_content("data").training.labels
+    seen = balanced.get_parsed_content("seen_images")(0)
+    assert torch.bincount(labels[seen]).unique().numel() == 1
+    given = plain.get_parsed_content("seen_images")
+    expected = len(labels) if given is None else len(given(0))
+    assert 0 <= len(seen) - expected < 10
+    assert balanced.config["expert_trainer"]["curriculum"] == "@seen_images"
+    jobs = [parser.get_parsed_content("expert_job")["recipe"] for parser in (plain, balanced)]
+    assert jobs[1] == {**jobs[0], "balanced": True}
+
+
 def test_the_two_masks_are_one_switch(tmp_path: Path) -> None:
     size = 1000
     for name, kept in (("depth", None), ("loss", size // 2)):
@@ -246,6 +261,19 @@ def test_a_window_beyond_the_experts_end_is_refused(tmp_path: Path) -> None:
     outcome = fast_run(tmp_path / "other", "--method", "mtt", "--expert_train_epochs", "1", *ONCE)
     assert outcome.code == 1
     assert "Train the experts for at least 2 epochs" in outcome.err
+
+
+def test_compiled_steps_are_a_word_and_a_network_they_would_be_wrong_for_is_refused_before_experts_are_trained(
+    tmp_path: Path,
+) -> None:
+    parser = parsed("mtt", tmp_path, compile_distillation=True, width=4, depth=1)
+    matching = parser.get_parsed_content("matching")
+    assert matching.derivatives.compiled
+    assert matching.chunk == 1
+    outcome = fast_run(tmp_path / "run", "--network", "vit", "--width", "8", "--compile_distillation", "true")
+    assert outcome.code == 1
+    assert "forward derivative PyTorch can differentiate" in outcome.err
+    assert not (tmp_path / "run" / "experts").exists()
 
 
 def test_experts_of_another_recipe_are_refused_and_of_the_same_shared(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_sound_job_passes() -> None:
         ({"networks": [nn.Sequential(nn.BatchNorm2d(2))]}, "BatchNorm2d", "--matching_norm"),
         ({"networks": [nn.InstanceNorm2d(2, track_running_stats=True)]}, "InstanceNorm2d", "--matching_norm"),
         ({"validations": 3}, "3 validations", "last iterate"),
-        ({"curriculum": "hard images later"}, "difficulty", "--curriculum"),
+        ({"curriculum": "hard images later"}, "difficulty", "--curriculum None and --balanced_experts false"),
         ({"delta": 1e-2}, "one record outright", "--delta 1e-04"),
     ],
 )

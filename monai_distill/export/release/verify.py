@@ -63,12 +63,17 @@ class Verification:
                 takes the ledger's own sum for granted.
 
         Raises:
-            ValueError: when ``folder`` is no folder.
+            ValueError: when ``folder`` is no folder, or that of a run.
         """
         folder = Path(folder)
         if not folder.is_dir():
             raise ValueError(f"Expected a release folder, got {folder}. Unpack it first.")
         sums = folder / "SHA256SUMS"
+        if not sums.is_file() and (folder / "config.json").is_file() and (folder / "manifest.json").is_file():
+            raise ValueError(
+                f"Expected a release folder, got the run folder {folder}, which stays with the owner of the data: "
+                f"monai-distill export {folder} --to DIR makes the release."
+            )
         if not sums.is_file():
             return cls(("SHA256SUMS is missing: without it nothing can be checked.",))
         problems = [*_sum_problems(folder), *scan_release(folder)]

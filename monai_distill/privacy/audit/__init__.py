@@ -20,9 +20,10 @@ from .intervals import clopper_pearson
 from .model_confidence import ModelConfidence, scaled_confidence
 from .nearest_neighbour import NearestNeighbour
 from .shadow_job import ShadowJob
-from .shadow_runs import ShadowRuns
+from .shadow_runs import LEAST_SHADOWS, ShadowRuns
 
 __all__ = [
+    "LEAST_SHADOWS",
     "AttributeInference",
     "Audit",
     "Candidates",

@@ -24,8 +24,9 @@ from .candidates import Candidates
 from .controls import real_release
 from .copy_check import copy_likeness
 
-__all__ = ["RELEASES", "ShadowRuns"]
+__all__ = ["LEAST_SHADOWS", "RELEASES", "ShadowRuns"]
 
+LEAST_SHADOWS = 3
 RELEASES = ("release", "positive", "negative")
 COPIES = "copies"
 Release = Callable[[SyntheticDataset, ClassBank, torch.Generator], SyntheticDataset]
@@ -71,8 +72,10 @@ class ShadowRuns:
         negative: Release = real_release,
         seed: int = 0,
     ) -> None:
-        if shadows < 3 or not attacks:
-            raise ValueError(f"Expected at least 3 shadows and an attack, got {shadows} and {len(attacks)}.")
+        if shadows < LEAST_SHADOWS or not attacks:
+            raise ValueError(
+                f"Expected at least {LEAST_SHADOWS} shadows and an attack, got {shadows} and {len(attacks)}."
+            )
         self.candidates = candidates
         self.distil = distil
         self.attacks = {name: attack for name, attack in attacks.items() if attack is not None}

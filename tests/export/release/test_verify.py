@@ -65,6 +65,13 @@ def test_without_checksums_nothing_is_checked_and_that_is_said(released: Path) -
         Verification.of(released / "absent")
 
 
+def test_a_run_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    for name in ("config.json", "manifest.json", "synthetic.safetensors"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ValueError, match=r"got the run folder .*monai-distill export .* --to DIR"):
+        Verification.of(tmp_path)
+
+
 def test_new_checksums_do_not_hide_what_was_planted(released: Path) -> None:
     changed(released / "scores.json", by="/home/jane/run")
     before = Verification.of(released).identity
