@@ -55,17 +55,20 @@ class LossDerivatives:
             ValueError: when they differ.
         """
         direction = torch.randn(len(parameters), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-        vector = parameters.detach().double().requires_grad_()
-        arguments = images.detach().double(), targets.double() if targets.is_floating_point() else targets
-        expected = self._second(vector, *arguments, direction.to(vector.device), [vector])[1][0]
+        direction = direction.to(parameters.device)
+        vector, pixels = (tensor.detach().double().requires_grad_() for tensor in (parameters, images))
+        targets = targets.double() if targets.is_floating_point() else targets
+        _, second = self._second(vector, pixels, targets, direction, [vector, pixels])
         with torch.enable_grad():
-            value = self._forward(vector, *arguments, direction.to(vector.device))
-            (found,) = torch.autograd.grad(value, vector, materialize_grads=True)
+            value = self._forward(vector, pixels, targets, direction)
+            gradients = torch.autograd.grad(value, [vector, pixels], materialize_grads=True)
+        found, expected = (torch.cat([part.flatten() for part in parts]) for parts in (gradients, second))
         apart = float((found - expected).norm() / expected.norm().clamp_min(torch.finfo(torch.float64).tiny))
         if not apart < AGREEMENT:  # written so that NaN fails as well
             raise ValueError(
                 "Expected a network whose forward derivative PyTorch can differentiate, as compiled steps need it, got "
-                f"one where that is off by {apart:.1%} (layer_norm and batch_norm are known for it). Do not compile."
+                f"one where that is off by {apart:.1%} (layer_norm and batch_norm are known for it). Leave "
+                "--compile_distillation out."
             )
 
     def gradient(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
