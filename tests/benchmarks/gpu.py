@@ -32,16 +32,21 @@ def verdict(name: str, value: float, target: float, at_least: bool) -> str:
 
 
 def compared(rows: list[Row], repeats: int, name: str, target: float) -> list[str]:
-    """Measure and say how many times the official speed every row has; nothing is claimed without the official one."""
+    """Measure and say how many times the official speed every row has; nothing is claimed without the official one.
+
+    The target is the fastest row's: a user may ask for any of them.
+    """
     measure(rows, repeats)
     official = rows[-1] if rows[-1].kind.startswith("official") else None
+    times = {} if official is None else {row.name: 1 / ratios(row, official)[0] for row in rows[:-1]}
+    fastest = max(times, key=times.__getitem__, default=None)
     lines = []
     for row in rows:
         said = f"{name}, {row.name}: {1 / row.median:.3g} per second, {row.report['mib']:.0f} MiB"
-        if official is not None and row is not official:
-            faster = 1 / ratios(row, official)[0]
+        if row.name in times:
+            faster = times[row.name]
             said += "; " + (
-                verdict("times official", faster, target, True) if row is rows[0] else f"{faster:.2f} times"
+                verdict("times official", faster, target, True) if row.name == fastest else f"{faster:.2f} times"
             )
         lines.append(said)
     return lines

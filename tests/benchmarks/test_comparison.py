@@ -80,6 +80,18 @@ def test_the_table_at_tiny_size(part: str, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.startswith("| ")
 
 
+def test_the_target_is_held_against_the_fastest_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def row(name: str, seconds: float, kind: str = "distillation") -> Row:
+        return Row(name, kind, {}, seconds=[seconds], cpu_seconds=[seconds], report={"mib": 100})
+
+    monkeypatch.setattr(gpu, "measure", lambda rows, repeats: None)
+    own_rows = [row("chosen chunk", 2.0), row("compiled", 1.0)]
+    told = gpu.compared([*own_rows, row("official", 6.0, "official distillation")], 1, "iterations", 5.0)
+    assert "3.00 times" in told[0]
+    assert "6.00 (at least 5: ok)" in told[1]
+    assert not any("times" in line for line in gpu.compared(own_rows, 1, "iterations", 5.0))
+
+
 @pytest.mark.slow
 def test_the_gpu_command_at_tiny_size_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main([*TINY, "--device=cpu", "--repeats=1", "--shrink=10"]) == 0
