@@ -108,10 +108,11 @@ class StudentStep:
                 ]
                 slope, (by_state, *by_ends) = self.derivatives.along(vector, *part, cotangent, [vector, *ends])
                 share = len(part[0]) / len(images)
-                onward -= by_state * (share * step_size.detach())
+                scale = -share * step_size.detach()
+                onward += scale * by_state
                 by_step = by_step - share * slope
                 for place, value in zip(found, by_ends, strict=True):
-                    place.append(value * (-share * step_size.detach()))
+                    place.append(scale * value)
         pulls = [torch.cat(values) for values in found]
         grads = torch.autograd.grad(reached, copies, pulls, allow_unused=True, materialize_grads=True)
         place_of_step = self.names.index("step_size")
