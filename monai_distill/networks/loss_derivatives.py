@@ -8,6 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from monai_distill.randomness import seeded_generator
+
+from .parameter_gradient import parameter_gradient
+
 __all__ = ["LossDerivatives"]
 
 AGREEMENT = 1e-6  # relative, in double precision
@@ -45,16 +49,21 @@ class LossDerivatives:
     def __init__(self, loss: Loss, *, compiled: bool = False) -> None:
         self.loss = loss
         self.compiled = compiled
-        self._loss = torch.compile(loss, dynamic=False) if compiled else loss
+        self._gradient = parameter_gradient(self._with_note, stackable=False, compiled=compiled)
         self._directional = torch.compile(self._forward, dynamic=False) if compiled else None
 
     def check(self, parameters: Tensor, images: Tensor, targets: Tensor) -> None:
         """Compare the two ways to the derivative along a direction, uncompiled and in double precision.
 
+        Args:
+            parameters: [P], as a fresh network has them.
+            images: [B, ...]; a few will do.
+            targets: [B] or [B, K].
+
         Raises:
             ValueError: when they differ.
         """
-        direction = torch.randn(len(parameters), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        direction = torch.randn(len(parameters), dtype=torch.float64, generator=seeded_generator(0, "direction"))
         direction = direction.to(parameters.device)
         vector, pixels = (tensor.detach().double().requires_grad_() for tensor in (parameters, images))
         targets = targets.double() if targets.is_floating_point() else targets
@@ -73,10 +82,7 @@ class LossDerivatives:
 
     def gradient(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         """The gradient [P] of the loss, without a graph."""
-        with torch.enable_grad():
-            vector = parameters.detach().requires_grad_()
-            value = self._loss(vector, images.detach(), targets.detach())
-            return torch.autograd.grad(value, vector)[0]
+        return self._gradient(parameters, images, targets)[0]
 
     def gradient_with_graph(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         """The gradient [P], which can be differentiated in whatever asks for a gradient; never compiled."""
@@ -87,9 +93,10 @@ class LossDerivatives:
     def along(
         self, parameters: Tensor, images: Tensor, targets: Tensor, direction: Tensor, inputs: list[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The derivative of the loss along ``direction`` [P] of the parameters, and its own gradient in ``inputs``.
+        """The derivative (a scalar) of the loss along ``direction`` [P] of the parameters, and its gradients.
 
-        ``inputs`` are those of the first three arguments that ask for a gradient.
+        The gradients are in ``inputs``, each of its input's shape:
+        those of the first three arguments that ask for a gradient.
         """
         if self._directional is None:
             return self._second(parameters, images, targets, direction, inputs)
@@ -103,6 +110,10 @@ class LossDerivatives:
         gradient = self.gradient_with_graph(parameters, images, targets)
         found = torch.autograd.grad(gradient, inputs, direction, materialize_grads=True)
         return gradient.detach() @ direction, found
+
+    def _with_note(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        value = self.loss(*arguments)
+        return value, value.detach()
 
     def _forward(self, parameters: Tensor, images: Tensor, targets: Tensor, direction: Tensor) -> Tensor:
         value: Tensor = torch.func.jvp(lambda p: self.loss(p, images, targets), (parameters,), (direction,))[1]
