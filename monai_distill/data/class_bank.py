@@ -141,8 +141,12 @@ class ClassBank:
         return ClassBank(self.images[positions], self.labels[positions], self.class_names, patients)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> ClassBank:
-        """The bank of ``function(images)``: a preprocessing [n, channels, *spatial] to the same number of images."""
-        return ClassBank(function(self.images), self.labels, self.class_names, self.patients)
+        """The bank of ``function(images)``: a preprocessing [n, channels, *spatial] to the same number of images.
+
+        Where the function moves the images to another device, the labels follow.
+        """
+        images = function(self.images)
+        return ClassBank(images, self.labels.to(images.device), self.class_names, self.patients)
 
     def image_hashes(self) -> list[str]:
         """SHA-256 of every image's bytes, in order: equal exactly when two images are equal pixel by pixel."""

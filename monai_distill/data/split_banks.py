@@ -69,9 +69,8 @@ class SplitBanks:
             )
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
-        prepared = [bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw]
         self.training, self.validation, self.test = (
-            ClassBank(bank.images, bank.labels.to(device), bank.class_names, bank.patients) for bank in prepared
+            bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw
         )
         self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {

@@ -131,12 +131,12 @@ class GradientMatching:
         """Bring the network to where this iteration needs it; a second call for one iteration changes nothing."""
         number, place = divmod(iteration, self.outer_steps)
         if place == 0:
-            fresh = self.network.initial(derived_seed(self.seed, "matching network", number))
-            self._parameters = fresh.to(synthetic.images)
-        elif self._iteration == iteration - 1:
-            self._parameters = self._trained(self._parameters.to(synthetic.images), synthetic, iteration)
+            self._parameters = self.network.initial(derived_seed(self.seed, "matching network", number))
+        self._parameters = self._parameters.to(synthetic.images)  # fresh ones and those of a state are on the CPU
+        if place and self._iteration == iteration - 1:
+            self._parameters = self._trained(self._parameters, synthetic, iteration)
             processes.copy_from_first([self._parameters])
-        elif self._iteration != iteration:
+        elif place and self._iteration != iteration:
             raise RuntimeError(
                 f"Expected iteration {self._iteration + 1}, got {iteration}: its network is trained in the iterations "
                 "before. Load the state of this objective, or start at a multiple of outer_steps."

@@ -138,7 +138,9 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
 
     def _predicted(self, images: Tensor) -> Tensor:
         if len(self.students):
-            forward = over_networks(lambda vector: self.network.predict(vector, images), together=images.is_cuda)
+            forward = over_networks(
+                lambda vector: self.network.predict(vector, images), together=images.device.type != "cpu"
+            )
             found = forward(self.students).softmax(dim=2)
             if bool(torch.isfinite(found).all()):
                 return found

@@ -128,8 +128,8 @@ class ResumableState:
 
     def _read(self) -> dict[str, Any]:
         try:
-            # not onto the GPU of the process that saved it
-            state = torch.load(self.file, weights_only=True, map_location="cpu" if processes.count() > 1 else None)
+            # not onto the GPU of whoever saved it, which may be another's or not there
+            state = torch.load(self.file, weights_only=True, map_location="cpu")
             return {"job": state.pop("job"), **state}
         except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
             raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start anew.") from error

@@ -57,4 +57,4 @@ def pays_to_stack(images: Tensor, batch_size: int) -> bool:
         >>> pays_to_stack(torch.zeros(10, 1, 8, 8), 256), pays_to_stack(torch.zeros(90, 3, 28, 28), 256)
         (True, False)
     """
-    return images.is_cuda or min(batch_size, len(images)) * images[0].numel() <= 8_000
+    return images.device.type != "cpu" or min(batch_size, len(images)) * images[0].numel() <= 8_000

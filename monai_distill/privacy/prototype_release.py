@@ -130,7 +130,7 @@ class PrototypeRelease:
                 raise RuntimeError(f"{self.file} was told by another job. Give another output_dir.")
             pixels = content.get_tensor("prototypes")
         with torch.no_grad():
-            self.synthetic.images.add_(self.low + (self.high - self.low) * pixels)
+            self.synthetic.images.add_((self.low + (self.high - self.low) * pixels).to(self.synthetic.images.device))
         del self.bank  # nothing that is reachable from here knows a real image any more
 
     def _found(self) -> tuple[Tensor, list[float]]:

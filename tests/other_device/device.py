@@ -1,0 +1,115 @@
+"""A device named ``elsewhere`` that computes on the CPU and keeps a GPU's rules.
+
+Tensors of two devices do not meet, a generator draws on its own device only, and what waits for the device is counted.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+NAME = "elsewhere"
+_setup_privateuseone_for_python_backend(NAME)
+DEVICE = torch.device(NAME, 0)
+# the host has to know values, or shapes that follow from them
+WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "unique_dim", "_unique2", "repeat_interleave"}
+MADE = ("arange", "arange.start", "arange.start_step", "linspace", "eye", "eye.m", "scalar_tensor")
+LIBRARY = torch.library.Library("aten", "IMPL")
+
+
+class Elsewhere(Tensor):
+    """A tensor of the device; ``here`` has its values."""
+
+    here: Tensor
+    waits = 0  # of the process
+
+    @staticmethod
+    def __new__(cls, here: Tensor) -> Elsewhere:
+        self: Elsewhere = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            cls, here.shape, strides=here.stride(), storage_offset=here.storage_offset(), dtype=here.dtype,
+            device=DEVICE,
+        )  # fmt: skip
+        self.here = here
+        return self
+
+    def __repr__(self, **_: Any) -> str:
+        return f"{self.here} on {NAME}"
+
+    def tolist(self) -> Any:
+        """As PyTorch's, which refuses subclasses."""
+        Elsewhere.waits += 1
+        return self.here.tolist()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Files are read onto the CPU, as with ``map_location``."""
+        return self.here.__reduce_ex__(protocol)
+
+    @classmethod
+    def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        asked = kwargs.get("device")
+        _keep_the_rules(operation, args, kwargs)
+        home = {"device": torch.device("cpu")} if asked is not None else {}
+        out = operation(*tree_map_only(Elsewhere, _here, args), **{**tree_map_only(Elsewhere, _here, kwargs), **home})
+        schema = operation._schema
+        if schema.name.endswith("_") or any(argument.is_out for argument in schema.arguments):
+            changed = kwargs.get("out", args[0] if args else None)
+            if isinstance(changed, Elsewhere) and changed.shape != changed.here.shape:
+                raise NotImplementedError(f"{operation} made a tensor larger, which this device cannot show.")
+            return changed
+        return out if asked is not None and torch.device(asked).type != NAME else tree_map_only(Tensor, Elsewhere, out)
+
+
+def _here(tensor: Elsewhere) -> Tensor:
+    return tensor.here
+
+
+def _keep_the_rules(operation: Any, args: Any, kwargs: Any) -> None:
+    name, leaves = operation._schema.name.removeprefix("aten::"), tree_leaves((args, kwargs))
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    if name in {"_to_copy", "copy_"}:
+        target = kwargs.get("device", tensors[0].device)
+        Elsewhere.waits += torch.device(target).type == "cpu"  # to the device nobody waits
+        return
+    Elsewhere.waits += name in WAITS or (name == "index" and any(t.dtype == torch.bool for t in tensors[1:]))
+    if any(not isinstance(tensor, Elsewhere) and tensor.ndim for tensor in tensors):
+        raise RuntimeError(f"Tensors of two devices in {operation}: {[(t.device, tuple(t.shape)) for t in tensors]}.")
+    if any(isinstance(leaf, torch.Generator) for leaf in leaves):
+        raise RuntimeError(f"A CPU generator in {operation} on {NAME}.")
+
+
+def _register() -> None:
+    """What PyTorch asks of a device where no tensor of it is given, or past Python's dispatch."""
+
+    def empty(size: Any, dtype: Any = None, *_: Any, **__: Any) -> Tensor:
+        return Elsewhere(torch.empty(size, dtype=dtype))
+
+    def empty_strided(size: Any, stride: Any, dtype: Any = None, *_: Any, **__: Any) -> Tensor:
+        return Elsewhere(torch.empty_strided(size, stride, dtype=dtype))
+
+    def zeros(size: Any, dtype: Any = None, *_: Any, **__: Any) -> Tensor:
+        return Elsewhere(torch.zeros(size, dtype=dtype))
+
+    def copy(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+        source, values = (t.here if isinstance(t, Elsewhere) else t for t in (source, target))
+        values.copy_(source)
+        return target
+
+    def made(operation: Any) -> Any:
+        return lambda *args, **kwargs: Elsewhere(operation(*args, **{**kwargs, "device": "cpu"}))
+
+    LIBRARY.impl("empty.memory_format", empty, "PrivateUse1")
+    LIBRARY.impl("empty_strided", empty_strided, "PrivateUse1")
+    LIBRARY.impl("_efficientzerotensor", zeros, "PrivateUse1")
+    LIBRARY.impl("_copy_from", copy, "PrivateUse1")
+    for name in MADE:
+        packet, _, overload = name.partition(".")
+        LIBRARY.impl(name, made(getattr(getattr(torch.ops.aten, packet), overload or "default")), "PrivateUse1")
+
+
+_register()

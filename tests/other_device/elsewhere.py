@@ -1,0 +1,99 @@
+"""What test_elsewhere.py starts: commands on the CPU and on the other device, and how far apart their sets are.
+
+A process of its own, because PyTorch takes a device for good.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from monai_distill.engines import Distiller
+from tests.cli.test_audit import QUICK, SHADOW
+from tests.cli.test_evaluate import ALL
+from tests.configs.command import FAST, command, read
+from tests.processes.test_two_processes import furthest
+from tests.processes.two_processes import NO_EXPERTS
+
+from .device import NAME, Elsewhere
+from .waiting import waits_of_loops
+
+# how much memory a graph takes cannot be counted here: its tensors have none of their own
+HELD = ("--chunk", "1", "--images_at_once", "4")
+TRAJECTORY = (*FAST, *HELD)
+RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterations", "2")
+RUNS = {
+    **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
+    **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
+    **{method: (*NO_EXPERTS, "--depth", "2", "--method", method) for method in ("dc", "dsa", "dm", "datadam")},
+    "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
+}
+INTERRUPTED = ("hoptm", "datm", "dc")  # each has a state of its own
+STOPPED = 3  # iteration, counted from 1, in which Ctrl-C comes
+
+
+def both(folder: Path, name: str) -> dict[str, Any]:
+    """A run on the CPU and one elsewhere."""
+    here, there = folder / "cpu" / name, folder / NAME / name
+    plain = command("run", *RUNS[name], "--output_dir", here)
+    before = Elsewhere.waits
+    other = command("run", *RUNS[name], "--device", NAME, "--output_dir", there)
+    told: dict[str, Any] = {"codes": [plain.code, other.code], "said": plain.err[-1500:] + other.err[-1500:]}
+    if plain.code == other.code == 0:
+        rows = [read(run, "scores.json")["distilled"]["accuracy"]["mean"] for run in (here, there)]
+        told |= {"furthest": furthest(here, there), "accuracies": rows, "waits": Elsewhere.waits - before}
+    return told
+
+
+def interrupted(folder: Path, name: str) -> dict[str, Any]:
+    """A run that Ctrl-C ends and ``resume`` goes on with, beside the one of :func:`both`."""
+    plain, seen = Distiller._iteration, []
+
+    def iteration(self: Distiller, engine: Any, batch: Any) -> dict[str, float]:
+        seen.append(None)
+        if len(seen) == STOPPED:
+            raise KeyboardInterrupt
+        return plain(self, engine, batch)
+
+    run = folder / NAME / f"interrupted_{name}"
+    with mock.patch.object(Distiller, "_iteration", iteration):
+        first = command("run", *RUNS[name], "--device", NAME, "--output_dir", run)
+    second = command("resume", run)
+    told: dict[str, Any] = {"codes": [first.code - 130, second.code], "said": first.err[-1500:] + second.err[-1500:]}
+    return {**told, "furthest": furthest(folder / NAME / name, run)} if second.code == 0 else told
+
+
+def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
+    """Commands without another to be compared with: audits and guarantees draw anew, files are not the device's."""
+    run, release = folder / NAME / "mtt", folder / "release"
+    guaranteed = ("--device", NAME, "--epsilon", "20", "--delta", "1e-4", "--output_dir")
+    return {
+        "evaluate": ("evaluate", run, *ALL),
+        "audit": ("audit", run, *QUICK, *SHADOW, *HELD),
+        "export": ("export", run, "--to", release, "--no_claim"),
+        "verify": ("verify", release),
+        "dp experts": ("run", *RUNS["mtt"], "--dp_epochs", "1", *guaranteed, folder / "dp_experts"),
+        "dp sums": ("run", *RUNS["datadam"], "--views", "1", *guaranteed, folder / "dp_sums"),
+    }
+
+
+def main(folder: Path) -> None:
+    """Everything, told in told.json."""
+    told: dict[str, Any] = {"waits": [waits_of_loops(steps) for steps in (3, 24)]}
+    told |= {name: both(folder, name) for name in RUNS}
+    told |= {f"interrupted {name}": interrupted(folder, name) for name in INTERRUPTED}
+    for name, words in alone(folder).items():
+        outcome = command(*words)
+        told[name] = {"codes": [outcome.code], "said": outcome.err[-2500:]}
+    (folder / "told.json").write_text(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(0)  # the device's threads outlive Python

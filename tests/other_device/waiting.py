@@ -1,0 +1,54 @@
+"""How often the loops wait for the device."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+
+import torch
+
+from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.engines import ExpertTrainer, StudentTraining, TrajectoryMatching
+from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.transforms import SiameseAugment
+
+from .device import NAME, Elsewhere
+
+NAMES = ("a", "b", "c")
+
+
+def waits(work: Callable[[], object]) -> int:
+    """Of one call."""
+    before = Elsewhere.waits
+    work()
+    return Elsewhere.waits - before
+
+
+def waits_of_loops(steps: int) -> dict[str, int]:
+    """Of an outer iteration, an epoch of experts and a training of students, each of so many SGD steps."""
+    network = FlatNetwork(lambda: ConvNet(2, 3, 3, 8, width=4, depth=1)).to(NAME)
+    images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)).to(NAME)
+    labels = (torch.arange(6) % 3).to(NAME)
+    synthetic = SyntheticDataset(images.clone(), labels, NAMES)
+    segment = Segment(0, 0, 0, network.initial(0).to(NAME), network.initial(1).to(NAME))
+
+    def iteration(chunk: int, at_once: int) -> Callable[[], object]:
+        match = TrajectoryMatching(network, SiameseAugment(), student_steps=steps, chunk=chunk, images_at_once=at_once)
+        return lambda: match(synthetic, segment)
+
+    def epoch() -> None:
+        bank = ClassBank(images.repeat(steps, 1, 1, 1), labels.repeat(steps), NAMES)
+        store = TrajectoryStore(tempfile.mkdtemp(), {}, experts=2, snapshots=2, parameters=network.size)
+        ExpertTrainer(
+            network=network, bank=bank, store=store, augment=SiameseAugment(), epochs=1, batch_size=6, at_once=2
+        ).run()
+
+    training = StudentTraining(SiameseAugment(), steps=steps)
+    return {
+        "chunk 1": waits(iteration(1, 6)),
+        "chunk 3": waits(iteration(3, 6)),
+        "images in parts": waits(iteration(1, 4)),
+        "experts": waits(epoch),
+        "students": waits(lambda: training(network, images, labels, 0.01, range(2))),
+    }
