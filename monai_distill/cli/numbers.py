@@ -76,8 +76,6 @@ NOT_BELOW_ZERO = frozenset(["image_step_size", "label_step_size"])  # 0: not lea
 SWITCHES = frozenset(
     [
         "balanced_experts",
-        "compile_distillation",
-        "compile_training",
         "download",
         "dp_model",
         "lung_masks",
@@ -86,6 +84,7 @@ SWITCHES = frozenset(
         "zca",
     ]
 )
+COMPILED = frozenset(["compile_distillation", "compile_training"])
 
 
 def checked_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +115,11 @@ def _checked(name: str, value: Any) -> Any:
         raise ValueError(f"Expected a number above 0 for --{name}, got {value}.")
     if name in NOT_BELOW_ZERO and not (number and value >= 0):
         raise ValueError(f"Expected a number of at least 0 for --{name}, got {value}.")
+    if name in COMPILED and not isinstance(value, bool):
+        from monai_distill.networks import MODES  # here, so that `--help` answers at once
+
+        if value not in MODES:
+            raise ValueError(f"Expected true, false or one of {', '.join(MODES)} for --{name}, got {value}.")
     if name in SWITCHES and not isinstance(value, bool):  # any word would pass for true
         raise ValueError(f"Expected true or false for --{name}, got {value}.")
     return value

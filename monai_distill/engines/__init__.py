@@ -19,7 +19,6 @@ from .freed_memory import keep_freed_memory
 from .gradient_matching import GradientMatching, network_loops
 from .graph_size import graph_bytes
 from .initial_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
-from .mean_objective import MeanObjective
 from .measured_matching import MeasuredMatching
 from .parameter_scores import parameter_scores
 from .presets import chosen_preset
@@ -48,7 +47,6 @@ __all__ = [
     "FinishedParts",
     "FlatDirection",
     "GradientMatching",
-    "MeanObjective",
     "MeasuredMatching",
     "RandomViews",
     "Row",

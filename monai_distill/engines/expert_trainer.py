@@ -84,7 +84,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         direction: Callable[[GradientFunction, Tensor], Tensor] = plain_direction,
         curriculum: Callable[[int], Tensor] | None = None,
         together: bool | None = None,
-        compiled: bool = False,
+        compiled: bool | str = False,
         handlers: Any = None,
     ) -> None:
         if epochs < (kept := store.shape[1] - 1) or at_once < 1:

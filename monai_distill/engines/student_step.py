@@ -13,6 +13,7 @@ from monai_distill.networks import FlatNetwork, LossDerivatives
 from monai_distill.transforms import AugmentDraw, SiameseAugment
 
 from .graph_size import graph_bytes
+from .student_plan import StudentPlan
 
 __all__ = ["StudentStep", "images_are_separable"]
 
@@ -31,28 +32,27 @@ def images_are_separable(network: FlatNetwork) -> bool:
 
 
 class StudentStep:
-    """``state - step_size * gradient`` on the augmented images of a step; differentiable in the state and the set.
+    """``state - step_size * gradient`` on the augmented images of a step; differentiable in the states and the set.
+
+    Of one student or of several in one call, each with a plan of its own: their states are stacked.
 
     Args:
-        derivatives: of the student's loss.
-        augment: applied with ``draws``.
+        derivatives: of the students' losses, added up.
+        augment: applied with the plans' draws.
         names: what the leaves are, in their order: ``images``, ``step_size`` and, where they are learned,
             ``label_logits``.
-        batches: which images every step sees.
-        draws: how they are augmented, one draw per step.
-        labels: class numbers [n] or logits [n, classes] where these are not learned, else None.
-        images_at_once: images whose graph is held at once; None for all of a step.
+        plans: one per student; their batches of one step have one size.
+        images_at_once: images of a student whose graph is held at once; None for all of a step.
         replayable: step number -> a block in which a forward pass draws the same every time.
 
     Example:
         >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
-        >>> loss = LossDerivatives(lambda p, images, labels: nn.functional.cross_entropy(network(p, images), labels))
-        >>> step = StudentStep(
-        ...     loss, SiameseAugment(()),
-        ...     names=["images", "step_size"], batches=[torch.arange(3)], draws=[AugmentDraw("none", {})],
-        ...     labels=torch.tensor([0, 1, 0]))
-        >>> step(torch.zeros(10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
-        torch.Size([10])
+        >>> loss = LossDerivatives(
+        ...     lambda p, images, labels: nn.functional.cross_entropy(network(p[0], images[0]), labels[0]))
+        >>> plan = StudentPlan([torch.arange(3)], [AugmentDraw("none", {})], torch.tensor([0, 1, 0]))
+        >>> step = StudentStep(loss, SiameseAugment(()), names=["images", "step_size"], plans=[plan])
+        >>> step(torch.zeros(1, 10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
+        torch.Size([1, 10])
     """
 
     def __init__(
@@ -61,39 +61,35 @@ class StudentStep:
         augment: SiameseAugment,
         *,
         names: Sequence[str],
-        batches: Sequence[Tensor],
-        draws: Sequence[AugmentDraw],
-        labels: Tensor | None,
+        plans: Sequence[StudentPlan],
         images_at_once: int | None = None,
         replayable: Replayable = lambda number: contextlib.nullcontext(),
     ) -> None:
         self.derivatives = derivatives
         self.augment = augment
         self.names = tuple(names)
-        self.batches = batches
-        self.draws = draws
-        self.labels = labels
+        self.plans = plans
         self.images_at_once = images_at_once
         self.replayable = replayable
 
-    def __call__(self, state: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
-        """The next state [P]; with a graph where a gradient of the state or of a leaf is asked for."""
+    def __call__(self, states: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
+        """The next states [S, P]; with a graph where a gradient of the states or of a leaf is asked for."""
         images, targets, step_size = self._inputs(leaves, number)
-        graph = torch.is_grad_enabled() and any(t.requires_grad for t in (state, images, targets))
+        graph = torch.is_grad_enabled() and any(t.requires_grad for t in (states, images, targets))
         parts = [(images, targets)] if graph else self._parts(images, targets)
         with self.replayable(number):
-            gradients = (self._gradient(state, *part, len(images), graph) for part in parts)
+            gradients = (self._gradient(states, *part, images.shape[1], graph) for part in parts)
             total = next(gradients)
             for gradient in gradients:
                 total += gradient
-        return state - step_size * total
+        return states - step_size * total
 
     def pulled(
-        self, state: Tensor, leaves: Sequence[Tensor], number: int, cotangent: Tensor
+        self, states: Tensor, leaves: Sequence[Tensor], number: int, cotangent: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """Cotangents of the state [P] and of every leaf, for ``cotangent`` [P] of the next state.
+        """Cotangents of the states [S, P] and of every leaf, for ``cotangent`` [S, P] of the next states.
 
-        Holds the graph of ``images_at_once`` images at a time.
+        Holds the graph of ``images_at_once`` images of a student at a time.
         """
         copies = [leaf.detach().requires_grad_() for leaf in leaves]
         images, targets, step_size = self._inputs(copies, number)
@@ -102,54 +98,64 @@ class StudentStep:
         found: list[list[Tensor]] = [[] for _ in reached]
         with self.replayable(number):
             for part in self._parts(images.detach(), targets.detach()):
-                vector = state.detach().requires_grad_()
+                vectors = states.detach().requires_grad_()
                 ends = [
                     t.requires_grad_() for t, whole in zip(part, (images, targets), strict=True) if whole.requires_grad
                 ]
-                slope, (by_state, *by_ends) = self.derivatives.along(vector, *part, cotangent, [vector, *ends])
-                share = len(part[0]) / len(images)
+                slope, (by_state, *by_ends) = self.derivatives.along(vectors, *part, cotangent, [vectors, *ends])
+                share = part[0].shape[1] / images.shape[1]
                 scale = -share * step_size.detach()
                 onward += scale * by_state
                 by_step = by_step - share * slope
                 for place, value in zip(found, by_ends, strict=True):
                     place.append(scale * value)
-        pulls = [torch.cat(values) for values in found]
+        pulls = [torch.cat(values, dim=1) for values in found]
         grads = torch.autograd.grad(reached, copies, pulls, allow_unused=True, materialize_grads=True)
         place_of_step = self.names.index("step_size")
         return onward, [g + by_step if i == place_of_step else g for i, g in enumerate(grads)]
 
-    def graph_bytes(self, state: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
-        """Bytes of a step's graph that do not depend on its images, and bytes for every image.
+    def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
+        """Bytes of a step's graph that do not depend on its images, and bytes for every image of each student.
 
         Counted on two and on three images, so that finding out takes no memory to speak of; without the augmentation,
         whose share is a few copies of an image.
         """
-        start, copies = state.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
+        start, copies = states.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
 
         def counted(count: int) -> int:
-            rows = [self.batches[0][:1].expand(count)]
+            plans = [
+                StudentPlan([plan.batches[0][:1].expand(count)], [AugmentDraw("none", {})], plan.labels)
+                for plan in self.plans
+            ]
             few = StudentStep(
-                self.derivatives, SiameseAugment(()), names=self.names, batches=rows, draws=[AugmentDraw("none", {})],
-                labels=self.labels, replayable=self.replayable,
-            )  # fmt: skip
+                self.derivatives, SiameseAugment(()), names=self.names, plans=plans, replayable=self.replayable
+            )
             return graph_bytes(lambda: few(start, copies, 0))
 
         two, three = counted(2), counted(3)  # not one: batch statistics of one image are refused
         return max(3 * two - 2 * three, 0), max(three - two, 1)
 
     def _inputs(self, leaves: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The step's augmented images, its targets, and the step size."""
+        """The step's augmented images [S, n, C, *spatial], their targets [S, n] or [S, n, classes], the step size."""
         values = dict(zip(self.names, leaves, strict=True))
-        rows = self.batches[number]
-        targets = (values["label_logits"] if self.labels is None else self.labels)[rows]
-        return self.augment.apply(values["images"][rows], self.draws[number]), targets, values["step_size"]
+        images, targets = [], []
+        for plan in self.plans:
+            rows = plan.batches[number]
+            images.append(self.augment.apply(values["images"][rows], plan.draws[number]))
+            targets.append((values["label_logits"] if plan.labels is None else plan.labels)[rows])
+        return _stacked(images), _stacked(targets), values["step_size"]
 
     def _parts(self, images: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
-        size = self.images_at_once or len(images)
-        return list(zip(torch.split(images, size), torch.split(targets, size), strict=True))
+        size = self.images_at_once or images.shape[1]
+        return list(zip(torch.split(images, size, dim=1), torch.split(targets, size, dim=1), strict=True))
 
-    def _gradient(self, state: Tensor, images: Tensor, targets: Tensor, count: int, graph: bool) -> Tensor:
-        """The share that ``images`` have in the gradient [P] of the mean loss over ``count`` images."""
+    def _gradient(self, states: Tensor, images: Tensor, targets: Tensor, count: int, graph: bool) -> Tensor:
+        """The share that ``images`` have in the gradients [S, P] of the mean losses over ``count`` images each."""
         gradient = self.derivatives.gradient_with_graph if graph else self.derivatives.gradient
-        found = gradient(state, images, targets)
-        return found if len(images) == count else found * (len(images) / count)
+        found, own = gradient(states, images, targets), images.shape[1]
+        return found if own == count else found * (own / count)
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """As ``torch.stack``; of a single one without a copy."""
+    return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))

@@ -81,7 +81,7 @@ class StudentTraining:
         drop: float = 0.1,
         together: bool | None = None,
         temperature: float = 1.0,
-        compiled: bool = False,
+        compiled: bool | str = False,
     ) -> None:
         if not isinstance(augment, SiameseAugment):
             raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.losses import TrajectoryMatchingLoss
-from monai_distill.networks import FlatNetwork, LossDerivatives
+from monai_distill.networks import FlatNetwork, LossDerivatives, pays_to_stack
 from monai_distill.randomness import derived_seed, global_seed_kept, seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.transforms import SiameseAugment
 
+from .student_plan import StudentPlan
 from .student_step import StudentStep, images_are_separable
 from .student_training import classification_loss
 from .unroll import unrolled_gradient
@@ -24,6 +25,9 @@ __all__ = ["TrajectoryMatching"]
 
 class TrajectoryMatching:
     """Unroll N student steps from a segment's start and return loss and exact gradients of the synthetic parameters.
+
+    Of several segments it is the mean over them; of several processes with as many each, the mean that the
+    ``Distiller`` takes is that of all.
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
@@ -47,6 +51,8 @@ class TrajectoryMatching:
         teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every
             iteration (Cui et al. 2023); the set's own labels get no gradient then.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
+        together: whether the students of several segments run in one call; by default where that is faster (see
+            :func:`pays_to_stack`). Networks that draw run one after another.
         compiled: students' steps through ``torch.compile`` (see :class:`LossDerivatives`), one at a time.
         seed: seed of the run.
 
@@ -78,7 +84,8 @@ class TrajectoryMatching:
         truncated: bool = False,
         teacher_labels: bool = False,
         temperature: float = 1.0,
-        compiled: bool = False,
+        together: bool | None = None,
+        compiled: bool | str = False,
         seed: int = 0,
     ) -> None:
         if any(count is not None and count < 1 for count in (student_steps, batch_size, images_at_once)):
@@ -102,8 +109,10 @@ class TrajectoryMatching:
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
         self.truncated = truncated
         self.teacher_labels = teacher_labels
+        self.together = together
         self.derivatives = LossDerivatives(
-            lambda p, images, targets: classification_loss(network(p, images), targets, temperature), compiled=compiled
+            _added_up(lambda p, images, targets: classification_loss(network(p, images), targets, temperature)),
+            compiled=compiled,
         )
         self.seed = seed
         self._checked = not compiled
@@ -121,39 +130,62 @@ class TrajectoryMatching:
             device = next(self.network.module.parameters()).device
             images = torch.randn(2, *shape, generator=seeded_generator(self.seed, "check"))
             start = self.network.initial(self.seed)
-            self.derivatives.check(*(t.to(device) for t in (start, images, torch.arange(2))))
+            self.derivatives.check(*(t[None].to(device) for t in (start, images, torch.arange(2))))
         self._checked = True
 
-    def __call__(self, synthetic: SyntheticDataset, batch: Segment) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name."""
+    def __call__(
+        self, synthetic: SyntheticDataset, batch: Segment | Sequence[Segment]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name.
+
+        Raises:
+            ValueError: without a segment.
+        """
+        segments = [batch] if isinstance(batch, Segment) else list(batch)
+        if not segments:
+            raise ValueError("Expected at least one segment for an iteration, got none.")
         self.check(synthetic.images.shape[1:])
+        groups = [segments] if self._stacks(synthetic) else [[segment] for segment in segments]
+        total, gradients = self._matched(synthetic, groups[0])
+        for group in groups[1:]:
+            loss, more = self._matched(synthetic, group)
+            total, gradients = total + loss, {name: gradients[name] + more[name] for name in gradients}
+        return total / len(groups), {name: gradient / len(groups) for name, gradient in gradients.items()}
+
+    def _stacks(self, synthetic: SyntheticDataset) -> bool:
+        if self.together is None:
+            return not self.network.draws and pays_to_stack(synthetic.images, self.batch_size or len(synthetic))
+        return self.together and not self.network.draws
+
+    def _matched(self, synthetic: SyntheticDataset, segments: Sequence[Segment]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss and gradients of segments whose students run in one call."""
         named = dict(synthetic.named_parameters())
-        path = (batch.iteration, batch.place) if batch.place else (batch.iteration,)
-        batches, draws = self._planned(synthetic, path)
         step = StudentStep(
             self.derivatives,
             self.augment,
             names=list(named),
-            batches=batches,
-            draws=draws,
-            labels=self._fixed_labels(synthetic, batch),
-            replayable=lambda number: self._replayable(path, number),
+            plans=[self._plan(synthetic, segment) for segment in segments],
+            replayable=lambda number: self._replayable(_path(segments[0]), number),
         )
+        starts = torch.stack([segment.start for segment in segments])
         if self.chunk is None or self.images_at_once is None:
-            self._choose(step, batch.start, list(named.values()))
+            self._choose(step, starts, list(named.values()))
         assert self.chunk is not None  # just chosen
         step.images_at_once = self.images_at_once
+
+        def loss(states: Sequence[Tensor]) -> Tensor:
+            own = [self.loss([state[i] for state in states], segment) for i, segment in enumerate(segments)]
+            return torch.stack(own).mean()
+
         value, gradients = unrolled_gradient(
-            step,
-            batch.start,
-            list(named.values()),
-            self.student_steps,
-            lambda states: self.loss(states, batch),
-            self.chunk,
-            self.truncated,
-            step.pulled,
+            step, starts, list(named.values()), self.student_steps, loss, self.chunk, self.truncated, step.pulled
         )
         return value, dict(zip(named, gradients, strict=True))
+
+    def _plan(self, synthetic: SyntheticDataset, segment: Segment) -> StudentPlan:
+        generator = seeded_generator(self.seed, "student steps", *_path(segment))
+        labels = self._fixed_labels(synthetic, segment)
+        return StudentPlan.drawn(synthetic, self.augment, self.student_steps, self.batch_size, generator, labels)
 
     def _fixed_labels(self, synthetic: SyntheticDataset, batch: Segment) -> Tensor | None:
         """The students' targets where these are not learned: class numbers [n], or the expert's logits [n, classes]."""
@@ -167,10 +199,10 @@ class TrajectoryMatching:
             return contextlib.nullcontext()
         return global_seed_kept(derived_seed(self.seed, "dropout", *path, number))
 
-    def _choose(self, step: StudentStep, start: Tensor, leaves: Sequence[Tensor]) -> None:
+    def _choose(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
         """Steps, and where one step is too much images, whose graph the budget allows."""
-        count, separable = len(step.batches[0]), images_are_separable(self.network)
-        fixed, per_image = step.graph_bytes(start, leaves)
+        count, separable = len(step.plans[0].batches[0]), images_are_separable(self.network)
+        fixed, per_image = step.graph_bytes(starts, leaves)
         budget = self.memory_budget * 2**20
         if self.chunk is None:
             self.chunk = max(1, min(self.student_steps, int(budget / (fixed + count * per_image))))
@@ -178,15 +210,19 @@ class TrajectoryMatching:
             most = max(1, min(count, int((budget - fixed) / per_image))) if separable else count
             self.images_at_once = -(-count // -(-count // most))  # parts of one size, where they can be
 
-    def _planned(self, synthetic: SyntheticDataset, path: Sequence[int]) -> tuple[list[Tensor], list[AugmentDraw]]:
-        """Which images every step sees and how they are augmented, drawn before anything is computed."""
-        generator = seeded_generator(self.seed, "student steps", *path)
-        count, device = len(synthetic), synthetic.images.device
-        size = count if self.batch_size is None else min(self.batch_size, count)
-        batches: list[Tensor] = []
-        while len(batches) < self.student_steps:
-            batches += torch.split(torch.randperm(count, generator=generator), size)
-        batches = [rows.to(device) for rows in batches[: self.student_steps]]
-        shape = synthetic.images.shape[2:]
-        draws = [self.augment.draw(len(rows), shape, generator).to(device) for rows in batches]
-        return batches, draws
+
+def _path(segment: Segment) -> tuple[int, ...]:
+    """What the draws of a segment's student follow from, beside the seed."""
+    return (segment.iteration, segment.place) if segment.place else (segment.iteration,)
+
+
+def _added_up(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The sum of a student's loss over stacked parameters [S, P], images [S, n, ...] and targets."""
+
+    def total(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+        if len(parameters) == 1:  # the layers' own derivatives are faster than mapped ones
+            return loss(parameters[0], images[0], targets[0])
+        values: Tensor = torch.func.vmap(loss)(parameters, images, targets)
+        return values.sum()
+
+    return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .activations import activations, embedding
 from .alexnet import AlexNet
+from .compilation import MODES, through_compiler
 from .convnet import ConvNet
 from .described import described
 from .flat_network import FlatNetwork, draws_at_random
@@ -19,6 +20,7 @@ from .vit import SmallViT
 from .with_norm import with_norm
 
 __all__ = [
+    "MODES",
     "VGG11",
     "AlexNet",
     "ConvNet",
@@ -35,5 +37,6 @@ __all__ = [
     "parameter_gradient",
     "pays_to_stack",
     "shared_statistics",
+    "through_compiler",
     "with_norm",
 ]

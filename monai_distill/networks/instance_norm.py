@@ -75,7 +75,7 @@ class _Normalize(Function):
         ctx.mark_non_differentiable(mean, rstd)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, weight, mean, rstd)
-        ctx.save_for_forward(x, weight)
+        ctx.save_for_forward(x, weight, mean, rstd)  # all of them: vmap keeps one list for both
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
@@ -85,7 +85,7 @@ class _Normalize(Function):
 
     @staticmethod
     def jvp(ctx: Any, by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None, _: Any) -> Any:
-        x, weight = ctx.saved_tensors
+        x, weight, *_ = ctx.saved_tensors
         # anew, not the kernel's: whoever differentiates this has to see that they depend on x
         variance, mean = torch.var_mean(x, dim=2, keepdim=True, correction=0)
         rstd = (variance + ctx.eps).rsqrt()

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .compilation import through_compiler
+
 __all__ = ["parameter_gradient"]
 
 Loss = Callable[..., tuple[Tensor, Tensor]]
 
 
-def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool = False) -> Loss:
+def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool | str = False) -> Loss:
     """A function of (parameters [P], ...) that returns the gradient [P] of ``loss`` and what ``loss`` says beside.
 
     Args:
@@ -21,9 +23,9 @@ def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool = False) -
         stackable: the result is going to be mapped over several networks by ``torch.func.vmap``, so it is made with
             ``torch.func.grad``. That one keeps a graph for a second derivative; plain autograd does not, and is a sixth
             to a third faster on a CPU.
-        compiled: compile the loss with ``torch.compile``. Needs a C++ compiler and half a minute the first time; the
-            gradient differs by rounding. Measured with a ConvNet of width 32 on 80 images of 3x28x28, one thread: 34 ms
-            without, 20 ms with.
+        compiled: compile the loss, in which way (see :func:`through_compiler`). Needs a C++ compiler and half a minute
+            the first time; the gradient differs by rounding. Measured with a ConvNet of width 32 on 80 images of
+            3x28x28, one thread: 34 ms without, 20 ms with.
 
     Raises:
         ValueError: for a gradient that is to be both stackable and compiled: stacks are not compiled.
@@ -37,7 +39,7 @@ def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool = False) -
         raise ValueError("Expected either a stackable or a compiled gradient, got both: leave one out.")
     if stackable:
         return torch.func.grad(loss, has_aux=True)
-    function = torch.compile(loss, dynamic=False) if compiled else loss
+    function = through_compiler(loss, compiled)
 
     def gradient(parameters: Tensor, *arguments: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():

@@ -35,7 +35,9 @@ class Row:
 
 
 def measure(rows: list[Row], repeats: int) -> None:
-    """Start all rows' processes, ask them in turn ``repeats`` times after one that does not count, note answers.
+    """Start all rows' processes, ask them in turn ``repeats`` times, note answers.
+
+    A first time, which does not count and may take minutes to compile, they are asked all at once.
 
     Raises:
         RuntimeError: when a process ends early; what it said on its error stream was shown.
@@ -44,15 +46,16 @@ def measure(rows: list[Row], repeats: int) -> None:
     try:
         for row, process in zip(rows, processes, strict=True):
             _answer(row, process)  # ready
-        for repeat in range(repeats + 1):
+        for process in processes:
+            _ask(process)
+        for row, process in zip(rows, processes, strict=True):
+            _answer(row, process)
+        for _ in range(repeats):
             for row, process in zip(rows, processes, strict=True):
-                assert process.stdin is not None
-                process.stdin.write("go\n")
-                process.stdin.flush()
+                _ask(process)
                 taken = json.loads(_answer(row, process))
-                if repeat:
-                    row.seconds.append(taken["seconds"])
-                    row.cpu_seconds.append(taken["cpu_seconds"])
+                row.seconds.append(taken["seconds"])
+                row.cpu_seconds.append(taken["cpu_seconds"])
         for row, process in zip(rows, processes, strict=True):
             assert process.stdin is not None
             process.stdin.close()
@@ -71,6 +74,12 @@ def _started(row: Row) -> subprocess.Popen[str]:
         elif value is not None and value is not False:
             words.append(f"--{name}={value}")
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _ask(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
 
 
 def _answer(row: Row, process: subprocess.Popen[str]) -> str:

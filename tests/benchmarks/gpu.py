@@ -34,12 +34,13 @@ def verdict(name: str, value: float, target: float, at_least: bool) -> str:
 def compared(rows: list[Row], repeats: int, name: str, target: float) -> list[str]:
     """Measure and say how many times the official speed every row has; nothing is claimed without the official one.
 
-    The target is the fastest row's: a user may ask for any of them.
+    The target is the fastest row's of one segment: a user may ask for any of them.
     """
     measure(rows, repeats)
     official = rows[-1] if rows[-1].kind.startswith("official") else None
     times = {} if official is None else {row.name: 1 / ratios(row, official)[0] for row in rows[:-1]}
-    fastest = max(times, key=times.__getitem__, default=None)
+    held = [row.name for row in rows if row.name in times and row.settings.get("segments", 1) == 1]
+    fastest = max(held, key=times.__getitem__, default=None)
     lines = []
     for row in rows:
         said = f"{name}, {row.name}: {1 / row.median:.3g} per second, {row.report['mib']:.0f} MiB"
@@ -49,6 +50,7 @@ def compared(rows: list[Row], repeats: int, name: str, target: float) -> list[st
                 verdict("times official", faster, target, True) if row.name == fastest else f"{faster:.2f} times"
             )
         lines.append(said)
+        print(said, flush=True)  # at once: the machine may be lent for less than all takes
     return lines
 
 
@@ -70,7 +72,13 @@ def main(words: list[str]) -> int:
     parser.add_argument("--data", default=None, help="of the ladder; none without it")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"))
     parser.set_defaults(
-        device="cuda", width=128, real_images=50_000, experts_at_once=10, memory_budget=16384.0, compiled=True
+        device="cuda",
+        width=128,
+        real_images=50_000,
+        experts_at_once=10,
+        memory_budget=16384.0,
+        compiled=True,
+        segments=8,
     )
     known, rest = parser.parse_known_args(words)
     options: dict[str, Any] = vars(known)
@@ -84,5 +92,5 @@ def main(words: list[str]) -> int:
     lines += compared(training_rows("experts", options), repeats, "expert epochs", FASTER["experts"])
     if data is not None:
         lines.append(ladder_line(data, options["device"], out / time.strftime("ladder-%Y%m%d-%H%M%S"), rest))
-    print("\n".join(lines))
+        print(lines[-1])
     return int(any("missed" in line for line in lines))

@@ -17,6 +17,8 @@ from monai_distill.networks import ConvNet, FlatNetwork
 from monai_distill.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
+TOGETHER = {"yes": True, "no": False, None: None}
+
 
 def _network(options: argparse.Namespace) -> FlatNetwork:
     keep_freed_memory()  # as the command does
@@ -44,7 +46,8 @@ class Distillation:
         network = _network(options)
         start = network.initial(0)
         noise = torch.randn(network.size, generator=seeded_generator(0, "target"))
-        self.start, self.target = (t.to(options.device) for t in (start, start + 0.01 * noise))
+        start, target = (t.to(options.device) for t in (start, start + 0.01 * noise))
+        self.segments = [Segment(0, 0, 0, start, target, None, place) for place in range(options.segments)]
         self.synthetic = SyntheticDataset(
             *_images(options, options.ipc * options.classes or options.images), _names(options), step_size=0.01
         ).to(options.device)
@@ -53,6 +56,7 @@ class Distillation:
             _augment(options),
             student_steps=options.student_steps,
             chunk=options.chunk,
+            together=options.segments > 1,
             compiled=options.compiled,
             images_at_once=options.images_at_once,
             memory_budget=options.memory_budget,
@@ -67,8 +71,8 @@ class Distillation:
         return {"chunk": self.objective.chunk, "images_at_once": self.objective.images_at_once}
 
     def __call__(self) -> None:
-        segment = Segment(self.iteration, 0, 0, self.start, self.target)
-        _, gradients = self.objective(self.synthetic, segment)
+        segments = [segment._replace(iteration=self.iteration) for segment in self.segments]
+        _, gradients = self.objective(self.synthetic, segments)
         for name, parameter in self.synthetic.named_parameters():
             parameter.grad = gradients[name]
         self.optimizer.step()
@@ -89,7 +93,10 @@ def experts(options: argparse.Namespace) -> Callable[[], object]:
         with tempfile.TemporaryDirectory() as folder:
             count = options.experts_at_once
             store = TrajectoryStore(Path(folder), {}, experts=count, snapshots=2, parameters=network.size)
-            ExpertTrainer(network=network, bank=bank, store=store, augment=augment, epochs=1, at_once=count).run()
+            ExpertTrainer(
+                network=network, bank=bank, store=store, augment=augment, epochs=1, at_once=count,
+                together=TOGETHER[options.together], compiled=options.compiled,
+            ).run()  # fmt: skip
 
     return epoch
 

@@ -35,7 +35,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--chunk", type=int, default=None, help="student steps held at once; else from the budget")
     parser.add_argument("--images_at_once", type=int, default=None, help="where chunk is 1; else from the budget")
     parser.add_argument("--memory_budget", type=float, default=512.0, help="MiB; the default is the configuration's")
-    parser.add_argument("--compiled", action="store_true", help="measure compiled student steps as well")
+    parser.add_argument("--compiled", nargs="?", const=True, default=False, help="measure compiled steps as well")
+    parser.add_argument("--segments", type=int, default=1, help="measure so many segments in one call as well")
+    parser.add_argument(
+        "--together", choices=["yes", "no"], default=None, help="networks in one call; else as measured"
+    )
     parser.add_argument("--no_augmentation", action="store_true")
     parser.add_argument("--real_images", type=int, default=1024, help="of an expert's epoch")
     parser.add_argument("--experts_at_once", type=int, default=5)

@@ -16,11 +16,23 @@ LIMITS = {"time, chosen chunk": 1.0, "memory, chosen chunk": 0.5, "time, chunk 1
 
 
 def distillation_rows(settings: dict[str, Any]) -> list[Row]:
-    """The chosen chunk, one step at a time, compiled ones where asked, and the official program where it is given."""
-    plain = {**settings, "compiled": False}
-    rows = [Row("chosen chunk", "distillation", plain), Row("chunk 1", "distillation", {**plain, "chunk": 1})]
+    """The chosen chunk, one step at a time, what else is asked for, and the official program where it is given.
+
+    A row of several segments in one call tells the time of one of them.
+    """
+    several, kind = settings["segments"], "distillation"
+    plain = {**settings, "compiled": False, "segments": 1}
+    rows = [Row("chosen chunk", kind, plain), Row("chunk 1", kind, {**plain, "chunk": 1})]
     if settings["compiled"]:
-        rows.append(Row("compiled", "distillation", {**settings, "chunk": None}))
+        ways = {"compiled": True, "CUDA graphs": "reduce-overhead"}  # on a CPU the second is the first
+        names = list(ways)[: 1 if settings["device"] == "cpu" else 2]
+        rows += [Row(name, kind, {**plain, "chunk": None, "compiled": ways[name]}) for name in names]
+    if several > 1:
+        rows += [
+            Row(f"{row.name}, {several} segments", kind, {**row.settings, "segments": several}, several)
+            for row in rows
+            if row.name != "chunk 1"
+        ]
     if settings["reference"]:
         rows.append(Row("official", "official distillation", settings))
     return rows
@@ -29,7 +41,11 @@ def distillation_rows(settings: dict[str, Any]) -> list[Row]:
 def training_rows(kind: str, settings: dict[str, Any]) -> list[Row]:
     """Experts or students, ours and official; the unit is one network's pass over the images, or its SGD step."""
     steps = settings["training_steps"] if kind == "students" else 1
-    rows = [Row("ours", kind, settings, units=steps * settings[f"{kind}_at_once"])]
+    units, plain = steps * settings[f"{kind}_at_once"], {**settings, "compiled": False}
+    rows = [Row("ours", kind, plain, units)]
+    if kind == "experts" and settings["compiled"]:
+        rows.append(Row("one after another", kind, {**plain, "together": "no"}, units))
+        rows.append(Row("compiled", kind, {**plain, "together": "no", "compiled": True}, units))
     if settings["reference"]:
         rows.append(Row("official", f"official {kind}", settings, units=steps))
     return rows
@@ -90,7 +106,7 @@ def main(words: list[str]) -> int:
         for name, wall, cpu, memory in ratio_lines(rows):
             time_name = f"time, {name}" if part == "distillation" else "time per image"
             figures = [verdict(time_name, wall), f"CPU time {cpu:.2f}", verdict(f"memory, {name}", memory)]
-            lines.append(f"{part}: " + "; ".join(figures))
+            lines.append(f"{part}, {name}: " + "; ".join(figures))
     if len(lines) > 1:
         print("\n".join(lines))
     if file:

@@ -65,6 +65,22 @@ def test_compiled_steps_are_a_row_of_their_own_where_asked() -> None:
         "compiled": (True, None),
     }
     assert "compiled" not in [row.name for row in table.distillation_rows(vars(tiny()))]
+    on_a_gpu = vars(tiny("--compiled", "--segments=4", "--device=cuda"))
+    several = {row.name: row for row in table.distillation_rows(on_a_gpu) if row.units == 4}
+    assert {name: (row.settings["compiled"], row.settings["segments"]) for name, row in several.items()} == {
+        "chosen chunk, 4 segments": (False, 4),
+        "compiled, 4 segments": (True, 4),
+        "CUDA graphs, 4 segments": ("reduce-overhead", 4),
+    }
+    names = [(row.name, row.settings["compiled"]) for row in table.training_rows("experts", on_a_gpu)]
+    assert names == [("ours", False), ("one after another", False), ("compiled", True)]
+
+
+def test_several_segments_are_one_call() -> None:
+    work = own.distillation(tiny("--segments=3"))
+    work()
+    assert [segment.place for segment in work.segments] == [0, 1, 2]
+    assert work.objective.together
 
 
 def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +102,12 @@ def test_the_target_is_held_against_the_fastest_row(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(gpu, "measure", lambda rows, repeats: None)
     own_rows = [row("chosen chunk", 2.0), row("compiled", 1.0)]
-    told = gpu.compared([*own_rows, row("official", 6.0, "official distillation")], 1, "iterations", 5.0)
+    several = row("8 segments", 0.5)
+    several.settings["segments"] = 8
+    told = gpu.compared([*own_rows, several, row("official", 6.0, "official distillation")], 1, "iterations", 5.0)
     assert "3.00 times" in told[0]
     assert "6.00 (at least 5: ok)" in told[1]
+    assert "12.00 times" in told[2]
     assert not any("times" in line for line in gpu.compared(own_rows, 1, "iterations", 5.0))
 
 

@@ -43,7 +43,7 @@ reached, go = Path(sys.argv[1]), Path(sys.argv[2])
 plain = engines.TrajectoryMatching.__call__
 
 def pausing(self, synthetic, draw):
-    if draw.iteration == 2:  # the third
+    if draw[0].iteration == 2:  # the third
         reached.touch()
         while not go.exists():
             time.sleep(0.01)

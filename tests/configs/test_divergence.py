@@ -52,7 +52,7 @@ def test_the_candidate_is_out_and_noted_and_a_resumed_run_ends_as_one_that_was_n
     plain = TrajectoryMatching.__call__
 
     def interrupted(self: Any, synthetic: Any, draw: Any) -> Any:
-        if draw.iteration == 2:  # the first after that validation
+        if draw[0].iteration == 2:  # the first after that validation
             raise KeyboardInterrupt
         return plain(self, synthetic, draw)
 

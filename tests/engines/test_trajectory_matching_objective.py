@@ -439,3 +439,72 @@ def test_masks_and_the_angle_penalty_have_one_gradient_for_every_chunk(chunk: in
 def test_a_temperature_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="temperature above 0"):
         objective(make()[0], temperature=0.0)
+
+
+def several(module: Callable[[], ConvNet]) -> list[Segment]:
+    """Three segments of one iteration."""
+    network = FlatNetwork(module)
+    starts = [network.initial(place).double() for place in range(6)]
+    return [Segment(7, 0, 0, starts[place], starts[place + 3], None, place) for place in range(3)]
+
+
+@pytest.mark.parametrize("soft", [True, False])
+@pytest.mark.parametrize("settings", [{"chunk": 1}, {"chunk": 2}, {"chunk": 1, "images_at_once": 3}, {}], ids=str)
+def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_call_or_one_after_another(
+    settings: dict[str, int], soft: bool
+) -> None:
+    module, synthetic, _ = make(soft=soft)
+    segments = several(module)
+    alone = [objective(module, chunk=STEPS, batch_size=2)(synthetic, segment) for segment in segments]
+    expected = {name: torch.stack([own[name] for _, own in alone]).mean(dim=0) for name in alone[0][1]}
+    for together in (False, True):
+        value, gradients = objective(module, batch_size=2, together=together, **settings)(synthetic, segments)
+        torch.testing.assert_close(value, torch.stack([value for value, _ in alone]).mean())
+        assert_same(gradients, expected, 1e-10)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"teacher_labels": True}, {"truncated": True}, {"loss": NearestStepLoss()}], ids=str
+)
+def test_what_a_method_does_otherwise_it_does_for_several_segments_in_one_call(settings: dict[str, object]) -> None:
+    module, synthetic, _ = make(soft=False)
+    found, expected = (
+        objective(module, together=together, **settings)(synthetic, several(module)) for together in (True, False)
+    )
+    torch.testing.assert_close(found[0], expected[0])
+    assert_same(found[1], expected[1], 1e-10)
+
+
+def test_compiled_steps_take_several_segments_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    module, synthetic, _ = make()
+    found = objective(module, together=True, compiled=True)(synthetic, several(module))
+    expected = objective(module, together=False)(synthetic, several(module))
+    torch.testing.assert_close(found[0], expected[0])
+    assert_same(found[1], expected[1], 1e-10)
+
+
+def test_students_of_a_network_that_draws_run_one_after_another() -> None:
+    def module() -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3), torch.nn.SiLU())
+
+    network, (_, synthetic, segment) = FlatNetwork(module), make()
+    start = network.initial(0).double()
+    segments = [segment._replace(start=start, target=start + 0.1, place=place) for place in range(2)]
+    match = TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, together=True)
+    losses = [float(match(synthetic, own)[0]) for own in segments]
+    assert losses[0] != losses[1]
+    assert float(match(synthetic, segments)[0]) == pytest.approx(sum(losses) / 2, rel=1e-12)
+
+
+def test_the_budget_is_shared_by_the_students_of_one_call() -> None:
+    module, synthetic, _ = make()
+    match = objective(module, memory_budget=0.11, together=True)
+    match(synthetic, several(module))
+    assert (match.chunk, match.images_at_once) == (1, 2)  # two steps of all five for a single one
+
+
+def test_no_segment_is_refused() -> None:
+    module, synthetic, _ = make()
+    with pytest.raises(ValueError, match="at least one segment"):
+        objective(module)(synthetic, [])

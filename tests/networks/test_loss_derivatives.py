@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, LossDerivatives, ResNet18
+from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, LossDerivatives, ResNet18, kernel_choice
 
 NETWORK = FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 4, width=2, depth=1, activation="silu"))
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
@@ -47,6 +47,28 @@ def _checked(derivatives: LossDerivatives, case: tuple[Tensor, ...]) -> None:
 
 def test_plain_ones_are_products_with_the_hessian(case: tuple[Tensor, ...]) -> None:
     _checked(LossDerivatives(_loss), case)
+
+
+@pytest.mark.parametrize("small", [0, kernel_choice.SMALL])
+def test_those_of_stacked_networks_are_each_network_s_own(
+    case: tuple[Tensor, ...], small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the layers' own derivatives as well, which PyTorch maps over the stack and differentiates from outside."""
+    monkeypatch.setattr(kernel_choice, "SMALL", small)
+    stacked = LossDerivatives(lambda *arguments: torch.func.vmap(_loss)(*arguments).sum())
+    alone, other = LossDerivatives(_loss), tuple(1.1 * tensor for tensor in case)
+    *arguments, direction = (torch.stack(pair) for pair in zip(case, other, strict=True))
+    inputs = [argument.requires_grad_() for argument in arguments]
+    value, found = stacked.along(*inputs, direction, inputs)
+    slopes, gradients = [], []
+    for *own, along in (case, other):
+        leaves = [argument.clone().requires_grad_() for argument in own]
+        slope, parts = alone.along(*leaves, along, leaves)
+        slopes.append(slope)
+        gradients.append([alone.gradient(*own), *parts])
+    torch.testing.assert_close(value, torch.stack(slopes).sum())
+    expected = [torch.stack(pair) for pair in zip(*gradients, strict=True)]
+    torch.testing.assert_close([stacked.gradient(*arguments), *found], expected)
 
 
 def test_compiled_ones_are_too(case: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch) -> None:

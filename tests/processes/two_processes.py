@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from monai_distill import processes
 from monai_distill.data import ClassBatch, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import DistributionMatching, GradientMatching, MeanObjective, attention_features
+from monai_distill.engines import DistributionMatching, GradientMatching, TrajectoryMatching, attention_features
 from monai_distill.losses import AttentionMatchingLoss, GrowingMaskLoss
 from monai_distill.networks import ConvNet, FlatNetwork, shared_statistics
 from monai_distill.transforms import SiameseAugment
@@ -47,15 +47,15 @@ def alone() -> Iterator[None]:
 @contextlib.contextmanager
 def at_iteration(number: int, happens: Callable[[], Any]) -> Iterator[None]:
     """Inside the block something happens in the second process only, while an iteration (from 1) computes."""
-    plain, seen = MeanObjective.__call__, []
+    plain, seen = TrajectoryMatching.__call__, []
 
-    def call(self: MeanObjective, synthetic: SyntheticDataset, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    def call(self: TrajectoryMatching, synthetic: SyntheticDataset, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         seen.append(None)
         if len(seen) == number and processes.rank() == 1:
             happens()
         return plain(self, synthetic, batch)
 
-    with mock.patch.object(MeanObjective, "__call__", call):
+    with mock.patch.object(TrajectoryMatching, "__call__", call):
         yield
 
 

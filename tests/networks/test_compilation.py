@@ -1,0 +1,28 @@
+"""What is asked of ``torch.compile``; what it makes is tested where it is used."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch._inductor import list_mode_options
+
+from monai_distill.networks import MODES, through_compiler
+
+
+def test_a_function_is_left_as_it_is_or_compiled_in_the_way_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or (lambda x: -x))
+    assert through_compiler(abs, False) is abs
+    assert asked == []
+    assert through_compiler(abs, True)(1) == -1
+    assert through_compiler(abs, "reduce-overhead")(1) == -1
+    assert asked == [{"dynamic": False, "mode": None}, {"dynamic": False, "mode": "reduce-overhead"}]
+
+
+def test_the_modes_are_pytorch_s_and_others_are_refused() -> None:
+    assert {*MODES} < {*list_mode_options()}
+    with pytest.raises(ValueError, match=r"one of reduce-overhead, .* got 'fast'"):
+        through_compiler(abs, "fast")
