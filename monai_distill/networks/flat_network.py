@@ -71,6 +71,8 @@ class FlatNetwork:
         self.shapes: tuple[torch.Size, ...] = tuple(parameter.shape for parameter in parameters.values())
         self._lengths = [shape.numel() for shape in self.shapes]
         self.size: int = sum(self._lengths)
+        self.draws: bool = draws_at_random(skeleton)  # modules and ties are looked for once, not in every call
+        self._tied = len(list(skeleton.named_parameters(remove_duplicate=False))) > len(parameters)
 
     @property
     def factory(self) -> Callable[[], nn.Module]:
@@ -81,11 +83,6 @@ class FlatNetwork:
     def module(self) -> nn.Module:
         """The skeleton, for introspection and forward hooks; the values of its own parameters are never used."""
         return self._skeleton
-
-    @property
-    def draws(self) -> bool:
-        """See :func:`draws_at_random`."""
-        return draws_at_random(self._skeleton)
 
     def to(self, device: torch.device | str) -> FlatNetwork:
         """Move the skeleton (its integer buffers, if any) to ``device`` and return self."""
@@ -112,7 +109,9 @@ class FlatNetwork:
         Raises:
             ValueError: if the vector has another length than ``size``.
         """
-        logits: Tensor = torch.func.functional_call(self._skeleton, self._views(parameters), (images,))
+        logits: Tensor = torch.func.functional_call(
+            self._skeleton, self._views(parameters), (images,), tie_weights=self._tied
+        )
         return logits
 
     def predict(self, parameters: Tensor, images: Tensor) -> Tensor:

@@ -124,3 +124,15 @@ def test_a_factory_that_changes_its_mind_is_refused() -> None:
     flat = FlatNetwork(lambda: nn.Linear(2, next(sizes)))
     with pytest.raises(RuntimeError, match="expected the factory to repeat"):
         flat.initial(0)
+
+
+def test_a_layer_that_stands_in_two_places_is_one_in_the_vector_and_used_in_both() -> None:
+    def network() -> nn.Module:
+        shared = nn.Linear(4, 4)
+        return nn.Sequential(nn.Flatten(), shared, nn.ReLU(), shared)
+
+    flat, images = FlatNetwork(network), torch.randn(3, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert flat.names == ("1.weight", "1.bias")
+    vector = flat.initial(5)
+    expected = flat.load_into(network(), vector)(images)
+    torch.testing.assert_close(flat(vector, images), expected)
