@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
     Plain SGD without momentum, decay or schedule: experts that move fast cannot be followed by a student. Every
     expert's initialisation, order and augmentation follow from the seed and its number alone, so that a run which was
     interrupted goes on with the experts that the store lacks, and several processes share them out: each trains its
-    groups, the first one alone writes them.
+    groups, the first one alone writes them, while the next group is trained.
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022 (experts).
@@ -117,10 +118,13 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
 
     def run(self) -> None:
         """Train the experts that the store lacks; nothing when it is complete."""
-        if self.groups:
-            super().run()
-        for groups in self.rounds[len(self.groups) :]:  # those in which the others had a group and this process none
-            self._store(groups)
+        self._written: list[Future[None]] = []
+        with ThreadPoolExecutor(max_workers=1) as self._writer:  # its end waits for what is being written
+            if self.groups:
+                super().run()
+            for groups in self.rounds[len(self.groups) :]:  # in which the others had a group and this process none
+                self._store(groups)
+        self._wait_for_files()
         self.store.agree()
 
     def _start_group(self, engine: Engine) -> None:
@@ -182,13 +186,21 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self._store(self.rounds[engine.state.epoch - 1])
 
     def _store(self, groups: Sequence[Sequence[int]]) -> None:
-        """Write what every process has trained in a round, one group after the other."""
+        """Have what every process has trained in a round written, one group after the other."""
+        self._wait_for_files()
         for owner, experts in enumerate(groups):
             own = (torch.stack(self._snapshots), self._history) if owner == processes.rank() else None
             kept = processes.to_first(own, owner)
             if kept is not None:
                 for place, expert in enumerate(experts):
-                    self.store.write(expert, kept[0][:, place], kept[1][place])
+                    snapshots, history = kept[0][:, place], kept[1][place]
+                    self._written.append(self._writer.submit(self.store.write, expert, snapshots, history))
+
+    def _wait_for_files(self) -> None:
+        """For those of the round before: no more than one is held beside the one in training, and errors are raised."""
+        for written in self._written:
+            written.result()
+        self._written.clear()
 
 
 def _rounds(store: TrajectoryStore, at_once: int) -> list[list[list[int]]]:

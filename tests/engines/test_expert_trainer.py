@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -260,3 +262,62 @@ def test_an_expert_that_diverges_is_named_and_not_kept(make_trainer: Callable[..
     with pytest.raises(ValueError, match="Expert 0 diverged"):
         trainer.run()
     assert trainer.store.finished == []
+
+
+def test_a_group_is_written_while_the_next_one_trains(
+    make_trainer: Callable[..., ExpertTrainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, going_on, seen = make_trainer("slow disk"), threading.Event(), []
+    write = trainer.store.write
+
+    def slow(expert: int, *rest: Any) -> None:
+        if expert == 0:
+            seen.append(going_on.wait(timeout=60))
+        write(expert, *rest)
+
+    monkeypatch.setattr(trainer.store, "write", slow)
+    trainer.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda engine: going_on.set() if engine.state.epoch == 2 else None
+    )
+    trainer.run()
+    assert seen == [True]
+    assert trainer.store.complete
+
+
+@pytest.mark.parametrize("expert", [0, 2])
+def test_what_cannot_be_written_ends_the_run_in_the_first_and_in_the_last_group(
+    make_trainer: Callable[..., ExpertTrainer], expert: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("full disk")
+    write = trainer.store.write
+
+    def full(number: int, *rest: Any) -> None:
+        if number == expert:
+            raise RuntimeError("no room")
+        write(number, *rest)
+
+    monkeypatch.setattr(trainer.store, "write", full)
+    with pytest.raises(RuntimeError, match="no room"):
+        trainer.run()
+    assert expert not in trainer.store.finished
+
+
+def test_what_was_trained_before_an_interruption_is_written(
+    make_trainer: Callable[..., ExpertTrainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("interrupted")
+    write = trainer.store.write
+
+    def slow(expert: int, *rest: Any) -> None:
+        time.sleep(0.2)
+        write(expert, *rest)
+
+    def interrupt(engine: Any) -> None:
+        if engine.state.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.store, "write", slow)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run()
+    assert trainer.store.finished == [0, 1]

@@ -60,7 +60,7 @@ class Elsewhere(Tensor):
         if schema.name.endswith("_") or any(argument.is_out for argument in schema.arguments):
             changed = kwargs.get("out", args[0] if args else None)
             if isinstance(changed, Elsewhere) and changed.shape != changed.here.shape:
-                raise NotImplementedError(f"{operation} made a tensor larger, which this device cannot show.")
+                _show_shape(changed)
             return changed
         return out if asked is not None and torch.device(asked).type != NAME else tree_map_only(Tensor, Elsewhere, out)
 
@@ -81,6 +81,13 @@ def _keep_the_rules(operation: Any, args: Any, kwargs: Any) -> None:
         raise RuntimeError(f"Tensors of two devices in {operation}: {[(t.device, tuple(t.shape)) for t in tensors]}.")
     if any(isinstance(leaf, torch.Generator) for leaf in leaves):
         raise RuntimeError(f"A CPU generator in {operation} on {NAME}.")
+
+
+def _show_shape(tensor: Elsewhere) -> None:
+    """What an operation in place, such as ``unsqueeze_``, has made of the values' shape."""
+    values = tensor.here
+    with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.Python)):
+        torch.ops.aten.as_strided_.default(tensor, values.shape, values.stride(), values.storage_offset())
 
 
 def _register() -> None:

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from monai_distill.engines import Distiller
+from monai_distill.engines import Distiller, student_step
+from tests.benchmarks import ladder, own
+from tests.benchmarks.subject import KINDS, arguments
+from tests.benchmarks.test_comparison import TINY
+from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
 from tests.cli.test_evaluate import ALL
 from tests.configs.command import FAST, command, read
@@ -68,6 +72,19 @@ def interrupted(folder: Path, name: str) -> dict[str, Any]:
     return {**told, "furthest": furthest(folder / NAME / name, run)} if second.code == 0 else told
 
 
+def benchmarks(folder: Path) -> dict[str, Any]:
+    """What waits for a GPU, at tiny size: the subjects of the comparison and the ladder."""
+    options = arguments().parse_args([*TINY, *(f"{a}={b}" for a, b in zip(HELD[::2], HELD[1::2], strict=True))])
+    options.device = NAME
+    for kind in KINDS:
+        for options.segments in (1, 3):
+            getattr(own, kind)(options)()
+    words = ["--data", "digits", "--device", NAME, "--out", str(folder / "ladder")]
+    words += [word for name, value in SHORT.items() for word in (f"--{name}", str(value))]
+    with mock.patch.object(student_step, "graph_bytes", lambda computation: len(repr(computation()))):
+        return {"codes": [ladder.main(words)], "said": ""}
+
+
 def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
     """Commands without another to be compared with: audits and guarantees draw anew, files are not the device's."""
     run, release = folder / NAME / "mtt", folder / "release"
@@ -90,6 +107,7 @@ def main(folder: Path) -> None:
     for name, words in alone(folder).items():
         outcome = command(*words)
         told[name] = {"codes": [outcome.code], "said": outcome.err[-2500:]}
+    told["benchmarks"] = benchmarks(folder)
     (folder / "told.json").write_text(json.dumps(told, indent=1))
 
 

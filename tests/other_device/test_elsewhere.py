@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("mtt", "ftd", "att", "tesla", "hoptm", "datm", "pad", "dc", "dsa", "dm", "datadam", "segments")
 INTERRUPTED = ("hoptm", "datm", "dc")
-COMMANDS = ("evaluate", "audit", "export", "verify", "dp experts", "dp sums")
+COMMANDS = ("evaluate", "audit", "export", "verify", "dp experts", "dp sums", "benchmarks")
 
 
 @pytest.fixture(scope="module")
