@@ -25,7 +25,7 @@ from tests.processes.test_two_processes import furthest
 from tests.processes.two_processes import NO_EXPERTS
 
 from .device import NAME, Elsewhere
-from .waiting import waits_of_loops
+from .waiting import rules, waits_of_loops
 
 # how much memory a graph takes cannot be counted here: its tensors have none of their own
 HELD = ("--chunk", "1", "--images_at_once", "4")
@@ -101,7 +101,7 @@ def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
 
 def main(folder: Path) -> None:
     """Everything, told in told.json."""
-    told: dict[str, Any] = {"waits": [waits_of_loops(steps) for steps in (3, 24)]}
+    told: dict[str, Any] = {"rules": rules(), "waits": [waits_of_loops(steps) for steps in (3, 24)]}
     told |= {name: both(folder, name) for name in RUNS}
     told |= {f"interrupted {name}": interrupted(folder, name) for name in INTERRUPTED}
     for name, words in alone(folder).items():

@@ -27,8 +27,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
     content: dict[str, Any] = json.loads((folder / "told.json").read_text())
-    assert content.keys() == {*METHODS, *COMMANDS, "waits", *(f"interrupted {name}" for name in INTERRUPTED)}
+    assert content.keys() == {*METHODS, *COMMANDS, "rules", "waits", *(f"interrupted {name}" for name in INTERRUPTED)}
     return content
+
+
+def test_the_device_keeps_a_gpu_s_rules(told: dict[str, Any]) -> None:
+    assert {name for name, value in told["rules"].items() if not value} == {"a sum waits", "moving there waits"}
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,4 +1,4 @@
-"""How often the loops wait for the device."""
+"""That the device keeps its rules, and how often the loops wait for it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -23,6 +23,31 @@ def waits(work: Callable[[], object]) -> int:
     before = Elsewhere.waits
     work()
     return Elsewhere.waits - before
+
+
+def refused(work: Callable[[], object]) -> bool:
+    """Whether the device did."""
+    try:
+        work()
+    except RuntimeError as error:
+        return NAME in str(error)
+    return False
+
+
+def rules() -> dict[str, int]:
+    """What a GPU would refuse, and what it would have somebody wait for."""
+    here, generator = torch.ones(3), torch.Generator()
+    there = here.to(NAME)
+    return {
+        "two devices are refused": refused(lambda: there + here),
+        "an index on the CPU is refused": refused(lambda: there[torch.tensor([0, 2])]),
+        "a generator on the CPU is refused": refused(lambda: there.normal_(generator=generator)),
+        "a sum waits": waits(lambda: there + there),
+        "moving there waits": waits(lambda: here.to(NAME)),
+        "moving back waits": waits(lambda: there.cpu()),
+        "a number waits": waits(lambda: float(there[0])),
+        "a choice by truth waits": waits(lambda: there[there > 0]),
+    }
 
 
 def waits_of_loops(steps: int) -> dict[str, int]:
