@@ -92,12 +92,11 @@ class TrajectoryStore:
         """Have all processes know the experts that the first one has written."""
         self.history = processes.from_first(lambda: self.history)
 
-    def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
-        """Write one expert's snapshots [snapshots, parameters] and its history per epoch, then count it as finished.
+    def require_snapshots(self, expert: int, snapshots: Tensor) -> None:
+        """Refuse what is no expert of this store.
 
         Raises:
-            ValueError: when the shape differs from the store's or a value is not finite.
-            RuntimeError: when the disk is full; the expert is not counted.
+            ValueError: for a number that the store has not, another shape than the store's, or a value not finite.
         """
         if not 0 <= expert < self.shape[0]:
             raise ValueError(f"Expected an expert from 0 to {self.shape[0] - 1}, got {expert}.")
@@ -105,6 +104,15 @@ class TrajectoryStore:
             raise ValueError(f"Expected snapshots of shape {self.shape[1:]}, got {tuple(snapshots.shape)}.")
         if not bool(torch.isfinite(snapshots).all()):
             raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_step_size.")
+
+    def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
+        """Write one expert's snapshots [snapshots, parameters] and its history per epoch, then count it as finished.
+
+        Raises:
+            ValueError: for what :meth:`require_snapshots` refuses.
+            RuntimeError: when the disk is full; the expert is not counted.
+        """
+        self.require_snapshots(expert, snapshots)
         rows = np.ascontiguousarray(snapshots.detach().cpu().numpy(), dtype="<f4")
         try:
             if self.history.pop(expert, None) is not None:  # rewritten: it does not count until it is whole again

@@ -118,13 +118,11 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
 
     def run(self) -> None:
         """Train the experts that the store lacks; nothing when it is complete."""
-        self._written: list[Future[None]] = []
-        with ThreadPoolExecutor(max_workers=1) as self._writer:  # its end waits for what is being written
+        with _Writes(self.store) as self._writes:
             if self.groups:
                 super().run()
             for groups in self.rounds[len(self.groups) :]:  # in which the others had a group and this process none
                 self._store(groups)
-        self._wait_for_files()
         self.store.agree()
 
     def _start_group(self, engine: Engine) -> None:
@@ -139,10 +137,10 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         positions = torch.arange(len(self.bank)) if self.curriculum is None else self.curriculum(epoch).cpu()
         count = len(positions)
         generators = [seeded_generator(self.seed, "expert", e, "epoch", epoch) for e in self._experts]
-        orders = torch.stack([positions[torch.randperm(count, generator=g)] for g in generators])
+        orders = torch.stack([positions[torch.randperm(count, generator=g)] for g in generators]).to(self.bank.device)
         tallies = []
         for low in range(0, count, self.batch_size):
-            rows = orders[:, low : low + self.batch_size].to(self.bank.device)
+            rows = orders[:, low : low + self.batch_size]
             images = torch.stack(
                 [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
             )
@@ -187,20 +185,41 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
 
     def _store(self, groups: Sequence[Sequence[int]]) -> None:
         """Have what every process has trained in a round written, one group after the other."""
-        self._wait_for_files()
         for owner, experts in enumerate(groups):
+            self._writes.wait()  # no more than one group is held beside the one in training
             own = (torch.stack(self._snapshots), self._history) if owner == processes.rank() else None
             kept = processes.to_first(own, owner)
             if kept is not None:
                 for place, expert in enumerate(experts):
-                    snapshots, history = kept[0][:, place], kept[1][place]
-                    self._written.append(self._writer.submit(self.store.write, expert, snapshots, history))
+                    self._writes.begin(expert, kept[0][:, place], kept[1][place])
 
-    def _wait_for_files(self) -> None:
-        """For those of the round before: no more than one is held beside the one in training, and errors are raised."""
-        for written in self._written:
-            written.result()
-        self._written.clear()
+
+class _Writes:
+    """Writes of experts behind the training's back; the end of the block waits for them."""
+
+    def __init__(self, store: TrajectoryStore) -> None:
+        self.store = store
+        self.writer = ThreadPoolExecutor(max_workers=1)
+        self.begun: list[Future[None]] = []
+
+    def __enter__(self) -> _Writes:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.writer.shutdown()
+        if kind is None:
+            self.wait()
+
+    def begin(self, expert: int, snapshots: Tensor, history: list[dict[str, float]]) -> None:
+        """Write one expert, soon; what could not be written whatever the disk says is refused at once."""
+        self.store.require_snapshots(expert, snapshots)
+        self.begun.append(self.writer.submit(self.store.write, expert, snapshots, history))
+
+    def wait(self) -> None:
+        """For all that was begun; raises what went wrong."""
+        for write in self.begun:
+            write.result()
+        self.begun.clear()
 
 
 def _rounds(store: TrajectoryStore, at_once: int) -> list[list[list[int]]]:

@@ -150,7 +150,7 @@ class GradientMatching:
         for _ in range(self.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.batch_size):
                 draw = self.augment.draw(len(rows), images.shape[2:], generator)
-                rows = rows.to(images.device)
+                rows = rows.to(images.device, non_blocking=True)
                 augmented = self.augment.apply(images[rows], draw)
                 parameters = parameters - self.network_step_size * gradient(parameters, augmented, targets[rows])[0]
         return parameters

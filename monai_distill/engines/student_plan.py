@@ -53,5 +53,5 @@ class StudentPlan(NamedTuple):
         lengths = [len(rows) for rows in batches[:steps]]
         shape = synthetic.images.shape[2:]
         draws = [augment.draw(length, shape, generator).to(device) for length in lengths]
-        together = torch.cat(batches[:steps]).to(device)  # one transfer
+        together = torch.cat(batches[:steps]).to(device, non_blocking=True)  # one transfer
         return cls(torch.split(together, lengths), draws, labels)

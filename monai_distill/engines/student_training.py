@@ -155,7 +155,7 @@ class StudentTraining:
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
         for step in range(self.steps):
             queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
-            rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device)
+            rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
             queues = [queue[self.batch_size :] for queue in queues]
             dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
             grads = over_networks(gradient, together, dropout)(

@@ -45,7 +45,8 @@ class TrajectoryMatching:
         chunk: student steps whose graph is held at once; None for as many as ``memory_budget`` allows.
         images_at_once: images of a step whose graph is held at once where ``chunk`` is 1; None for as many as
             ``memory_budget`` allows. Networks that mix the images of a batch, or draw, take all.
-        memory_budget: MiB for the graph; both choices depend on nothing else, so that a resumed run makes them again.
+        memory_budget: MiB for the graph, of all students that run in one call; both choices depend on this and on their
+            number alone, so that a resumed run makes them again.
         loss: function of (states, segment) to a scalar.
         truncated: the truncated gradient of Cui et al. 2023 instead of the exact one, for comparison.
         teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every

@@ -35,9 +35,10 @@ def unrolled_gradient(
     truncate; here nothing is dropped.
 
     Args:
-        step: pure function (state [P], leaves, step number from 0) -> next state [P]. It must build a graph that can be
-            differentiated again whenever its inputs ask for a gradient.
-        start: the first state [P].
+        step: pure function (state [P] or, of several students, [S, P]; leaves; step number from 0) -> next state of
+            the same shape. It must build a graph that can be differentiated again whenever its inputs ask for a
+            gradient.
+        start: the first state.
         leaves: tensors of any shape that the steps depend on (images, labels, step size).
         steps: number of steps N, at least 1.
         loss: function of the N + 1 states to a scalar; it may use any of them.
@@ -45,7 +46,7 @@ def unrolled_gradient(
         truncated: the derivative of a step's state by the state before it is taken for the identity (Cui et al.,
             Scaling Up Dataset Distillation to ImageNet-1K with Constant Memory, ICML 2023): an estimate, for
             comparison, exact for one step; ``chunk`` does not matter then.
-        pull: (state, leaves, step number, cotangent [P] of the next state) -> the cotangent of the state and of every
+        pull: (state, leaves, step number, cotangent of the next state) -> the cotangent of the state and of every
             leaf, for a step whose owner can do with less memory than its graph takes; used where ``chunk`` is 1.
 
     Returns:

@@ -19,7 +19,7 @@ def through_compiler(function: Callable[Arguments, Result], how: bool | str) -> 
     """``function`` compiled anew for every shape of its arguments, or as it is.
 
     Args:
-        function: of tensors. With CUDA graphs its results have to be used before the next call.
+        function: of tensors. With CUDA graphs its results have to be used, or copied, before the next call.
         how: False for as it is; True; or a mode of ``torch.compile``, of which ``reduce-overhead`` records CUDA graphs
             on a GPU and is the same as True on a CPU.
 

@@ -45,6 +45,8 @@ def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool | str = Fa
         with torch.enable_grad():
             leaf = parameters.detach().requires_grad_()
             value, note = function(leaf, *arguments)
-        return torch.autograd.grad(value, leaf)[0], note
+        found = torch.autograd.grad(value, leaf)[0]
+        # a mode may record CUDA graphs, whose next call writes over the results of this one
+        return (found.clone(), note.clone()) if isinstance(compiled, str) else (found, note)
 
     return gradient

@@ -24,7 +24,7 @@ def distillation_rows(settings: dict[str, Any]) -> list[Row]:
     plain = {**settings, "compiled": False, "segments": 1}
     rows = [Row("chosen chunk", kind, plain), Row("chunk 1", kind, {**plain, "chunk": 1})]
     if settings["compiled"]:
-        ways = {"compiled": True, "CUDA graphs": "reduce-overhead"}  # on a CPU the second is the first
+        ways = {"compiled": settings["compiled"], "CUDA graphs": "reduce-overhead"}  # on a CPU the second is the first
         names = list(ways)[: 1 if settings["device"] == "cpu" else 2]
         rows += [Row(name, kind, {**plain, "chunk": None, "compiled": ways[name]}) for name in names]
     if several > 1:
@@ -41,11 +41,11 @@ def distillation_rows(settings: dict[str, Any]) -> list[Row]:
 def training_rows(kind: str, settings: dict[str, Any]) -> list[Row]:
     """Experts or students, ours and official; the unit is one network's pass over the images, or its SGD step."""
     steps = settings["training_steps"] if kind == "students" else 1
-    units, plain = steps * settings[f"{kind}_at_once"], {**settings, "compiled": False}
+    units, plain = steps * settings[f"{kind}_at_once"], {**settings, "compiled": False, "segments": 1}
     rows = [Row("ours", kind, plain, units)]
     if kind == "experts" and settings["compiled"]:
         rows.append(Row("one after another", kind, {**plain, "together": "no"}, units))
-        rows.append(Row("compiled", kind, {**plain, "together": "no", "compiled": True}, units))
+        rows.append(Row("compiled", kind, {**plain, "together": "no", "compiled": settings["compiled"]}, units))
     if settings["reference"]:
         rows.append(Row("official", f"official {kind}", settings, units=steps))
     return rows

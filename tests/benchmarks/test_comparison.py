@@ -109,6 +109,11 @@ def test_the_target_is_held_against_the_fastest_row(monkeypatch: pytest.MonkeyPa
     assert "6.00 (at least 5: ok)" in told[1]
     assert "12.00 times" in told[2]
     assert not any("times" in line for line in gpu.compared(own_rows, 1, "iterations", 5.0))
+    rows = table.training_rows("experts", vars(tiny("--compiled", "--segments=8", "--reference=there")))
+    for place, one in enumerate(rows):
+        one.seconds = one.cpu_seconds = [one.units * (4.0 if place == 3 else 1.0 - 0.1 * place)]
+        one.report = {"mib": 100}
+    assert "5.00 (at least 8: missed)" in gpu.compared(rows, 1, "expert epochs", 8.0)[2]
 
 
 @pytest.mark.slow

@@ -265,6 +265,8 @@ def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, 
     ("words", "says"),
     [
         (("--zca", "maybe"), ("true or false for --zca, got maybe",)),
+        (("--compile_training", "fast"), ("one of reduce-overhead,", "for --compile_training, got fast")),
+        (("--compile_distillation", "1"), ("true, false or one of", "for --compile_distillation, got 1")),
         (("--dataset_dir", "scans"), ("no --dataset_dir for the data set digits", "--dataset folder")),
         (("--dataset_file", "a.csv"), ("no --dataset_file for the data set digits", "--dataset table")),
         (("--network", "vgg11", "--depth", "2"), ("--depth for the network convnet only, got 2 for vgg11", "--width")),

@@ -268,8 +268,12 @@ def test_compiled_steps_are_a_word_and_a_network_they_would_be_wrong_for_is_refu
 ) -> None:
     parser = parsed("mtt", tmp_path, compile_distillation=True, width=4, depth=1)
     matching = parser.get_parsed_content("matching")
-    assert matching.derivatives.compiled
+    assert matching.derivatives.compiled is True
     assert matching.chunk == 1
+    outcome = fast_run(tmp_path / "dry", "--compile_distillation", "reduce-overhead", "--dry_run")
+    assert (outcome.code, "--compile_distillation reduce-overhead" in outcome.out) == (0, True)
+    parser = parsed("mtt", tmp_path, compile_distillation="reduce-overhead", width=4, depth=1)
+    assert parser.get_parsed_content("matching").derivatives.compiled == "reduce-overhead"
     outcome = fast_run(tmp_path / "run", "--network", "vit", "--width", "8", "--compile_distillation", "true")
     assert outcome.code == 1
     assert "forward derivative PyTorch can differentiate" in outcome.err

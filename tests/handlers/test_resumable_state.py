@@ -283,3 +283,18 @@ def test_killed_during_a_validation_the_resumed_run_validates_again(file: Path) 
                 job.run(file, interval=1)
             assert iterations_in(file) == 7
     assert validated == [4, 8, 8, 12]
+
+
+def test_a_state_is_read_where_the_gpu_that_it_was_saved_from_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Job().run(tmp_path / "state.pt")
+    read, where = torch.load, []
+
+    def load(*words: Any, map_location: Any = None, **more: Any) -> Any:
+        where.append(map_location)
+        return read(*words, map_location=map_location, **more)
+
+    monkeypatch.setattr(torch, "load", load)
+    Job().run(tmp_path / "state.pt", resume=True)
+    assert where == ["cpu"]

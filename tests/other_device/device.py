@@ -73,8 +73,9 @@ def _keep_the_rules(operation: Any, args: Any, kwargs: Any) -> None:
     name, leaves = operation._schema.name.removeprefix("aten::"), tree_leaves((args, kwargs))
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     if name in {"_to_copy", "copy_"}:
-        target = kwargs.get("device", tensors[0].device)
-        Elsewhere.waits += torch.device(target).type == "cpu"  # to the device nobody waits
+        source, target = tensors[-1].device.type, torch.device(kwargs.get("device", tensors[0].device)).type
+        held = kwargs.get("non_blocking", args[2] if name == "copy_" and len(args) > 2 else False) and target == NAME
+        Elsewhere.waits += source != target and not held  # CUDA waits for its stream, unless told not to
         return
     Elsewhere.waits += name in WAITS or (name == "index" and any(t.dtype == torch.bool for t in tensors[1:]))
     if any(not isinstance(tensor, Elsewhere) and tensor.ndim for tensor in tensors):

@@ -34,7 +34,10 @@ RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterat
 RUNS = {
     **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
     **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
-    **{method: (*NO_EXPERTS, "--depth", "2", "--method", method) for method in ("dc", "dsa", "dm", "datadam")},
+    **{
+        method: (*NO_EXPERTS, "--depth", "2", "--method", method)
+        for method in ("dc", "dsa", "dm", "datadam", "datadam_paper")
+    },
     "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
 }
 INTERRUPTED = ("hoptm", "datm", "dc")  # each has a state of its own
@@ -90,6 +93,16 @@ def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
     run, release = folder / NAME / "mtt", folder / "release"
     guaranteed = ("--device", NAME, "--epsilon", "20", "--delta", "1e-4", "--output_dir")
     return {
+        "compare": (
+            "compare",
+            "--methods",
+            "dm,dsa",
+            *NO_EXPERTS,
+            "--device",
+            NAME,
+            "--output_dir",
+            folder / "compared",
+        ),
         "evaluate": ("evaluate", run, *ALL),
         "audit": ("audit", run, *QUICK, *SHADOW, *HELD),
         "export": ("export", run, "--to", release, "--no_claim"),

@@ -44,6 +44,7 @@ def rules() -> dict[str, int]:
         "a generator on the CPU is refused": refused(lambda: there.normal_(generator=generator)),
         "a sum waits": waits(lambda: there + there),
         "moving there waits": waits(lambda: here.to(NAME)),
+        "moving there without waiting waits": waits(lambda: here.to(NAME, non_blocking=True)),
         "moving back waits": waits(lambda: there.cpu()),
         "a number waits": waits(lambda: float(there[0])),
         "a choice by truth waits": waits(lambda: there[there > 0]),
