@@ -89,13 +89,7 @@ class TrajectoryMatching:
         compiled: bool | str = False,
         seed: int = 0,
     ) -> None:
-        if any(count is not None and count < 1 for count in (student_steps, batch_size, images_at_once)):
-            raise ValueError(
-                "Expected at least 1 student step, 1 image per batch and 1 image at once, got "
-                f"{student_steps}, {batch_size} and {images_at_once}."
-            )
-        if not temperature > 0:
-            raise ValueError(f"Expected a temperature above 0, got {temperature}.")
+        _require_numbers(student_steps, batch_size, images_at_once, temperature)
         if compiled and chunk not in (None, 1):
             raise ValueError(f"Expected a chunk of 1 for compiled steps, got {chunk}. Leave it out.")
         if compiled and network.draws:  # a compiled step and its derivative would drop differently
@@ -210,6 +204,18 @@ class TrajectoryMatching:
         if self.images_at_once is None:
             most = max(1, min(count, int((budget - fixed) / per_image))) if separable else count
             self.images_at_once = -(-count // -(-count // most))  # parts of one size, where they can be
+
+
+def _require_numbers(
+    student_steps: int, batch_size: int | None, images_at_once: int | None, temperature: float
+) -> None:
+    if any(count is not None and count < 1 for count in (student_steps, batch_size, images_at_once)):
+        raise ValueError(
+            "Expected at least 1 student step, 1 image per batch and 1 image at once, got "
+            f"{student_steps}, {batch_size} and {images_at_once}."
+        )
+    if not temperature > 0:
+        raise ValueError(f"Expected a temperature above 0, got {temperature}.")
 
 
 def _path(segment: Segment) -> tuple[int, ...]:

@@ -108,7 +108,7 @@ def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
         "export": ("export", run, "--to", release, "--no_claim"),
         "verify": ("verify", release),
         "dp experts": ("run", *RUNS["mtt"], "--dp_epochs", "1", *guaranteed, folder / "dp_experts"),
-        "dp sums": ("run", *RUNS["datadam"], "--views", "1", *guaranteed, folder / "dp_sums"),
+        "dp sums": ("run", *RUNS["datadam"], "--views", "1", "--dp_model", "false", *guaranteed, folder / "dp_sums"),
     }
 
 
