@@ -30,8 +30,9 @@ class AugmentDraw(NamedTuple):
     values: dict[str, Tensor]
 
     def to(self, device: torch.device | str) -> AugmentDraw:
-        """The same draw with its tensors on ``device``, which nobody waits for."""
-        moved = {name: value.to(device, non_blocking=True) for name, value in self.values.items()}
+        """The same draw with its tensors on ``device``."""
+        held = torch.device(device).type != "cpu"  # on the way to a GPU nobody has to wait, on the way back one has
+        moved = {name: value.to(device, non_blocking=held) for name, value in self.values.items()}
         return AugmentDraw(self.operation, moved)
 
 
