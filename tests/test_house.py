@@ -15,12 +15,13 @@ PACKAGE = Path(__file__).resolve().parents[1] / "monai_distill"
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 FLOORS = {
-    **dict.fromkeys(["randomness", "whole_file", "enums", "overrides", "processes"], 0),
-    **dict.fromkeys(["losses", "metrics", "networks", "transforms", "optimizers"], 1),
+    "runtime": 0,
+    **dict.fromkeys(["losses", "metrics", "networks", "transforms"], 1),
     "data": 2,
     **dict.fromkeys(["engines", "handlers", "privacy", "export"], 3),
-    "cli": 4,
-    "__main__": 5,  # does nothing but call the command
+    "configuration": 4,
+    "cli": 5,
+    "__main__": 6,  # does nothing but call the command
 }
 BANNED_NAMES = {"utils", "util", "misc", "base", "helpers", "common", "core"}
 BANNED_CALLS = {
@@ -125,7 +126,7 @@ def test_imports_run_strictly_down(path: Path) -> None:
         ("from .. import handlers", "engines", ["handlers"]),
         ("from . import unroll", "engines", []),
         ("from .handlers import x", "engines", []),
-        ("from monai_distill.randomness import seeded_generator", "losses", []),
+        ("from monai_distill.runtime.randomness import seeded_generator", "losses", []),
         ("from monai.engines import Trainer", "data", []),
     ],
 )
@@ -166,7 +167,7 @@ def test_nothing_prints_exits_or_seeds_globally_but_the_command(path: Path) -> N
     allowed = {
         "cli": {"print", "sys.exit"},
         "__main__": {"sys.exit"},
-        "randomness": {"torch.cuda.manual_seed_all"},  # the one door, which restores the state behind it
+        "runtime": {"torch.cuda.manual_seed_all"},  # the one door, which restores the state behind it
     }.get(room_of(path), set())
     assert set(banned_calls(ast.parse(path.read_text()))) <= allowed
 

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .composition import available, bundle_line, composed, config_dir, config_files
 from .main import main, parser
 
-__all__ = ["available", "bundle_line", "composed", "config_dir", "config_files", "main", "parser"]
+__all__ = ["main", "parser"]

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from monai_distill.overrides import parsed_overrides
+from monai_distill.configuration import config_dir
+from monai_distill.configuration.overrides import parsed_overrides
 
-from .composition import config_dir
 from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]

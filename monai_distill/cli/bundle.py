@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.overrides import parsed_overrides
+from monai_distill.configuration import available, composed
+from monai_distill.configuration.bundle_configs import (
+    bundle_configs,
+    bundle_names,
+    bundle_papers,
+    classifier_config,
+    composed_job,
+    recipe,
+)
+from monai_distill.configuration.composition import takes
+from monai_distill.configuration.overrides import parsed_overrides
 
-from .bundle_configs import bundle_configs, bundle_names, bundle_papers, classifier_config, composed_job, recipe
-from .composition import available, composed, takes
 from .run_arguments import add_run_arguments
 
 __all__ = ["add_command", "execute"]

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.overrides import parsed_overrides
+from monai_distill.configuration import available, composed
+from monai_distill.configuration.composition import KNOBS
+from monai_distill.configuration.overrides import parsed_overrides
 
-from .composition import KNOBS, available, composed
 from .evaluate import chosen_protocols, evaluate_run, protocol_settings
 from .execution import resumed, run_bundle
 from .run_arguments import add_run_arguments

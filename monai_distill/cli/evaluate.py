@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-from monai_distill.overrides import parsed_overrides
+from monai_distill.configuration import config_dir
+from monai_distill.configuration.composition import check_parts
+from monai_distill.configuration.overrides import parsed_overrides
+from monai_distill.configuration.setting_types import checked_numbers
 
-from .composition import check_parts, config_dir
 from .execution import distilled, finished, run_bundle
-from .numbers import checked_numbers
 
 __all__ = ["add_command", "chosen_protocols", "evaluate_run", "execute", "protocol_settings"]
 

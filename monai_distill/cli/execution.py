@@ -51,7 +51,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     """
     from monai.bundle import run  # here, so that `list` and `--help` answer at once
 
-    from monai_distill import processes
+    from monai_distill.runtime import processes
 
     plain_warnings()  # MONAI has set its own while it was imported
     if not spread:
@@ -128,8 +128,8 @@ def verified(folder: Path) -> tuple[Any, bool]:
     """A release folder checked, and whether the events of a ledger could be added up anew (with ``dp-accounting``)."""
     from monai.utils import optional_import
 
-    from monai_distill.export import Verification
-    from monai_distill.privacy import told_epsilon
+    from monai_distill.export.release import Verification
+    from monai_distill.privacy.dp import told_epsilon
 
     _, can_add_up = optional_import("dp_accounting")
     return Verification.of(folder, told_epsilon if can_add_up else None), bool(can_add_up)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .composition import config_dir
+from monai_distill.configuration import config_dir
+
 from .execution import distilled, no_more_words, run_bundle, verified
 
 __all__ = ["add_command", "execute"]
@@ -60,7 +61,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         "no_claim": options.no_claim,
         "hard_labels": options.hard_labels,
         "not_identifying": options.not_identifying,
-        "owner": {"_target_": "monai_distill.export.Owner", **_given(options)},
+        "owner": {"_target_": "monai_distill.export.release.Owner", **_given(options)},
     }
     if options.spacing is not None:
         values["spacing"] = _numbers(options.spacing)

@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .composition import available, config_dir, config_files, takes
+from monai_distill.configuration import available, config_dir, config_files
+from monai_distill.configuration.composition import takes
+
 from .execution import no_more_words
 
 __all__ = ["add_command", "execute"]
@@ -61,7 +63,7 @@ def _about(kind: str, name: str) -> str:
 
 
 def _print_settings(dataset: str, method: str, network: str) -> None:
-    from .bundle_configs import composed_job  # here, so that the names are listed at once
+    from monai_distill.configuration.bundle_configs import composed_job  # here, so that the names are listed at once
 
     preset = composed_job(dataset, network, method, {})["preset"]
     found: dict[str, tuple[str, str, str]] = {}

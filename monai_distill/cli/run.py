@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.overrides import parsed_overrides
+from monai_distill.configuration import available, bundle_line, composed
+from monai_distill.configuration.overrides import parsed_overrides
 
-from .composition import available, bundle_line, composed
 from .execution import finished, run_bundle
 from .run_arguments import add_run_arguments
 
@@ -40,8 +40,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.dry_run:
         print(bundle_line(values))
         return 0
-    from monai_distill import processes  # here, so that `--help` answers at once
     from monai_distill.export import RunFolder
+    from monai_distill.runtime import processes  # here, so that `--help` answers at once
 
     processes.join()
     run_folder = RunFolder(Path(values["output_dir"]))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .composition import available
+from monai_distill.configuration import available
 
 __all__ = ["add_run_arguments"]
 

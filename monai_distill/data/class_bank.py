@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .listed_names import listed_names
+from monai_distill.runtime.validation import listed_names
 
 __all__ = ["ClassBank"]
 

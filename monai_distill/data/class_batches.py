@@ -8,11 +8,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 from .class_bank import ClassBank
 
-__all__ = ["ClassBatch", "ClassBatches"]
+__all__ = ["ClassBatch", "ClassBatches", "MeasuredMeans"]
+
+
+class MeasuredMeans(NamedTuple):
+    """Class means [classes, F] that one of several fixed views of the images gave; ``view`` is its number.
+
+    Example:
+        >>> import torch
+        >>> MeasuredMeans(iteration=5, view=1, means=torch.zeros(2, 3)).view
+        1
+    """
+
+    iteration: int
+    view: int
+    means: Tensor
 
 
 class ClassBatch(NamedTuple):

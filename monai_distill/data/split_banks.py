@@ -4,16 +4,35 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .class_bank import ClassBank
-from .item_columns import item_columns
 
-__all__ = ["SplitBanks"]
+__all__ = ["SplitBanks", "item_columns"]
+
+NOT_COLUMNS = {"image", "label", "class_name", "mask"}
+
+
+def item_columns(dataset: Any) -> dict[str, list[str]]:
+    """One text per image for every further key of the items of a MONAI dataset, in order; nothing where there is none.
+
+    Args:
+        dataset: its ``data`` is a list of dictionaries; a key counts when every item has it.
+
+    Example:
+        >>> from monai.data import Dataset
+        >>> item_columns(Dataset([{"image": 0, "label": 0, "site": "A"}, {"image": 1, "label": 1, "site": "B"}]))
+        {'site': ['A', 'B']}
+    """
+    items = getattr(dataset, "data", ())
+    if not isinstance(items, Sequence) or not items or not all(isinstance(item, dict) for item in items):
+        return {}
+    names = [name for name in items[0] if name not in NOT_COLUMNS and all(name in item for item in items)]
+    return {name: [str(item[name]) for item in items] for name in names}
 
 
 class SplitBanks:
@@ -36,7 +55,7 @@ class SplitBanks:
         ValueError: when the sections differ in class names or image shape, or training lacks a class.
 
     Example:
-        >>> from monai_distill.data import DigitsDataset
+        >>> from monai_distill.data.datasets import DigitsDataset
         >>> from monai_distill.transforms import Standardize
         >>> sections = [DigitsDataset(s) for s in ("training", "validation", "test")]
         >>> data = SplitBanks(*sections, fit=Standardize.fit)
@@ -95,7 +114,7 @@ class SplitBanks:
             RuntimeError: when they are others.
 
         Example:
-            >>> from monai_distill.data import DigitsDataset
+            >>> from monai_distill.data.datasets import DigitsDataset
             >>> from monai_distill.transforms import Standardize
             >>> data = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
             >>> data.require_source(data.provenance)

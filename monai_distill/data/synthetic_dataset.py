@@ -6,20 +6,61 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.data import Dataset
+from monai.transforms import Transform
 from monai.utils import optional_import
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from monai_distill.whole_file import write_whole
+from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.validation import listed_names
 
-from .listed_names import listed_names
+__all__ = ["PreprocessingOfSet", "SyntheticDataset"]
 
-__all__ = ["SyntheticDataset"]
+
+class PreprocessingOfSet(Transform):  # type: ignore[misc]  # MONAI ships no types
+    """Prepares an image [C, *spatial] as the set in ``folder`` says; the set is read when the first image comes.
+
+    Not before, so that a bundle whose set is still to be distilled can be looked at and checked.
+
+    Args:
+        folder: as :py:meth:`SyntheticDataset.save` wrote it.
+
+    Raises:
+        RuntimeError: from the call, when no set is there: networks must not be fed otherwise than they were trained.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from monai_distill.transforms import Standardize
+        >>> folder = tempfile.mkdtemp()
+        >>> prepared = {"step_size": 0.1, "preprocessing": Standardize([0.5], [0.25])}
+        >>> _ = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"], **prepared).save(folder)
+        >>> PreprocessingOfSet(folder)(torch.ones(1, 1, 1))
+        tensor([[[2.]]])
+    """
+
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._set: SyntheticDataset | None = None
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """The prepared image."""
+        if self._set is None:
+            if not (self.folder / "manifest.json").is_file():
+                raise RuntimeError(
+                    f"{self.folder} holds no distilled set yet, and its model is untrained. Run the bundle's train "
+                    "configuration first: it fills the folder."
+                )
+            self._set = SyntheticDataset.load(self.folder)
+        preprocessing = self._set.preprocessing
+        prepared: Tensor = image if preprocessing is None else preprocessing(image)
+        return prepared
+
 
 TENSOR_FILE, MANIFEST_FILE = "synthetic.safetensors", "manifest.json"
 SAFE_ROOM = "monai_distill.transforms."

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_distill import processes
+from monai_distill.runtime import processes
 
 __all__ = ["TrajectoryStore"]
 

@@ -14,11 +14,10 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from monai_distill.whole_file import write_whole
+from monai_distill.runtime.atomic_file import write_whole
 
-from .markdown_table import markdown_table, mean_and_std
 from .protocol_comparison import protocol_comparison
-from .score_table import NAMES, ROWS
+from .tables import NAMES, ROWS, markdown_table, mean_and_std
 
 __all__ = ["compare_methods", "save_comparison"]
 

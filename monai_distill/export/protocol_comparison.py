@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .heat_map import PANELS, draw_heat_map
-from .markdown_table import markdown_table, mean_and_std
+from .figures import PANELS, draw_heat_map
+from .tables import markdown_table, mean_and_std
 
 __all__ = ["protocol_comparison"]
 

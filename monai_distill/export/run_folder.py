@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monai_distill import __version__, processes
+from monai_distill import __version__
 from monai_distill.data import SyntheticDataset
-from monai_distill.whole_file import write_whole
+from monai_distill.export.report import save_report
+from monai_distill.runtime import processes
+from monai_distill.runtime.atomic_file import write_whole
 
-from .curves import save_curves
-from .heat_map import save_heat_map
-from .image_grid import save_image_grid
-from .report import save_report
+from .figures import save_curves, save_heat_map, save_image_grid
 
 __all__ = ["RunFolder"]
 

@@ -3,23 +3,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .averaged_synthetic import AveragedSynthetic
 from .best_synthetic import BestSynthetic
-from .fresh_labels import FreshLabels
 from .history import History
-from .peak_memory import PeakMemory
-from .pixel_range import PixelRange
 from .predictions import Predictions
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
 from .run_cost import RunCost
+from .synthetic_updates import AveragedSynthetic, FreshLabels, PixelRange
 
 __all__ = [
     "AveragedSynthetic",
     "BestSynthetic",
     "FreshLabels",
     "History",
-    "PeakMemory",
     "PixelRange",
     "Predictions",
     "ProgressBar",

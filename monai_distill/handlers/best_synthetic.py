@@ -8,8 +8,8 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from monai_distill import processes
 from monai_distill.data import SyntheticDataset
+from monai_distill.runtime import processes
 
 __all__ = ["BestSynthetic"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ignite.engine import Engine, Events
 
-from monai_distill.whole_file import write_whole
+from monai_distill.runtime.atomic_file import write_whole
 
 __all__ = ["Predictions"]
 

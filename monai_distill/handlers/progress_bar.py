@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
-from monai_distill import processes
+from monai_distill.runtime import processes
 
-from .raised_last import raise_last
+from .deferred_errors import raise_last
 
 __all__ = ["ProgressBar"]
 

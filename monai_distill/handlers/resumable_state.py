@@ -17,10 +17,10 @@ from ignite.engine import Engine, Events
 from monai.engines import Workflow
 from monai.engines.utils import IterationEvents
 
-from monai_distill import processes
-from monai_distill.whole_file import way_out
+from monai_distill.runtime import processes
+from monai_distill.runtime.atomic_file import way_out
 
-from .raised_last import raise_last
+from .deferred_errors import raise_last
 
 __all__ = ["ResumableState"]
 

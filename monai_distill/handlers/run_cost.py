@@ -12,10 +12,8 @@ from typing import Any, TypeVar
 import torch
 from ignite.engine import Engine, Events
 
-from monai_distill import processes
-from monai_distill.whole_file import write_whole
-
-from .peak_memory import PeakMemory
+from monai_distill.runtime import PeakMemory, processes
+from monai_distill.runtime.atomic_file import write_whole
 
 __all__ = ["RunCost"]
 

@@ -3,16 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .angle_penalty import AnglePenalty, angle_matrix
-from .attention_matching import AttentionMatchingLoss, attention_map
+from .att_loss import NearestStepLoss
 from .class_sums import ClassSums, class_mean_distance, class_sums, sums_of_all
-from .distribution_matching import DistributionMatchingLoss
-from .expert_piece import ExpertPiece
-from .gradient_matching import GradientMatchingLoss
-from .growing_mask import GrowingMaskLoss
-from .parameter_mask import MaskedTrajectoryLoss, deep_layers, largest_errors
-from .step_selection import NearestStepLoss
-from .trajectory_matching import TrajectoryMatchingLoss, relative_distance
+from .datadam_loss import AttentionMatchingLoss, attention_map
+from .dc_loss import GradientMatchingLoss
+from .dm_loss import DistributionMatchingLoss
+from .hoptm_loss import AnglePenalty, GrowingMaskLoss, angle_matrix
+from .mtt_loss import ExpertPiece, TrajectoryMatchingLoss, relative_distance
+from .pad_loss import MaskedTrajectoryLoss, deep_layers, largest_errors
 
 __all__ = [
     "AnglePenalty",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill import processes
+from monai_distill.runtime import processes
 
 __all__ = ["ClassSums", "class_mean_distance", "class_sums", "sums_of_all"]
 

@@ -12,7 +12,7 @@ import torch
 from monai.metrics import CumulativeIterationMetric
 from torch import Tensor
 
-from monai_distill.randomness import derived_seed
+from monai_distill.runtime.randomness import derived_seed
 
 from .classification import Array, Labels
 

@@ -1,6 +1,6 @@
 """A network seen as a pure function of one flat parameter vector."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from monai_distill.randomness import global_seed_kept
+from monai_distill.runtime.randomness import global_seed_kept
 
 __all__ = ["FlatNetwork", "draws_at_random"]
 

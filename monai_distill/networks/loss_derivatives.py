@@ -8,10 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
-from .compilation import through_compiler
-from .parameter_gradient import parameter_gradient
+from .gradients import parameter_gradient, through_compiler
 
 __all__ = ["LossDerivatives"]
 

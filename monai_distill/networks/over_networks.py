@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.randomness import global_seed_kept
+from monai_distill.runtime.randomness import global_seed_kept
 
 __all__ = ["over_networks", "pays_to_stack"]
 

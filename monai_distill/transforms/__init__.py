@@ -1,6 +1,6 @@
 """Transforms of images: differentiable siamese augmentation and the two invertible preprocessings."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from .siamese_augment import AugmentDraw, SiameseAugment

@@ -1,6 +1,6 @@
 """The six operations of differentiable siamese augmentation, each a pure function affine in the images."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

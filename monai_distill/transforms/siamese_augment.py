@@ -1,6 +1,6 @@
 """Differentiable siamese augmentation: one random draw applied alike to real and to synthetic images."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import math

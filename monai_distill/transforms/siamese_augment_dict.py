@@ -1,6 +1,6 @@
 """Dictionary form of differentiable siamese augmentation."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Standardization of each channel, fitted once and invertible."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Sequence

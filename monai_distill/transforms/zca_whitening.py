@@ -1,6 +1,6 @@
 """Whitening of whole images by the inverse square root of their covariance, fitted once and invertible."""
-# SPDX-License-Identifier: Apache-2.0
 
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import math

@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import ladder
-from .comparison import Row, measure, ratios
-from .subject import arguments
-from .table import distillation_rows, training_rows
+from tests.benchmarks import ladder
+from tests.benchmarks.comparison import Row, measure, ratios
+from tests.benchmarks.subject import arguments
+from tests.benchmarks.table import distillation_rows, training_rows
 
 SETTINGS = ((1, 50), (10, 30))  # images per class, student steps: the published ones of CIFAR-10
 FASTER = {"iterations": 5.0, "experts": 8.0}

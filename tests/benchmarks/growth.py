@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from .comparison import Row, measure
-from .subject import arguments
+from tests.benchmarks.comparison import Row, measure
+from tests.benchmarks.subject import arguments
 
 MOST_GROWTH = 1.3  # peak memory at 40 student steps against 5, with chunk=1
 HELD = ((5, 1, None), (20, 1, None), (40, 1, None), (20, 1, 10), (5, 5, None), (20, 5, None), (20, 20, None))

@@ -27,23 +27,19 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore, real_images
-from monai_distill.engines import (
-    Distiller,
-    ExpertTrainer,
-    StudentEvaluator,
-    StudentTraining,
-    TrajectoryMatching,
-    keep_freed_memory,
-)
+from monai_distill.engines.distillation import Distiller, TrajectoryMatching
+from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.students import StudentEvaluator, StudentTraining
 from monai_distill.handlers import History, ProgressBar, ResumableState
 from monai_distill.metrics import SCORES
-from monai_distill.networks import ConvNet, FlatNetwork, described
-from monai_distill.randomness import seeded_generator
+from monai_distill.networks import FlatNetwork, described
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime import keep_freed_memory
+from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize, ZCAWhitening
-from monai_distill.whole_file import write_whole
-
-from .ladder_data import read_images
-from .ladder_report import write_report
+from tests.benchmarks.ladder_data import read_images
+from tests.benchmarks.ladder_report import write_report
 
 
 @dataclass

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from monai_distill.data import ClassBank, DigitsDataset
+from monai_distill.data import ClassBank
+from monai_distill.data.datasets import DigitsDataset
 
 
 def read_images(data: Path, cache: Path) -> tuple[ClassBank, ClassBank]:

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from monai_distill.whole_file import write_whole
+from monai_distill.runtime.atomic_file import write_whole
 
 # an independent rerun of the official program, CIFAR-10, 10 images per class, percent
 OFFICIAL_CURVE = {0: 33.5, 500: 59.6, 1000: 63.1, 2000: 63.1, 5000: 65.0, 10000: 65.7}
@@ -49,7 +49,7 @@ def write_report(result: dict[str, Any], out: Path) -> tuple[str, bool]:
 
     Rungs count when data and settings are the official log's; the number of experts (100 there) may differ.
     """
-    from .ladder import Settings
+    from tests.benchmarks.ladder import Settings
 
     settings, official = result["settings"], vars(Settings())
     judged = result["data"].endswith(".zip") and all(settings[name] == official[name] for name in DECIDING)

@@ -12,9 +12,13 @@ from pathlib import Path
 import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import ExpertTrainer, StudentTraining, TrajectoryMatching, keep_freed_memory
-from monai_distill.networks import ConvNet, FlatNetwork
-from monai_distill.randomness import seeded_generator
+from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.students import StudentTraining
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime import keep_freed_memory
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 TOGETHER = {"yes": True, "no": False, None: None}

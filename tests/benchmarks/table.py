@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .comparison import Row, measure, ratios
-from .subject import arguments
+from tests.benchmarks.comparison import Row, measure, ratios
+from tests.benchmarks.subject import arguments
 
 # ratios to the official program that are to be kept
 LIMITS = {"time, chosen chunk": 1.0, "memory, chosen chunk": 0.5, "time, chunk 1": 1.15, "time per image": 1.0}

@@ -9,9 +9,9 @@ import sys
 import pytest
 import torch
 
-from . import gpu, growth, own, table
-from .comparison import Row, measure, ratios
-from .subject import arguments
+from tests.benchmarks import gpu, growth, own, table
+from tests.benchmarks.comparison import Row, measure, ratios
+from tests.benchmarks.subject import arguments
 
 TINY = ["--threads=1", "--width=4", "--depth=2", "--side=8", "--images=10", "--student_steps=3", "--training_steps=2"]
 TINY += ["--real_images=20", "--experts_at_once=2", "--students_at_once=2"]

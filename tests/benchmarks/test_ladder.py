@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .ladder import Settings, main
-from .ladder_data import read_images
-from .ladder_report import rungs, write_report
+from tests.benchmarks.ladder import Settings, main
+from tests.benchmarks.ladder_data import read_images
+from tests.benchmarks.ladder_report import rungs, write_report
 
 TINY = {"width": 4, "depth": 1, "iterations": 4, "evaluate_every": 2, "student_steps": 2, "evaluation_steps": 3}
 TINY |= {"experts": 2, "max_start_epoch": 1, "training_images": 100, "students": 1}

@@ -16,11 +16,10 @@ from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.engines import Distiller
-from monai_distill.export import Verification
+from monai_distill.engines.distillation import Distiller
+from monai_distill.export.release import Verification
+from tests.bundles.conftest import BUNDLES, NAMES, run, workflow
 from tests.configs.command import command
-
-from .conftest import BUNDLES, NAMES, run, workflow
 
 SCHEMA = Path(__file__).resolve().parents[2].parent / "shared" / "reference" / "meta_schema_20240725.json"
 SCHEMA_SHA256 = "cd64aa8a5904426f6fc6855dabe46af8c742d5bad644b4e9cfb78ebad09ad678"

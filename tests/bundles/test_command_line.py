@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import Verification
-
-from .conftest import QUICK, TRAJECTORY
+from monai_distill.export.release import Verification
+from tests.bundles.conftest import QUICK, TRAJECTORY
 
 DIGITS = "digits_dataset_distillation"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from monai.bundle import download
 
-from .conftest import BUNDLES, QUICK, TRAJECTORY
+from tests.bundles.conftest import BUNDLES, QUICK, TRAJECTORY
 
 DIGITS = "digits_dataset_distillation"
 CHECKOUT = BUNDLES.parent

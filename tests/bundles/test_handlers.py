@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from .conftest import run, workflow
+from tests.bundles.conftest import run, workflow
 
 DIGITS = "digits_dataset_distillation"
 LOSS = "$lambda output: output['loss']"

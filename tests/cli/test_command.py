@@ -25,11 +25,11 @@ from fire.parser import DefaultParseValue
 from PIL import Image
 
 from monai_distill import cli
-from monai_distill.cli import composition
+from monai_distill.configuration import composition
+from monai_distill.configuration.overrides import parsed_overrides
 from monai_distill.data import SyntheticDataset, TrajectoryStore
-from monai_distill.engines import StudentTraining
+from monai_distill.engines.students import StudentTraining
 from monai_distill.handlers import BestSynthetic
-from monai_distill.overrides import parsed_overrides
 from tests.configs.command import FAST, command, contents, fast_run, read
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")

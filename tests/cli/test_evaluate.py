@@ -12,8 +12,8 @@ import pytest
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.cli import config_dir, config_files
-from monai_distill.engines import StudentTraining
+from monai_distill.configuration import config_dir, config_files
+from monai_distill.engines.students import StudentTraining
 from tests.configs.command import FAST, command, contents, fast_run, read
 from tests.configs.test_composition import dangling
 

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
+from tests.configs.command import Outcome, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table
-
-from .command import Outcome, fast_run, read
 
 
 def refused(outcome: Outcome, run: Path, *says: str) -> None:

@@ -16,11 +16,9 @@ from monai.bundle.config_item import ConfigComponent
 from monai.bundle.properties import TrainProperties
 
 import monai_distill.engines
-from monai_distill.cli import available, config_dir, config_files
-from monai_distill.engines import chosen_preset
+from monai_distill.configuration import available, chosen_preset, config_dir, config_files
 from monai_distill.transforms import SiameseAugment
-
-from .command import FAST
+from tests.configs.command import FAST
 
 ROOT = config_dir()
 DATASETS, METHODS, NETWORKS = available("datasets"), available("methods"), available("networks")
@@ -195,8 +193,8 @@ def test_it_is_a_training_workflow_with_every_property_that_monai_requires(workf
 
 
 def test_its_properties_are_the_objects_of_the_job(workflow: ConfigWorkflow) -> None:
-    assert isinstance(workflow.trainer, monai_distill.engines.Distiller)
-    assert isinstance(workflow.evaluator, monai_distill.engines.StudentEvaluator)
+    assert isinstance(workflow.trainer, monai_distill.engines.distillation.Distiller)
+    assert isinstance(workflow.evaluator, monai_distill.engines.students.StudentEvaluator)
     assert workflow.max_epochs == workflow.trainer.state.max_epochs == 2
     assert len(workflow.train_dataset) == 1078
     assert workflow.network_def.parameters is not None

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from monai_distill.engines import StudentDivergedError, StudentTraining, TrajectoryMatching
-
-from .command import command, contents, fast_run, read
+from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.students import StudentDivergedError, StudentTraining
+from tests.configs.command import command, contents, fast_run, read
 
 ONE_EACH = ("--experts", "1", "--students", "1", "--full_students", "0", "--validation_students", "1")
 

@@ -15,11 +15,10 @@ import torch
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from monai_distill.cli import available, composed, config_files, main
+from monai_distill.cli import main
+from monai_distill.configuration import available, chosen_preset, composed, config_files
 from monai_distill.data import SyntheticDataset
-from monai_distill.engines import chosen_preset
-
-from .conftest import SMALLEST
+from tests.configs.conftest import SMALLEST
 
 METHODS = ("dm", "datadam", "datadam_paper", "dc", "dsa")
 
@@ -115,7 +114,7 @@ def test_an_interrupted_run_ends_bit_identical(
         words += [f"--{name}", str(executed[name])]
     words += ["--train#handlers#4#interval", "1"]
     with monkeypatch.context() as patch:
-        patch.setattr("monai_distill.engines.Distiller._step", _failing_after(3))
+        patch.setattr("monai_distill.engines.distillation.Distiller._step", _failing_after(3))
         assert main(words) == 1
     assert torch.load(folder / "state.pt", weights_only=True)["trainer"]["iteration"] == 3
     assert main(["resume", str(folder)]) == 0
@@ -124,7 +123,7 @@ def test_an_interrupted_run_ends_bit_identical(
 
 
 def _failing_after(iterations: int) -> Callable[..., None]:
-    from monai_distill.engines import Distiller
+    from monai_distill.engines.distillation import Distiller
 
     step = Distiller._step
 

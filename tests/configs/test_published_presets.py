@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.cli import config_files
-from monai_distill.engines import chosen_preset
+from monai_distill.configuration import chosen_preset, config_files
 
 # Trajectory methods: N, M, T-, first T+, T+, iterations of the ramp, images a step, image step, rate and start of the
 # learned step size, whitening, outer iterations.

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from monai_distill.cli import config_dir
 from monai_distill.cli.execution import resumed, run_bundle
-from monai_distill.engines import StudentTraining
-
-from .command import fast_run, read
+from monai_distill.configuration import config_dir
+from monai_distill.engines.students import StudentTraining
+from tests.configs.command import fast_run, read
 
 LOADED = "monai_distill.data.SyntheticDataset.load(@output_dir)"
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
-from monai_distill.cli import available
+from monai_distill.configuration import available
 from monai_distill.data import SyntheticDataset
+from tests.configs.command import Outcome, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table
-
-from .command import Outcome, fast_run, read
 
 # the made files are not the published ones, which the loaders say
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not the published:UserWarning")

@@ -16,11 +16,10 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.cli import config_files
+from monai_distill.configuration import chosen_preset, config_files
 from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import chosen_preset, expert_labels
-
-from .command import FAST, command, fast_run, read
+from monai_distill.engines.experts import expert_labels
+from tests.configs.command import FAST, command, fast_run, read
 
 METHODS = ("mtt", "ftd", "att", "datm", "pad", "tesla", "hoptm")
 SMALL = {"width": 4, "depth": 1, "experts": 2, "expert_epochs": 1, "student_steps": 3, "validate_every": 3}

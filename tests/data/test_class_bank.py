@@ -12,7 +12,7 @@ from monai.data import Dataset, MetaTensor
 from torch import Tensor
 
 from monai_distill.data import ClassBank
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 NAMES = ["a", "b", "c", "d"]
 LABELS = torch.tensor([2, 0, 2, 2, 0, 2, 3])  # class 1 is empty

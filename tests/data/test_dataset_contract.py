@@ -15,16 +15,18 @@ import torch
 from monai.data import CacheDataset
 from monai.transforms import Randomizable
 
-from monai_distill.data.cifar10 import CIFAR10Dataset
-from monai_distill.data.covid_radiography import COVIDRadiographyDataset
-from monai_distill.data.digits import DigitsDataset
-from monai_distill.data.image_folder import ImageFolderDataset
-from monai_distill.data.image_table import ImageTableDataset
-from monai_distill.data.medmnist import MedMNISTDataset
-from monai_distill.data.mhist import MHISTDataset
-from monai_distill.data.mnist import MNISTDataset
-from monai_distill.data.npz import NPZDataset
-from monai_distill.data.pathmnist import PathMNISTDataset
+from monai_distill.data.datasets import (
+    CIFAR10Dataset,
+    COVIDRadiographyDataset,
+    DigitsDataset,
+    ImageFolderDataset,
+    ImageTableDataset,
+    MedMNISTDataset,
+    MHISTDataset,
+    MNISTDataset,
+    NPZDataset,
+    PathMNISTDataset,
+)
 
 SECTIONS = ("training", "validation", "test")
 CASES: dict[str, tuple[str | None, Any, tuple[int, ...], int]] = {

@@ -11,7 +11,8 @@ import pytest
 from monai.data import Dataset
 from PIL import Image
 
-from monai_distill.data import DigitsDataset, ImageTableDataset, SplitBanks, item_columns
+from monai_distill.data import SplitBanks, item_columns
+from monai_distill.data.datasets import DigitsDataset, ImageTableDataset
 from monai_distill.transforms import Standardize
 
 

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from monai_distill.data.cifar10 import CIFAR10Dataset
-from monai_distill.data.digits import DigitsDataset
-from monai_distill.data.mnist import MNISTDataset
+from monai_distill.data.datasets import CIFAR10Dataset, DigitsDataset, MNISTDataset
 
 Tools = dict[str, Callable[..., Any]]
 SECTIONS = ("training", "validation", "test")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, herding_subset, k_center_subset
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 
 def features(images: torch.Tensor) -> torch.Tensor:

@@ -16,10 +16,12 @@ from monai.data import Dataset
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityd
 from torch import Tensor
 
-from monai_distill.data import ClassBank, DigitsDataset, SplitBanks, TrajectoryStore, real_images
-from monai_distill.engines.expert_trainer import ExpertTrainer
-from monai_distill.networks import ConvNet, FlatNetwork
-from monai_distill.randomness import seeded_generator
+from monai_distill.data import ClassBank, SplitBanks, TrajectoryStore, real_images
+from monai_distill.data.datasets import DigitsDataset
+from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment, Standardize, ZCAWhitening
 from tests.data.conftest import write_image
 

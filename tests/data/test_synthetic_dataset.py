@@ -17,7 +17,7 @@ from monai.handlers import CheckpointLoader, CheckpointSaver
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import Standardize, ZCAWhitening
 
 NAMES = ["a", "b", "c"]

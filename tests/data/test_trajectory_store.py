@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import TrajectoryStore
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 EXPERTS, SNAPSHOTS, PARAMETERS = 3, 4, 7
 JOB = {"network": "ConvNet", "seed": 0, "operations": ("flip",)}

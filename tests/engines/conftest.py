@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, DigitsDataset, SplitBanks, SyntheticDataset, random_subset
-from monai_distill.networks import ConvNet, FlatNetwork
-from monai_distill.randomness import seeded_generator
+from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
+from monai_distill.data.datasets import DigitsDataset
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import Standardize
 
 

@@ -20,8 +20,10 @@ from monai.handlers import (
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_distill.data import ClassBank, ClassBatches, SyntheticDataset
-from monai_distill.engines import Distiller, DistributionMatching, StudentEvaluator, StudentTraining
-from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.engines.distillation import Distiller, DistributionMatching
+from monai_distill.engines.students import StudentEvaluator, StudentTraining
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
 from monai_distill.transforms import SiameseAugment
 
 Attached = Callable[..., Distiller]

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import ExpertTrainer, FlatDirection, StudentTraining, TrajectoryMatching, plain_direction
+from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.experts import ExpertTrainer, FlatDirection, plain_direction
+from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
 

@@ -13,7 +13,9 @@ from torch import nn
 from torch.optim import SGD
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.engines import Distiller, Scorecard, StudentEvaluator, StudentTraining
+from monai_distill.engines.distillation import Distiller
+from monai_distill.engines.protocols import Scorecard
+from monai_distill.engines.students import StudentEvaluator, StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
 

@@ -18,7 +18,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.export import save_image_grid
 from monai_distill.transforms import Standardize
 
-module = importlib.import_module("monai_distill.export.image_grid")
+module = importlib.import_module("monai_distill.export.figures")
 
 
 def synthetic(classes: int, per_class: int = 1, shape: tuple[int, ...] = (1, 8, 8), seed: int = 0) -> SyntheticDataset:

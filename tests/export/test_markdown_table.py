@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from monai_distill.export.markdown_table import markdown_table, mean_and_std
+from monai_distill.export.tables import markdown_table, mean_and_std
 
 
 def test_every_line_is_as_wide_as_the_widest_cells() -> None:

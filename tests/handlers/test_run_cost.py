@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from ignite.engine import Engine
 
-from monai_distill.handlers import PeakMemory, RunCost
+from monai_distill.handlers import RunCost
+from monai_distill.runtime import PeakMemory
 
 
 class Clock:

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from monai_distill.losses import AnglePenalty, angle_matrix
-from monai_distill.randomness import seeded_generator
-
-from .pieces import piece
+from monai_distill.runtime.randomness import seeded_generator
+from tests.losses.pieces import piece
 
 
 def _reference_angles(points: list[np.ndarray]) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_distill.losses import class_mean_distance, class_sums
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 REAL_LABELS = torch.tensor([0, 2, 2, 0, 2, 1, 2])
 OWN_LABELS = torch.tensor([2, 0, 0, 1])

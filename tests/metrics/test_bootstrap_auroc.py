@@ -14,7 +14,7 @@ from monai.handlers import IgniteMetricHandler
 from sklearn.metrics import roc_auc_score
 
 from monai_distill.metrics import BootstrapAUROC, auroc, bootstrap_auroc
-from monai_distill.randomness import derived_seed
+from monai_distill.runtime.randomness import derived_seed
 
 
 def drawn(students: int, count: int, classes: int) -> tuple[np.ndarray, np.ndarray]:

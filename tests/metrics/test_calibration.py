@@ -11,7 +11,7 @@ from monai.handlers import IgniteMetricHandler
 from torch.nn.functional import one_hot
 
 from monai_distill.metrics import ClassifierCalibration
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 CLASSES = 4
 

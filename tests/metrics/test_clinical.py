@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score, roc_auc_score
 
 from monai_distill.metrics import bootstrap_auroc, clinical_scores
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 NAMES = ("healthy", "benign", "malignant")
 

@@ -11,7 +11,7 @@ import torch
 from ignite.exceptions import NotComputableError
 
 from monai_distill.metrics import SCORES, StudentMetric, accuracy
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 
 @pytest.mark.parametrize("name", SCORES)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ResNet18, SmallViT
-from monai_distill.randomness import global_seed_kept, seeded_generator
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ResNet18, SmallViT
+from monai_distill.runtime.randomness import global_seed_kept, seeded_generator
 
 FACTORIES: dict[str, Callable[[], nn.Module]] = {
     "convnet": functools.partial(ConvNet, 2, 1, 3, 17, width=4, depth=2),

@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, LossDerivatives, ResNet18, kernel_choice
+from monai_distill.networks import FlatNetwork, LossDerivatives
+from monai_distill.networks.layers import kernel_choice
+from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ResNet18
 
 NETWORK = FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 4, width=2, depth=1, activation="silu"))
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.networks import VGG11, AlexNet, ConvNet, FlatNetwork, ImageClassifier, ResNet18, SmallViT
-from monai_distill.randomness import global_seed_kept, seeded_generator
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ImageClassifier, ResNet18, SmallViT
+from monai_distill.runtime.randomness import global_seed_kept, seeded_generator
 
 SMALL: dict[str, Callable[..., ImageClassifier]] = {
     "convnet": lambda *args: ConvNet(*args, width=4),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from monai_distill.engines import Distiller, student_step
+from monai_distill.engines.distillation import Distiller, student_step
 from tests.benchmarks import ladder, own
 from tests.benchmarks.subject import KINDS, arguments
 from tests.benchmarks.test_comparison import TINY
@@ -21,11 +21,10 @@ from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
 from tests.cli.test_evaluate import ALL
 from tests.configs.command import FAST, command, read
+from tests.other_device.device import NAME, Elsewhere
+from tests.other_device.waiting import rules, waits_of_loops
 from tests.processes.test_two_processes import furthest
 from tests.processes.two_processes import NO_EXPERTS
-
-from .device import NAME, Elsewhere
-from .waiting import rules, waits_of_loops
 
 # how much memory a graph takes cannot be counted here: its tensors have none of their own
 HELD = ("--chunk", "1", "--images_at_once", "4")

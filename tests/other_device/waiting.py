@@ -9,11 +9,13 @@ from collections.abc import Callable
 import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import ExpertTrainer, StudentTraining, TrajectoryMatching
-from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.students import StudentTraining
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
 from monai_distill.transforms import SiameseAugment
-
-from .device import NAME, Elsewhere
+from tests.other_device.device import NAME, Elsewhere
 
 NAMES = ("a", "b", "c")
 

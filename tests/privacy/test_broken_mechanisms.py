@@ -13,8 +13,10 @@ from torch import Tensor
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.networks import ConvNet, FlatNetwork
-from monai_distill.privacy import (
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.privacy.audit import canary_bound
+from monai_distill.privacy.dp import (
     ClassRelease,
     DPExpertTrainer,
     GaussianEvent,
@@ -24,8 +26,7 @@ from monai_distill.privacy import (
     records,
     secure_normal,
 )
-from monai_distill.privacy.audit import canary_bound
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 CANARIES, DELTA, EPSILON = 400, 1e-5, 1.0
@@ -145,7 +146,7 @@ def test_without_the_clip_they_are_refuted(
 def test_images_that_are_clipped_one_by_one_where_patients_are_promised_are_refuted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monai_distill.privacy.clipped_sums.record_codes", lambda bank: torch.arange(len(bank)))
+    monkeypatch.setattr("monai_distill.privacy.dp.records.record_codes", lambda bank: torch.arange(len(bank)))
     assert bound(patients, tmp_path) > 2 * EPSILON
 
 

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.networks import ConvNet, FlatNetwork
-from monai_distill.privacy import DPExpertTrainer, PrivacyLedger, RecordGradients
-from monai_distill.randomness import seeded_generator
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.privacy.dp import DPExpertTrainer, PrivacyLedger, RecordGradients
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 

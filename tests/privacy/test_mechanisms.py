@@ -12,8 +12,8 @@ from scipy.stats import kstest
 from torch import Tensor
 
 from monai_distill.data import ClassBank
-from monai_distill.privacy import PrivateRelease, clipped_class_sums, secure_coins, secure_normal
-from monai_distill.randomness import seeded_generator
+from monai_distill.privacy.dp import PrivateRelease, clipped_class_sums, secure_coins, secure_normal
+from monai_distill.runtime.randomness import seeded_generator
 
 
 def bank_of(labels: list[int], patients: list[int] | None = None, scale: float = 3.0) -> ClassBank:

@@ -1,1 +1,1 @@
-"""Tests of monai_distill.processes: several of them against one."""
+"""Tests of monai_distill.runtime.processes: several of them against one."""

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from monai_distill import processes
+from monai_distill.runtime import processes
 from tests.configs.command import FAST, command, read
-
-from .two_processes import DATADAM, NO_EXPERTS, SPREAD
+from tests.processes.two_processes import DATADAM, NO_EXPERTS, SPREAD
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")

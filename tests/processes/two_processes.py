@@ -17,11 +17,17 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from monai_distill import processes
 from monai_distill.data import ClassBatch, SyntheticDataset, TrajectoryStore
-from monai_distill.engines import DistributionMatching, GradientMatching, TrajectoryMatching, attention_features
+from monai_distill.engines.distillation import (
+    DistributionMatching,
+    GradientMatching,
+    TrajectoryMatching,
+    attention_features,
+)
 from monai_distill.losses import AttentionMatchingLoss, GrowingMaskLoss
-from monai_distill.networks import ConvNet, FlatNetwork, shared_statistics
+from monai_distill.networks import FlatNetwork, shared_statistics
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime import processes
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST, command
 from tests.losses.pieces import piece

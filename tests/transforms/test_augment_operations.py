@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 ALL = ("color", "crop", "cutout", "flip", "scale", "rotate")

@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 from torch import Tensor
 
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment, SiameseAugmentD, SiameseAugmentd, SiameseAugmentDict
 
 ALL = ("color", "crop", "cutout", "flip", "scale", "rotate")

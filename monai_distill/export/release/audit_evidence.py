@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .rounding import rounded
-
-__all__ = ["against_audited", "findings", "released_audit"]
+__all__ = ["against_audited", "findings", "released_audit", "rounded"]
 
 SAFE_STARTS = ("noise", "public")
 # an attack has succeeded when even the lower end of its interval is above: false-positive rate -> true-positive rate
@@ -120,3 +118,13 @@ def _succeeded(attack: Mapping[str, Any]) -> bool:
     return attack.get("within_gate") is False or any(
         rate["low"] > GATE.get(float(fpr), 1.0) for fpr, rate in rates.items()
     )
+
+
+def rounded(count: int) -> int:
+    """To two digits: the exact number of patients can itself be what is to be protected.
+
+    Example:
+        >>> rounded(4708)
+        4700
+    """
+    return round(count, 2 - len(str(count)))

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from monai_distill.export.score_table import NAMES
+from monai_distill.export.tables import NAMES
 
-from .owner import Owner
+from .licence import Owner
 from .privacy_report import NON_CLAIMS
 from .tier import ReleaseTier
 
@@ -56,7 +56,7 @@ reached. In one line:
 
 ```python
 from pathlib import Path
-from monai_distill.export import read_release
+from monai_distill.export.release.formats import read_release
 
 dataset = read_release(Path("."), "npz")
 ```"""

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .owner import UNSAID, Owner
+from .licence import UNSAID, Owner
 from .tier import ReleaseTier
 
 __all__ = ["croissant"]

@@ -10,7 +10,7 @@ from typing import Any
 from monai_distill import __version__
 
 from .audit_evidence import findings
-from .owner import Owner
+from .licence import Owner
 from .tier import ReleaseTier, bounds
 
 __all__ = ["privacy_report", "report_markdown"]

@@ -13,26 +13,21 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.whole_file import write_whole
+from monai_distill.export.release.formats import read_release
+from monai_distill.export.release.formats.labels import label_rows, with_hard_labels
+from monai_distill.export.release.formats.nifti import released_spacing, write_nifti
+from monai_distill.export.release.formats.npz import write_npz
+from monai_distill.export.release.formats.png import write_png
+from monai_distill.export.release.scan import IdentifyingWords, scan_release
+from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.checksums import checksums
 
-from .audit_evidence import released_audit
+from .audit_evidence import released_audit, rounded
 from .card import data_card
-from .checksums import checksums
 from .croissant import croissant
-from .identifying_words import IdentifyingWords
-from .labels import label_rows, with_hard_labels
-from .licence import licence_text
-from .manifest import released_manifest
-from .nifti import write_nifti
-from .npz import write_npz
-from .owner import Owner
-from .png import write_png
+from .licence import Owner, licence_text
+from .manifest import released_manifest, released_scores
 from .privacy_report import privacy_report, report_markdown
-from .reading import read_release
-from .rounding import rounded
-from .scan import scan_release
-from .scores import released_scores
-from .spacing import released_spacing
 from .tier import ReleaseTier
 from .verify import Verification
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from monai_distill.export.release.formats import read_release
+from monai_distill.export.release.formats.npz import EightBit
+from monai_distill.export.release.scan import scan_release
+from monai_distill.runtime.checksums import checksums
+
 from .audit_evidence import against_audited, findings
-from .checksums import checksums
-from .eight_bit import EightBit
-from .reading import read_release
-from .scan import scan_release
 from .tier import NAMES, bounds, disagreement
 
 __all__ = ["Verification"]
@@ -59,7 +60,7 @@ class Verification:
 
         Args:
             folder: of the release.
-            cost: what the events of a ledger cost at a delta, such as :func:`monai_distill.privacy.told_epsilon`; None
+            cost: what the events of a ledger cost at a delta: :func:`~monai_distill.privacy.dp.told_epsilon`; None
                 takes the ledger's own sum for granted.
 
         Raises:

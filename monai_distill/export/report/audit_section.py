@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .page_elements import NOTHING, Section, Table, number, settings_table
 from .privacy_stamp import PrivacyStamp
 from .records import RunRecords
-from .section import Section
-from .table import NOTHING, Table, number, settings_table
 
 __all__ = ["privacy_section"]
 

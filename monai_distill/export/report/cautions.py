@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .plain_words import architecture_name
+from .page_elements import percent
 from .records import RunRecords
-from .table import percent
+from .usage_statement import architecture_name
 
 __all__ = ["cautions"]
 

@@ -10,10 +10,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from monai_distill.export.curves import draw_curves, validated_metrics
+from monai_distill.export.figures import draw_curves, validated_metrics
 
-from .picture import Picture, chart_picture
-from .table import number
+from .page_elements import Picture, chart_picture, number
 
 __all__ = ["curve_pictures", "heat_map", "score_chart", "step_chart"]
 

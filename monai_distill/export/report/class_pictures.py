@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import torch
 
-from monai_distill.export.image_grid import MOST_PER_CLASS, stretched
+from monai_distill.export.figures import MOST_PER_CLASS, stretched
 
-from .picture import Picture, image_picture
+from .page_elements import Picture, image_picture
 from .records import RunRecords
 
 __all__ = ["ClassPictures"]

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .charts import heat_map
-from .picture import Picture
+from .page_elements import NOTHING, Picture, Section, Table, flat_table, number, spread
 from .score_rows import metric_table
-from .section import Section
-from .table import NOTHING, Table, flat_table, number, spread
 
 __all__ = ["clinical_section"]
 

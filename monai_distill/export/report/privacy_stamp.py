@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .page_elements import number
 from .records import RunRecords
-from .table import number
 
 __all__ = ["PrivacyStamp"]
 

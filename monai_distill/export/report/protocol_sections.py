@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monai_distill.export.score_table import NAMES
+from monai_distill.export.tables import NAMES
 
 from .charts import heat_map, step_chart
+from .page_elements import Section, Table, flat_table, number, percent, spread
 from .score_rows import metric_table
-from .section import Section
-from .table import Table, flat_table, number, percent, spread
 
 __all__ = ["protocol_sections"]
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .charts import curve_pictures, score_chart
+from .page_elements import NOTHING, Section, Table, number, settings_table
 from .privacy_stamp import PrivacyStamp
 from .records import RunRecords
 from .score_rows import score_rows, score_table_section
-from .section import Section
-from .table import NOTHING, Table, number, settings_table
 
 __all__ = ["how_section", "score_section", "source_section", "versions_section"]
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monai_distill.export.score_table import NAMES
-from monai_distill.export.score_table import ROWS as MAIN_ROWS
+from monai_distill.export.tables import NAMES
+from monai_distill.export.tables import ROWS as MAIN_ROWS
 
-from .table import NOTHING, Table, number, spread
+from .page_elements import NOTHING, Table, number, spread
 
 __all__ = ["apart", "metric_table", "same_size_rows", "score_rows", "score_table_section"]
 

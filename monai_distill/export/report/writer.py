@@ -8,17 +8,17 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monai_distill.whole_file import write_whole
+from monai_distill.runtime.atomic_file import write_whole
 
 from .audit_section import privacy_section
 from .cautions import cautions
 from .class_pictures import ClassPictures
 from .clinical_section import clinical_section
-from .plain_words import PlainWords
 from .privacy_stamp import PrivacyStamp
 from .protocol_sections import protocol_sections
 from .records import RunRecords
 from .run_sections import how_section, score_section, source_section, versions_section
+from .usage_statement import PlainWords
 
 __all__ = ["save_report"]
 

@@ -17,11 +17,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.randomness import derived_seed, seeded_generator
-from monai_distill.whole_file import write_whole
+from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.randomness import derived_seed, seeded_generator
 
-from .candidates import Candidates
-from .controls import real_release
+from .candidates import Candidates, real_release
 from .copy_check import copy_likeness
 
 __all__ = ["LEAST_SHADOWS", "RELEASES", "ShadowRuns"]

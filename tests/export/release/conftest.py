@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import IdentifyingWords, Release
+from monai_distill.export.release import Release
+from monai_distill.export.release.scan import IdentifyingWords
 from monai_distill.transforms import Standardize
 
 SHAPES = {"grey": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
@@ -94,7 +95,7 @@ def build_run(
         "method": "mtt",
         "images_per_class": 2,
         "initial_images": "real",
-        "network": {"_target_": "monai_distill.networks.convnet.ConvNet", "width": 4},
+        "network": {"_target_": "monai_distill.networks.nets.convnet.ConvNet", "width": 4},
         "spatial_dims": dims,
         "augmentation": {"operations": []},
         "settings": {"iterations": 3},

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_distill.export import Owner
-
-from .conftest import MakeRun, Write, read
+from monai_distill.export.release import Owner
+from tests.export.release.conftest import MakeRun, Write, read
 
 
 def test_every_file_is_listed_with_its_checksum_but_itself_and_the_sums(released: Path) -> None:

@@ -22,12 +22,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
-from monai_distill.export import IdentifyingWords, Release, Verification, scan_release
-from monai_distill.export.release import file_contents, png
+from monai_distill.export.release import Release, Verification
 from monai_distill.export.release.audit_evidence import released_audit
-from monai_distill.export.release.checksums import checksums
-
-from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Students, Write
+from monai_distill.export.release.formats import png
+from monai_distill.export.release.scan import IdentifyingWords, file_contents, scan_release
+from monai_distill.runtime.checksums import checksums
+from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Students, Write
 
 WORDS = ("DOE_JANE", "Müller^Änne", "ward7-pc", "MRN123456")
 Chunks = list[tuple[bytes, bytes]]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from monai_distill.data import MHISTDataset
-from monai_distill.export.release.licence import licence_text
+from monai_distill.data.datasets import MHISTDataset
+from monai_distill.export.release import licence_text
 
 
 def manifest(licence: str, **others: Any) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from monai_distill.export.release.rounding import rounded
-
-from .conftest import SOURCE, MakeRun, Write, read
+from monai_distill.export.release.manifest import rounded
+from tests.export.release.conftest import SOURCE, MakeRun, Write, read
 
 
 @pytest.mark.parametrize(("count", "shown"), [(7, 7), (42, 42), (357, 360), (4708, 4700), (89996, 90000), (0, 0)])

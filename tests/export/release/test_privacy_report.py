@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
+from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
 
 ISO_27559 = ("Context assessment", "Data assessment", "Identifiability assessment", "Mitigation", "Governance")
 

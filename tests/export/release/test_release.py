@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import IdentifyingWords, Owner, Release, Verification, read_release
-from monai_distill.export.release import release
-
-from .conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Students, Write, read
+from monai_distill.export.release import Owner, Release, Verification, release
+from monai_distill.export.release.formats import read_release
+from monai_distill.export.release.scan import IdentifyingWords
+from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Students, Write, read
 
 ALWAYS = {
     *("DATA_CARD.md", "LICENSE", "SHA256SUMS", "croissant.json", "labels.csv", "manifest.json"),

@@ -13,7 +13,7 @@ from monai.fl.utils.exchange_object import ExchangeObject
 from monai.fl.utils.filters import Filter
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import SyntheticOnly
+from monai_distill.export.release import SyntheticOnly
 
 
 def test_the_set_goes_on_and_everything_else_stays(released: Path) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from monai_distill.export import ReleaseTier
+from monai_distill.export.release import ReleaseTier
 from monai_distill.export.release.tier import bounds
-
-from .conftest import ATTACK, AUDIT, LEDGER, PROMISE
+from tests.export.release.conftest import ATTACK, AUDIT, LEDGER, PROMISE
 
 NOISE = {"initial_images": "noise"}
 CLAIM = {**NOISE, "privacy": PROMISE}

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from monai_distill.export import Verification
-from monai_distill.export.release.checksums import checksums
-
-from .conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
+from monai_distill.export.release import Verification
+from monai_distill.runtime.checksums import checksums
+from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
 
 
 def resign(folder: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import save_report
+from monai_distill.export.report import save_report
 from monai_distill.export.report.records import RunRecords
 from monai_distill.transforms import Standardize
 
@@ -51,7 +51,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "method": "mtt",
         "images_per_class": 2,
         "initial_images": "noise",
-        "network": {"_target_": "monai_distill.networks.convnet.ConvNet", "width": 32},
+        "network": {"_target_": "monai_distill.networks.nets.convnet.ConvNet", "width": 32},
         "augmentation": {"operations": ["crop"]},
         "settings": {"iterations": 20, "method": {"experts": 4}},
         "protocol": {"students": {"steps": 50, "augmentation": {"operations": ["crop"]}}, "test": "looked at once"},

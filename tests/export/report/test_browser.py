@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from monai_distill.export import save_report
+from monai_distill.export.report import save_report
 from tests.configs.command import command, fast_run
-
-from .conftest import EVERYTHING, write_run
+from tests.export.report.conftest import EVERYTHING, write_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 

@@ -11,8 +11,7 @@ import torch
 
 from monai_distill.export.report.cautions import cautions
 from monai_distill.export.report.records import RunRecords
-
-from .conftest import HISTORY, manifest, metric, row, scores
+from tests.export.report.conftest import HISTORY, manifest, metric, row, scores
 
 Records = Callable[..., RunRecords]
 SOURCE = manifest()["source"]

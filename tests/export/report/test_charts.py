@@ -12,9 +12,8 @@ import torch
 from matplotlib.figure import Figure
 
 from monai_distill.export.report.charts import curve_pictures, heat_map, score_chart, step_chart
-from monai_distill.export.report.picture import Picture, chart_picture, image_picture
-
-from .conftest import HISTORY, metric
+from monai_distill.export.report.page_elements import Picture, chart_picture, image_picture
+from tests.export.report.conftest import HISTORY, metric
 
 
 def svg(picture: Picture) -> str:

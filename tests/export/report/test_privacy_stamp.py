@@ -11,8 +11,7 @@ import pytest
 from monai_distill.export.report.audit_section import privacy_section
 from monai_distill.export.report.privacy_stamp import PrivacyStamp
 from monai_distill.export.report.records import RunRecords
-
-from .conftest import manifest
+from tests.export.report.conftest import manifest
 
 Records = Callable[..., RunRecords]
 T1 = {"tier": "T1", "unit": None, "epsilon": None, "delta": None, "statement": "Nothing was found."}

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from monai_distill.export import RunFolder, save_report
-
-from .conftest import EVERYTHING, EVIL, NAMES, Changed, manifest, row, scores
-from .page import Page
+from monai_distill.export import RunFolder
+from monai_distill.export.report import save_report
+from tests.export.report.conftest import EVERYTHING, EVIL, NAMES, Changed, manifest, row, scores
+from tests.export.report.page import Page
 
 
 def written(folder: Path) -> tuple[Page, str]:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.networks import ConvNet, FlatNetwork
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
 from monai_distill.privacy.audit import Candidates, attack_figures, calibrated
-from monai_distill.randomness import seeded_generator
+from monai_distill.runtime.randomness import seeded_generator
 
 CLASSES = ["a", "b", "c"]
 Attack = Callable[[SyntheticDataset], Tensor]

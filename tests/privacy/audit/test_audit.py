@@ -12,17 +12,9 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import (
-    Audit,
-    Candidates,
-    FeatureAlignment,
-    NearestNeighbour,
-    ShadowRuns,
-    audit_table,
-    pixel_features,
-)
-
-from .conftest import copies_of, means_of, random_bank, strangers_like
+from monai_distill.privacy.audit import Audit, Candidates, ShadowRuns, audit_table
+from monai_distill.privacy.audit.attacks import FeatureAlignment, NearestNeighbour, pixel_features
+from tests.privacy.audit.conftest import copies_of, means_of, random_bank, strangers_like
 
 Run = Callable[..., dict[str, Any]]
 

@@ -8,8 +8,7 @@ import torch
 
 from monai_distill.data import ClassBank
 from monai_distill.privacy.audit import Candidates
-
-from .conftest import Items, random_bank
+from tests.privacy.audit.conftest import Items, random_bank
 
 
 def test_halves_are_fair_for_every_image_and_class(candidates: Candidates) -> None:

@@ -8,8 +8,7 @@ import torch
 from monai_distill.data import SyntheticDataset
 from monai_distill.privacy.audit import real_release
 from monai_distill.transforms import Standardize
-
-from .conftest import CLASSES, random_bank
+from tests.privacy.audit.conftest import CLASSES, random_bank
 
 
 def test_a_control_holds_real_images_of_the_same_classes_through_the_same_preprocessing() -> None:

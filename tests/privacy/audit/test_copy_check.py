@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.privacy.audit import copy_likeness
-
-from .conftest import random_bank
+from tests.privacy.audit.conftest import random_bank
 
 TURNS: list[Callable[[Tensor], Tensor]] = [
     lambda x: x,

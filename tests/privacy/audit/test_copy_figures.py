@@ -7,8 +7,7 @@ import torch
 from scipy.stats import binomtest
 
 from monai_distill.privacy.audit import copy_figures, released_copies
-
-from .conftest import copies_of, random_bank, strangers_like
+from tests.privacy.audit.conftest import copies_of, random_bank, strangers_like
 
 
 def test_the_share_has_its_exact_interval() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_distill.privacy.audit.copy_picture import save_copy_pairs
+from monai_distill.privacy.audit.copy_check import save_copy_pairs
 
 PAIRS = [{"synthetic": 0, "training": 1, "likeness": 0.9}, {"synthetic": 1, "training": 0, "likeness": 0.8}]
 

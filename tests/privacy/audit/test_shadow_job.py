@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, DigitsDataset, SyntheticDataset
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.datasets import DigitsDataset
 from monai_distill.privacy.audit import ShadowJob
 from monai_distill.privacy.audit.shadow_job import _Items
 from tests.configs.command import fast_run

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import Candidates, NearestNeighbour, ShadowRuns, pixel_features
-
-from .conftest import copies_of, means_of, random_bank
+from monai_distill.privacy.audit import Candidates, ShadowRuns
+from monai_distill.privacy.audit.attacks import NearestNeighbour, pixel_features
+from tests.privacy.audit.conftest import copies_of, means_of, random_bank
 
 Make = Callable[..., ShadowRuns]
 

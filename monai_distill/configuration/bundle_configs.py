@@ -1,0 +1,227 @@
+"""From ``configs/`` to the configurations and papers of a bundle."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from monai_distill import __version__
+
+from .composition import config_dir, config_files
+from .dependencies import with_referred
+
+__all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config", "composed_job", "recipe"]
+
+Config = dict[str, Any]
+
+
+def recipe(name: str) -> Config:
+    """What ``configs/bundles/NAME.yaml`` says over ``configs/bundle/own_data.yaml``, which holds for any other name."""
+    own = config_dir() / "bundles" / f"{name}.yaml"
+    return {**_piece("own_data"), **(yaml.safe_load(own.read_text()) if own.is_file() else {})}
+
+
+def composed_job(dataset: str, network: str, method: str, settings: Mapping[str, Any]) -> Config:
+    """A run's files laid over one another, the preset chosen from its tables, the settings laid over that.
+
+    Raises:
+        ValueError: for a preset that sets unknown names.
+    """
+    from monai.bundle import ConfigParser  # here, so that `--help` answers at once
+
+    from .presets import chosen_preset
+
+    files = [str(file) for file in config_files(dataset, network, method)]
+    parser = ConfigParser(ConfigParser.load_config_files(files))
+    parser.update(dict(settings))
+    job: Config = parser.get()
+    tables, shared = job.pop("presets"), job.pop("shared_presets")
+    preset_of = job.pop("preset_of")
+    preset_of = job["dataset_name"] if preset_of == "@dataset_name" else preset_of
+    job["preset"] = chosen_preset(tables, preset_of, job["images_per_class"], shared)
+    for of_the_command in ("family", "evaluate", "save_execute_config"):
+        job.pop(of_the_command, None)
+    return job
+
+
+def bundle_configs(
+    name: str, job: Config, image_shape: Sequence[int], class_names: Sequence[str], words: Config
+) -> dict[str, Config]:
+    """The contents of ``configs/*.json`` by name, without the suffix.
+
+    Args:
+        name: of the bundle.
+        job: from :func:`composed_job`.
+        image_shape: channels and sides of an image as the networks see it.
+        class_names: every class in label order.
+        words: from :func:`recipe`.
+    """
+    channels, *sides = image_shape
+    train = {**job, **_piece("train")}
+    known = {
+        "class_names": list(class_names),
+        "image_size": sides,
+        "channels": channels if channels in (1, 3) else None,
+    }
+    train |= {key: value for key, value in known.items() if key in train or key == "image_size"}
+    measures = {"in_channels": channels, "num_classes": len(class_names), "image_size": "@image_size"}
+    train["network_factory"] = {**train["network_factory"], **measures}
+    inference = _inference(train, known)
+    metadata = {**_piece("metadata"), **words.get("metadata", {})}
+    about = _about(name, train, words, image_shape, class_names)
+    return {
+        "metadata": {**_filled(metadata, about), **_data_formats(image_shape, class_names, train["images_per_class"])},
+        "train": train,
+        "inference": inference,
+        "export": _export(train),
+        "evaluate": _piece("evaluate"),
+        "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
+    }
+
+
+def classifier_config(inference: Config) -> Config:
+    """``network_def`` with its references followed: plain values."""
+    return {
+        key: inference[value[1:]] if isinstance(value, str) and value.startswith("@") else value
+        for key, value in inference["network_def"].items()
+    }
+
+
+def bundle_papers(
+    name: str, train: Config, words: Config, image_shape: Sequence[int], class_names: Sequence[str]
+) -> dict[str, str]:
+    """LICENSE, logging.conf, README and data licence by path."""
+    about = _about(name, train, words, image_shape, class_names)
+    root = config_dir()
+    licence = root.parent / "LICENSE"  # beside configs/ in a checkout and in an installed package alike
+    return {
+        "LICENSE": licence.read_text(),
+        "configs/logging.conf": (root / "bundle" / "logging.conf").read_text(),
+        "docs/README.md": Template((root / "bundle" / "README.md").read_text()).substitute(about),
+        "docs/data_license.txt": words["data_license"],
+    }
+
+
+def _piece(name: str) -> Config:
+    content: Config = yaml.safe_load((config_dir() / "bundle" / f"{name}.yaml").read_text())
+    return content
+
+
+def _inference(train: Config, known: Config) -> Config:
+    """Classification needs of the job: the loader, the network, and whatever these two refer to."""
+    factory = {key: value for key, value in train["network_factory"].items() if key != "_mode_"}
+    made: Config = {**_piece("inference"), "section": train["dataset"], "network_def": factory}
+    made["read_image"] = {**made["read_image"], "channels": known["channels"]}
+    for option in ("intensity_range", "pixdim"):
+        if option in train:
+            made["read_image"][option] = f"@{option}"
+    made |= {"class_names": known["class_names"]}
+    return with_referred(made, train)
+
+
+def _export(train: Config) -> Config:
+    """What ``monai-distill export`` lays over a run, on what it needs of the job."""
+    of_the_command = yaml.safe_load((config_dir() / "export.yaml").read_text())
+    of_the_command.pop("export")  # the run list of the command
+    imports = [*train["imports"], "$import monai.bundle"]
+    return with_referred({"imports": imports, **of_the_command, **_piece("export")}, train)
+
+
+def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_names: Sequence[str]) -> dict[str, str]:
+    network = str(train["network_factory"]["_target_"]).rpartition(".")[2]
+    needs_data = "@dataset_dir" in json.dumps(train["dataset"])
+    fixed = {
+        "name": name,
+        "method": str(train["method"]),
+        "network": network,
+        "images_per_class": str(train["images_per_class"]),
+        "number": str(len(class_names)),
+        "total": str(len(class_names) * int(train["images_per_class"])),
+        "classes": ", ".join(class_names),
+        "channels": str(shape[0]),
+        "package_version": __version__,
+        "measured": _measured(words.get("metadata", {}).get("eval_metrics", {})),
+        "spread": _spread(train),
+        "data_words": " --dataset_dir DATA" if needs_data else "",
+        "command": words.get("command") or f"monai-distill bundle {shlex.quote(name)} --images_per_class N --to FOLDER",
+    }
+    return {**fixed, **{key: _filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
+
+
+def _spread(train: Config) -> str:
+    """What changes in a bundle's result when several processes train it."""
+    if "segments_per_step" in train:
+        return (
+            ".\nAn iteration then averages one trajectory segment per process; `--segments_per_step N` in one process "
+            "gives the same set to\nrounding. Machines must share the folder of the experts, `--expert_dir`"
+        )
+    return ".\nThe set is to rounding the one that a single process makes"
+
+
+def _measured(scores: Mapping[str, float]) -> str:
+    """The scores of a filled bundle as a section of its README."""
+    if not scores:
+        return ""
+    rows = [f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores.items()]
+    return "\n".join(["", "## Measured", "", "| on what is shipped here | |", "|---|---|", *rows, ""])
+
+
+def _filled(content: Any, about: Mapping[str, str]) -> Any:
+    if isinstance(content, str):
+        return Template(content).substitute(about)
+    if isinstance(content, Mapping):
+        return {key: _filled(value, about) for key, value in content.items()}
+    return [_filled(value, about) for value in content] if isinstance(content, list) else content
+
+
+def _data_formats(shape: Sequence[int], class_names: Sequence[str], images_per_class: int) -> Config:
+    """What goes in and comes out, in the words of MONAI's schema; an empty range is an unbounded one."""
+    numbered = {str(i): name for i, name in enumerate(class_names)}
+    image: Config = {
+        "type": "image",
+        "format": "magnitude",
+        "num_channels": shape[0],
+        "spatial_shape": list(shape[1:]),
+        "dtype": "float32",
+        "value_range": [],
+        "is_patch_data": False,
+        "channel_def": {"0": "image"} if shape[0] == 1 else {str(i): c for i, c in enumerate(["red", "green", "blue"])},
+    }
+    if shape[0] not in (1, 3):
+        image["channel_def"] = {str(i): f"channel {i}" for i in range(shape[0])}
+    logits: Config = {
+        "type": "logits",
+        "format": "classes",
+        "num_channels": len(class_names),
+        "spatial_shape": [1, len(class_names)],
+        "dtype": "float32",
+        "value_range": [],
+        "is_patch_data": False,
+        "channel_def": numbered,
+    }
+    label = {**logits, "type": "label", "num_channels": 1, "spatial_shape": [1], "dtype": "int64"}
+    label["value_range"] = [0, len(class_names) - 1]
+    probabilities = {**logits, "type": "probabilities", "value_range": [0, 1]}
+    return {
+        "network_data_format": {
+            "inputs": {"image": image},
+            "outputs": {"pred": logits},
+            "post_processed_outputs": {"pred": probabilities},
+        },
+        "synthetic_data_format": {
+            "inputs": {"count": len(class_names) * images_per_class},
+            "outputs": {"image": image, "label": label},
+        },
+    }
+
+
+def bundle_names() -> list[str]:
+    """The project's own bundles."""
+    return sorted(file.stem for file in Path(config_dir() / "bundles").glob("*.yaml"))

@@ -1,0 +1,77 @@
+"""scikit-learn's handwritten digits: a real set that ships with a dependency, for trying things out."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from monai_distill.data.reading import ArrayToImaged
+
+from .section_dataset import SectionDataset
+from .splits import stratified_split
+
+__all__ = ["DigitsDataset"]
+
+
+class DigitsDataset(SectionDataset):
+    """1797 grey handwritten digits of 8x8 pixels (Alpaydin and Kaynak, UCI repository, 1998), bundled by scikit-learn.
+
+    Nothing is read from disk but scikit-learn's own file. Images are ``[1, 8, 8]``; the stored 0 to 16 become [0, 1].
+    There is no official split: 60/20/20 by :func:`~monai_distill.data.datasets.splits.stratified_split`.
+
+    Args:
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform; it is given ``image`` as a float32 array ``[8, 8]`` in [0, 1].
+        split_seed: seed of the split; keep it, so that runs with other seeds stay comparable.
+        seed: seed of this object's own random state.
+        cache_options: see :py:class:`monai.data.CacheDataset`.
+
+    Raises:
+        ValueError: if the section is unknown.
+
+    Example:
+        >>> dataset = DigitsDataset("training")
+        >>> len(dataset), tuple(dataset[0]["image"].shape), dataset.class_names[:2]
+        (1078, (1, 8, 8), ('0', '1'))
+    """
+
+    def __init__(
+        self,
+        section: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
+        *,
+        split_seed: int = 0,
+        seed: int = 0,
+        **cache_options: Any,
+    ) -> None:
+        self.split_seed = split_seed
+        super().__init__(None, section, transform, seed=seed, **cache_options)
+
+    def _items(self, section: str) -> list[dict[str, Any]]:
+        bunch = load_digits()
+        images = (np.asarray(bunch.images) / 16.0).astype(np.float32)
+        labels = np.asarray(bunch.target, dtype=np.int64)
+        self.class_names = tuple(str(digit) for digit in range(10))
+        digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
+        self.provenance = {
+            "name": "Optical recognition of handwritten digits (scikit-learn copy)",
+            "licence": "CC BY 4.0",
+            "citation": "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998",
+            "files": {"sklearn.datasets.load_digits arrays": f"sha256:{digest}"},
+            "official": False,
+            "split": "60/20/20 stratified by class, seeded (no official split exists)",
+            "seed": self.split_seed,
+        }
+        parts = stratified_split(labels.tolist(), {"training": 0.6, "validation": 0.2, "test": 0.2}, self.split_seed)
+        return [
+            {"image": images[i], "label": int(labels[i]), "class_name": self.class_names[labels[i]]}
+            for i in parts[section]
+        ]
+
+    def _default_transform(self) -> ArrayToImaged:
+        return ArrayToImaged(channels_last=False)

@@ -1,0 +1,121 @@
+"""Any ``.npz`` file in MedMNIST's format, 2D or 3D."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_distill.data.reading import ArrayToImaged
+from monai_distill.runtime.checksums import file_checksum
+from monai_distill.runtime.validation import listed_names
+
+from .npz_reading import SectionArrays, read_section
+from .section_dataset import SectionDataset
+
+__all__ = ["NPZDataset"]
+
+
+class NPZDataset(SectionDataset):
+    """One section of a local ``.npz`` file in the format of MedMNIST v2 (Yang et al., Scientific Data, 2023).
+
+    On disk: ``ROOT_DIR/FILE`` with the keys ``train_images, train_labels, val_images, val_labels, test_images,
+    test_labels``; the ``val_`` pair may be left out, then validation is a stratified share of the training part.
+    Images are uint8 or floats in [0, 1], shaped ``[n, H, W]``, ``[n, H, W, 1 or 3]``, ``[n, D, H, W]`` or
+    ``[n, D, H, W, 1 or 3]``; labels are whole numbers from 0, shaped ``[n]`` or ``[n, 1]``.
+    Only the section's own two arrays are loaded; ``cache_rate=0`` keeps them as bytes where float32 would not fit.
+
+    Args:
+        root_dir: the folder of the file.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        file: the name of the file in ``root_dir``.
+        class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
+        transform: replaces the default transform; it is given ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...
+        val_frac: the share of training that becomes validation where the file has none.
+        split_seed: the seed of that split.
+        seed: seed of this object's own random state.
+        name: what the data is called in the provenance; the file name unless given.
+        licence: of the data, for the provenance.
+        citation: of the data, for the provenance.
+        cache_options: see :py:class:`monai.data.CacheDataset`.
+
+    Raises:
+        ValueError: if the file is damaged, lacks keys, is multi-label, or has arrays of a wrong shape, type or range.
+        RuntimeError: if the file is not there.
+
+    Example:
+        >>> dataset = NPZDataset("data", "training", "blood.npz")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root_dir: str | PathLike[str],
+        section: str,
+        file: str,
+        *,
+        class_names: Sequence[str] | None = None,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
+        val_frac: float = 0.1,
+        split_seed: int = 0,
+        seed: int = 0,
+        name: str | None = None,
+        licence: str = "unknown",
+        citation: str = "unknown",
+        **cache_options: Any,
+    ) -> None:
+        self.file = file
+        self.val_frac = val_frac
+        self.split_seed = split_seed
+        self._given_names = None if class_names is None else listed_names(class_names)
+        self._source = {"name": name or file, "licence": licence, "citation": citation}
+        self._channels_last = False
+        super().__init__(root_dir, section, transform, seed=seed, **cache_options)
+
+    def _items(self, section: str) -> list[dict[str, Any]]:
+        path = self.root_dir / self.file
+        if not path.is_file():
+            raise RuntimeError(f"Cannot find dataset file: {path}; place it there or correct root_dir or file.")
+        arrays = read_section(path, section, self.val_frac, self.split_seed)
+        self.class_names = self._names(arrays, path)
+        self._channels_last = arrays.channels_last
+        self.provenance = {
+            **self._source,
+            "files": {path.name: self._checksum(path)},
+            "official": self._is_official(path),
+            "split": arrays.split,
+            "seed": self.split_seed if "stratified" in arrays.split else None,
+        }
+        self._check_arrays(arrays, path)
+        labels = arrays.labels.tolist()
+        return [
+            {"image": image, "label": label, "class_name": self.class_names[label]}
+            for image, label in zip(arrays.images, labels, strict=True)
+        ]
+
+    def _default_transform(self) -> ArrayToImaged:
+        return ArrayToImaged(channels_last=self._channels_last)
+
+    def _names(self, arrays: SectionArrays, path: Path) -> tuple[str, ...]:
+        if self._given_names is None:
+            return tuple(f"class {label}" for label in range(arrays.num_classes))
+        if arrays.num_classes > len(self._given_names):
+            wrong = np.flatnonzero(arrays.labels >= len(self._given_names))[:5].tolist()
+            raise ValueError(
+                f"{path} holds the label {arrays.num_classes - 1}, expected labels 0 to {len(self._given_names) - 1} "
+                f"for the {len(self._given_names)} class names {list(self._given_names)} (in this section at {wrong}); "
+                "give every class a name or renumber the labels."
+            )
+        return self._given_names
+
+    def _is_official(self, path: Path) -> bool:
+        return False
+
+    def _checksum(self, path: Path) -> str:
+        return f"sha256:{file_checksum(path)}"
+
+    def _check_arrays(self, arrays: SectionArrays, path: Path) -> None:
+        """For subclasses that know more about the file than its format."""

@@ -1,0 +1,159 @@
+"""Reading one section of an ``.npz`` file in MedMNIST's format, with errors that name the file and the key."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .splits import stratified_split
+
+__all__ = ["SectionArrays", "read_section"]
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+_PREFIX = {"training": "train", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class SectionArrays:
+    """The two arrays of a section and what was learned on the way.
+
+    Attributes:
+        images: uint8, or float in [0, 1]; ``[n, H, W]``, ``[n, H, W, C]``, ``[n, D, H, W]`` or ``[n, D, H, W, C]``.
+        labels: int64 ``[n]``.
+        num_classes: the highest label of any section, plus one.
+        channels_last: whether the last axis of the images is a channel axis.
+        split: the split rule, in words.
+    """
+
+    images: Array
+    labels: Array
+    num_classes: int
+    channels_last: bool
+    split: str
+
+
+def read_section(path: Path, section: str, val_frac: float, split_seed: int) -> SectionArrays:
+    """Read one section; only its two arrays, and the small label arrays of the others, are loaded.
+
+    Keys: ``train_images, train_labels, val_images, val_labels, test_images, test_labels``. Where the ``val_`` pair is
+    absent, a stratified share of the training part takes its place.
+
+    Args:
+        path: the file.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        val_frac: the share of the training part that becomes validation where the file has none.
+        split_seed: the seed of that split.
+
+    Raises:
+        ValueError: if the file is no npz or is cut short, lacks keys, or holds arrays of a wrong shape, type or range.
+
+    Example:
+        >>> import tempfile
+        >>> images, labels = np.zeros((4, 8, 8), dtype=np.uint8), np.array([0, 0, 1, 1])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     keys = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+        ...     np.savez(Path(folder) / "made.npz", **keys)
+        ...     read_section(Path(folder) / "made.npz", "test", 0.1, 0).num_classes
+        2
+    """
+    # a zip ends with its directory, so a file that was cut short fails this test as well as one that is no zip
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} is not an .npz archive, or it is cut short: expected a zip file with {_key_list()}; "
+            "delete it and get it again."
+        )
+    with np.load(path, allow_pickle=False) as archive:
+        has_val = _check_keys(path, archive.files)
+        stored = ("training", "validation", "test") if has_val else ("training", "test")
+        labels = {name: _labels(path, archive, f"{_PREFIX[name]}_labels") for name in stored}
+        source = section if section in stored else "training"
+        images = _read(path, archive, f"{_PREFIX[source]}_images")
+    where = f"{_PREFIX[source]}_images of {path}"
+    channels_last = _check_images(images, len(labels[source]), where)
+    chosen = labels[source]
+    split = "as stored in the file"
+    if not has_val:
+        split += f"; validation is a stratified {val_frac:g} of the training part (the file has no val_ keys)"
+        if source == "training":
+            fractions = {"training": 1 - val_frac, "validation": val_frac}
+            indices = stratified_split(chosen.tolist(), fractions, split_seed)[section]
+            images, chosen = images[indices], chosen[indices]
+    num_classes = 1 + max((int(part.max()) for part in labels.values() if len(part)), default=-1)
+    return SectionArrays(images, chosen, num_classes, channels_last, split)
+
+
+def _key_list() -> str:
+    return "the keys " + ", ".join(f"{prefix}_{what}" for prefix in _PREFIX.values() for what in ("images", "labels"))
+
+
+def _check_keys(path: Path, files: Sequence[str]) -> bool:
+    needed = [f"{prefix}_{what}" for prefix in ("train", "test") for what in ("images", "labels")]
+    val = [key for key in ("val_images", "val_labels") if key in files]
+    if len(val) == 1:
+        needed += ["val_images", "val_labels"]
+    missing = [key for key in needed if key not in files]
+    if missing:
+        raise ValueError(
+            f"{path} lacks the keys {missing}: expected {_key_list()} (the val_ pair may be left out), "
+            f"got {list(files)}; rename or add them."
+        )
+    return bool(val)
+
+
+def _read(path: Path, archive: Any, key: str) -> Array:
+    try:
+        return np.asarray(archive[key])
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"cannot read {key} of {path}: {error}; expected a plain numeric array. The file may be damaged, or hold "
+            "Python objects, which are refused: get it again, or save it with numeric arrays."
+        ) from error
+
+
+def _labels(path: Path, archive: Any, key: str) -> Array:
+    labels = _read(path, archive, key)
+    where = f"{key} of {path}"
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise ValueError(
+            f"{where} has shape {labels.shape}: multi-label data is not supported, expected one class per image, "
+            "shape [n] or [n, 1]; choose one label column."
+        )
+    if labels.ndim not in (1, 2) or labels.dtype.kind not in "iufb":
+        raise ValueError(f"{where}: expected numbers of shape [n] or [n, 1], got {labels.dtype} of {labels.shape}.")
+    flat = labels.reshape(-1).astype(np.int64) if labels.dtype.kind == "b" else labels.reshape(-1)
+    # written so that NaN fails as well
+    wrong = np.flatnonzero(~((flat >= 0) & (flat == np.floor(flat))))
+    if len(wrong):
+        shown = ", ".join(f"{flat[i]} at {i}" for i in wrong[:5])
+        raise ValueError(
+            f"{where}: expected whole numbers from 0, got {len(wrong)} other value(s): {shown}; renumber the classes."
+        )
+    return flat.astype(np.int64)
+
+
+def _check_images(images: Array, count: int, where: str) -> bool:
+    if len(images.shape) == 0 or len(images) != count:
+        raise ValueError(f"{where}: expected one image per label, got shape {images.shape} and {count} labels.")
+    has_channels = images.shape[-1] in (1, 3) and images.ndim in (4, 5)
+    if images.ndim not in (3, 4) and not (images.ndim == 5 and has_channels):
+        raise ValueError(
+            f"{where}: expected shape [n, H, W], [n, H, W, 1 or 3], [n, D, H, W] or [n, D, H, W, 1 or 3], "
+            f"got {images.shape}."
+        )
+    if images.dtype == np.uint8:
+        return has_channels
+    if images.dtype.kind != "f":
+        raise ValueError(f"{where}: expected uint8, or floats in [0, 1], got {images.dtype}; rescale the images.")
+    # written so that NaN fails as well
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        got = f"{images.min()} to {images.max()}"
+        raise ValueError(f"{where}: expected floats in [0, 1], got {got}; rescale the images.")
+    return has_channels

@@ -1,0 +1,136 @@
+"""The shared parent of every dataset: one section of a labelled image set, cached, with its provenance."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.data import CacheDataset
+from monai.transforms import Randomizable
+
+__all__ = ["SECTIONS", "SectionDataset"]
+
+SECTIONS = ("training", "validation", "test")
+
+
+class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI ships no types
+    """One section of a labelled image set; subclasses say where the items come from and how an image is read.
+
+    Follows :py:class:`monai.apps.MedNISTDataset` (MONAI, 2020). After the default transform an item is a dict with
+    ``image`` (plain ``torch.Tensor``, float32, ``[C, H, W]`` or ``[C, D, H, W]``, values in [0, 1]), ``label`` (int),
+    ``class_name`` (str) and, where it is known, ``patient`` (str).
+
+    Args:
+        root_dir: the folder that holds the data; None for data that ships with a package.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform, which reads the image and scales it to [0, 1].
+        seed: seed of this object's own random state; the split does not depend on it.
+        cache_options: ``cache_num``, ``cache_rate``, ``num_workers``, ``progress`` (False unless given),
+            ``copy_cache``, ``as_contiguous``, ``runtime_cache``: see :py:class:`monai.data.CacheDataset`.
+
+    Attributes:
+        class_names: every class in label order, whether or not the section holds an image of it.
+        provenance: ``name``, ``licence``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
+            are known by checksum to be the published ones), ``split`` (the rule, in words) and ``seed`` (of the split).
+
+    Raises:
+        ValueError: if ``root_dir`` is not a directory, the section is unknown or empty, or there are fewer than two
+            classes.
+        RuntimeError: if the data is not there, or an image cannot be read; the message names the file.
+
+    Example:
+        >>> from monai_distill.data.datasets import DigitsDataset
+        >>> dataset = DigitsDataset("test")
+        >>> isinstance(dataset, SectionDataset), dataset.get_num_classes()
+        (True, 10)
+    """
+
+    class_names: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def __init__(
+        self,
+        root_dir: str | PathLike[str] | None,
+        section: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
+        *,
+        seed: int = 0,
+        **cache_options: Any,
+    ) -> None:
+        if section not in SECTIONS:
+            raise ValueError(f"Unsupported section: {section!r}, available options are {list(SECTIONS)}.")
+        if root_dir is not None and not Path(root_dir).is_dir():
+            raise ValueError(
+                f"Root directory root_dir must be a directory, got {str(root_dir)!r}; create it or correct the path."
+            )
+        self.root_dir = Path() if root_dir is None else Path(root_dir)
+        self.section = section
+        self.set_random_state(seed=seed)
+        items = self._items(section)
+        self._check(items)
+        self.uses_default_transform = isinstance(transform, Sequence) and len(transform) == 0
+        chosen = self._default_transform() if self.uses_default_transform else transform
+        CacheDataset.__init__(self, data=items, transform=chosen, **{"progress": False, **cache_options})
+
+    def get_num_classes(self) -> int:
+        """The number of classes, including those without an image in this section."""
+        return len(self.class_names)
+
+    def randomize(self, data: np.ndarray[Any, Any]) -> None:
+        """Shuffle ``data`` in place with this object's own random state, as MONAI's own datasets do."""
+        self.R.shuffle(data)
+
+    @abstractmethod
+    def _items(self, section: str) -> list[dict[str, Any]]:
+        """The items of a section before any transform; sets ``class_names`` and ``provenance``."""
+
+    @abstractmethod
+    def _default_transform(self) -> Callable[..., Any]:
+        """Turns an item's ``image`` into a float32 tensor, channel first, in [0, 1]."""
+
+    def _check(self, items: Sequence[dict[str, Any]]) -> None:
+        name = type(self).__name__
+        if len(self.class_names) < 2:
+            raise ValueError(f"{name} needs at least two classes, got {list(self.class_names)}; check the labels.")
+        if len(set(self.class_names)) < len(self.class_names):
+            raise ValueError(f"{name} expects distinct class names, got {list(self.class_names)}; rename the repeated.")
+        if len(items) == 0:
+            raise ValueError(
+                f"The section {self.section!r} of {name} is empty: expected at least one image, got none; "
+                "check the split of the data, or add images: a split that is drawn wants three of a class, or three "
+                "patients with it."
+            )
+
+    def _load_cache_item(self, idx: int) -> Any:
+        try:
+            return super()._load_cache_item(idx)
+        except Exception as error:
+            raise self._named(error, idx) from error
+
+    def _transform(self, index: int) -> Any:
+        try:
+            return super()._transform(index)
+        except IndexError:
+            # plain iteration over the dataset ends by an IndexError, which must stay one
+            raise
+        except Exception as error:
+            raise self._named(error, index) from error
+
+    def _named(self, error: Exception, index: int) -> Exception:
+        # MONAI's Compose says only which transform failed; the user needs the file and the first cause.
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        image = self.data[index].get("image")
+        is_file = isinstance(image, (str, Path))
+        source = f"image file {image}" if is_file else f"item {index}"
+        advice = "; if the file may be damaged or of another kind, get or convert it again" if is_file else ""
+        return RuntimeError(
+            f"The transform of {type(self).__name__} failed on {source} (section {self.section!r}): "
+            f"{type(cause).__name__}: {str(cause).rstrip('.')}{advice}"
+        )

@@ -1,0 +1,89 @@
+"""Reading a CSV table as people and spreadsheets write it, with errors that name the row and the way out."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["read_table", "shared_spacing"]
+
+EQUAL = 0.01  # of a side: files round
+
+
+def shared_spacing(spacings: Iterable[tuple[float, ...] | None], rule: str) -> dict[str, Any] | None:
+    """What a provenance says of the spacing; None where no image tells one.
+
+    Args:
+        spacings: millimetres per axis of every image as the networks see it, None where it is not known.
+        rule: how they came about, in words.
+
+    Returns:
+        ``millimetres``, None unless they are the same (within 1%) in all images, and ``rule``.
+
+    Example:
+        >>> shared_spacing([(2.0, 1.0), (2.001, 1.0)], "of the files")
+        {'millimetres': [2.0, 1.0], 'rule': 'of the files'}
+        >>> shared_spacing([(2.0, 1.0), (0.5, 1.0), None], "of the files")["rule"]
+        'differs: 0.5 x 1 to 2 x 1 mm, and 1 of 3 images do not tell'
+    """
+    asked = list(spacings)
+    known = [spacing for spacing in asked if spacing is not None]
+    if not known:
+        return None
+    silent = len(asked) - len(known)
+    if len({len(spacing) for spacing in known}) > 1:
+        return {"millimetres": None, "rule": "differs: images of two and of three axes"}
+    low, high = ([edge(sides) for sides in zip(*known, strict=True)] for edge in (min, max))
+    alike = all(top - bottom <= EQUAL * top for bottom, top in zip(low, high, strict=True))
+    if alike and not silent:
+        return {"millimetres": list(known[0]), "rule": rule}
+    parts = [] if alike else [f"{_said(low)} to {_said(high)} mm"]
+    parts += [f"{silent} of {len(asked)} images do not tell"] if silent else []
+    return {"millimetres": None, "rule": f"differs: {', and '.join(parts)}"}
+
+
+def _said(sides: Iterable[float]) -> str:
+    return " x ".join(f"{side:.4g}" for side in sides)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Every cell as text under the header's names; rows keep their place in the file (0 is the header).
+
+    Cells that a short row lacks are empty, rows without any content are left out; a byte order mark and Windows' line
+    ends are taken as what they are.
+
+    Raises:
+        ValueError: when it is no such table, a row is longer than the header, or a column is named twice.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "t.csv").write_text("image,label\\na.png,01\\n")
+        ...     read_table(Path(folder, "t.csv")).to_dict("index")
+        {1: {'image': 'a.png', 'label': '01'}}
+    """
+    try:
+        # everything as text: labels such as 01 or NA are names, not numbers and not missing values; the header as a
+        # row among others, or pandas would take longer rows for rows with names, and rename columns
+        cells = pd.read_csv(
+            path, dtype=str, header=None, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
+    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(
+            f"cannot read {path} as a CSV table: {' '.join(str(error).split())}; expected UTF-8 text with a header and "
+            "as many cells in every row, separated by commas: save it as CSV UTF-8."
+        ) from error
+    cells = cells.fillna("")
+    names = [str(name).strip() for name in cells.iloc[0]]
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        raise ValueError(f"{path} has the header {names[0]!r}, expected commas between cells: save it with commas.")
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if twice:
+        raise ValueError(f"{path} names the column(s) {twice} twice, expected once; rename or remove one.")
+    table = cells.set_axis(names, axis="columns").iloc[1:]
+    return table[(table.map(str.strip) != "").any(axis="columns")]

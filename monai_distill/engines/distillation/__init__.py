@@ -1,0 +1,26 @@
+"""The distiller and its objectives."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .distiller import Distiller
+from .distribution_matching import DistributionMatching, attention_features, embedding_features
+from .fixed_view_matching import MeasuredMatching, RandomViews
+from .gradient_matching import GradientMatching, network_loops
+from .student_step import graph_bytes
+from .trajectory_matching import TrajectoryMatching
+from .unroll import unrolled_gradient
+
+__all__ = [
+    "Distiller",
+    "DistributionMatching",
+    "GradientMatching",
+    "MeasuredMatching",
+    "RandomViews",
+    "TrajectoryMatching",
+    "attention_features",
+    "embedding_features",
+    "graph_bytes",
+    "network_loops",
+    "unrolled_gradient",
+]

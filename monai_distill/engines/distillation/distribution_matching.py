@@ -1,0 +1,124 @@
+"""The objective of distribution matching: random networks should see real and synthetic images alike on average."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from monai_distill.data import ClassBatch, SyntheticDataset
+from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums, sums_of_all
+from monai_distill.networks import activations, draws_at_random, embedding, shared_statistics
+from monai_distill.runtime import processes
+from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
+from monai_distill.transforms import AugmentDraw, SiameseAugment
+
+__all__ = ["DistributionMatching", "attention_features", "embedding_features"]
+
+
+def embedding_features(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """The embedding alone, [[n, F]]: what distribution matching compares."""
+    return [embedding(network, images)]
+
+
+def attention_features(network: nn.Module, images: Tensor, power: float = 1) -> list[Tensor]:
+    """Attention maps [n, pixels_l] of every feature layer but the last, then the embedding [n, F].
+
+    Raises:
+        ValueError: when the network names fewer than two feature layers.
+    """
+    layers, last = activations(network, images)
+    if len(layers) < 2:
+        raise ValueError(
+            f"Expected at least 2 feature layers (the last one's attention is not matched), got {len(layers)} of "
+            f"{type(network).__name__}. Raise depth."
+        )
+    return [*(attention_map(layer, power) for layer in layers[:-1]), last]
+
+
+class DistributionMatching:
+    """Loss between class means of features under a fresh random network, and its gradient on the synthetic images.
+
+    References:
+        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023, algorithm 1; Sajedi et al., DataDAM,
+        ICCV 2023, algorithm 1.
+
+    Deviations: all classes go through the network in one batch, which for instance norm changes nothing but the time;
+    one siamese draw is shared by all classes (the originals draw per class); classes may have any number of real and
+    synthetic images. Real and synthetic images are two forward passes, as in the originals: the real one needs no
+    graph, and under batch norm each has its own statistics.
+
+    Several processes share out the real images of a batch and add up their class sums; the synthetic ones, far fewer,
+    each takes whole. With dropout each takes everything: what is dropped depends on the batch.
+
+    Args:
+        network_factory: builds one freshly initialised network; it is in train mode, so ``norm="batch"`` uses the
+            statistics of the batch.
+        augment: one operation per iteration, the same draw for real and synthetic images.
+        features: function of (network, images) to per-image vectors [n, F_l].
+        loss: function of the class sums of every kind of features, real and synthetic, to a scalar; by default
+            :class:`DistributionMatchingLoss`.
+        seed: seed of the run.
+
+    Raises:
+        ValueError: from a call, when the network lacks what ``features`` asks for, or a process has no real image.
+
+    Example:
+        >>> from monai_distill.networks.nets import ConvNet
+        >>> match = DistributionMatching(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1), SiameseAugment(()))
+        >>> data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
+        >>> loss, gradients = match(data, ClassBatch(0, torch.randn(4, 1, 8, 8), torch.tensor([0, 0, 0, 1]), (3, 1)))
+        >>> list(gradients), gradients["images"].shape
+        (['images'], torch.Size([2, 1, 8, 8]))
+    """
+
+    def __init__(
+        self,
+        network_factory: Callable[[], nn.Module],
+        augment: SiameseAugment,
+        *,
+        features: Callable[[nn.Module, Tensor], Sequence[Tensor]] = embedding_features,
+        loss: Callable[[Sequence[ClassSums], Sequence[ClassSums]], Tensor] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.network_factory = network_factory
+        self.augment = augment
+        self.features = features
+        self.loss = DistributionMatchingLoss() if loss is None else loss
+        self.seed = seed
+
+    def __call__(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss (a detached scalar) and the gradient of the images, by name."""
+        images = synthetic.images.detach().requires_grad_()
+        generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration)
+        draw = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
+        # The seed holds for the forward passes too, so that dropout needs no random state to be resumed.
+        with global_seed_kept(derived_seed(self.seed, "matching network", batch.iteration)):
+            network = self.network_factory().to(images).train().requires_grad_(False)
+            with torch.no_grad():
+                real = self._real_sums(network, batch, draw, synthetic)
+            ours = self._sums(network, self.augment.apply(images, draw), synthetic.labels, synthetic)
+        loss = self.loss(real, ours)
+        (gradient,) = torch.autograd.grad(loss, images)
+        return loss.detach(), {"images": gradient}
+
+    def _real_sums(
+        self, network: nn.Module, batch: ClassBatch, draw: AugmentDraw, synthetic: SyntheticDataset
+    ) -> list[ClassSums]:
+        if draws_at_random(network):
+            return self._sums(network, self.augment.apply(batch.images, draw), batch.labels, synthetic)
+        own = slice(processes.rank(), None, processes.count())  # a share of every class: these come one after another
+        if len(batch.labels) < processes.count():
+            raise ValueError(
+                f"Expected at least {processes.count()} real images, one per process, got a batch of "
+                f"{len(batch.labels)}. Raise batch_per_class."
+            )
+        with shared_statistics(network):
+            images = self.augment.apply(batch.images[own], draw)
+            return sums_of_all(self._sums(network, images, batch.labels[own], synthetic))
+
+    def _sums(self, network: nn.Module, images: Tensor, labels: Tensor, synthetic: SyntheticDataset) -> list[ClassSums]:
+        count = len(synthetic.class_names)
+        return [class_sums(values, labels, count) for values in self.features(network, images)]

@@ -1,0 +1,96 @@
+"""How hard every training image is, as networks see it early in their training."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from monai_distill.data import ClassBank
+from monai_distill.engines.students import StudentTraining, classification_loss
+from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.randomness import derived_seed
+
+__all__ = ["error_length", "gradient_length", "image_difficulty"]
+
+GRADIENTS_AT_ONCE = 32
+Score = Callable[[FlatNetwork, Tensor, Tensor, Tensor], Tensor]
+
+
+def error_length(network: FlatNetwork, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    """EL2N: the length [B] of softmax minus one-hot label; one forward pass.
+
+    References:
+        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
+    """
+    probabilities = network.predict(parameters, images).softmax(dim=1)
+    lengths: Tensor = (probabilities - F.one_hot(labels, probabilities.shape[1])).norm(dim=1)
+    return lengths
+
+
+def gradient_length(network: FlatNetwork, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+    """GraNd: the length [B] of every image's own gradient of the loss with respect to all parameters.
+
+    Needs a gradient per image at once, B times the parameters.
+
+    References:
+        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
+    """
+
+    def loss(vector: Tensor, image: Tensor, label: Tensor) -> Tensor:
+        return classification_loss(network(vector, image[None]), label[None])
+
+    gradient = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
+    parts = zip(torch.split(images, GRADIENTS_AT_ONCE), torch.split(labels, GRADIENTS_AT_ONCE), strict=True)
+    network.module.eval()  # dropout off, as when the error is asked for
+    try:
+        return torch.cat([gradient(parameters, *part).norm(dim=1) for part in parts])
+    finally:
+        network.module.train()
+
+
+def image_difficulty(
+    network: FlatNetwork,
+    bank: ClassBank,
+    training: StudentTraining,
+    *,
+    score: Score = error_length,
+    networks: int = 3,
+    step_size: float = 0.01,
+    seed: int = 0,
+    batch_size: int = 512,
+) -> Tensor:
+    """A score of every image, averaged over a few shortly trained networks.
+
+    References:
+        Li et al., Prioritize Alignment in Dataset Distillation, 2024, whose released program orders images by
+        :func:`gradient_length`; :func:`error_length` is the cheaper score of the same source.
+
+    Args:
+        network: the architecture.
+        bank: the training images.
+        training: how the networks are trained before they are asked; a few epochs.
+        score: function of (network, parameters [P], images [B, ...], labels [B]) to [B], larger is harder.
+        networks: how many.
+        step_size: of the training.
+        seed: seed of the run.
+        batch_size: images per forward pass.
+
+    Returns:
+        [n] on the CPU, 0 (easy) upwards; EL2N ends at the square root of 2.
+
+    Raises:
+        ValueError: for no networks.
+    """
+    if networks < 1:
+        raise ValueError(f"Expected at least 1 network to judge the difficulty, got {networks}.")
+    seeds = [derived_seed(seed, "difficulty", i) for i in range(networks)]
+    trained = training(network, bank.images, bank.labels, step_size, seeds)
+    batches = list(zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True))
+    scores = torch.zeros(len(bank), device=bank.device)
+    for parameters in trained:
+        scores += torch.cat([score(network, parameters, *batch) for batch in batches]) / networks
+    return scores.cpu()

@@ -1,0 +1,12 @@
+"""What is measured of a finished set: scores, cross-architecture, architecture search, continual learning."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .architecture_search import ArchitectureSearch
+from .continual_learning import ContinualLearning
+from .cross_architecture import CrossArchitecture
+from .scorecard import Scorecard
+from .scores_protocol import ScoresProtocol
+
+__all__ = ["ArchitectureSearch", "ContinualLearning", "CrossArchitecture", "Scorecard", "ScoresProtocol"]

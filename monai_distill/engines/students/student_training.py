@@ -1,0 +1,248 @@
+"""How a fresh network is trained on a small set: the protocol that every score stands on."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.networks import FlatNetwork, over_networks, parameter_gradient, pays_to_stack
+from monai_distill.runtime.randomness import derived_seed, seeded_generator
+from monai_distill.runtime.validation import whole
+from monai_distill.transforms import SiameseAugment
+
+__all__ = ["StudentDivergedError", "StudentTraining", "classification_loss", "trained_classifier"]
+
+
+class StudentDivergedError(RuntimeError):
+    """A student diverged at a step size; where several are tried, that one is out.
+
+    Args:
+        step_size: the learning rate that was too large.
+
+    Example:
+        >>> str(StudentDivergedError(3.0)).split(".")[0]
+        'A student diverged at step size 3'
+    """
+
+    def __init__(self, step_size: float) -> None:
+        super().__init__(
+            f"A student diverged at step size {step_size:g}. Lower it, or the rate at which a learned one is changed."
+        )
+
+
+def trained_classifier(
+    synthetic: SyntheticDataset, network: FlatNetwork, module: nn.Module, protocol: StudentTraining, seed: int = 0
+) -> nn.Module:
+    """Train one fresh network on ``synthetic`` and put its parameters into ``module``.
+
+    Its seed is its own, and it is neither the best of several nor chosen by any score.
+
+    Args:
+        synthetic: the set, on the device to train on.
+        network: the architecture.
+        module: a network of that architecture; its values are overwritten.
+        protocol: how it is trained.
+        seed: seed of the run.
+
+    Returns:
+        ``module``, on the CPU, in evaluation mode.
+
+    Raises:
+        ValueError: when the module is of another architecture.
+
+    Example:
+        >>> import torch
+        >>> from monai_distill.transforms import SiameseAugment
+        >>> synthetic = SyntheticDataset(torch.eye(2).view(2, 1, 1, 2), torch.tensor([0, 1]), ["a", "b"], step_size=0.1)
+        >>> make = lambda: nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        >>> protocol = StudentTraining(SiameseAugment(()), steps=20)
+        >>> module = trained_classifier(synthetic, FlatNetwork(make), make(), protocol)
+        >>> module(synthetic.images).argmax(dim=1)
+        tensor([0, 1])
+    """
+    images, targets, step_size = synthetic.training_set()
+    (parameters,) = protocol(network, images, targets, step_size, [derived_seed(seed, "classifier")])
+    return network.load_into(module.cpu(), parameters.cpu()).eval()
+
+
+def classification_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
+    """Mean cross-entropy of logits [B, K] against class numbers [B] or target logits [B, K] (their softmax is meant).
+
+    Both softmaxes are taken of logits divided by ``temperature``; the loss is not multiplied by its square.
+
+    Example:
+        >>> hard = classification_loss(torch.eye(2), torch.tensor([0, 1]))
+        >>> soft = classification_loss(torch.eye(2), 100 * torch.eye(2))
+        >>> bool(torch.isclose(hard, soft))
+        True
+    """
+    soft = (targets / temperature).softmax(dim=1) if targets.is_floating_point() else targets
+    return F.cross_entropy(logits / temperature, soft)
+
+
+class StudentTraining:
+    """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the step size from half on, augmentation.
+
+    References:
+        Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (``evaluate_synset``), as used since.
+
+    Deviations: momentum is kept at the drop (the originals build a new optimiser there); the length is given in SGD
+    steps, which for a set that fits one batch are epochs, so that sets of different size get the same number of
+    updates; batches of a larger set are all of one size, dealt from one shuffled round after another (the originals end
+    a round with a short one); one protocol for all methods, where some originals have batches of 128 or 64, other
+    numbers of epochs, or no augmentation.
+
+    Args:
+        augment: drawn anew for every step and student.
+        steps: number of SGD steps.
+        batch_size: images per step; smaller sets are used whole.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        drop_at: fraction of the steps after which the step size is dropped.
+        drop: the factor.
+        together: whether the students run in one call; by default whatever is faster on the device.
+        temperature: of the softmax in the students' loss (see :func:`classification_loss`).
+        compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
+
+    Raises:
+        TypeError: for another kind of augmentation.
+        ValueError: for no steps, an empty batch or a temperature that is not above 0.
+
+    Example:
+        >>> StudentTraining(SiameseAugment(()), steps=10).config()["steps"]
+        10
+    """
+
+    def __init__(
+        self,
+        augment: SiameseAugment,
+        *,
+        steps: int = 1000,
+        batch_size: int = 256,
+        momentum: float = 0.9,
+        weight_decay: float = 5e-4,
+        drop_at: float = 0.5,
+        drop: float = 0.1,
+        together: bool | None = None,
+        temperature: float = 1.0,
+        compiled: bool | str = False,
+    ) -> None:
+        if not isinstance(augment, SiameseAugment):
+            raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")
+        if not (whole(steps) and whole(batch_size) and temperature > 0):
+            raise ValueError(
+                f"Expected at least 1 step and 1 image per batch and a temperature above 0, got {steps}, {batch_size} "
+                f"and {temperature}."
+            )
+        self.augment = augment
+        self.steps = steps
+        self.batch_size = batch_size
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.drop_at = drop_at
+        self.drop = drop
+        self.together = together
+        self.temperature = temperature
+        self.compiled = compiled
+
+    def config(self) -> dict[str, Any]:
+        """The protocol as plain JSON values."""
+        return {
+            "optimizer": "SGD",
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            "momentum": self.momentum,
+            "weight_decay": self.weight_decay,
+            "drop": f"x {self.drop} after {self.drop_at} of the steps",
+            "temperature": self.temperature,
+            "augmentation": self.augment.config(),
+        }
+
+    def without_augmentation(self) -> StudentTraining:
+        """The same protocol on the images as they are.
+
+        Example:
+            >>> StudentTraining(SiameseAugment(("crop",))).without_augmentation().config()["augmentation"]["operations"]
+            []
+        """
+        plain = copy.copy(self)
+        plain.augment = SiameseAugment(())
+        return plain
+
+    def __call__(
+        self,
+        network: FlatNetwork,
+        images: Tensor,
+        targets: Tensor,
+        step_size: float,
+        seeds: Sequence[int],
+        on_step: Callable[[], object] = lambda: None,
+    ) -> Tensor:
+        """Train one fresh network per seed and return their parameters [students, P].
+
+        Args:
+            network: the architecture.
+            images: [n, channels, *spatial] in the networks' input space.
+            targets: class numbers [n] or logits [n, classes].
+            step_size: learning rate at the start.
+            seeds: one per student: initialisation, order and augmentation follow from it.
+            on_step: called after every step, for a progress bar.
+
+        Raises:
+            StudentDivergedError: when the step size is too large for one of them.
+        """
+        together = self._stacked(images)
+        parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
+        gradient = self._gradient(network, together)
+        generators = [seeded_generator(seed, "student") for seed in seeds]
+        velocity = torch.zeros_like(parameters)
+        queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
+        for step in range(self.steps):
+            queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
+            rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
+            queues = [queue[self.batch_size :] for queue in queues]
+            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
+            grads = over_networks(gradient, together, dropout)(
+                parameters, self._augmented(images[rows], generators), targets[rows]
+            )
+            velocity = self.momentum * velocity + grads + self.weight_decay * parameters
+            rate = step_size * (self.drop if step >= self.drop_at * self.steps else 1.0)
+            parameters = parameters - rate * velocity
+            on_step()
+        if not bool(torch.isfinite(parameters).all()):
+            raise StudentDivergedError(step_size)
+        return parameters
+
+    def _stacked(self, images: Tensor) -> bool:
+        if self.together is None:
+            return not self.compiled and pays_to_stack(images, self.batch_size)
+        return self.together
+
+    def _gradient(self, network: FlatNetwork, together: bool) -> Callable[..., Tensor]:
+        def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            value = classification_loss(network(parameters, images), targets, self.temperature)
+            return value, value.detach()
+
+        gradient = parameter_gradient(loss, stackable=together, compiled=self.compiled)
+        return lambda *arguments: gradient(*arguments)[0]
+
+    def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        shape = batches.shape[3:]
+        draws = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
+        return torch.stack([self.augment.apply(batch, draw) for batch, draw in zip(batches, draws, strict=True)])
+
+
+def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:
+    """A queue of image numbers with at least one batch (or one round of all images when they are fewer)."""
+    if count <= batch_size:
+        return torch.arange(count)  # the whole set: its order does not matter
+    while len(queue) < batch_size:
+        queue = torch.cat([queue, torch.randperm(count, generator=generator)])
+    return queue

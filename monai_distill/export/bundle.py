@@ -1,0 +1,130 @@
+"""A MONAI bundle as a folder: configurations, papers, models."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.randomness import global_seed_kept
+
+__all__ = ["blank_model", "fill_models", "write_bundle"]
+
+MODEL_FILE = "model.pt"
+OF_A_SET = ("scores.json", "model.ts")  # made after the set, by evaluate and export
+
+
+def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.Module) -> None:
+    """Write ``synthetic.safetensors``, ``manifest.json`` and ``model.pt`` (the bare weights), each as a whole.
+
+    What an earlier set left there, its scores and the TorchScript of its classifier, is taken away.
+
+    Args:
+        folder: the bundle's ``models/``; made when absent.
+        synthetic: the distilled set with its manifest.
+        classifier: trained on it.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> fill_models(folder, SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"]), nn.Linear(4, 1))
+        >>> sorted(file.name for file in folder.iterdir())
+        ['manifest.json', 'model.pt', 'synthetic.safetensors']
+    """
+    for name in OF_A_SET:
+        (Path(folder) / name).unlink(missing_ok=True)
+    synthetic.save(folder)
+    _write(Path(folder), {name: value.detach().cpu().clone() for name, value in classifier.state_dict().items()})
+
+
+def blank_model(folder: str | Path, network_def: dict[str, Any]) -> None:
+    """Write ``model.pt`` with every weight zero, unless the file is there: the place to be filled.
+
+    Such a classifier gives every class the same probability, so nobody takes it for a trained one; and the file is
+    small, because a tensor of one value is stored as one number.
+
+    Args:
+        folder: the bundle's ``models/``; made when absent.
+        network_def: a MONAI config, all of it plain values.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> blank_model(folder, {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 1})
+        >>> torch.load(folder / "model.pt", weights_only=True)["weight"]
+        tensor([[0., 0.]])
+    """
+    from monai.bundle import ConfigParser  # here, so that the command answers at once
+
+    folder = Path(folder)
+    if not (folder / MODEL_FILE).exists():
+        with global_seed_kept(0):
+            network = ConfigParser({"network_def": network_def}).get_parsed_content("network_def")
+        _write(folder, {name: value.new_zeros(()).expand(value.shape) for name, value in network.state_dict().items()})
+
+
+def _write(folder: Path, weights: dict[str, Tensor]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save(weights, buffer)
+    write_whole(folder / MODEL_FILE, buffer.getvalue())
+
+
+def write_bundle(
+    folder: str | Path,
+    configs: Mapping[str, Mapping[str, Any]],
+    papers: Mapping[str, str],
+    network_def: dict[str, Any],
+    *,
+    replace: bool = False,
+) -> Path:
+    """Write the texts of a bundle and, where there is none yet, a blank ``models/model.pt``.
+
+    What lies in ``models/`` is kept: a bundle can be written anew without being trained anew.
+
+    Args:
+        folder: the bundle's root; made when absent.
+        configs: name of the file in ``configs/`` without its suffix -> content; ``metadata`` is one of them.
+        papers: path below ``folder`` -> text.
+        network_def: the MONAI config of the classifier, all of it plain values.
+        replace: whether texts that differ are written over.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: when a text is there already with another content, and ``replace`` is off.
+        RuntimeError: when a folder cannot be made.
+
+    Example:
+        >>> import tempfile
+        >>> network = {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 1}
+        >>> root = write_bundle(tempfile.mkdtemp(), {"metadata": {"version": "1"}}, {"LICENSE": "..."}, network)
+        >>> sorted(str(file.relative_to(root)) for file in root.rglob("*.*"))
+        ['configs/metadata.json', 'models/model.pt']
+    """
+    folder = Path(folder)
+    texts = {f"configs/{name}.json": json.dumps(content, indent=4) + "\n" for name, content in configs.items()}
+    texts |= papers
+    differing = [n for n, text in texts.items() if (folder / n).is_file() and (folder / n).read_text() != text]
+    if differing and not replace:
+        raise ValueError(
+            f"{folder} holds a bundle whose {', '.join(sorted(differing))} differ from what would be written. "
+            "Add --replace to write over them (models/ is kept), or choose another folder."
+        )
+    for name, text in texts.items():
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RuntimeError(f"Cannot make the bundle {folder}: {error}. Choose another folder.") from error
+        write_whole(folder / name, text.encode())
+    blank_model(folder / "models", network_def)
+    return folder

@@ -1,0 +1,222 @@
+"""How a distillation went: loss, step size and validation over the iterations."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from monai_distill.data import SyntheticDataset
+
+from .tables import mean_and_std
+
+__all__ = [
+    "MOST_PER_CLASS",
+    "draw_curves",
+    "draw_heat_map",
+    "save_curves",
+    "save_heat_map",
+    "save_image_grid",
+    "stretched",
+    "validated_metrics",
+]
+
+ROWS = {"cross_architecture": "distilled", "cross_architecture_random": "random real, same size"}
+PANELS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+
+
+def save_heat_map(scores: Mapping[str, Any], file: str | Path) -> Path:
+    """Draw ``cross_architecture`` beside ``cross_architecture_random`` as PNG, mean ± standard deviation in every cell.
+
+    Args:
+        scores: the content of ``scores.json`` (architecture -> metric -> summary under both keys).
+        file: the PNG to write.
+
+    Raises:
+        ValueError: when ``scores`` has no cross-architecture result.
+
+    Example:
+        >>> import tempfile
+        >>> row = {"vit": {name: {"mean": 0.5, "std": None} for name in PANELS}}
+        >>> file = Path(tempfile.mkdtemp()) / "cross_architecture.png"
+        >>> save_heat_map({"cross_architecture": row, "cross_architecture_random": row}, file).exists()
+        True
+    """
+    missing = [key for key in ROWS if not scores.get(key)]
+    if missing:
+        raise ValueError(f"Expected scores with {missing}. Make them with evaluate --protocols cross_architecture.")
+    title = f"{scores['dataset']}, {scores['method']}: " if {"dataset", "method"} <= scores.keys() else ""
+    rows = {label: scores[key] for key, label in ROWS.items()}
+    return draw_heat_map(rows, PANELS, f"{title}test scores of students by architecture", file)
+
+
+def draw_heat_map(
+    rows: Mapping[str, Mapping[str, Any]], panels: Mapping[str, str], title: str, file: str | Path
+) -> Path:
+    """A panel per metric, a row per set, a column per network; what a row has not is left empty.
+
+    Args:
+        rows: row title -> column title -> metric -> mean and std.
+        panels: metric -> title.
+        title: of the picture.
+        file: the PNG to write.
+
+    Example:
+        >>> import tempfile
+        >>> rows = {"dm": {"vit": {"accuracy": {"mean": 0.5, "std": None}}}}
+        >>> draw_heat_map(rows, {"accuracy": "accuracy"}, "digits", Path(tempfile.mkdtemp()) / "x.png").exists()
+        True
+    """
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    height = 0.6 + 0.42 * max(len(rows), 2)
+    figure = Figure(figsize=(2.6 + 1.15 * len(names), 0.5 + height * len(panels)), layout="constrained", dpi=130)
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    figure.suptitle(title, fontsize=10)
+    for axis, (metric, label) in zip(axes, panels.items(), strict=True):
+        cells = [[row[name][metric] if name in row else None for name in names] for row in rows.values()]
+        means = np.array([[np.nan if c is None or c["mean"] is None else c["mean"] for c in row] for row in cells])
+        image = axis.imshow(means, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+        for (row, column), mean in np.ndenumerate(means):
+            colour = "white" if mean <= 0.55 else "black"  # an empty cell is white
+            text = mean_and_std(cells[row][column]).replace(" ± ", "\n± ")
+            axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        axis.set_xticks(range(len(names)), names, fontsize=9)
+        axis.set_yticks(range(len(rows)), [name.replace(", ", ",\n") for name in rows], fontsize=9)
+        axis.set_title(label, fontsize=9, loc="left")
+        figure.colorbar(image, ax=axis, pad=0.01).ax.tick_params(labelsize=7)
+    FigureCanvasAgg(figure).print_png(str(file))
+    return Path(file)
+
+
+MOST_PER_CLASS, LABEL_WIDTH = 10, 22
+
+
+def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
+    """Draw at most ten images of every class as PNG; of volumes the middle slice.
+
+    Shown are pixel values (preprocessing undone); every image is stretched from its 1st to its 99th percentile,
+    because a distilled signal leaves the range of real images.
+
+    Args:
+        synthetic: the set; one-, three- or other-channelled (only the first channel is shown then).
+        file: the PNG to write.
+
+    Example:
+        >>> import tempfile
+        >>> data = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> save_image_grid(data, Path(tempfile.mkdtemp()) / "grid.png").stat().st_size > 1000
+        True
+    """
+    pixels, labels = synthetic.pixels().cpu(), synthetic.labels.cpu()
+    rows = [torch.nonzero(labels == c).flatten()[:MOST_PER_CLASS].tolist() for c in range(len(synthetic.class_names))]
+    columns = max(1, *(len(row) for row in rows))
+    figure = Figure(figsize=(1.1 * columns + 2.2, 1.1 * len(rows) + 0.2), layout="constrained", dpi=110)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for row, name, line in zip(rows, synthetic.class_names, axes, strict=True):
+        for place, axis in enumerate(line):
+            axis.set_xticks([])
+            axis.set_yticks([])
+            if place < len(row):
+                axis.imshow(stretched(pixels[row[place]]).numpy(), cmap="gray", interpolation="nearest")
+            else:
+                axis.set_visible(False)
+        title = "\n".join(textwrap.wrap(name, LABEL_WIDTH))
+        line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8, parse_math=False)
+    FigureCanvasAgg(figure).print_png(str(file))  # the object API: no global pyplot state
+    return Path(file)
+
+
+def stretched(image: Tensor) -> Tensor:
+    """An image [channels, *spatial] as [H, W] or [H, W, 3], values 0 to 1, its 1st percentile black, its 99th white.
+
+    Example:
+        >>> stretched(torch.rand(3, 4, 6)).shape, stretched(torch.rand(1, 9, 4, 6)).shape
+        (torch.Size([4, 6, 3]), torch.Size([4, 6]))
+    """
+    while image.ndim > 3:
+        image = image[:, image.shape[1] // 2]
+    image = image if image.shape[0] == 3 else image[:1]
+    low, high = torch.quantile(image.flatten(), torch.tensor([0.01, 0.99]))
+    shown = ((image - low) / (high - low).clamp(min=1e-12)).clamp(0, 1)
+    arranged: Tensor = shown.permute(1, 2, 0) if len(shown) == 3 else shown[0]
+    return arranged
+
+
+Rows = Sequence[Mapping[str, float]]
+Validations = Sequence[Mapping[str, Any]]  # None where a metric has no value
+
+
+def save_curves(iterations: Rows, validations: Validations, file: str | Path, *, chosen: int | None = None) -> Path:
+    """Draw three panels as PNG: loss, learned step size, validation scores; ``chosen`` marks the kept iteration.
+
+    Args:
+        iterations: rows with ``iteration``, ``loss`` and ``step_size``.
+        validations: rows with ``iteration`` and one entry per metric, None for one without a value.
+        file: the PNG to write.
+        chosen: iteration of the state that was selected on validation.
+
+    Example:
+        >>> import tempfile
+        >>> rows = [{"iteration": i, "loss": 1 / i, "step_size": 0.01} for i in (1, 2)]
+        >>> save_curves(rows, [{"iteration": 2, "accuracy": 0.5}], Path(tempfile.mkdtemp()) / "c.png").exists()
+        True
+    """
+    figure = Figure(figsize=(11, 3.2), layout="constrained", dpi=110)
+    draw_curves(figure.subplots(1, 3), iterations, validations, chosen=chosen)
+    FigureCanvasAgg(figure).print_png(str(file))
+    return Path(file)
+
+
+def validated_metrics(validations: Validations) -> list[str]:
+    """Names of the metrics of a run's validations, in order.
+
+    Example:
+        >>> validated_metrics([{"iteration": 2, "accuracy": None, "diverged": True}, {"iteration": 4, "accuracy": 0.5}])
+        ['accuracy']
+    """
+    return [name for name in (validations[0] if validations else {}) if name not in ("iteration", "diverged")]
+
+
+def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations, *, chosen: int | None = None) -> None:
+    """Draw the same into three axes, of one figure or of three.
+
+    Example:
+        >>> axes = Figure().subplots(1, 3)
+        >>> draw_curves(axes, [{"iteration": 1, "loss": 0.5, "step_size": 0.01}], [])
+        >>> axes[0].get_title()
+        'matching loss'
+    """
+    loss, rate, score = axes
+    steps = [row["iteration"] for row in iterations]
+    loss.plot(steps, [row["loss"] for row in iterations], linewidth=0.8)
+    loss.set(title="matching loss", xlabel="iteration", yscale="log")
+    rate.plot(steps, [row["step_size"] for row in iterations])
+    rate.set(title="learned step size", xlabel="iteration")
+    names = validated_metrics(validations)
+    for name, marker in zip(names, itertools.cycle("os^Dv"), strict=False):
+        score.plot(
+            [row["iteration"] for row in validations],
+            [float("nan") if (value := row[name]) is None else value for row in validations],
+            marker=marker,
+            label=name.replace("_", " "),
+        )
+    score.set(title="validation, mean of the students", xlabel="iteration")
+    if names:
+        score.legend(fontsize=7)
+    else:
+        score.text(0.5, 0.5, "nothing was validated", ha="center", transform=score.transAxes)
+        score.set_axis_off()
+    for axis in (loss, rate, score):
+        if chosen is not None:
+            axis.axvline(chosen, color="gray", linestyle=":", linewidth=1)
+        axis.grid(alpha=0.3)

@@ -1,0 +1,111 @@
+"""Previews that cannot be taken for patients: every picture says SYNTHETIC, in its pixels and in its text."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.runtime.atomic_file import write_whole
+
+from .labels import hard_labels
+from .npz import EightBit
+
+__all__ = ["write_png"]
+
+PNG_DIR, PREVIEW_FILE, STAMP = "png", "preview.png", "SYNTHETIC"
+TEXTS = {"Title": STAMP, "Warning": "SYNTHETIC image, not of a patient. Not for diagnosis."}
+SIDE, BAND, GAP, MOST_PER_CLASS, ACROSS = 168, 34, 6, 10, 5
+
+
+def write_png(synthetic: SyntheticDataset, folder: Path) -> None:
+    """Write ``png/synthetic_0001.png`` and so on, in the order of ``labels.csv``, and the sheet ``preview.png``.
+
+    The sheet has a row a class, or five in a row when every class has one image.
+    To look at, not to train on: enlarged, the same byte scale for all (see :class:`EightBit`), of volumes the middle
+    slice, the word SYNTHETIC across the image and, with the class, below it.
+
+    Args:
+        synthetic: the set; of two or more than three channels the first is shown.
+        folder: of the release.
+    """
+    pixels = synthetic.pixels().cpu()
+    scale = EightBit.of(pixels)
+    labels = hard_labels(synthetic).tolist()
+    names = [synthetic.class_names[label] for label in labels]
+    pictures = [_picture(image, name, scale) for image, name in zip(pixels, names, strict=True)]
+    (folder / PNG_DIR).mkdir()
+    for number, picture in enumerate(pictures, start=1):
+        write_whole(folder / PNG_DIR / f"synthetic_{number:04d}.png", _encoded(picture))
+    write_whole(folder / PREVIEW_FILE, _encoded(_sheet(pictures, labels)))
+
+
+def _picture(image: Tensor, name: str, scale: EightBit) -> Image.Image:
+    while image.ndim > 3:
+        image = image[:, image.shape[1] // 2]
+    stored = scale.to_bytes(image.movedim(0, -1))
+    grey_or_rgb = stored if stored.shape[-1] == 3 else np.repeat(stored[..., :1], 3, axis=-1)
+    small = Image.fromarray(np.ascontiguousarray(grey_or_rgb))
+    zoom = SIDE / max(small.size)
+    # at least one pixel a side, and nearest: an interpolated preview would look smoother than the set is
+    size = max(1, round(small.width * zoom)), max(1, round(small.height * zoom))
+    shown = small.resize(size, Image.Resampling.NEAREST)
+    canvas = Image.new("RGB", (SIDE, SIDE + BAND), "black")
+    canvas.paste(shown, ((SIDE - shown.width) // 2, (SIDE - shown.height) // 2))
+    canvas = Image.alpha_composite(canvas.convert("RGBA"), _stamp(canvas.size)).convert("RGB")
+    draw = ImageDraw.Draw(canvas)
+    draw.text((SIDE / 2, SIDE + 10), STAMP, fill="white", font=ImageFont.load_default(12), anchor="mm")
+    draw.text((SIDE / 2, SIDE + 24), _fitting(draw, name), fill="white", font=ImageFont.load_default(11), anchor="mm")
+    return canvas
+
+
+def _stamp(size: tuple[int, int]) -> Image.Image:
+    """The word from corner to corner, light with a dark edge so that it shows on any image, and see-through."""
+    layer = Image.new("RGBA", size, (0, 0, 0, 0))
+    turned = Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0))
+    ImageDraw.Draw(turned).text(
+        (SIDE / 2, SIDE / 2),
+        STAMP,
+        fill=(255, 255, 255, 105),
+        stroke_width=1,
+        stroke_fill=(0, 0, 0, 105),
+        font=ImageFont.load_default(26),
+        anchor="mm",
+    )
+    layer.paste(turned.rotate(35, resample=Image.Resampling.BICUBIC), (0, 0))
+    return layer
+
+
+def _fitting(draw: ImageDraw.ImageDraw, name: str) -> str:
+    font, text = ImageFont.load_default(11), name
+    while draw.textlength(text, font=font) > SIDE - 4:
+        text = text[:-2].rstrip("…") + "…"
+    return text
+
+
+def _sheet(pictures: list[Image.Image], labels: list[int]) -> Image.Image:
+    of_class = {c: [p for p, label in zip(pictures, labels, strict=True) if label == c] for c in sorted(set(labels))}
+    rows = [found[:MOST_PER_CLASS] for found in of_class.values()]
+    if max(map(len, rows)) == 1:  # one a class: a sheet instead of a long strip
+        rows = [[row[0] for row in rows[i : i + ACROSS]] for i in range(0, len(rows), ACROSS)]
+    across = max(len(row) for row in rows)
+    step_x, step_y = SIDE + GAP, SIDE + BAND + GAP
+    sheet = Image.new("RGB", (across * step_x + GAP, len(rows) * step_y + GAP), "white")
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            sheet.paste(picture, (GAP + x * step_x, GAP + y * step_y))
+    return sheet
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    texts, buffer = PngInfo(), io.BytesIO()
+    for key, value in TEXTS.items():
+        texts.add_text(key, value)
+    picture.save(buffer, format="PNG", pnginfo=texts)
+    return buffer.getvalue()

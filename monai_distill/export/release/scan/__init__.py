@@ -1,0 +1,9 @@
+"""The search for identifying words in a release."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .identifying_words import IdentifyingWords
+from .scan import scan_release
+
+__all__ = ["IdentifyingWords", "scan_release"]

@@ -1,0 +1,200 @@
+"""The words that must not leave: patients, files, this machine and its user."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import getpass
+import html
+import os
+import pwd
+import re
+import socket
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["IdentifyingWords", "readings", "without_accents"]
+
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+def readings(text: str) -> list[str]:
+    """The text, and what it says with the escapes of addresses, of HTML and of JSON undone.
+
+    Example:
+        >>> readings("n=Doe%20J&#97;ne")
+        ['n=Doe%20J&#97;ne', 'n=Doe Jane']
+    """
+    plain = html.unescape(unquote(ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)))
+    return [text] if plain == text else [text, plain]
+
+
+def without_accents(text: str) -> str:
+    """In lower case, without accents, characters of no width and the other forms that Unicode has of a letter.
+
+    Example:
+        >>> without_accents("M\u00fcller") == without_accents("MU\u0308LLER") == "muller"
+        True
+    """
+    if text.isascii():
+        return text.casefold()
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in parts if not unicodedata.combining(c) and unicodedata.category(c) != "Cf").casefold()
+
+
+# a decimal number is one word: the id 1024 is not in 0.1024
+TOKEN = re.compile(r"\d+\.\d+(?:e[-+]?\d+)?|[^\W_]+")
+BESIDE = {"patient", "patients", "patientid", "subject", "case", "mrn", "pid"}
+ANYBODY = {"root", "user", "admin", "ubuntu", "localhost", "runner", "docker"}
+LONG = 8
+DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "å": "aa"})
+
+
+class IdentifyingWords:
+    """Finds words in texts regardless of case, accents, escapes and of what separates or orders their parts.
+
+    ``DOE_JANE`` is ``doe, jane``, ``Jane%20Doe`` and ``DoeJane``; ``Müller`` is ``muller`` and ``mueller``.
+
+    Words of eight characters and more with a letter, and names of seven in several parts, are found inside others too.
+    Words shorter than four characters, and numbers of fewer than six digits, would be found everywhere, and so would a
+    class name with such a number behind it (``COVID-2.png``, and a table's line that ends on COVID before the line of
+    image 2); they are only looked for beside a word like *patient*, and :attr:`weak` counts them.
+
+    Args:
+        words: what to find; empty ones are left out.
+        but: words that identify nobody although they are among ``words``.
+
+    Example:
+        >>> found = IdentifyingWords(["DOE^JANE", "17"])
+        >>> list(found.within("by doe_jane")), list(found.within("17 images")), list(found.within("patient 17"))
+        (['DOE^JANE'], [], ['17'])
+    """
+
+    def __init__(self, words: Iterable[str], but: Iterable[str] = ()) -> None:
+        spared = {tuple(_tokens(word)) for word in but}
+        self.by_first: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
+        self.inside: dict[str, str] = {}
+        self.encoded: dict[bytes, str] = {}
+        self.weak = self._count = 0
+        for word in sorted(set(words)):
+            parts = tuple(_tokens(word))
+            if not parts or parts in spared:
+                continue
+            numbered = any(parts[: len(name)] == name and _is_weak_number(parts[len(name) :]) for name in spared)
+            weak = numbered or _weak(parts)
+            self._count += 1
+            self.weak += weak
+            for form in sorted(_forms(word)):
+                self.by_first.setdefault(form[0], []).append((form, word, weak))
+                whole = "".join(form)
+                name = len(form) > 1 and whole.isalpha()  # class_10 would be found in class 100
+                if len(whole) >= LONG - name and not _is_number(whole) and not numbered:
+                    self.inside[whole] = word
+            if not weak:
+                self.encoded |= dict.fromkeys(_codes(word), word)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @classmethod
+    def of_sections(
+        cls, sections: Sequence[Any], class_names: Iterable[str] = (), but: Iterable[str] = ()
+    ) -> IdentifyingWords:
+        """Patients, image files and their folders as the items of data sets name them, the files of their provenance.
+
+        Args:
+            sections: data sets of :mod:`monai_distill.data`: ``data`` with the items before any transform.
+            class_names: are not identifying, though folders are called after them.
+            but: as for the class.
+        """
+        words: set[str] = set()
+        for section in sections:
+            for item in section.data:
+                words |= set(_words_of(item, Path(section.root_dir)))
+            words |= {name for name in section.provenance.get("files", {}) if re.search(r"\.\w{2,6}$", name)}
+        return cls([*words, *own_names()], {*but, *class_names})
+
+    def within(self, text: str) -> Iterator[str]:
+        """Every word that ``text`` holds, once."""
+        seen = {word for reading in readings(text) for word in self._within(reading)}
+        yield from sorted(seen)
+
+    def within_bytes(self, data: bytes) -> Iterator[str]:
+        """Every word that lies in ``data`` as it is written, or in one case, in UTF-8 or UTF-16."""
+        yield from sorted({word for code, word in self.encoded.items() if code in data})
+
+    def _within(self, text: str) -> set[str]:
+        tokens = _tokens(text)
+        whole, seen = "".join(tokens), set()
+        for place, token in enumerate(tokens):
+            for parts, word, weak in self.by_first.get(token, ()):
+                here = word not in seen and tuple(tokens[place : place + len(parts)]) == parts
+                if here and (not weak or BESIDE & set(tokens[max(0, place - 2) : place])):
+                    seen.add(word)
+        return seen | {word for joined, word in self.inside.items() if joined in whole}
+
+
+def own_names() -> list[str]:
+    """The names of this machine, its user and the user's folder, unless they are names that any machine has.
+
+    The user's full name is among them where the machine knows it, and the machine's without its domain.
+    """
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container without an entry for the user
+        user = ""
+    host = socket.gethostname()
+    names = {host, host.split(".")[0], user, Path.home().name, _full_name()}
+    return sorted(name for name in names if len(name) > 3 and name.lower() not in ANYBODY)
+
+
+def _words_of(item: dict[str, Any], root: Path) -> Iterator[str]:
+    if item.get("patient"):
+        yield str(item["patient"])
+    for key in ("image", "mask"):
+        if isinstance(item.get(key), str | Path):
+            path = Path(item[key])
+            yield from (path.name, path.name.split(".")[0])
+            inner = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[1:-1]
+            # a folder with a number is a patient's or a study's; others are classes, sections, images
+            yield from (part for part in inner if re.search(r"\d", part))
+
+
+def _full_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_gecos.split(",")[0].strip()
+    except KeyError:
+        return ""
+
+
+def _tokens(text: str) -> list[str]:
+    return TOKEN.findall(without_accents(text))
+
+
+def _forms(word: str) -> set[tuple[str, ...]]:
+    """The parts of a word; a name's in any order, and with ae for the letter that looks like a."""
+    spelt = {tuple(_tokens(word)), tuple(_tokens(unicodedata.normalize("NFC", word).translate(DIGRAPHS)))}
+    names = {parts for parts in spelt if 1 < len(parts) < 4 and all(part.isalpha() for part in parts)}
+    return spelt | {order for parts in names for order in permutations(parts)}
+
+
+def _codes(word: str) -> set[bytes]:
+    cases = {word, word.lower(), word.upper(), word.title()}
+    codes = {case.encode(code) for case in cases for code in ("utf-8", "utf-16-le", "utf-16-be")}
+    return {code for code in codes if len(code) >= LONG}
+
+
+def _is_number(whole: str) -> bool:
+    return whole.replace(".", "").isdecimal()
+
+
+def _is_weak_number(parts: Sequence[str]) -> bool:
+    return len(parts) == 1 and _is_number(parts[0]) and _weak(parts)
+
+
+def _weak(parts: Sequence[str]) -> bool:
+    whole = "".join(parts)
+    return len(whole) < 4 or (_is_number(whole) and len(whole) < 6)

@@ -1,0 +1,86 @@
+"""Spaces in which an attacker compares images: pixels, random networks, a network trained on other images."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from monai_distill.data import ClassBank
+from monai_distill.networks import FlatNetwork, embedding
+from monai_distill.runtime.randomness import derived_seed, global_seed_kept
+
+__all__ = ["network_features", "pixel_features", "random_networks", "trained_network"]
+
+
+def pixel_features(images: Tensor) -> Tensor:
+    """Pixel values [n, channels, *spatial] as vectors [n, P].
+
+    Example:
+        >>> pixel_features(torch.zeros(2, 1, 4, 4)).shape
+        torch.Size([2, 16])
+    """
+    return images.flatten(1)
+
+
+def random_networks(factory: Callable[[], nn.Module], count: int, seed: int) -> list[nn.Module]:
+    """Freshly initialised networks: an attacker needs no data for these.
+
+    Example:
+        >>> from monai_distill.networks.nets import ConvNet
+        >>> len(random_networks(lambda: ConvNet(2, 1, 3, 8, width=4, depth=1), 2, seed=0))
+        2
+    """
+    networks = []
+    for i in range(count):
+        with global_seed_kept(derived_seed(seed, "audit random network", i)):
+            networks.append(factory())
+    return networks
+
+
+def trained_network(
+    factory: Callable[[], nn.Module],
+    network: FlatNetwork,
+    train: Callable[..., Tensor],
+    public: ClassBank,
+    step_size: float,
+    seed: int,
+) -> list[nn.Module]:
+    """One network trained on images that an attacker may have: of the same kind, none of them a candidate.
+
+    Args:
+        factory: builds the network.
+        network: the same as a function of its parameters.
+        train: (network, images, targets, step size, seeds) -> parameters [1, P].
+        public: the images as the networks see them.
+        step_size: of the training.
+        seed: of the audit.
+    """
+    parameters = train(network, public.images, public.labels, step_size, [derived_seed(seed, "audit public network")])
+    return [network.load_into(factory(), parameters[0].cpu())]
+
+
+def network_features(
+    networks: list[nn.Module], preprocessing: Callable[[Tensor], Tensor], device: torch.device | str = "cpu"
+) -> Callable[[Tensor], Tensor]:
+    """A function from pixel values [n, channels, *spatial] to the networks' embeddings side by side [n, F].
+
+    Example:
+        >>> from monai_distill.networks.nets import ConvNet
+        >>> features = network_features([ConvNet(2, 1, 3, 8, width=4, depth=1)] * 2, lambda images: images)
+        >>> features(torch.zeros(5, 1, 8, 8)).shape
+        torch.Size([5, 128])
+    """
+    ready = [network.to(device).eval().requires_grad_(False) for network in networks]
+
+    def features(images: Tensor) -> Tensor:
+        with torch.no_grad():
+            parts = [
+                torch.cat([embedding(network, part) for network in ready], dim=1)
+                for part in torch.split(preprocessing(images).to(device), 512)
+            ]
+        return torch.cat(parts)
+
+    return features

@@ -1,0 +1,99 @@
+"""The attack that knows gradient and trajectory matching: does training on the release also fit this image?"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.randomness import derived_seed
+
+__all__ = ["GradientAlignment"]
+
+
+class GradientAlignment:
+    """Inner product of a candidate's gradient with the released set's unit gradient, along training on that set.
+
+    Methods that match gradients or trajectories make the set's gradient point where the members' do. The trajectory is
+    re-simulated from fresh networks with the released step size; one directional derivative gives the products of all
+    candidates at once.
+
+    Args:
+        images: candidates [n, channels, *spatial] as pixel values.
+        labels: [n] classes.
+        network: the architecture that the method was run with, which the manifest names.
+        starts: fresh networks.
+        steps: of plain SGD on the set; the product is taken before each ``every``-th.
+        every: see ``steps``.
+        batch_size: candidates per forward pass.
+        seed: of the fresh networks.
+
+    Example:
+        >>> from monai_distill.networks.nets import ConvNet
+        >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
+        >>> attack = GradientAlignment(torch.randn(3, 1, 8, 8), torch.tensor([0, 1, 1]), network, starts=1, steps=1)
+        >>> attack(SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])).shape
+        torch.Size([3])
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        network: FlatNetwork,
+        *,
+        starts: int = 2,
+        steps: int = 12,
+        every: int = 4,
+        batch_size: int = 512,
+        seed: int = 0,
+    ) -> None:
+        if starts < 1 or steps < 1 or every < 1:
+            raise ValueError(f"Expected starts, steps and every of at least 1, got {starts}, {steps} and {every}.")
+        self.images = images
+        self.labels = labels
+        self.network = network
+        self.steps = steps
+        self.every = every
+        self.batch_size = batch_size
+        self.seeds = [derived_seed(seed, "audit trajectory", i) for i in range(starts)]
+
+    def __call__(self, release: SyntheticDataset) -> Tensor:
+        """The statistic [n], higher for an image that the set's gradients fit."""
+        images, targets, step_size = release.training_set()
+        candidates = _seen_by(release, self.images).to(images)
+        labels = self.labels.to(images.device)
+        total = torch.zeros(len(candidates))
+        for seed in self.seeds:
+            parameters = self.network.initial(seed).to(images.device)
+            for step in range(self.steps):
+                gradient = torch.func.grad(self._loss)(parameters, images, targets)
+                if step % self.every == 0:
+                    total += self._products(parameters, gradient / gradient.norm().clamp_min(1e-12), candidates, labels)
+                parameters = parameters - step_size * gradient
+        return total
+
+    def _products(self, parameters: Tensor, direction: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        parts = []
+        for x, y in zip(torch.split(images, self.batch_size), torch.split(labels, self.batch_size), strict=True):
+            losses = _losses(self.network, x, y)
+            parts.append(torch.func.jvp(losses, (parameters,), (direction,))[1].detach().cpu())
+        return torch.cat(parts)
+
+    def _loss(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+        soft = targets.softmax(dim=1) if targets.is_floating_point() else targets
+        return F.cross_entropy(self.network(parameters, images), soft)
+
+
+def _losses(network: FlatNetwork, images: Tensor, labels: Tensor) -> Any:
+    return lambda parameters: F.cross_entropy(network(parameters, images), labels, reduction="none")
+
+
+def _seen_by(release: SyntheticDataset, images: Tensor) -> Tensor:
+    seen: Tensor = images if release.preprocessing is None else release.preprocessing(images)
+    return seen

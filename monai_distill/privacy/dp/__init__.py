@@ -1,0 +1,42 @@
+"""Mechanisms, ledgers and contracts of differential privacy."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from .accounting import GaussianEvent, epsilon_of, noise_multiplier_for, told_epsilon, true_positive_bound
+from .class_release import ClassRelease
+from .contract import DPContract, run_sealed, told_source
+from .dp_model import DPModel
+from .expert_trainer import DPExpertTrainer, steps_per_epoch
+from .ledger import PrivacyLedger
+from .mechanisms import PrivateRelease, secure_coins, secure_normal
+from .prototype_release import PrototypeRelease
+from .record_gradients import RecordGradients
+from .records import clipped_class_sums, clipped_sum, record_codes, whole_records
+from .site_ledger import SiteLedger
+
+__all__ = [
+    "ClassRelease",
+    "DPContract",
+    "DPExpertTrainer",
+    "DPModel",
+    "GaussianEvent",
+    "PrivacyLedger",
+    "PrivateRelease",
+    "PrototypeRelease",
+    "RecordGradients",
+    "SiteLedger",
+    "clipped_class_sums",
+    "clipped_sum",
+    "epsilon_of",
+    "noise_multiplier_for",
+    "record_codes",
+    "run_sealed",
+    "secure_coins",
+    "secure_normal",
+    "steps_per_epoch",
+    "told_epsilon",
+    "told_source",
+    "true_positive_bound",
+    "whole_records",
+]

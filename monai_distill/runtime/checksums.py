@@ -1,0 +1,64 @@
+"""Checksums of data files, computed once per file and process, and of tensors."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+from torch import Tensor
+
+__all__ = ["checksums", "file_checksum", "file_sha256", "tensor_checksum"]
+
+
+def checksums(folder: Path) -> str:
+    """A line ``sha256  path`` for every file but ``SHA256SUMS`` itself, as ``sha256sum --check`` reads them.
+
+    Links are left out: what they point to is no part of the folder.
+    """
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    files = sorted(path.relative_to(folder).as_posix() for path in found)
+    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in files if name != "SHA256SUMS")
+
+
+def file_sha256(file: Path) -> str:
+    """The SHA-256 of a file, however large."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def file_checksum(path: Path, algorithm: str = "sha256") -> str:
+    """The hex digest of a file; three sections of one file in one process hash it once.
+
+    Args:
+        path: the file.
+        algorithm: a name that :mod:`hashlib` knows, such as ``"sha256"`` or ``"md5"``.
+
+    Example:
+        >>> len(file_checksum(Path(__file__)))
+        64
+    """
+    stat = path.stat()
+    return _digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns, algorithm)
+
+
+def tensor_checksum(values: Tensor) -> str:
+    """SHA-256 over the type, the shape and the bytes of a tensor, wherever it lives.
+
+    Example:
+        >>> import torch
+        >>> tensor_checksum(torch.zeros(4)) == tensor_checksum(torch.zeros(2, 2))
+        False
+    """
+    plain = values.detach().cpu().contiguous()
+    digest = hashlib.sha256(repr((str(plain.dtype), tuple(plain.shape))).encode())
+    digest.update(plain.numpy().tobytes())
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=256)
+def _digest(path: str, _size: int, _changed: int, algorithm: str) -> str:
+    # the size and the time of change are part of the key, so that a file that was replaced is hashed again
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,0 +1,128 @@
+"""NPZDataset: shapes, types, keys, damage."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from monai_distill.data.datasets import NPZDataset
+
+Tools = dict[str, Callable[..., Any]]
+
+
+def save(root: Path, arrays: dict[str, Any], **changes: Any) -> Path:
+    merged = {**arrays, **changes}
+    np.savez(root / "a.npz", **{key: value for key, value in merged.items() if value is not None})
+    return root
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ((5, 4), (1, 5, 4)),
+        ((5, 4, 1), (1, 5, 4)),
+        ((5, 4, 3), (3, 5, 4)),
+        ((6, 5, 4), (1, 6, 5, 4)),
+        ((6, 5, 4, 1), (1, 6, 5, 4)),
+    ],
+)
+def test_shapes(tmp_path: Path, tools: Tools, stored: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    arrays = tools["npz_arrays"](stored)
+    dataset = NPZDataset(save(tmp_path, arrays), "test", "a.npz")
+    assert tuple(dataset[0]["image"].shape) == expected
+    raw = torch.from_numpy(arrays["test_images"][2].astype(np.float32) / 255)
+    moved = raw.movedim(-1, 0) if stored[-1] in (1, 3) else raw[None]
+    assert torch.equal(dataset[2]["image"], moved)
+    assert dataset.class_names == ("class 0", "class 1")
+    assert dataset.provenance["official"] is False
+
+
+def test_float_images_and_float_labels(tmp_path: Path, tools: Tools) -> None:
+    arrays = tools["npz_arrays"]((4, 4))
+    floats = {key: value / 255.0 if "images" in key else value[:, 0].astype(float) for key, value in arrays.items()}
+    dataset = NPZDataset(save(tmp_path, floats), "training", "a.npz", class_names=["no", "yes"])
+    reference = NPZDataset(save(tmp_path, arrays), "training", "a.npz")
+    assert [item["label"] for item in dataset] == [0, 1] * 6
+    assert dataset[1]["class_name"] == "yes"
+    torch.testing.assert_close(dataset[3]["image"], reference[3]["image"])
+
+
+def test_validation_is_split_off_where_absent(tmp_path: Path, tools: Tools) -> None:
+    root = save(tmp_path, tools["npz_arrays"]((4, 4)), val_images=None, val_labels=None)
+    training, validation = (NPZDataset(root, name, "a.npz", val_frac=0.34) for name in ("training", "validation"))
+    assert (len(training), len(validation)) == (8, 4)
+    assert "stratified 0.34 of the training part" in training.provenance["split"]
+    assert training.provenance["seed"] == 0
+    hashes = [{item["image"].numpy().tobytes() for item in part} for part in (training, validation)]
+    assert not hashes[0] & hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"train_labels": None}, r"lacks the keys \['train_labels'\].*got \['train_images'"),
+        ({"val_labels": None}, r"lacks the keys \['val_labels'\]"),
+        ({"train_labels": np.zeros((12, 3))}, "multi-label data is not supported"),
+        ({"train_labels": np.array([["a"]] * 12)}, "train_labels of .*expected numbers of shape"),
+        ({"train_labels": np.array([0.5, np.nan, -1, 1] * 3)}, r"9 other value\(s\): 0.5 at 0, nan at 1, -1.0 at 2"),
+        ({"train_labels": np.zeros(5)}, r"one image per label, got shape \(12, 4, 4\) and 5 labels"),
+        ({"train_images": np.zeros((12, 4), np.uint8)}, r"expected shape \[n, H, W\].*got \(12, 4\)"),
+        ({"train_images": np.zeros((12, 4, 4), np.int32)}, "expected uint8, or floats"),
+        ({"train_images": np.full((12, 4, 4), 7.0)}, r"expected floats in \[0, 1\], got 7.0 to 7.0"),
+        ({"train_images": np.full((12, 4, 4), np.nan)}, r"expected floats in \[0, 1\], got nan"),
+        (
+            {"train_images": np.array([{}] * 12, dtype=object)},
+            "cannot read train_images of .*Python objects, which are",
+        ),
+        ({"train_labels": np.zeros(12), "val_labels": np.zeros(6), "test_labels": np.zeros(6)}, "at least two classes"),
+        (
+            {"train_images": np.zeros((0, 4, 4), np.uint8), "train_labels": np.zeros(0)},
+            "'training' of NPZDataset is empty",
+        ),
+    ],
+)
+def test_refuses(tmp_path: Path, tools: Tools, changes: dict[str, Any], match: str) -> None:
+    root = save(tmp_path, tools["npz_arrays"]((4, 4)), **changes)
+    with pytest.raises(ValueError, match=match):
+        NPZDataset(root, "training", "a.npz")
+
+
+def test_refuses_damage(tmp_path: Path, tools: Tools) -> None:
+    path = save(tmp_path, tools["npz_arrays"]((4, 4))) / "a.npz"
+    whole = path.read_bytes()
+    at = whole.index(b"train_images") + 150
+    for damaged, match in (
+        (b"hello", "is not an .npz archive, or it is cut short: .*train_images"),
+        (whole[: len(whole) // 2], "is not an .npz archive, or it is cut short"),
+        (whole[:at] + bytes(20) + whole[at + 20 :], "cannot read train_images of .*a.npz"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=match):
+            NPZDataset(tmp_path, "training", "a.npz")
+    np.save(tmp_path / "b.npy", np.zeros(3))
+    with pytest.raises(ValueError, match=r"b.npy is not an .npz archive"):
+        NPZDataset(tmp_path, "training", "b.npy")
+
+
+def test_refuses_labels_without_a_name(tmp_path: Path, tools: Tools) -> None:
+    root = save(tmp_path, tools["npz_arrays"]((4, 4), classes=3))
+    with pytest.raises(
+        ValueError, match=r"holds the label 2, expected labels 0 to 1 .*\(in this section at \[2, 5, 8, 11\]"
+    ):
+        NPZDataset(root, "training", "a.npz", class_names=["a", "b"])
+    with pytest.raises(ValueError, match="distinct class names"):
+        NPZDataset(root, "training", "a.npz", class_names=["a", "a", "b"])
+
+
+def test_reads_real_bloodmnist(shared_data: Path) -> None:
+    dataset = NPZDataset(shared_data, "validation", "bloodmnist_own_split.npz", name="BloodMNIST, own split")
+    assert len(dataset) == 1712
+    assert dataset.get_num_classes() == 8
+    assert tuple(dataset[0]["image"].shape) == (3, 28, 28)
+    assert dataset.provenance["name"] == "BloodMNIST, own split"

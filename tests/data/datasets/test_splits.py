@@ -1,0 +1,85 @@
+"""Splits: exact counts, whole patients, repeatable."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from monai_distill.data.datasets import check_patient_overlap, patient_split, stratified_split
+
+THIRDS = {"training": 0.7, "validation": 0.1, "test": 0.2}
+
+
+def test_stratified_counts_and_cover() -> None:
+    labels = [0] * 100 + [1] * 37 + [2] * 3
+    parts = stratified_split(labels, THIRDS, seed=1)
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(140))
+    counts = {name: np.bincount(np.asarray(labels)[indices], minlength=3).tolist() for name, indices in parts.items()}
+    assert counts == {"training": [70, 26, 1], "validation": [10, 4, 1], "test": [20, 7, 1]}
+
+
+def test_stratified_split_is_pinned() -> None:
+    # a published rule must give the same split on every machine and with every version
+    parts = stratified_split([0, 1] * 10, THIRDS, seed=0)
+    again = stratified_split([0, 1] * 10, THIRDS, seed=0)
+    other = stratified_split([0, 1] * 10, THIRDS, seed=1)
+    assert {name: indices.tolist() for name, indices in parts.items()} == {
+        name: indices.tolist() for name, indices in again.items()
+    }
+    assert parts["test"].tolist() == [0, 13, 15, 16]
+    assert other["training"].tolist() != parts["training"].tolist()
+
+
+def test_other_classes_do_not_move_a_class() -> None:
+    few = stratified_split([0] * 20, THIRDS, seed=0)["test"].tolist()
+    many = stratified_split([0] * 20 + [1] * 30, THIRDS, seed=0)["test"].tolist()
+    assert few == [i for i in many if i < 20]
+
+
+def test_patients_stay_whole_and_classes_balanced() -> None:
+    rng = np.random.RandomState(0)
+    patients = [f"p{i}" for i in rng.randint(0, 60, 400)]
+    labels = [int(patient[1:]) % 3 for patient in patients]
+    parts = patient_split(labels, patients, THIRDS, seed=0)
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(400))
+    check_patient_overlap({name: [patients[i] for i in indices] for name, indices in parts.items()})
+    for name, indices in parts.items():
+        assert abs(len(indices) / 400 - THIRDS[name]) < 0.05
+        assert set(np.asarray(labels)[indices]) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 1], [10, 1, 1], [1, 1, 1, 50]])
+def test_small_classes_reach_every_section(sizes: list[int]) -> None:
+    patients = [f"p{i}" for i, size in enumerate(sizes) for _ in range(size)]
+    parts = patient_split([0] * len(patients), patients, THIRDS, seed=0)
+    assert all(len(indices) > 0 for indices in parts.values())
+
+
+def test_patient_split_ignores_item_order() -> None:
+    patients = [f"p{i % 9}" for i in range(30)]
+    labels = [i % 9 % 2 for i in range(30)]
+    order = np.random.RandomState(0).permutation(30)
+    first = patient_split(labels, patients, THIRDS, seed=3)
+    second = patient_split([labels[i] for i in order], [patients[i] for i in order], THIRDS, seed=3)
+    for name in THIRDS:
+        assert {patients[i] for i in first[name]} == {patients[order[i]] for i in second[name]}
+
+
+def test_overlap_names_up_to_three_patients() -> None:
+    sections = {"training": ["a", "b", "c", "d"], "test": ["d", "c", "b", "a", "z"]}
+    with pytest.raises(
+        ValueError, match=r"4 patient\(s\).*'a' in test and training, 'b' .*, 'c' in test and training\. "
+    ):
+        check_patient_overlap(sections)
+
+
+@pytest.mark.parametrize("fractions", [{}, {"training": 0.5}, {"training": 1.2, "test": -0.2}])
+def test_refuses_wrong_fractions(fractions: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="sum to 1, got"):
+        stratified_split([0, 1], fractions, 0)
+
+
+def test_refuses_patients_of_another_length() -> None:
+    with pytest.raises(ValueError, match="one patient per label, got 1 patients and 2 labels"):
+        patient_split([0, 1], ["a"], THIRDS, 0)

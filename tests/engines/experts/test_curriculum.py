@@ -1,0 +1,121 @@
+"""Which images an expert sees in which epoch, for classes of any size."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from monai_distill.data import ClassBank, TrajectoryStore
+from monai_distill.engines.experts import Curriculum, ExpertTrainer
+from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+LABELS = torch.tensor([0] * 40 + [1] * 13 + [3] * 1)  # unequal, class 2 without any image
+SCORES = torch.rand(len(LABELS), generator=seeded_generator(0))
+
+
+def make(**settings: float) -> Curriculum:
+    return Curriculum(lambda: SCORES, LABELS, **settings)  # type: ignore[arg-type]
+
+
+def _reference_positions(epoch: int) -> set[int]:
+    """The schedule with the paper's defaults, class by class and image by image."""
+    kept = set()
+    for label in range(4):
+        own = sorted((i for i in range(len(LABELS)) if LABELS[i] == label), key=lambda i: float(SCORES[i]))
+        seen, dropped = 1.0, 0.0
+        if epoch <= 20:
+            seen = 0.75 + 0.25 * epoch / 20
+        elif epoch > 60:
+            dropped = 0.2
+        elif epoch > 40:
+            dropped = 0.1
+        low = int(dropped * len(own))
+        kept |= set(own[low : max(int(seen * len(own)), min(1, len(own)))])
+    return kept
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 7, 19, 20, 21, 40, 41, 60, 61, 99])
+def test_every_epoch_follows_the_schedule_per_class(epoch: int) -> None:
+    found = make()(epoch).tolist()
+    assert len(found) == len(set(found))
+    assert set(found) == _reference_positions(epoch)
+
+
+def test_positions_come_class_after_class_from_easy_to_hard() -> None:
+    found = make()(30)
+    assert LABELS[found].tolist() == sorted(LABELS.tolist())
+    for label in (0, 1):
+        scores = SCORES[found[LABELS[found] == label]]
+        assert bool((scores[1:] >= scores[:-1]).all())
+
+
+def test_a_class_of_one_image_is_seen_in_every_epoch() -> None:
+    curriculum = make(initial_fraction=0.01, first_drop=0.9, second_drop=0.99)
+    assert all(set(LABELS[curriculum(epoch)].tolist()) == {0, 1, 3} for epoch in range(100))
+
+
+def test_the_difficulty_is_asked_once_and_only_when_an_epoch_is() -> None:
+    asked: list[int] = []
+
+    def difficulty() -> torch.Tensor:
+        asked.append(1)
+        return SCORES
+
+    curriculum = Curriculum(difficulty, LABELS)
+    assert curriculum.config()["add_end"] == 20
+    assert asked == []
+    for epoch in range(3):
+        curriculum(epoch)
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"initial_fraction": 0.0},
+        {"initial_fraction": 1.1},
+        {"first_drop": 1.0},
+        {"second_drop": -0.1},
+        {"add_end": 41},
+        {"first_removal": 61},
+        {"add_end": -1},
+    ],
+)
+def test_what_makes_no_schedule_is_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        make(**settings)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_experts_see_the_images_of_the_epoch_alone(
+    network: FlatNetwork, bank: ClassBank, tmp_path: Path, together: bool
+) -> None:
+    """As experts on a bank of those images only, epoch by epoch: order and augmentation are drawn alike."""
+    seen = {0: torch.tensor([1, 4, 5, 12]), 1: torch.arange(13)}
+
+    def store(name: str, snapshots: int) -> TrajectoryStore:
+        return TrajectoryStore(tmp_path / name, {}, experts=2, snapshots=snapshots, parameters=network.size)
+
+    def train(target: TrajectoryStore, images: ClassBank, epochs: int, **settings: object) -> TrajectoryStore:
+        ExpertTrainer(
+            network=network,
+            bank=images,
+            store=target,
+            augment=SiameseAugment(),
+            epochs=epochs,
+            batch_size=3,
+            together=together,
+            **settings,  # type: ignore[arg-type]
+        ).run()
+        return target
+
+    found = train(store("curriculum", 3), bank, 2, curriculum=lambda epoch: seen[epoch])
+    few = train(store("few", 2), bank.subset(seen[0]), 1)
+    for expert in range(2):
+        torch.testing.assert_close(found.snapshot(expert, 1), few.snapshot(expert, 1))
+        assert not torch.equal(found.snapshot(expert, 2), found.snapshot(expert, 1))

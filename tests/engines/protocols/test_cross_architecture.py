@@ -1,0 +1,166 @@
+"""Several architectures, two sets, step sizes from validation alone."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tqdm import tqdm
+
+from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
+from monai_distill.engines.protocols import CrossArchitecture, cross_architecture
+from monai_distill.engines.students import StudentDivergedError, StudentPredictions, StudentTraining, student_values
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet, ResNet18, SmallViT
+from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment
+
+SHAPE = {"spatial_dims": 2, "in_channels": 1, "num_classes": 10, "image_size": 8}
+KINDS = {
+    "convnet": functools.partial(ConvNet, **SHAPE, width=4, depth=1),
+    "vit": functools.partial(SmallViT, **SHAPE, width=4, depth=1),
+}
+PROTOCOL = StudentTraining(SiameseAugment(["crop"]), steps=4)
+
+
+def across(digits: SplitBanks, kinds: Any = KINDS, **settings: Any) -> CrossArchitecture:
+    given = {"students": 2, "step_sizes": [0.01], "seed": 3, **settings}
+    return CrossArchitecture(digits, kinds, PROTOCOL, **given)
+
+
+def values(row: Any) -> dict[str, list[float]]:
+    return {name: cell["values"] for name, cell in row.items() if isinstance(cell, dict) and "values" in cell}
+
+
+def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
+    digits: SplitBanks, two_each: SyntheticDataset
+) -> None:
+    found = across(digits).run(two_each)
+    assert found.keys() == {"cross_architecture", "cross_architecture_random", "cross_architecture_protocol"}
+    draws = [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)]
+    for name, kind in KINDS.items():
+        train = functools.partial(student_values, network=FlatNetwork(kind), protocol=PROTOCOL, seed=3)
+        own = two_each.images.detach(), two_each.labels
+        sets = {"cross_architecture": (own, "choice"), "cross_architecture_random": (draws[0], "random 0")}
+        for key, (drawn, purpose) in sets.items():
+            validated = {
+                rate: train((*drawn, rate), bank=digits.validation, students=1, purpose=purpose)
+                for rate in (0.01, two_each.training_set()[2])
+            }
+            means = {rate: scores["balanced_accuracy"][0] for rate, scores in validated.items()}
+            row = found[key][name]
+            assert row["step_size"] == max(means, key=means.__getitem__)
+            assert row["step_size_validation"] == pytest.approx({str(rate): mean for rate, mean in means.items()})
+        row = found["cross_architecture"][name]
+        assert values(row) == train((*own, row["step_size"]), bank=digits.test, students=2)
+        random = found["cross_architecture_random"][name]
+        rows = [
+            train((*drawn, random["step_size"]), bank=digits.test, students=1, purpose=f"random {i}")
+            for i, drawn in enumerate(draws)
+        ]
+        assert random["auroc"]["values"] == [scores["auroc"][0] for scores in rows]
+
+
+def test_the_choice_sees_validation_only_and_the_test_images_only_the_chosen_students(
+    digits: SplitBanks, two_each: SyntheticDataset, seen: list[tuple[str, float, ClassBank]]
+) -> None:
+    found = across(digits).run(two_each)
+    assert {purpose for purpose, _, bank in seen if bank is digits.test} == {"score", "random 0", "random 1"}
+    assert {purpose for purpose, _, bank in seen if bank is digits.validation} == {"choice", "random 0"}
+    assert all(bank is digits.test or bank is digits.validation for _, _, bank in seen)
+    chosen = {row["step_size"] for key in list(found)[:2] for row in found[key].values()}
+    assert {rate for _, rate, bank in seen if bank is digits.test} == chosen
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, ClassBank]]:
+    """What was asked of which students: purpose, step size, bank."""
+    asked: list[tuple[str, float, ClassBank]] = []
+    plain = StudentPredictions.students
+
+    def watched(self: StudentPredictions, training_set: Any, *rest: Any, **settings: Any) -> Any:
+        predicted = plain(self, training_set, *rest, **settings)
+
+        def noted(bank: ClassBank) -> torch.Tensor:
+            asked.append((settings.get("purpose", "score"), training_set[2], bank))
+            return predicted(bank)
+
+        return noted
+
+    monkeypatch.setattr(StudentPredictions, "students", watched)
+    return asked
+
+
+def test_what_was_trained_for_one_set_is_not_trained_again_for_it_or_the_next(
+    digits: SplitBanks, two_each: SyntheticDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+    plain = StudentTraining.__call__
+
+    def counted(self: StudentTraining, network: Any, *rest: Any) -> torch.Tensor:
+        trained.append(network.size)
+        return plain(self, network, *rest)
+
+    monkeypatch.setattr(StudentTraining, "__call__", counted)
+    one = {"convnet": KINDS["convnet"]}
+    first = across(digits, one, folder=tmp_path).run(two_each)
+    count = len(trained)
+    assert count == 2 + 1 + 2 + 1  # two candidates, the students at once; the same, of which one is scored, the other
+    assert across(digits, one, folder=tmp_path).run(two_each) == first
+    assert len(trained) == count
+    both = across(digits, folder=tmp_path).run(two_each)
+    assert both["cross_architecture"]["convnet"] == first["cross_architecture"]["convnet"]
+    assert len(trained) == 2 * count
+    with torch.no_grad():
+        two_each.images[0] += 1
+    other = across(digits, one, folder=tmp_path).run(two_each)
+    assert len(trained) == 2 * count + 3
+    assert other["cross_architecture_random"] == first["cross_architecture_random"]
+
+
+def test_a_step_size_that_lets_an_architecture_diverge_is_not_chosen(
+    digits: SplitBanks, two_each: SyntheticDataset
+) -> None:
+    one = {"convnet": KINDS["convnet"]}
+    with pytest.warns(UserWarning, match="worst candidate"):
+        found = across(digits, one, step_sizes=[0.01, 1e30]).run(two_each)["cross_architecture"]["convnet"]
+    assert sorted(found["step_size_validation"]) == ["0.01", str(two_each.training_set()[2])]
+    two_each.step_size.data.fill_(1e30)
+    with pytest.raises(StudentDivergedError):
+        across(digits, one, step_sizes=[1e30]).run(two_each)
+
+
+def test_the_progress_bar_ends_full(
+    digits: SplitBanks, two_each: SyntheticDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[Any] = []
+
+    def shown(**settings: Any) -> Any:
+        bars.append(tqdm(**{**settings, "disable": False, "file": io.StringIO()}))
+        return bars[-1]
+
+    monkeypatch.setattr(cross_architecture, "tqdm", shown)
+    across(digits).run(two_each)
+    (bar,) = bars
+    assert bar.n == bar.total == 2 * 4 * (2 + 2 + 2 + 1)
+
+
+def test_an_architecture_that_does_not_take_the_images_is_told_of(
+    digits: SplitBanks, two_each: SyntheticDataset
+) -> None:
+    kinds = {"convnet": KINDS["convnet"], "resnet18": functools.partial(ResNet18, **SHAPE, width=2)}
+    with pytest.warns(UserWarning, match="resnet18 for one: expected at least 16 pixels"):
+        found = across(digits, kinds).run(two_each)
+    assert list(found["cross_architecture"]) == ["convnet"]
+    assert "16 pixels" in found["cross_architecture_protocol"]["skipped"]["resnet18"]
+
+
+@pytest.mark.parametrize("settings", [{"students": 0}, {"step_sizes": []}, {"kinds": {}}])
+def test_impossible_settings_are_refused(digits: SplitBanks, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Expected at least 1 student"):
+        across(digits, **settings)

@@ -1,0 +1,246 @@
+"""The score table: controls that repeat, rows that are trained once, and nothing that a test image has chosen."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
+from monai_distill.data.datasets import DigitsDataset
+from monai_distill.engines.protocols import Scorecard
+from monai_distill.engines.students import StudentDivergedError, StudentEvaluator, StudentPredictions, StudentTraining
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment, Standardize
+
+STUDENTS, STEPS = 2, 3
+
+
+@pytest.fixture(scope="module")
+def data() -> SplitBanks:
+    return SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+
+
+@pytest.fixture
+def synthetic(data: SplitBanks) -> SyntheticDataset:
+    chosen = random_subset(data.training, 1, seeded_generator(0, "start"))
+    return SyntheticDataset(*chosen, data.class_names, step_size=0.02)
+
+
+def card(
+    data: SplitBanks, folder: Path | None = None, *, steps: int = STEPS, width: int = 4, **settings: Any
+) -> Scorecard:
+    build = functools.partial(
+        ConvNet, spatial_dims=2, in_channels=1, num_classes=10, image_size=8, width=width, depth=1
+    )
+    protocol = StudentTraining(SiameseAugment(("crop",)), steps=steps)
+    given = {"students": STUDENTS, "full_students": 2, "folder": folder, **settings}
+    return Scorecard(data, FlatNetwork(build), protocol, **given)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many students every call of the protocol trained."""
+    calls: list[int] = []
+    plain = StudentTraining.__call__
+
+    def counting(
+        self: StudentTraining, network: Any, images: Any, targets: Any, rate: Any, seeds: Any, *rest: Any
+    ) -> Any:
+        calls.append(len(seeds))
+        return plain(self, network, images, targets, rate, seeds, *rest)
+
+    monkeypatch.setattr(StudentTraining, "__call__", counting)
+    return calls
+
+
+def test_rows_equal_the_evaluators_own_scores(data: SplitBanks, synthetic: SyntheticDataset) -> None:
+    found = card(data).run(synthetic)
+    protocol = StudentTraining(SiameseAugment(("crop",)), steps=STEPS)
+    network = card(data).predictions.network
+    own = StudentEvaluator(synthetic.training_set, network, protocol, data.test, students=STUDENTS)
+    own.run()
+    assert {name: row for name, row in found["distilled"].items() if name != "step_size"} == own.scores()
+    values, rate = [], found["random"]["step_size"]
+    for i in range(STUDENTS):
+        drawn = random_subset(data.training, 1, seeded_generator(0, "random subset", i))
+        one = StudentEvaluator(
+            lambda d=drawn, r=rate: (*d, r), network, protocol, data.test, students=1, purpose=f"random {i}"
+        )
+        one.run()
+        values += one.scores()["accuracy"]["values"]
+    assert found["random"]["accuracy"]["values"] == values
+    assert found["prior"] == {"accuracy": data.test.counts[data.training.counts.index(max(data.training.counts))] / 357}
+
+
+def test_the_random_control_repeats_with_its_seed_and_differs_with_another(
+    data: SplitBanks, synthetic: SyntheticDataset
+) -> None:
+    first, again, other = (card(data, seed=seed, full_students=0).run(synthetic) for seed in (0, 0, 1))
+    assert first == again
+    assert first["random"] != other["random"]
+    assert "full" not in first
+
+
+def test_what_was_asked_before_trains_no_student(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
+) -> None:
+    without = card(data).run(synthetic)
+    assert trained == [STUDENTS, 1, 1, 1, 2]  # distilled, the first draw with two step sizes, the second, full
+    first = card(data, tmp_path).run(synthetic)
+    trained.clear()
+    again = card(data, tmp_path).run(synthetic)
+    assert trained == []
+    assert json.dumps(without) == json.dumps(first) == json.dumps(again)
+
+
+def test_another_set_takes_over_the_controls(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
+) -> None:
+    first = card(data, tmp_path).run(synthetic)
+    trained.clear()
+    with torch.no_grad():
+        synthetic.images.neg_()
+    again = card(data, tmp_path).run(synthetic)
+    assert trained == [STUDENTS]  # the distilled row
+    assert (again["random"], again["full"]) == (first["random"], first["full"])
+    assert again["distilled"] != first["distilled"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": STEPS + 1},
+        {"seed": 1},
+        {"width": 8},
+        {"full_protocol": StudentTraining(SiameseAugment(()), steps=STEPS)},
+    ],
+)
+def test_a_changed_protocol_seed_or_network_asks_anew(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int], change: dict[str, Any]
+) -> None:
+    card(data, tmp_path).run(synthetic)
+    trained.clear()
+    assert card(data, tmp_path, **change).run(synthetic) == card(data, **change).run(synthetic)
+    half = len(trained) - 5  # the second of the two has no folder
+    assert half == (1 if "full_protocol" in change else 5)
+
+
+@pytest.mark.parametrize("part", ["training", "test"])
+def test_other_images_ask_anew(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int], part: str
+) -> None:
+    card(data, tmp_path).run(synthetic)
+    trained.clear()
+    other = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+    bank: ClassBank = getattr(other, part)
+    bank.images[-1, 0, 0, 0] += 1
+    card(other, tmp_path).run(synthetic)
+    assert 2 in trained  # at least the full row
+    assert (len(trained) == 1) == (part == "training")  # the draws do not hold that image
+
+
+def test_an_interrupted_scoring_goes_on_where_it_stopped(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = card(data, tmp_path)
+    monkeypatch.setattr(Scorecard, "full", lambda self, rows: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(synthetic)
+    monkeypatch.undo()
+    assert trained == [STUDENTS, 1, 1, 1]
+    assert "full" in card(data, tmp_path).run(synthetic)
+
+
+def test_a_single_step_size_needs_no_choice(data: SplitBanks, synthetic: SyntheticDataset, trained: list[int]) -> None:
+    found = card(data, step_sizes=[synthetic.training_set()[2]], full_students=0).run(synthetic)
+    assert trained == [STUDENTS, 1, 1]
+    assert found["random"]["step_size"] == found["distilled"]["step_size"]
+
+
+def test_a_learned_step_size_next_to_a_given_one_is_no_second_candidate(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
+) -> None:
+    card(data, tmp_path, full_students=0, step_sizes=[0.0201]).run(synthetic)
+    assert trained == [STUDENTS, 1, 1]
+    trained.clear()
+    synthetic.step_size.data.fill_(0.0199)
+    card(data, tmp_path, full_students=0, step_sizes=[0.0201]).run(synthetic)
+    assert trained == [STUDENTS]  # the random row stands
+
+
+def test_a_step_size_that_diverges_is_the_worst_and_not_the_end(
+    data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
+) -> None:
+    with pytest.warns(UserWarning, match=r"step size 1e\+30.*worst candidate"):
+        found = card(data, tmp_path, full_students=0, step_sizes=[1e30]).run(synthetic)
+    assert (
+        found["random"]
+        == card(data, full_students=0, step_sizes=[synthetic.training_set()[2]]).run(synthetic)["random"]
+    )
+    trained.clear()
+    with pytest.warns(UserWarning, match="worst candidate"):
+        card(data, tmp_path, full_students=0, step_sizes=[1e30]).run(synthetic)
+    assert trained == []  # that it diverged is kept like an answer
+    synthetic.step_size.data.fill_(1e29)
+    with pytest.raises(StudentDivergedError, match=r"1e\+29"):
+        card(data, full_students=0).run(synthetic)  # the distilled row has no other
+    rows = card(data).rows()
+    with pytest.warns(UserWarning, match="worst candidate"), pytest.raises(StudentDivergedError, match=r"1e\+28"):
+        rows.control("random", [card(data).random], 1, card(data).protocol, [1e28, 1e30])
+
+
+def test_a_step_size_that_diverges_only_in_the_score_gives_way_to_the_next(
+    data: SplitBanks, synthetic: SyntheticDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = StudentPredictions.students
+
+    def fragile(self: StudentPredictions, training_set: Any, *rest: Any, **settings: Any) -> Any:
+        predicted = plain(self, training_set, *rest, **settings)
+
+        def guarded(bank: ClassBank) -> torch.Tensor:
+            if training_set[2] == best and bank is data.test:
+                raise StudentDivergedError(training_set[2])
+            return predicted(bank)
+
+        return guarded
+
+    best = card(data, full_students=0).run(synthetic)["random"]["step_size"]
+    monkeypatch.setattr(StudentPredictions, "students", fragile)
+    rows = card(data).rows()
+    with pytest.warns(UserWarning, match="next best takes its place"):
+        row = rows.control("random", [card(data).random], 1, card(data).protocol, [0.01, synthetic.training_set()[2]])
+    assert row.step_size != best
+    assert list(row.validation) == [str(best), str(row.step_size)]
+
+
+def test_the_choice_never_sees_the_test_images(data: SplitBanks, synthetic: SyntheticDataset) -> None:
+    other = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+    for step_sizes in ([0.001, 0.05], [0.0001]):
+        rates = []
+        for labels in (data.test.labels, (data.test.labels + 3) % 10):
+            other.test = ClassBank(data.test.images, labels, data.class_names)
+            rates.append(card(other, step_sizes=step_sizes, full_students=0).run(synthetic)["random"]["step_size"])
+        assert rates[0] == rates[1]
+
+
+def test_a_network_that_cannot_be_told_from_another_is_refused_before_any_work(
+    data: SplitBanks, tmp_path: Path, trained: list[int]
+) -> None:
+    network = FlatNetwork(lambda: ConvNet(2, 1, 10, 8, width=4, depth=1))
+    with pytest.raises(TypeError, match=r"functools\.partial"):
+        Scorecard(data, network, StudentTraining(SiameseAugment(()), steps=1), folder=tmp_path)
+    assert trained == []
+
+
+@pytest.mark.parametrize("settings", [{"students": 0}, {"full_students": -1}, {"step_sizes": []}])
+def test_no_students_and_no_step_size_are_refused(data: SplitBanks, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="students of at least 1 and a step size"):
+        card(data, **settings)

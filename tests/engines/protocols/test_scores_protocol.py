@@ -1,0 +1,144 @@
+"""The long score card: the right rows in every score, nothing trained twice, controls from training images only."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import functools
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tqdm import tqdm
+
+from monai_distill.data import SplitBanks, SyntheticDataset, herding_subset, random_subset
+from monai_distill.data.datasets import DigitsDataset
+from monai_distill.engines.protocols import Scorecard, ScoresProtocol
+from monai_distill.engines.students import StudentTraining, Teacher
+from monai_distill.metrics import augmentation_robust_score, label_robust_score
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms import SiameseAugment, Standardize
+
+
+@pytest.fixture(scope="module")
+def data() -> SplitBanks:
+    return SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+
+
+def synthetic(data: SplitBanks, *, soft: bool = False) -> SyntheticDataset:
+    images, labels = random_subset(data.training, 1, seeded_generator(0, "start"))
+    logits = 3 * torch.eye(10)[labels] if soft else None
+    return SyntheticDataset(images, labels, data.class_names, step_size=0.01, label_logits=logits)
+
+
+def protocol(data: SplitBanks, folder: Path | None = None, **settings: Any) -> ScoresProtocol:
+    build = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=10, image_size=8, width=4, depth=1)
+    network, training = FlatNetwork(build), StudentTraining(SiameseAugment(("crop",)), steps=4)
+    card = Scorecard(data, network, training, students=2, full_students=2, folder=folder)
+    teachers = [
+        Teacher(network, data.training, StudentTraining(SiameseAugment(()), steps=steps), folder=folder)
+        for steps in (2, 6)
+    ]
+    controls = {
+        "herding": [lambda count, draw: herding_subset(data.training, count, teachers[1].features)],
+        "soft_label_random": [lambda n, draw, t=teacher: t.labelled(*card.random(n, draw)) for teacher in teachers],
+    }
+    return ScoresProtocol(card, controls, **{"resamples": 20, **settings})
+
+
+def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBanks) -> None:
+    long = protocol(data)
+    found, card = long.run(synthetic(data)), long.scorecard.run(synthetic(data))
+    mean = {name: card[name]["accuracy"]["mean"] for name in ("distilled", "random", "full")}
+    robust = found["robust"]
+    assert robust["hlr"] == pytest.approx(mean["full"] - mean["distilled"])
+    assert robust["ior"] == pytest.approx(mean["distilled"] - mean["random"])
+    assert robust["lrs"] == label_robust_score(robust["hlr"], robust["ior"])
+    assert robust["ars"] == augmentation_robust_score(robust["ior"], robust["ior_without_augmentation"])
+    assert robust["random_labels"] == "hard"
+    assert (robust["rows"]["hard"], robust["rows"]["rival"]) == (card["distilled"], card["random"])
+    rates = [row["mean"] for row in found["clinical"]["sensitivity"]]
+    assert np.mean(rates) == pytest.approx(card["distilled"]["balanced_accuracy"]["mean"])
+    assert np.mean([row["mean"] for row in found["clinical"]["beside"]["full"]["sensitivity"]]) == pytest.approx(
+        card["full"]["balanced_accuracy"]["mean"]
+    )
+    plain = StudentTraining(SiameseAugment(()), steps=4)
+    without = long.scorecard.rows().trained_on(synthetic(data).training_set(), plain).scores(data.test.labels)
+    assert robust["rows"]["distilled_plain"] == without
+    assert sorted(found["controls"]) == ["herding", "soft_label_random"]
+    assert len(found["controls"]["herding"]["accuracy"]["values"]) == 2
+    assert found["controls"]["soft_label_random"]["variant"] in (0, 1)
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_set_with_soft_labels_is_put_beside_soft_random_labels_and_its_own_hard_ones(data: SplitBanks) -> None:
+    long, soft = protocol(data), synthetic(data, soft=True)
+    found = long.run(soft)
+    robust = found["robust"]
+    assert robust["random_labels"] == "soft"
+    rival = {k: v for k, v in found["controls"]["soft_label_random"].items() if k != "variant"}
+    assert robust["rows"]["rival"] == rival
+    own = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
+    assert robust["ior"] == pytest.approx(own - rival["accuracy"]["mean"])
+    hard = SyntheticDataset(soft.images.detach(), soft.labels, data.class_names, step_size=0.01)
+    on_numbers = [
+        long.scorecard.predictions(hard.training_set(), data.test, long.scorecard.protocol, purpose=f"hard labels {i}")
+        for i in range(2)
+    ]
+    share = np.mean([(p[0].argmax(1) == data.test.labels).double().mean() for p in on_numbers])
+    assert robust["rows"]["hard"]["accuracy"]["mean"] == pytest.approx(share)
+
+
+def test_a_second_evaluation_trains_no_student_and_a_card_gives_its_rows(
+    data: SplitBanks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = protocol(data, tmp_path).run(synthetic(data))
+    monkeypatch.delattr(StudentTraining, "__call__")
+    again = protocol(data, tmp_path)
+    assert again.run(synthetic(data)) == first
+    card = again.scorecard.run(synthetic(data))
+    assert {name: first[name] for name in card} == card
+
+
+def test_no_test_image_reaches_a_control(data: SplitBanks) -> None:
+    long = protocol(data)
+    before = [long.controls[name][0](2, 0) for name in long.controls]
+    other = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
+    other.test.images.mul_(-1)
+    other.test.labels.add_(1).remainder_(10)
+    changed = protocol(other)
+    for drawn, name in zip(before, changed.controls, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(drawn, changed.controls[name][0](2, 0), strict=True))
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_progress_bar_ends_full(data: SplitBanks, monkeypatch: pytest.MonkeyPatch, soft: bool) -> None:
+    bars: list[Any] = []
+
+    def shown(**settings: Any) -> Any:
+        bars.append(tqdm(**{**settings, "disable": False, "file": io.StringIO()}))
+        return bars[-1]
+
+    monkeypatch.setattr(sys.modules[ScoresProtocol.__module__], "tqdm", shown)
+    long = protocol(data, chosen=["herding"])
+    long.scorecard.step_sizes = (0.02,)  # beside the learned one: a choice
+    long.run(synthetic(data, soft=soft))
+    (bar,) = bars
+    assert bar.n == bar.total > 0
+
+
+def test_what_cannot_be_compared_is_refused(data: SplitBanks) -> None:
+    card = protocol(data).scorecard
+    with pytest.raises(ValueError, match="got forgetting"):
+        protocol(data, chosen=["herding", "forgetting"])
+    with pytest.raises(ValueError, match="soft_label_random for a set with learned labels"):
+        ScoresProtocol(card, {}).run(synthetic(data, soft=True))
+    card.full_students = 0
+    with pytest.raises(ValueError, match="full_students 0"):
+        ScoresProtocol(card, {})

@@ -1,0 +1,78 @@
+"""The moving average of the images: the formula, what is copied, and its state."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from ignite.engine import Engine
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.handlers import AveragedSynthetic
+from monai_distill.runtime.randomness import seeded_generator
+
+DECAY = 0.8
+
+
+def make() -> tuple[SyntheticDataset, AveragedSynthetic, Engine]:
+    images = torch.randn(3, 1, 4, 4, generator=seeded_generator(0, "images"))
+    data = SyntheticDataset(images, torch.arange(3), ["a", "b", "c"], step_size=0.1, label_logits=torch.zeros(3, 3))
+    average = AveragedSynthetic(data, DECAY)
+
+    def move(engine: Engine, batch: int) -> None:
+        with torch.no_grad():
+            data.images.add_(torch.randn(3, 1, 4, 4, generator=seeded_generator(0, engine.state.iteration)))
+            data.step_size.mul_(1.1)
+            data.label_logits.add_(1.0)
+
+    engine = Engine(move)
+    average.attach(engine)
+    return data, average, engine
+
+
+def test_images_are_averaged_labels_and_step_size_copied_and_the_set_left_alone() -> None:
+    data, average, engine = make()
+    expected, now = data.images.detach().clone(), data.images.detach().clone()
+    engine.run(range(6))
+    for iteration in range(1, 7):
+        now = now + torch.randn(3, 1, 4, 4, generator=seeded_generator(0, iteration))
+        expected = DECAY * expected + (1 - DECAY) * now
+    torch.testing.assert_close(average.value.images.detach(), expected)
+    torch.testing.assert_close(data.images.detach(), now)
+    assert float(average.value.step_size.detach()) == float(data.step_size.detach())
+    assert torch.equal(average.value.label_logits, data.label_logits)
+    assert torch.equal(average.value.labels, data.labels)
+    assert average.value.class_names == data.class_names
+
+
+def test_a_decay_of_zero_is_the_set_itself() -> None:
+    data, average, engine = make()
+    average.decay = 0.0
+    engine.run(range(2))
+    assert torch.equal(average.value.images, data.images)
+
+
+def test_it_goes_on_from_its_state_as_if_never_interrupted(tmp_path: Path) -> None:
+    _, whole, engine = make()
+    engine.run(range(5))
+    data, first, engine = make()
+    engine.run(range(3))
+    torch.save({"average": first.state_dict(), "data": data.state_dict()}, tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    data, second, engine = make()
+    data.load_state_dict(state["data"])
+    second.load_state_dict(state["average"])
+    engine.state.iteration = 3
+    engine.state.epoch_length, engine.state.max_epochs, engine.state.epoch = 5, 1, 0
+    engine.run(range(5))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(second.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
+def test_a_decay_that_is_no_average_is_refused(decay: float) -> None:
+    data, _, _ = make()
+    with pytest.raises(ValueError, match="from 0 to below 1"):
+        AveragedSynthetic(data, decay)

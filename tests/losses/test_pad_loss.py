@@ -1,0 +1,77 @@
+"""Which parameters are matched: the deep layers', or those that are furthest off."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss, deep_layers, largest_errors
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.randomness import seeded_generator
+from tests.losses.pieces import piece
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_the_loss_mask_drops_the_smallest_errors_from_numerator_and_denominator(ratio: float) -> None:
+    start, end, target = torch.randn(3, 101, generator=seeded_generator(0), dtype=torch.float64)
+    error, way = ((end - target).numpy() ** 2, (start - target).numpy() ** 2)
+    kept = np.argsort(error)[int(ratio * 101) :]
+    value = MaskedTrajectoryLoss(largest_errors(ratio))([start, end], piece(start, target))
+    assert float(value) == pytest.approx(error[kept].sum() / way[kept].sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("ratio", "dropped"), [(0.0, 0), (0.24, 0), (0.25, 1), (0.5, 2), (0.75, 3), (0.99, 3)])
+def test_the_depth_mask_drops_whole_shallow_layers(ratio: float, dropped: int) -> None:
+    network = FlatNetwork(lambda: ConvNet(2, 1, 3, 8, width=4, depth=3))  # three blocks and the classifier
+    assert sum(len(shape) >= 2 for shape in network.shapes) == 4
+    block = [4 * 9 + 4 + 4 + 4, 4 * 4 * 9 + 4 + 4 + 4, 4 * 4 * 9 + 4 + 4 + 4]
+    keep = deep_layers(ratio, network.shapes)(torch.zeros(network.size), None)  # type: ignore[arg-type]
+    assert keep.tolist() == [i >= sum(block[:dropped]) for i in range(network.size)]
+    start, end, target = torch.randn(3, network.size, generator=seeded_generator(1))
+    value = MaskedTrajectoryLoss(deep_layers(ratio, network.shapes))([start, end], piece(start, target))
+    low = sum(block[:dropped])
+    expected = (end - target)[low:].square().sum() / (start - target)[low:].square().sum()
+    torch.testing.assert_close(value, expected)
+
+
+def test_parameters_before_the_first_weight_belong_to_the_first_layer() -> None:
+    keep = deep_layers(0.5, [(3,), (3, 2), (3,), (2, 3)])(torch.zeros(18), None)  # type: ignore[arg-type]
+    assert keep.tolist() == [False] * 12 + [True] * 6
+
+
+@pytest.mark.parametrize("mask", [largest_errors(0.0), deep_layers(0.0, [(20, 2)])])
+def test_no_mask_is_the_ordinary_loss(mask: object) -> None:
+    start, end, target = torch.randn(3, 40, generator=seeded_generator(2))
+    given = piece(start, target)
+    value = MaskedTrajectoryLoss(mask)([start, end], given)  # type: ignore[arg-type]
+    assert float(value) == float(TrajectoryMatchingLoss()([start, end], given))
+
+
+def test_no_gradient_reaches_what_is_masked_and_none_passes_through_the_choice() -> None:
+    start, end, target = torch.randn(3, 10, generator=seeded_generator(3), dtype=torch.float64)
+    end.requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        MaskedTrajectoryLoss(largest_errors(0.4))([start, end], piece(start, target)), end
+    )
+    difference = (end - target).detach()
+    kept = difference.square().argsort()[4:]
+    expected = torch.zeros_like(start)
+    expected[kept] = 2 * difference[kept] / (start - target)[kept].square().sum()
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_parameters_that_the_expert_left_alone_cannot_divide_by_zero() -> None:
+    start, target = torch.zeros(4), torch.tensor([0.0, 0.0, 1.0, 1.0])
+    end = torch.tensor([5.0, 5.0, 1.0, 0.5])  # the largest errors lie where the expert did not move
+    value = MaskedTrajectoryLoss(largest_errors(0.5))([start, end], piece(start, target))
+    assert float(value) == float(TrajectoryMatchingLoss()([start, end], piece(start, target)))
+
+
+@pytest.mark.parametrize("ratio", [-0.1, 1.0, float("nan")])
+def test_a_ratio_that_keeps_nothing_is_refused(ratio: float) -> None:
+    for make in (largest_errors, lambda r: deep_layers(r, [(2, 2)])):
+        with pytest.raises(ValueError, match="from 0 to below 1"):
+            make(ratio)

@@ -1,0 +1,157 @@
+"""Prototypes: what they find, what one record can move, how many looks are paid for, what is refused."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, PrivateRelease, PrototypeRelease
+from monai_distill.privacy.dp import prototype_release as module
+from monai_distill.runtime.randomness import seeded_generator
+
+QUIET = 1e-3
+
+
+class Unlimited(PrivacyLedger):
+    """Notes events without adding them up: so little noise has no price that could be computed."""
+
+    def enter(self, event: GaussianEvent) -> None:
+        self.events[event.purpose] = event
+
+
+def patterns() -> Tensor:
+    """Four kinds of images [4, 1, 8, 8], two for each class: a bright half, another in every kind."""
+    found = torch.full((4, 1, 8, 8), 0.1)
+    found[0, :, :4], found[1, :, 4:], found[2, :, :, :4], found[3, :, :, 4:] = 0.9, 0.9, 0.9, 0.9
+    return found
+
+
+def bank_of(count: int, patients: Tensor | None = None) -> ClassBank:
+    kinds = torch.arange(count) % 4
+    noise = 0.02 * torch.randn(count, 1, 8, 8, generator=seeded_generator(0, "noise"))
+    pixels = (patterns()[kinds] + noise).clamp(0, 1)
+    return ClassBank(pixels * 2 - 1, kinds // 2, ["a", "b"], patients)
+
+
+def prototypes(bank: ClassBank, file: Path, each: int = 2, **settings: Any) -> PrototypeRelease:
+    labels = torch.arange(2).repeat_interleave(each)
+    synthetic = SyntheticDataset(torch.zeros(2 * each, 1, 8, 8), labels, ["a", "b"])
+    ledger = Unlimited(None, epsilon=1.0, delta=1e-5, unit="image")
+    plain = {"noise_multiplier": QUIET, "rounds": 4 if each > 1 else 1, "low": -1.0, "high": 1.0, "job": {}}
+    given = {**plain, "public_records": 10**6, **settings}
+    return PrototypeRelease(synthetic, bank, ledger, file=file, **given)
+
+
+def test_every_image_begins_at_a_kind_of_its_own(tmp_path: Path) -> None:
+    release = prototypes(bank_of(400), tmp_path / "p")
+    release.prepare()
+    found = (release.synthetic.images.detach() + 1) / 2
+    for label in (0, 1):
+        ours, truth = found[2 * label : 2 * label + 2], patterns()[2 * label : 2 * label + 2]
+        apart = (ours[:, None] - truth[None]).abs().flatten(2).mean(dim=2)
+        assert sorted(apart.argmin(dim=1).tolist()) == [0, 1]
+        assert float(apart.min(dim=1).values.max()) < 0.03
+
+
+def test_one_image_per_class_begins_at_its_mean(tmp_path: Path) -> None:
+    bank = bank_of(400)
+    release = prototypes(bank, tmp_path / "p", each=1)
+    release.prepare()
+    truth = torch.stack([bank.images[own].mean(dim=0) for own in bank.indices])
+    assert float((release.synthetic.images.detach() - truth).abs().max()) < 0.03
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
+def test_no_image_has_a_vector_longer_than_the_clip(tmp_path: Path, level: float) -> None:
+    release = prototypes(bank_of(8), tmp_path / "p")
+    images = torch.full((1, 1, 8, 8), level * 2 - 1)
+    assert float(release._vectors(torch.cat([images, 9 * images, bank_of(8).images])).norm(dim=1).max()) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(("each", "rounds"), [(1, 1), (2, 3)])
+def test_every_look_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, each: int, rounds: int) -> None:
+    drawn: list[float] = []
+
+    class Counted(PrivateRelease):
+        def draw(self) -> Tensor:
+            drawn.append(self.std)
+            return super().draw()
+
+    monkeypatch.setattr(module, "PrivateRelease", Counted)
+    release = prototypes(bank_of(400), tmp_path / "p", each, rounds=rounds, noise_multiplier=0.5)
+    release.prepare()
+    assert drawn == [0.5] * rounds
+    assert [(e.noise_multiplier, e.steps) for e in release.ledger.events.values()] == [(0.5, rounds)]
+
+
+def test_a_patient_counts_once_however_many_images_there_are(tmp_path: Path) -> None:
+    bank = bank_of(400, patients=torch.arange(400) // 4)  # one of every kind
+    release = prototypes(bank, tmp_path / "p")
+    told = release._told(torch.zeros(400, dtype=torch.long), 1)
+    assert told.sizes.flatten().tolist() == pytest.approx([50, 50], abs=0.5)  # 100 patients, half of each in a class
+
+
+def test_a_resumed_run_reads_what_was_told_and_asks_no_image(tmp_path: Path) -> None:
+    first = prototypes(bank_of(400), tmp_path / "p")
+    first.prepare()
+    gone = bank_of(400)
+    gone.images.fill_(float("nan"))
+    again = prototypes(gone, tmp_path / "p")
+    again.prepare()
+    assert torch.equal(first.synthetic.images, again.synthetic.images)
+    assert not hasattr(again, "bank")
+    with pytest.raises(RuntimeError, match="another job"):
+        prototypes(bank_of(400), tmp_path / "p", job={"seed": 1}).prepare()
+
+
+def test_what_noise_alone_tells_apart_is_not_believed(tmp_path: Path) -> None:
+    alike = ClassBank(torch.zeros(4000, 1, 8, 8), torch.arange(4000) % 2, ["a", "b"])
+    release = prototypes(alike, tmp_path / "p", noise_multiplier=20.0)
+    groups = (torch.arange(4000) // 2) % 2
+    whole, parts = release._told(groups * 0, 1), release._told(groups, 2)
+    kept = parts.believed(whole)
+    assert float((parts.means != whole.means).double().mean()) == 1.0
+    assert float((kept.means == whole.means).double().mean()) > 0.6  # counts are noisy as well
+    assert float((kept.means - whole.means).abs().max()) < float((parts.means - whole.means).abs().max())
+
+
+def test_the_noise_that_images_began_as_stays(tmp_path: Path) -> None:
+    release = prototypes(bank_of(400), tmp_path / "p")
+    release.prepare()
+    plain = release.synthetic.images.detach().clone()
+    other = prototypes(bank_of(400), tmp_path / "p")
+    with torch.no_grad():
+        other.synthetic.images.fill_(0.25)
+    other.prepare()
+    assert torch.allclose(other.synthetic.images, plain + 0.25)
+
+
+def test_too_small_classes_and_wrong_rounds_are_refused(tmp_path: Path) -> None:
+    few = r"at least 169 images in every class.*public_records is 200.*--prototype_share 0"
+    with pytest.raises(ValueError, match=few):
+        prototypes(bank_of(400), tmp_path / "p", noise_multiplier=10.0, public_records=200).prepare()
+    with pytest.raises(ValueError, match="Expected 1 round"):
+        prototypes(bank_of(8), tmp_path / "p", rounds=1)
+    assert not (tmp_path / "p").exists()
+
+
+def test_few_images_are_warned_of_by_the_counts_told_and_stop_nothing(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"told were .*about \d+"):
+        prototypes(bank_of(8), tmp_path / "p", noise_multiplier=1.0).prepare()
+    assert (tmp_path / "p").exists()
+
+
+def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
+    release = prototypes(bank_of(400), tmp_path / "p")
+    release.prepare()
+    (tmp_path / "p").unlink()
+    again = prototypes(bank_of(400), tmp_path / "p")
+    again.ledger = release.ledger
+    with pytest.raises(RuntimeError, match="told before"):
+        again.prepare()
