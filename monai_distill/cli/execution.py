@@ -16,9 +16,9 @@ __all__ = [
     "COMMAND",
     "distilled",
     "finished",
-    "no_more_words",
-    "own_name",
     "plain_warnings",
+    "program_name",
+    "reject_unknown_arguments",
     "resumed",
     "run_bundle",
     "verified",
@@ -27,7 +27,7 @@ __all__ = [
 COMMAND = "monai-distill"
 
 
-def own_name() -> str:
+def program_name() -> str:
     """As which of several processes of torchrun this one speaks; the first speaks for the command."""
     rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
     return COMMAND if rank == "0" else f"{COMMAND} (process {rank})"
@@ -35,7 +35,7 @@ def own_name() -> str:
 
 def plain_warnings() -> None:
     """Warnings as a line of the command's own, without the place in the code."""
-    name = own_name()
+    name = program_name()
     warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
 
 
@@ -114,7 +114,7 @@ def finished(folder: Path, profile: bool = False) -> str:
     return f"{score_table(scores)}\n{cost}Run folder: {folder}"
 
 
-def no_more_words(rest: Sequence[str]) -> None:
+def reject_unknown_arguments(rest: Sequence[str]) -> None:
     """Refuse what a command does not know.
 
     Raises:
@@ -129,7 +129,7 @@ def verified(folder: Path) -> tuple[Any, bool]:
     from monai.utils import optional_import
 
     from monai_distill.export.release import Verification
-    from monai_distill.privacy.dp import told_epsilon
+    from monai_distill.privacy.dp import ledger_epsilon
 
     _, can_add_up = optional_import("dp_accounting")
-    return Verification.of(folder, told_epsilon if can_add_up else None), bool(can_add_up)
+    return Verification.of(folder, ledger_epsilon if can_add_up else None), bool(can_add_up)

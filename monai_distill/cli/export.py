@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_distill.configuration import config_dir
 
-from .execution import distilled, no_more_words, run_bundle, verified
+from .execution import distilled, reject_unknown_arguments, run_bundle, verified
 
 __all__ = ["add_command", "execute"]
 
@@ -51,7 +51,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write the folder and say what it promises."""
-    no_more_words(rest)
+    reject_unknown_arguments(rest)
     values = distilled(options.run, options.dataset_dir)
     values |= {
         "config_file": [values["config_file"], str(config_dir() / "export.yaml")],

@@ -11,7 +11,7 @@ from typing import Any
 from monai_distill.configuration import available, config_dir, config_files
 from monai_distill.configuration.composition import takes
 
-from .execution import no_more_words
+from .execution import reject_unknown_arguments
 
 __all__ = ["add_command", "execute"]
 
@@ -39,7 +39,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Print one line a name, or one a setting."""
-    no_more_words(rest)
+    reject_unknown_arguments(rest)
     asked = {kind: getattr(options, kind) for kind in DEFAULTS}
     if any(asked.values()):
         _print_settings(**{kind: name or DEFAULTS[kind] for kind, name in asked.items()})

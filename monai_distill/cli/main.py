@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
-from .execution import COMMAND, own_name, plain_warnings
+from .execution import COMMAND, plain_warnings, program_name
 
 __all__ = ["main", "parser"]
 
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
-    name = own_name()
+    name = program_name()
     plain_warnings()
     try:
         status: int = options.execute(options, rest)

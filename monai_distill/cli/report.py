@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .execution import no_more_words
+from .execution import reject_unknown_arguments
 
 __all__ = ["add_command", "execute"]
 
@@ -24,6 +24,6 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write, print where."""
     from monai_distill.export.report import save_report  # here, so that `--help` answers at once
 
-    no_more_words(rest)
+    reject_unknown_arguments(rest)
     print(f"Report: {save_report(options.run)}")
     return 0

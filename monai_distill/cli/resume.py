@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .execution import finished, no_more_words, resumed, run_bundle
+from .execution import finished, reject_unknown_arguments, resumed, run_bundle
 
 __all__ = ["add_command", "execute"]
 
@@ -24,7 +24,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Go on where the run stopped, print the table."""
-    no_more_words(rest)
+    reject_unknown_arguments(rest)
     options.folder = options.run
     if run_bundle(resumed(options.run, options.dataset_dir), spread=True):
         print(finished(options.run, options.profile))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .execution import no_more_words, verified
+from .execution import reject_unknown_arguments, verified
 
 __all__ = ["add_command", "execute"]
 
@@ -22,7 +22,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Print what is wrong, or what is promised and what not; the status is 1 when anything is wrong."""
-    no_more_words(rest)
+    reject_unknown_arguments(rest)
     found, added_up = verified(options.folder)
     if found.problems:
         print(f"{options.folder} is NOT as it was released:")

@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from .composition import available, bundle_line, composed, config_dir, config_files
-from .presets import chosen_preset
+from .presets import resolve_preset
 
-__all__ = ["available", "bundle_line", "chosen_preset", "composed", "config_dir", "config_files"]
+__all__ = ["available", "bundle_line", "composed", "config_dir", "config_files", "resolve_preset"]

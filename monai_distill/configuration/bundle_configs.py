@@ -15,7 +15,7 @@ import yaml
 from monai_distill import __version__
 
 from .composition import config_dir, config_files
-from .dependencies import with_referred
+from .dependencies import with_dependencies
 
 __all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config", "composed_job", "recipe"]
 
@@ -36,7 +36,7 @@ def composed_job(dataset: str, network: str, method: str, settings: Mapping[str,
     """
     from monai.bundle import ConfigParser  # here, so that `--help` answers at once
 
-    from .presets import chosen_preset
+    from .presets import resolve_preset
 
     files = [str(file) for file in config_files(dataset, network, method)]
     parser = ConfigParser(ConfigParser.load_config_files(files))
@@ -45,7 +45,7 @@ def composed_job(dataset: str, network: str, method: str, settings: Mapping[str,
     tables, shared = job.pop("presets"), job.pop("shared_presets")
     preset_of = job.pop("preset_of")
     preset_of = job["dataset_name"] if preset_of == "@dataset_name" else preset_of
-    job["preset"] = chosen_preset(tables, preset_of, job["images_per_class"], shared)
+    job["preset"] = resolve_preset(tables, preset_of, job["images_per_class"], shared)
     for of_the_command in ("family", "evaluate", "save_execute_config"):
         job.pop(of_the_command, None)
     return job
@@ -123,7 +123,7 @@ def _inference(train: Config, known: Config) -> Config:
         if option in train:
             made["read_image"][option] = f"@{option}"
     made |= {"class_names": known["class_names"]}
-    return with_referred(made, train)
+    return with_dependencies(made, train)
 
 
 def _export(train: Config) -> Config:
@@ -131,7 +131,7 @@ def _export(train: Config) -> Config:
     of_the_command = yaml.safe_load((config_dir() / "export.yaml").read_text())
     of_the_command.pop("export")  # the run list of the command
     imports = [*train["imports"], "$import monai.bundle"]
-    return with_referred({"imports": imports, **of_the_command, **_piece("export")}, train)
+    return with_dependencies({"imports": imports, **of_the_command, **_piece("export")}, train)
 
 
 def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_names: Sequence[str]) -> dict[str, str]:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-__all__ = ["with_referred"]
+__all__ = ["with_dependencies"]
 
 REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
 PRESET = re.compile(r"\$@preset\['(\w+)'\]")
 
 
-def with_referred(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
+def with_dependencies(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     """``part``, and of ``job`` what it refers to (``@id``, ``@id#id``), and what that refers to.
 
     Of ``@train#dataset`` only that item of ``train`` is taken, of a list the whole; what ``part`` has stays as it is. A
@@ -30,7 +30,7 @@ def with_referred(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, 
 
     Example:
         >>> job = {"train": {"dataset": "@images", "trainer": 1}, "images": [1, 2], "seed": 0}
-        >>> with_referred({"words": "@train#dataset"}, job)
+        >>> with_dependencies({"words": "@train#dataset"}, job)
         {'words': '@train#dataset', 'train': {'dataset': '@images'}, 'images': [1, 2]}
     """
     made = deepcopy(dict(part))

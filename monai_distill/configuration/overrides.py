@@ -19,8 +19,8 @@ def parsed_overrides(rest: Sequence[str]) -> dict[str, Any]:
         ValueError: when a word is not part of such a pair.
 
     Example:
-        >>> parsed_overrides(["--student_steps", "30", "--image_step_size=1e3", "--zca", "true"])
-        {'student_steps': 30, 'image_step_size': 1000.0, 'zca': True}
+        >>> parsed_overrides(["--student_steps", "30", "--image_lr=1e3", "--zca", "true"])
+        {'student_steps': 30, 'image_lr': 1000.0, 'zca': True}
     """
     words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     pairs: dict[str, Any] = {}

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["chosen_preset"]
+__all__ = ["resolve_preset"]
 
 
-def chosen_preset(
+def resolve_preset(
     presets: Mapping[str, Any], dataset_name: str, images_per_class: int, shared: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The ``default`` preset, overlaid by the data set's own for the nearest number of images per class at or below.
@@ -29,10 +29,10 @@ def chosen_preset(
     Example:
         >>> digits = {1: {"student_steps": 10}, 10: {"student_steps": 30}}
         >>> presets = {"default": {"student_steps": 20}, "digits": digits}
-        >>> [chosen_preset(presets, *ask)["student_steps"] for ask in (("digits", 5), ("digits", 10), ("other", 10))]
+        >>> [resolve_preset(presets, *ask)["student_steps"] for ask in (("digits", 5), ("digits", 10), ("other", 10))]
         [10, 30, 20]
         >>> family = {"eights": "digits", "digits": {1: {"student_steps": 40}}}
-        >>> chosen_preset({"default": {"student_steps": 20}}, "eights", 1, family)
+        >>> resolve_preset({"default": {"student_steps": 20}}, "eights", 1, family)
         {'student_steps': 40}
     """
     family = shared or {}

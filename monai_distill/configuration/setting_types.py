@@ -62,17 +62,17 @@ COUNTS = frozenset(
 FROM_ZERO = frozenset(["full_students", "min_start_epoch", "ramp_iterations", "seed"])  # whole numbers, too
 ABOVE_ZERO = frozenset(
     [
-        "dp_step_size",
-        "expert_step_size",
+        "dp_lr",
+        "expert_lr",
         "gate",
         "gradient_clip",
         "memory_budget",
-        "network_step_size",
-        "step_size",
+        "network_lr",
+        "student_lr",
         "temperature",
     ]
 )
-NOT_BELOW_ZERO = frozenset(["image_step_size", "label_step_size"])  # 0: not learned
+NOT_BELOW_ZERO = frozenset(["image_lr", "label_lr"])  # 0: not learned
 SWITCHES = frozenset(
     [
         "balanced_experts",
@@ -96,8 +96,8 @@ def checked_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: for what is no such number, nor true or false where that is asked.
 
     Example:
-        >>> checked_numbers({"iterations": 1000.0, "step_size": 0.01, "operations": ["crop"]})
-        {'iterations': 1000, 'step_size': 0.01, 'operations': ['crop']}
+        >>> checked_numbers({"iterations": 1000.0, "student_lr": 0.01, "operations": ["crop"]})
+        {'iterations': 1000, 'student_lr': 0.01, 'operations': ['crop']}
     """
     return {name: _checked(name, value) for name, value in values.items()}
 

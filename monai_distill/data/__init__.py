@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .class_bank import ClassBank
-from .class_batches import ClassBatch, ClassBatches, MeasuredMeans
+from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
 from .coresets import herding_subset, k_center_subset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
@@ -16,7 +16,7 @@ __all__ = [
     "ClassBank",
     "ClassBatch",
     "ClassBatches",
-    "MeasuredMeans",
+    "NoisyClassMeans",
     "PreprocessingOfSet",
     "Segment",
     "SegmentSampler",

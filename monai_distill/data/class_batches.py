@@ -12,15 +12,15 @@ from monai_distill.runtime.randomness import seeded_generator
 
 from .class_bank import ClassBank
 
-__all__ = ["ClassBatch", "ClassBatches", "MeasuredMeans"]
+__all__ = ["ClassBatch", "ClassBatches", "NoisyClassMeans"]
 
 
-class MeasuredMeans(NamedTuple):
+class NoisyClassMeans(NamedTuple):
     """Class means [classes, F] that one of several fixed views of the images gave; ``view`` is its number.
 
     Example:
         >>> import torch
-        >>> MeasuredMeans(iteration=5, view=1, means=torch.zeros(2, 3)).view
+        >>> NoisyClassMeans(iteration=5, view=1, means=torch.zeros(2, 3)).view
         1
     """
 

@@ -1,4 +1,4 @@
-"""The distilled set: learnable images, labels and step size, with everything needed to train on them."""
+"""The distilled set: learnable images, labels and learning rate, with everything needed to train on them."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monai.utils import optional_import
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.validation import listed_names
 
 __all__ = ["PreprocessingOfSet", "SyntheticDataset"]
@@ -38,7 +38,7 @@ class PreprocessingOfSet(Transform):  # type: ignore[misc]  # MONAI ships no typ
         >>> import tempfile, torch
         >>> from monai_distill.transforms import Standardize
         >>> folder = tempfile.mkdtemp()
-        >>> prepared = {"step_size": 0.1, "preprocessing": Standardize([0.5], [0.25])}
+        >>> prepared = {"student_lr": 0.1, "preprocessing": Standardize([0.5], [0.25])}
         >>> _ = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"], **prepared).save(folder)
         >>> PreprocessingOfSet(folder)(torch.ones(1, 1, 1))
         tensor([[[2.]]])
@@ -67,7 +67,7 @@ SAFE_ROOM = "monai_distill.transforms."
 
 
 class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
-    """A tiny training set whose images, step size and (when asked for) labels are parameters.
+    """A tiny training set whose images, learning rate and (when asked for) labels are parameters.
 
     As an ``nn.Module`` it works with optimisers, MONAI's checkpoint savers and DDP; as a MONAI dataset its items are
     ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` (int, or logits
@@ -78,19 +78,19 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             outside the range of real images.
         labels: class numbers [n].
         class_names: every class in label order.
-        step_size: the students' learning rate to start with, above 0.
+        student_lr: the students' learning rate to start with, above 0.
         label_logits: float tensor [n, classes]; given, the labels are learned and their softmax is the target.
         preprocessing: the invertible transform (``Standardize`` or ``ZCAWhitening``) that real images went through.
         manifest: plain JSON values saved beside the tensors.
 
     Raises:
         TypeError: when images or labels are no tensors, labels are no whole numbers, or class_names is no list.
-        ValueError: when shapes disagree, a label lies outside the class list or the step size is not above 0.
+        ValueError: when shapes disagree, a label lies outside the class list or the learning rate is not above 0.
 
     Example:
-        >>> data = SyntheticDataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), ["no", "yes"], step_size=0.05)
+        >>> data = SyntheticDataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), ["no", "yes"], student_lr=0.05)
         >>> data[1]["class_name"], [name for name, _ in data.named_parameters()]
-        ('yes', ['images', 'step_size'])
+        ('yes', ['images', 'student_lr'])
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         labels: Tensor,
         class_names: Sequence[str],
         *,
-        step_size: float = 0.01,
+        student_lr: float = 0.01,
         label_logits: Tensor | None = None,
         preprocessing: Any = None,
         manifest: Mapping[str, Any] | None = None,
@@ -116,10 +116,10 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             raise ValueError(f"Expected images [n, C, *spatial] and labels [n], got {images.shape} and {labels.shape}.")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
             raise ValueError(f"Expected labels from 0 to {len(class_names) - 1}, got {sorted(set(labels.tolist()))}.")
-        if not step_size > 0:
-            raise ValueError(f"Expected a step size above 0, got {step_size}.")
+        if not student_lr > 0:
+            raise ValueError(f"Expected a learning rate above 0, got {student_lr}.")
         self.images = nn.Parameter(images.detach().clone().float())
-        self.step_size = nn.Parameter(torch.tensor(float(step_size), device=images.device))
+        self.student_lr = nn.Parameter(torch.tensor(float(student_lr), device=images.device))
         self.labels: Tensor
         self.register_buffer("labels", labels.detach().clone().long())
         self.label_logits: nn.Parameter
@@ -153,8 +153,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         }
 
     def training_set(self) -> tuple[Tensor, Tensor, float]:
-        """What a student needs now: images [n, channels, *spatial], targets (see :attr:`targets`) and the step size."""
-        return self.images.detach(), self.targets.detach(), float(self.step_size.detach())
+        """Current images [n, channels, *spatial], targets (see :attr:`targets`) and learning rate of a student."""
+        return self.images.detach(), self.targets.detach(), float(self.student_lr.detach())
 
     def pixels(self) -> Tensor:
         """The images [n, channels, *spatial] as pixel values (0 to 1 where the source was), preprocessing undone."""
@@ -179,12 +179,12 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         content |= {
             "class_names": list(self.class_names),
             "images": {"count": len(self), "shape": list(self.images.shape[1:]), "dtype": "float32"},
-            "step_size": float(self.step_size.detach()),
+            "student_lr": float(self.student_lr.detach()),
             "labels": "learned logits" if self.soft else "class numbers",
             "sha256": hashlib.sha256(data).hexdigest(),
         }
-        write_whole(folder / TENSOR_FILE, data)
-        write_whole(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
+        atomic_write(folder / TENSOR_FILE, data)
+        atomic_write(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
         self.manifest = content
         return folder
 
@@ -216,7 +216,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             tensors["images"],
             tensors["labels"],
             manifest["class_names"],
-            step_size=float(tensors["step_size"]),
+            student_lr=float(tensors["student_lr"]),
             label_logits=tensors.get("label_logits"),
             preprocessing=_built(manifest.get("preprocessing"), parts),
             manifest=manifest,

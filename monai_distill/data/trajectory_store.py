@@ -103,7 +103,7 @@ class TrajectoryStore:
         if tuple(snapshots.shape) != self.shape[1:]:
             raise ValueError(f"Expected snapshots of shape {self.shape[1:]}, got {tuple(snapshots.shape)}.")
         if not bool(torch.isfinite(snapshots).all()):
-            raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_step_size.")
+            raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_lr.")
 
     def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
         """Write one expert's snapshots [snapshots, parameters] and its history per epoch, then count it as finished.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.randomness import global_seed_kept
 
 __all__ = ["blank_model", "fill_models", "write_bundle"]
@@ -75,7 +75,7 @@ def _write(folder: Path, weights: dict[str, Tensor]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(weights, buffer)
-    write_whole(folder / MODEL_FILE, buffer.getvalue())
+    atomic_write(folder / MODEL_FILE, buffer.getvalue())
 
 
 def write_bundle(
@@ -125,6 +125,6 @@ def write_bundle(
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RuntimeError(f"Cannot make the bundle {folder}: {error}. Choose another folder.") from error
-        write_whole(folder / name, text.encode())
+        atomic_write(folder / name, text.encode())
     blank_model(folder / "models", network_def)
     return folder

@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .protocol_comparison import protocol_comparison
 from .tables import NAMES, ROWS, markdown_table, mean_and_std
@@ -89,15 +89,15 @@ def _keep_to(folder: Path, asked: dict[str, Any]) -> None:
             f"Expected a folder for the comparison, or a new name, got {folder}: {error.strerror}. Give another "
             "--output_dir."
         ) from error
-    write_whole(file, json.dumps(asked, indent=2).encode())
+    atomic_write(file, json.dumps(asked, indent=2).encode())
 
 
 def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
     """Write ``compare.md``, ``compare.csv`` and ``compare.png`` from the finished runs ``folder/METHOD``.
 
     Below the methods stand the controls, once: real subsets of the same size, all training images and the most frequent
-    class, as the first run that has them scored them (its preprocessing and its candidates for the step size). The time
-    is that of the whole run, experts and scores included; experts that several runs share count in full in each. Below
+    class, as the first run that has them scored them (its preprocessing and its candidate learning rates). The time is
+    that of the whole run, experts and scores included; experts that several runs share count in full in each. Below
     the scores comes what :func:`protocol_comparison` finds.
 
     Args:
@@ -138,8 +138,8 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
         rows += [(title, scores[control]) for scores in known if control in scores][:1]
     rows.append(("most frequent class", {"accuracy": {"mean": first["prior"]["accuracy"], "std": None}}))
     text = "\n\n".join(table for table in (_markdown(rows), protocol_comparison(folder, runs)) if table)
-    write_whole(folder / "compare.md", (text + "\n").encode())
-    write_whole(folder / "compare.csv", _csv(rows).encode())
+    atomic_write(folder / "compare.md", (text + "\n").encode())
+    atomic_write(folder / "compare.csv", _csv(rows).encode())
     _draw(rows, f"{first['dataset']}, {first['images_per_class']} per class", folder / "compare.png")
     return text
 

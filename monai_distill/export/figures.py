@@ -1,4 +1,4 @@
-"""How a distillation went: loss, step size and validation over the iterations."""
+"""How a distillation went: loss, learning rate and validation over the iterations."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -157,17 +157,17 @@ Validations = Sequence[Mapping[str, Any]]  # None where a metric has no value
 
 
 def save_curves(iterations: Rows, validations: Validations, file: str | Path, *, chosen: int | None = None) -> Path:
-    """Draw three panels as PNG: loss, learned step size, validation scores; ``chosen`` marks the kept iteration.
+    """Draw three panels as PNG: loss, learned learning rate, validation scores; ``chosen`` marks the kept iteration.
 
     Args:
-        iterations: rows with ``iteration``, ``loss`` and ``step_size``.
+        iterations: rows with ``iteration``, ``loss`` and ``student_lr``.
         validations: rows with ``iteration`` and one entry per metric, None for one without a value.
         file: the PNG to write.
         chosen: iteration of the state that was selected on validation.
 
     Example:
         >>> import tempfile
-        >>> rows = [{"iteration": i, "loss": 1 / i, "step_size": 0.01} for i in (1, 2)]
+        >>> rows = [{"iteration": i, "loss": 1 / i, "student_lr": 0.01} for i in (1, 2)]
         >>> save_curves(rows, [{"iteration": 2, "accuracy": 0.5}], Path(tempfile.mkdtemp()) / "c.png").exists()
         True
     """
@@ -192,7 +192,7 @@ def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations
 
     Example:
         >>> axes = Figure().subplots(1, 3)
-        >>> draw_curves(axes, [{"iteration": 1, "loss": 0.5, "step_size": 0.01}], [])
+        >>> draw_curves(axes, [{"iteration": 1, "loss": 0.5, "student_lr": 0.01}], [])
         >>> axes[0].get_title()
         'matching loss'
     """
@@ -200,8 +200,8 @@ def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations
     steps = [row["iteration"] for row in iterations]
     loss.plot(steps, [row["loss"] for row in iterations], linewidth=0.8)
     loss.set(title="matching loss", xlabel="iteration", yscale="log")
-    rate.plot(steps, [row["step_size"] for row in iterations])
-    rate.set(title="learned step size", xlabel="iteration")
+    rate.plot(steps, [row["student_lr"] for row in iterations])
+    rate.set(title="learned learning rate", xlabel="iteration")
     names = validated_metrics(validations)
     for name, marker in zip(names, itertools.cycle("os^Dv"), strict=False):
         score.plot(

@@ -14,7 +14,7 @@ from monai_distill import __version__
 from monai_distill.data import SyntheticDataset
 from monai_distill.export.report import save_report
 from monai_distill.runtime import processes
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .figures import save_curves, save_heat_map, save_image_grid
 
@@ -143,7 +143,7 @@ class RunFolder:
             save_report(self.folder)
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        write_whole(self.folder / name, json.dumps(content, indent=2).encode())
+        atomic_write(self.folder / name, json.dumps(content, indent=2).encode())
 
 
 def _scores(file: Path) -> dict[str, Any]:

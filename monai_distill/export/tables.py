@@ -72,7 +72,7 @@ def protocol_tables(scores: Mapping[str, Any]) -> str:
 
     Example:
         >>> cell = {"mean": 0.5, "std": None}
-        >>> row = {"vit": {"accuracy": cell, "balanced_accuracy": cell, "step_size": 0.01}}
+        >>> row = {"vit": {"accuracy": cell, "balanced_accuracy": cell, "lr": 0.01}}
         >>> table = protocol_tables({"cross_architecture": row, "cross_architecture_random": row})
         >>> table.splitlines()[-1].split()
         ['|', 'vit', '|', '0.500', '|', '0.500', '|', '0.500', '|', '0.500', '|', '0.01', '/', '0.01', '|']
@@ -90,10 +90,10 @@ def protocol_tables(scores: Mapping[str, Any]) -> str:
 def _cross(distilled: Mapping[str, Any], random: Mapping[str, Any]) -> str:
     metrics = {"accuracy": "accuracy", "balanced_accuracy": "balanced"}
     columns = [f"{label}, {kind}" for label in metrics.values() for kind in ("distilled", "random")]
-    lines = [["architecture", *columns, "step sizes"]]
+    lines = [["architecture", *columns, "learning rates"]]
     for name, row in distilled.items():
         cells = [mean_and_std(found[metric]) for metric in metrics for found in (row, random[name])]
-        lines.append([name, *cells, f"{row['step_size']:.3g} / {random[name]['step_size']:.3g}"])
+        lines.append([name, *cells, f"{row['lr']:.3g} / {random[name]['lr']:.3g}"])
     return markdown_table(lines)
 
 

@@ -9,16 +9,16 @@ from .predictions import Predictions
 from .progress_bar import ProgressBar
 from .resumable_state import ResumableState
 from .run_cost import RunCost
-from .synthetic_updates import AveragedSynthetic, FreshLabels, PixelRange
+from .synthetic_updates import AveragedSynthetic, PixelRange, TeacherRelabeler
 
 __all__ = [
     "AveragedSynthetic",
     "BestSynthetic",
-    "FreshLabels",
     "History",
     "PixelRange",
     "Predictions",
     "ProgressBar",
     "ResumableState",
     "RunCost",
+    "TeacherRelabeler",
 ]

@@ -71,8 +71,8 @@ class BestSynthetic:
         if self.value is None and self._without_score:
             raise RuntimeError(
                 f"Expected a {self.metric} to select by, got none in {self._without_score} validations: students "
-                f"diverged every time, the last at step size {float(self.synthetic.step_size.detach()):g}. Lower it, "
-                "or the rate at which a learned one is changed."
+                f"diverged every time, the last at learning rate {float(self.synthetic.student_lr.detach()):g}. Lower "
+                "it, or the rate at which a learned one is changed."
             )
         return self.value, self.epoch
 

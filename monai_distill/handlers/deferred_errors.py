@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from ignite.engine import Engine, Events
 
-__all__ = ["raise_last"]
+__all__ = ["reraise_after_handlers"]
 
 
-def raise_last(engine: Engine) -> None:
+def reraise_after_handlers(engine: Engine) -> None:
     """Have the error that is being handled raised once the other handlers of ``EXCEPTION_RAISED`` are done.
 
     Ignite leaves an error to its handlers, and the first one that raises keeps the rest from running. Called from such
@@ -16,7 +16,8 @@ def raise_last(engine: Engine) -> None:
 
     Example:
         >>> engine = Engine(lambda engine, batch: 1 / 0)
-        >>> engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, error: raise_last(engine)) is None
+        >>> reraise = lambda engine, error: reraise_after_handlers(engine)
+        >>> engine.add_event_handler(Events.EXCEPTION_RAISED, reraise) is None
         False
         >>> engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, error: print("heard of it")) is None
         False

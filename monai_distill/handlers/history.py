@@ -12,7 +12,7 @@ __all__ = ["History"]
 
 
 class History:
-    """Records loss and step size of every iteration, and every validation, of the engine it is attached to.
+    """Records loss and learning rate of every iteration, and every validation, of the engine it is attached to.
 
     A metric that is NaN is None in its row, so that the rows are valid JSON; a row without any other metric is that of
     a set whose students diverged and says so: ``"diverged": True``.
@@ -21,11 +21,11 @@ class History:
         validator: the engine that validates; attach this handler after the one that runs it.
 
     Example:
-        >>> history, trainer = History(), Engine(lambda engine, batch: {"loss": 0.5, "step_size": 0.01})
+        >>> history, trainer = History(), Engine(lambda engine, batch: {"loss": 0.5, "student_lr": 0.01})
         >>> history.attach(trainer)
         >>> _ = trainer.run([0, 1])
         >>> history.iterations
-        [{'iteration': 1, 'loss': 0.5, 'step_size': 0.01}, {'iteration': 2, 'loss': 0.5, 'step_size': 0.01}]
+        [{'iteration': 1, 'loss': 0.5, 'student_lr': 0.01}, {'iteration': 2, 'loss': 0.5, 'student_lr': 0.01}]
     """
 
     def __init__(self, validator: Engine | None = None) -> None:
@@ -49,7 +49,7 @@ class History:
     def _iteration(self, engine: Engine) -> None:
         output = engine.state.output
         self.iterations.append(
-            {"iteration": engine.state.iteration, "loss": output["loss"], "step_size": output["step_size"]}
+            {"iteration": engine.state.iteration, "loss": output["loss"], "student_lr": output["student_lr"]}
         )
 
     def _epoch(self, engine: Engine) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ignite.engine import Engine, Events
 
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 __all__ = ["Predictions"]
 
@@ -70,4 +70,4 @@ class Predictions:
         known = bool(self._rows) and len(self._rows[0]) > len(header)
         writer.writerows([header + ["label"] * known, *self._rows])
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self.file, buffer.getvalue().encode())
+        atomic_write(self.file, buffer.getvalue().encode())

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from monai_distill.runtime import processes
 
-from .deferred_errors import raise_last
+from .deferred_errors import reraise_after_handlers
 
 __all__ = ["ProgressBar"]
 
@@ -68,4 +68,4 @@ class ProgressBar:
 
     def _fail(self, engine: Engine, error: BaseException) -> None:
         self._close()
-        raise_last(engine)
+        reraise_after_handlers(engine)

@@ -18,9 +18,9 @@ from monai.engines import Workflow
 from monai.engines.utils import IterationEvents
 
 from monai_distill.runtime import processes
-from monai_distill.runtime.atomic_file import way_out
+from monai_distill.runtime.atomic_file import advice_for
 
-from .deferred_errors import raise_last
+from .deferred_errors import reraise_after_handlers
 
 __all__ = ["ResumableState"]
 
@@ -82,7 +82,7 @@ class ResumableState:
             engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._iteration_under_way, False)
             engine.add_event_handler(Events.ITERATION_STARTED, self._iteration_under_way, True)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._between)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._save_and_heed())
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._save_then_stop_if_requested())
         engine.add_event_handler(Events.COMPLETED, lambda engine: self._release())
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
@@ -108,7 +108,7 @@ class ResumableState:
         except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
             unfinished.unlink(missing_ok=True)
             raise RuntimeError(
-                f"Cannot save the state to {self.file}: {error}. {way_out(error)} and resume."
+                f"Cannot save the state to {self.file}: {error}. {advice_for(error)} and resume."
             ) from error
 
     def load(self) -> None:
@@ -163,12 +163,12 @@ class ResumableState:
         # After an epoch's last iteration handlers still validate: a state saved before that would skip it on resume.
         last_of_epoch = engine.state.iteration % (engine.state.epoch_length or 1) == 0
         if not last_of_epoch and (self._stop_for_all() or engine.state.iteration % self.interval == 0):
-            self._save_and_heed()
+            self._save_then_stop_if_requested()
 
     def _stop_for_all(self) -> bool:
         return bool(processes.anywhere(torch.tensor(self._asked_to_stop)))
 
-    def _save_and_heed(self) -> None:
+    def _save_then_stop_if_requested(self) -> None:
         self.save()
         if self._stop_for_all():
             raise KeyboardInterrupt
@@ -180,7 +180,7 @@ class ResumableState:
 
     def _fail(self, engine: Engine, error: BaseException) -> None:
         self._release()
-        raise_last(engine)
+        reraise_after_handlers(engine)
         if self._unchanged and isinstance(error, RuntimeError):
             self._unchanged = False  # ignite tells of an error in an iteration twice
             self.save(engine.state.iteration - 1)

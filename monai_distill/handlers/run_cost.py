@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_distill.runtime import PeakMemory, processes
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 __all__ = ["RunCost"]
 
@@ -113,7 +113,7 @@ class RunCost:
         self._charge()
         del self._parts[level:]
         if processes.is_first():
-            write_whole(self.file, json.dumps(self._so_far(), indent=2).encode())
+            atomic_write(self.file, json.dumps(self._so_far(), indent=2).encode())
 
     def _charge(self) -> None:
         now = self.clock()
@@ -125,7 +125,7 @@ class RunCost:
         if part in self.shared:
             path = self.shared[part]
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps({"seconds": round(self._known(part) + elapsed, 3)}).encode())
+            atomic_write(path, json.dumps({"seconds": round(self._known(part) + elapsed, 3)}).encode())
         else:
             self._seconds[part] = self._seconds.get(part, 0.0) + elapsed
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
 
-__all__ = ["AveragedSynthetic", "FreshLabels", "PixelRange"]
+__all__ = ["AveragedSynthetic", "PixelRange", "TeacherRelabeler"]
 
 
-class FreshLabels:
+class TeacherRelabeler:
     """Asks for the labels of the images as they are, at the end of every epoch, before these are validated and kept.
 
     Attach it before the handlers that look at the set. Without it a set would be validated and released with labels of
@@ -36,7 +36,7 @@ class FreshLabels:
         >>> logits = torch.zeros(1, 1)
         >>> data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"], label_logits=logits)
         >>> engine = Engine(lambda engine, batch: None)
-        >>> FreshLabels(data, lambda images, labels: images.mean(dim=(1, 2, 3))[:, None]).attach(engine)
+        >>> TeacherRelabeler(data, lambda images, labels: images.mean(dim=(1, 2, 3))[:, None]).attach(engine)
         >>> _ = engine.run([0])
         >>> data.label_logits.tolist()
         [[1.0]]
@@ -98,7 +98,7 @@ class PixelRange:
 
 
 class AveragedSynthetic:
-    """Keeps a set whose images are the moving average of another's; its labels and step size are the current ones.
+    """Keeps a set whose images are the moving average of another's; its labels and learning rate are the current ones.
 
     After every iteration ``average = decay * average + (1 - decay) * images``. What is validated, selected and released
     is ``value``; attach this handler before those that look at it.

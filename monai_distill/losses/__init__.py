@@ -9,7 +9,7 @@ from .datadam_loss import AttentionMatchingLoss, attention_map
 from .dc_loss import GradientMatchingLoss
 from .dm_loss import DistributionMatchingLoss
 from .hoptm_loss import AnglePenalty, GrowingMaskLoss, angle_matrix
-from .mtt_loss import ExpertPiece, TrajectoryMatchingLoss, relative_distance
+from .mtt_loss import TrajectoryMatchingLoss, TrajectorySegment, relative_distance
 from .pad_loss import MaskedTrajectoryLoss, deep_layers, largest_errors
 
 __all__ = [
@@ -17,12 +17,12 @@ __all__ = [
     "AttentionMatchingLoss",
     "ClassSums",
     "DistributionMatchingLoss",
-    "ExpertPiece",
     "GradientMatchingLoss",
     "GrowingMaskLoss",
     "MaskedTrajectoryLoss",
     "NearestStepLoss",
     "TrajectoryMatchingLoss",
+    "TrajectorySegment",
     "angle_matrix",
     "attention_map",
     "class_mean_distance",

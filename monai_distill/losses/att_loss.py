@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .mtt_loss import ExpertPiece, relative_distance
+from .mtt_loss import TrajectorySegment, relative_distance
 
 __all__ = ["NearestStepLoss"]
 
@@ -53,6 +53,6 @@ class NearestStepLoss(nn.Module):
         latest_first = distances.nan_to_num(torch.inf, posinf=torch.inf).flip(0).tolist()
         return len(latest_first) - latest_first.index(min(latest_first))
 
-    def forward(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
+    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         return relative_distance(states[self.chosen(states, piece.target)], piece)

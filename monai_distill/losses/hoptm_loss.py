@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_distill.runtime import processes
 
-from .mtt_loss import ExpertPiece, relative_distance
+from .mtt_loss import TrajectorySegment, relative_distance
 
 __all__ = ["AnglePenalty", "GrowingMaskLoss", "angle_matrix"]
 
@@ -65,7 +65,7 @@ class AnglePenalty(nn.Module):
         super().__init__()
         self.weight = weight
 
-    def forward(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
+    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
         """Return the weighted penalty, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         if piece.middle is None:
             raise ValueError("Expected a segment with its middle, got none. Give the SegmentSampler middle=True.")
@@ -108,7 +108,7 @@ class GrowingMaskLoss:
         base: float,
         growth: float,
         every: int = 500,
-        penalty: Callable[[Sequence[Tensor], ExpertPiece], Tensor] | None = None,
+        penalty: Callable[[Sequence[Tensor], TrajectorySegment], Tensor] | None = None,
     ) -> None:
         if not (base > 0 and growth >= 1 and every >= 1):
             raise ValueError(
@@ -122,7 +122,7 @@ class GrowingMaskLoss:
         self._before: Tensor | None = None  # what had joined when the iteration began
         self._iteration = -1
 
-    def __call__(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
+    def __call__(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
         """Let the mask grow and return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         with torch.no_grad():  # asking twice at one iteration changes nothing: an iteration may be done again
             if piece.iteration != self._iteration:

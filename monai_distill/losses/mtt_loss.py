@@ -9,10 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ExpertPiece", "TrajectoryMatchingLoss", "relative_distance"]
+__all__ = ["TrajectoryMatchingLoss", "TrajectorySegment", "relative_distance"]
 
 
-class ExpertPiece(Protocol):
+class TrajectorySegment(Protocol):
     """A piece of an expert's trajectory; ``monai_distill.data.Segment`` is one, and so is anything alike.
 
     Example:
@@ -41,7 +41,7 @@ class ExpertPiece(Protocol):
         """The expert's parameters [P] half-way, for losses that look at them."""
 
 
-def relative_distance(state: Tensor, piece: ExpertPiece, mask: Tensor | None = None) -> Tensor:
+def relative_distance(state: Tensor, piece: TrajectorySegment, mask: Tensor | None = None) -> Tensor:
     """``|state - target|^2 / |start - target|^2``, both over the parameters that ``mask`` keeps.
 
     A mask that keeps nothing, or only parameters that the expert left where they were, has no length to divide by: then
@@ -73,7 +73,7 @@ class TrajectoryMatchingLoss(nn.Module):
     """Squared distance of the last student state to the expert's target, divided by the length of the expert's own way.
 
     ``|theta_N - theta*|^2 / |theta_0 - theta*|^2``: 1 for a student that has not moved, 0 for one that arrived.
-    Without the division the image step sizes of the literature mean nothing.
+    Without the division the image learning rates of the literature mean nothing.
 
     References:
         Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, eq. 2.
@@ -88,7 +88,7 @@ class TrajectoryMatchingLoss(nn.Module):
         tensor(0.2500)
     """
 
-    def forward(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
+    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar.
 
         Args:

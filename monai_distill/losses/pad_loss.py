@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .mtt_loss import ExpertPiece, relative_distance
+from .mtt_loss import TrajectorySegment, relative_distance
 
 __all__ = ["MaskedTrajectoryLoss", "deep_layers", "largest_errors"]
 
-ParameterMask = Callable[[Tensor, ExpertPiece], Tensor]
+ParameterMask = Callable[[Tensor, TrajectorySegment], Tensor]
 
 
 def _checked(ratio: float) -> float:
@@ -46,7 +46,7 @@ def deep_layers(ratio: float, shapes: Sequence[Sequence[int]]) -> ParameterMask:
     first_kept = begins[int(_checked(ratio) * len(begins))] if ratio else 0
     masked = sum(sizes[:first_kept])
 
-    def mask(state: Tensor, piece: ExpertPiece) -> Tensor:
+    def mask(state: Tensor, piece: TrajectorySegment) -> Tensor:
         return torch.arange(len(state), device=state.device) >= masked
 
     return mask
@@ -74,7 +74,7 @@ def largest_errors(ratio: float) -> ParameterMask:
     """
     _checked(ratio)
 
-    def mask(state: Tensor, piece: ExpertPiece) -> Tensor:
+    def mask(state: Tensor, piece: TrajectorySegment) -> Tensor:
         with torch.no_grad():
             order = (state - piece.target).square().argsort(stable=True)
         kept = torch.ones(len(state), dtype=torch.bool, device=state.device)
@@ -107,6 +107,6 @@ class MaskedTrajectoryLoss(nn.Module):
         super().__init__()
         self.mask = mask
 
-    def forward(self, states: Sequence[Tensor], piece: ExpertPiece) -> Tensor:
+    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         return relative_distance(states[-1], piece, self.mask(states[-1], piece))

@@ -14,7 +14,7 @@ def hard_label_recovery(full: float, distilled: float) -> float:
     References:
         Li et al., DD-Ranking, arXiv 2505.13300, 2025.
 
-    Deviation from the released program: accuracies are fractions, and no step size is picked on test images.
+    Deviation from the released program: accuracies are fractions, and no learning rate is picked on test images.
 
     Args:
         full: accuracy in [0, 1] of networks trained on all training images.

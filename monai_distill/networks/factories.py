@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["described", "with_norm"]
+__all__ = ["factory_config", "with_norm"]
 
 
 def with_norm(factory: Callable[..., nn.Module], norm: str | None) -> Callable[..., nn.Module]:
@@ -33,7 +33,7 @@ def with_norm(factory: Callable[..., nn.Module], norm: str | None) -> Callable[.
     return functools.partial(factory, norm=norm)
 
 
-def described(factory: Callable[..., nn.Module]) -> dict[str, Any]:
+def factory_config(factory: Callable[..., nn.Module]) -> dict[str, Any]:
     """The MONAI config (``_target_`` and arguments, plain JSON values) that builds the same network as ``factory``.
 
     Args:
@@ -44,7 +44,7 @@ def described(factory: Callable[..., nn.Module]) -> dict[str, Any]:
         TypeError: for another kind of callable, whose arguments cannot be read.
 
     Example:
-        >>> described(functools.partial(nn.Linear, in_features=4, out_features=2))
+        >>> factory_config(functools.partial(nn.Linear, in_features=4, out_features=2))
         {'_target_': 'torch.nn.modules.linear.Linear', 'in_features': 4, 'out_features': 2}
     """
     if not isinstance(factory, functools.partial) or factory.args:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .checksums import tensor_checksum
-from .memory import PeakMemory, keep_freed_memory
-from .result_cache import FinishedParts, TensorCache, job_folder
+from .memory import PeakMemory, disable_malloc_trim
+from .result_cache import ResultCache, TensorCache, job_path
 
-__all__ = ["FinishedParts", "PeakMemory", "TensorCache", "job_folder", "keep_freed_memory", "tensor_checksum"]
+__all__ = ["PeakMemory", "ResultCache", "TensorCache", "disable_malloc_trim", "job_path", "tensor_checksum"]

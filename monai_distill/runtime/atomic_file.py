@@ -7,10 +7,10 @@ import contextlib
 import errno
 from pathlib import Path
 
-__all__ = ["way_out", "write_whole"]
+__all__ = ["advice_for", "atomic_write"]
 
 
-def write_whole(file: Path, data: bytes) -> None:
+def atomic_write(file: Path, data: bytes) -> None:
     """Replace ``file`` by ``data`` in one step: whoever reads it finds the old content or the new, never a part.
 
     Raises:
@@ -20,7 +20,7 @@ def write_whole(file: Path, data: bytes) -> None:
     Example:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "scores.json"
-        >>> write_whole(file, b"{}")
+        >>> atomic_write(file, b"{}")
         >>> file.read_text()
         '{}'
     """
@@ -31,14 +31,14 @@ def write_whole(file: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):  # where nothing could be written, nothing may be there to take away
             unfinished.unlink(missing_ok=True)
-        raise RuntimeError(f"Cannot write {file}: {error}. {way_out(error)} and try again.") from None
+        raise RuntimeError(f"Cannot write {file}: {error}. {advice_for(error)} and try again.") from None
 
 
-def way_out(error: Exception) -> str:
+def advice_for(error: Exception) -> str:
     """What to do about a file that cannot be written: room is no remedy for a folder that may not be written to.
 
     Example:
-        >>> way_out(PermissionError(13, "Permission denied")), way_out(OSError(28, "No space left on device"))
+        >>> advice_for(PermissionError(13, "Permission denied")), advice_for(OSError(28, "No space left on device"))
         ('Make the folder writable', 'Free some room')
     """
     closed = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["PeakMemory", "keep_freed_memory"]
+__all__ = ["PeakMemory", "disable_malloc_trim"]
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -69,7 +69,7 @@ class PeakMemory:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
-def keep_freed_memory() -> bool:
+def disable_malloc_trim() -> bool:
     """Tell glibc to serve large blocks from its heap and not to shrink it; returns whether that was possible.
 
     By default glibc maps every block over 32 MiB anew and the kernel clears its pages at each step. Measured for one
@@ -78,7 +78,7 @@ def keep_freed_memory() -> bool:
     process, so the command calls it and library code does not. No effect outside Linux with glibc.
 
     Example:
-        >>> keep_freed_memory() in (True, False)
+        >>> disable_malloc_trim() in (True, False)
         True
     """
     if not sys.platform.startswith("linux"):

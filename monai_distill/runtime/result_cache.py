@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from monai_distill import __version__
 
-from .atomic_file import write_whole
+from .atomic_file import atomic_write
 
-__all__ = ["FinishedParts", "Part", "TensorCache", "content_hash", "job_folder", "package_versions"]
+__all__ = ["Part", "ResultCache", "TensorCache", "content_hash", "job_path", "package_versions"]
 
 
 class TensorCache:
@@ -51,12 +51,12 @@ class TensorCache:
         """
         if self.folder is None:
             return make().detach().cpu()
-        file = job_folder(self.folder, job).with_suffix(".safetensors")
+        file = job_path(self.folder, job).with_suffix(".safetensors")
         text = json.dumps(job, sort_keys=True)
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             made = make().detach().cpu().contiguous()
-            write_whole(file, save({"values": made}, {"job": text}))
+            atomic_write(file, save({"values": made}, {"job": text}))
             return made
         try:
             with safe_open(file, "pt") as content:
@@ -69,7 +69,7 @@ class TensorCache:
         return values
 
 
-def job_folder(root: str | Path, job: Mapping[str, Any]) -> Path:
+def job_path(root: str | Path, job: Mapping[str, Any]) -> Path:
     """The folder below ``root`` for the results of ``job``: equal jobs share it, different ones never do.
 
     Args:
@@ -77,7 +77,7 @@ def job_folder(root: str | Path, job: Mapping[str, Any]) -> Path:
         job: what decides the results, as plain JSON values; the order of its keys does not matter.
 
     Example:
-        >>> job_folder("experts", {"seed": 0, "width": 4}) == job_folder("experts", {"width": 4, "seed": 0})
+        >>> job_path("experts", {"seed": 0, "width": 4}) == job_path("experts", {"width": 4, "seed": 0})
         True
     """
     text = json.dumps(job, sort_keys=True)
@@ -117,7 +117,7 @@ def package_versions() -> dict[str, str]:
     return {"monai_distill": __version__, **{name: importlib.metadata.version(name) for name in ("torch", "monai")}}
 
 
-class FinishedParts:
+class ResultCache:
     """Does the parts that are not in ``folder`` yet and keeps each as soon as it is done.
 
     A part is a file named by a hash of all that decides it and of the versions of torch, MONAI and this package, so
@@ -131,8 +131,8 @@ class FinishedParts:
     Example:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
-        >>> done = FinishedParts(folder, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.5})])
-        >>> FinishedParts(folder, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.7})])
+        >>> done = ResultCache(folder, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.5})])
+        >>> ResultCache(folder, "x").results([({"seed": 0}, 1, lambda on_step: {"value": 0.7})])
         [{'value': 0.5}]
     """
 
@@ -160,7 +160,7 @@ class FinishedParts:
         return [copy.deepcopy(done[content_hash(about)]) for about in asked]
 
     def _file(self, folder: Path, about: Mapping[str, Any]) -> Path:
-        return job_folder(folder, about).with_suffix(".json")
+        return job_path(folder, about).with_suffix(".json")
 
     def _kept(self, about: dict[str, Any]) -> dict[str, Any] | None:
         if self.folder is None or not self._file(self.folder, about).exists():
@@ -179,4 +179,4 @@ class FinishedParts:
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"about": about, "result": result}, indent=1)
-            write_whole(self._file(self.folder, about), text.encode())
+            atomic_write(self._file(self.folder, about), text.encode())

@@ -32,10 +32,10 @@ from monai_distill.engines.experts import ExpertTrainer
 from monai_distill.engines.students import StudentEvaluator, StudentTraining
 from monai_distill.handlers import History, ProgressBar, ResumableState
 from monai_distill.metrics import SCORES
-from monai_distill.networks import FlatNetwork, described
+from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import keep_freed_memory
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime import disable_malloc_trim
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize, ZCAWhitening
 from tests.benchmarks.ladder_data import read_images
@@ -54,9 +54,9 @@ class Settings:
     expert_epochs: int = 2
     student_steps: int = 50
     images_per_class: int = 10
-    image_step_size: float = 1000.0
-    step_size: float = 0.01
-    step_size_rate: float = 1e-5
+    image_lr: float = 1000.0
+    student_lr: float = 0.01
+    student_lr_lr: float = 1e-5
     iterations: int = 500
     evaluate_every: int = 250
     evaluation_steps: int = 1000
@@ -66,7 +66,7 @@ class Settings:
 
 
 SMALL = {"width": 32, "zca": False, "experts": 4, "max_start_epoch": 4, "student_steps": 10, "images_per_class": 1}
-SMALL |= {"image_step_size": 50.0, "iterations": 100, "evaluate_every": 50, "evaluation_steps": 300}
+SMALL |= {"image_lr": 50.0, "iterations": 100, "evaluate_every": 50, "evaluation_steps": 300}
 SMALL |= {"training_images": 6000}
 
 
@@ -140,7 +140,7 @@ def climbed(data: Path, settings: Settings, device: str, out: Path) -> dict[str,
     network = FlatNetwork(factory).to(device)
     letters = channels == 1  # a mirrored digit is another sign
     augment = SiameseAugment(["color", "crop", "cutout", *(() if letters else ("flip",)), "scale", "rotate"])
-    job = {"data": training.fingerprint(), "network": described(factory), "settings": asdict(settings)}
+    job = {"data": training.fingerprint(), "network": factory_config(factory), "settings": asdict(settings)}
     seconds = {"data": time.perf_counter() - begin}
 
     epochs = settings.max_start_epoch + settings.expert_epochs - 1
@@ -184,7 +184,7 @@ def distilled(
 ) -> tuple[History, Curve]:
     """The official inner loop on this project's distiller, its state saved for a resume."""
     start = real_images(training, settings.images_per_class, seeded_generator(settings.seed, "initial images"))
-    synthetic = SyntheticDataset(*start, training.class_names, step_size=settings.step_size).to(training.device)
+    synthetic = SyntheticDataset(*start, training.class_names, student_lr=settings.student_lr).to(training.device)
     protocol = StudentTraining(augment, steps=settings.evaluation_steps)
 
     def current() -> tuple[Tensor, Tensor, float]:
@@ -197,8 +197,8 @@ def distilled(
     history, curve = History(), Curve(evaluator)
     optimizer = torch.optim.SGD(
         [
-            {"params": [synthetic.images], "lr": settings.image_step_size},
-            {"params": [synthetic.step_size], "lr": settings.step_size_rate},
+            {"params": [synthetic.images], "lr": settings.image_lr},
+            {"params": [synthetic.student_lr], "lr": settings.student_lr_lr},
         ],
         lr=0.0,
         momentum=0.5,
@@ -218,7 +218,7 @@ def distilled(
         max_epochs=-(-settings.iterations // settings.evaluate_every),
         epoch_length=settings.evaluate_every,
         train_handlers=[
-            ProgressBar("distilling", show=["loss", "step_size"]),
+            ProgressBar("distilling", show=["loss", "student_lr"]),
             history,
             curve,
             ResumableState(out / "state.pt", kept, job=job, resume=True),
@@ -247,9 +247,9 @@ def main(words: Sequence[str]) -> int:
     small = {} if data.suffix == ".zip" else SMALL
     settings = Settings(**{**small, **{name: value for name, value in options.items() if value is not None}})
     out.mkdir(parents=True, exist_ok=True)
-    keep_freed_memory()
+    disable_malloc_trim()
     result = climbed(data, settings, device, out)
-    write_whole(out / "ladder.json", json.dumps(result, indent=1).encode())
+    atomic_write(out / "ladder.json", json.dumps(result, indent=1).encode())
     table, missed = write_report(result, out)
     print(table)
     return int(missed)

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 # an independent rerun of the official program, CIFAR-10, 10 images per class, percent
 OFFICIAL_CURVE = {0: 33.5, 500: 59.6, 1000: 63.1, 2000: 63.1, 5000: 65.0, 10000: 65.7}
@@ -65,7 +65,7 @@ def write_report(result: dict[str, Any], out: Path) -> tuple[str, bool]:
     why = "" if judged else " Other data or settings than the official log's: nothing is judged."
     lines += ["", f"{result['data']}, {result['device']}, {settings['experts']} experts (the log: 100); {times}.{why}"]
     table = "\n".join(lines)
-    write_whole(out / "ladder.md", (table + "\n").encode())
+    atomic_write(out / "ladder.md", (table + "\n").encode())
     _draw(result, judged, out / "ladder.png")
     return table, judged and not all(ok for *_, ok in rows)
 

@@ -59,10 +59,10 @@ def distillation(options: argparse.Namespace) -> Callable[[], object]:
     networks, utils, reparam = _modules(options)
     images, labels = _images(options, options.ipc * options.classes or options.images)
     images.requires_grad_(True)
-    step_size = torch.tensor(0.01, device=options.device, requires_grad=True)
+    student_lr = torch.tensor(0.01, device=options.device, requires_grad=True)
     optimizers = [
         torch.optim.SGD([images], lr=1000.0, momentum=0.5),
-        torch.optim.SGD([step_size], lr=1e-5, momentum=0.5),
+        torch.optim.SGD([student_lr], lr=1e-5, momentum=0.5),
     ]
     criterion, augmentation = torch.nn.CrossEntropyLoss(), utils.ParamDiffAug()
     expert = [parameter.detach().clone() for parameter in _network(networks, options).parameters()]
@@ -82,7 +82,7 @@ def distillation(options: argparse.Namespace) -> Callable[[], object]:
                 batch = utils.DiffAugment(batch, STRATEGY, param=augmentation)
             loss = criterion(net(batch, flat_param=states[-1]), truth)
             (gradient,) = torch.autograd.grad(loss, states[-1], create_graph=True)
-            states.append(states[-1] - step_size * gradient)
+            states.append(states[-1] - student_lr * gradient)
         ends = torch.nn.functional.mse_loss(states[-1], target, reduction="sum")
         begins = torch.nn.functional.mse_loss(start, target, reduction="sum")
         for optimizer in optimizers:

@@ -17,7 +17,7 @@ from monai_distill.engines.experts import ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import keep_freed_memory
+from monai_distill.runtime import disable_malloc_trim
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -25,7 +25,7 @@ TOGETHER = {"yes": True, "no": False, None: None}
 
 
 def _network(options: argparse.Namespace) -> FlatNetwork:
-    keep_freed_memory()  # as the command does
+    disable_malloc_trim()  # as the command does
     factory = partial(ConvNet, 2, 3, options.classes, options.side, width=options.width, depth=options.depth)
     return FlatNetwork(factory).to(options.device)
 
@@ -53,7 +53,7 @@ class Distillation:
         start, target = (t.to(options.device) for t in (start, start + 0.01 * noise))
         self.segments = [Segment(0, 0, 0, start, target, None, place) for place in range(options.segments)]
         self.synthetic = SyntheticDataset(
-            *_images(options, options.ipc * options.classes or options.images), _names(options), step_size=0.01
+            *_images(options, options.ipc * options.classes or options.images), _names(options), student_lr=0.01
         ).to(options.device)
         self.objective = TrajectoryMatching(
             network,
@@ -65,7 +65,7 @@ class Distillation:
             images_at_once=options.images_at_once,
             memory_budget=options.memory_budget,
         )
-        rates = [(self.synthetic.images, 1000.0), (self.synthetic.step_size, 1e-5)]
+        rates = [(self.synthetic.images, 1000.0), (self.synthetic.student_lr, 1e-5)]
         self.optimizer = torch.optim.SGD([{"params": [p], "lr": lr} for p, lr in rates], lr=0.0, momentum=0.5)
         self.iteration = 0
 

@@ -100,7 +100,7 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
     events = {name for name in names if name.startswith("tensorboard/events.out.tfevents")}
     assert len(events) == 1
     predictions = {name for name in names if re.fullmatch(r"controls/[0-9a-f]{16}\.safetensors", name)}
-    assert len(predictions) == 4  # distilled, two draws, full; the learned step size is next to the given one
+    assert len(predictions) == 4  # distilled, two draws, full; the learned learning rate is next to the given one
     assert names - events - predictions == {
         "config.json",
         "cost.json",
@@ -496,7 +496,7 @@ def test_the_printed_line_carries_every_value_through_monais_own_parser() -> Non
         "dataset_dir": "/data/my, own/$HOME 'x'",
         "width": "$@preset['width'] * 2",
         "zca": True,
-        "image_step_size": 1e-05,
+        "image_lr": 1e-05,
         "seed": -1,
         "operations": ["crop", "scale"],
         "a#b": "true",
@@ -590,7 +590,7 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     assert f"monai-distill resume {tmp_path / 'run'}" in outcome.err
     assert list(read(tmp_path / "run" / "experts", "manifest.json")["history"]) == ["0"]
     before = contents(tmp_path / "run")
-    other = fast_run(tmp_path / "run", *JOB, "--expert_step_size", "0.02")
+    other = fast_run(tmp_path / "run", *JOB, "--expert_lr", "0.02")
     assert (other.code, contents(tmp_path / "run")) == (1, before)
     assert f"{tmp_path / 'run'} with trained experts (1). Go on with that run: monai-distill resume" in other.err
     trained: list[int] = []
@@ -603,9 +603,9 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("image_step_size", 11, ("settings", "'image_step_size': 10", "'image_step_size': 11", "another output_dir")),
+        ("image_lr", 11, ("settings", "'image_lr': 10", "'image_lr': 11", "another output_dir")),
         ("seed", 4, ("seed: found 3, asked for 4",)),
-        ("expert_step_size", 0.5, ("optimizer", '"step_size": 0.01', '"step_size": 0.5', "another expert_dir")),
+        ("expert_lr", 0.5, ("optimizer", '"student_lr": 0.01', '"student_lr": 0.5', "another expert_dir")),
         ("experts", 3, ("shape: found [2,", "asked for [3,")),
     ],
 )

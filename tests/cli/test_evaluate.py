@@ -18,7 +18,7 @@ from tests.configs.command import FAST, command, contents, fast_run, read
 from tests.configs.test_composition import dangling
 
 SMALL = (
-    *("--cross_students", "1", "--cross_step_sizes", "[0.01]"),
+    *("--cross_students", "1", "--cross_lrs", "[0.01]"),
     *("--cross_widths", "{convnet: 4, alexnet: 2, vgg11: 1, resnet18: 1, vit: 4}"),
     *("--nas_space", "{width: [2, 4, 6], depth: [1], norm: [none], activation: [relu], pooling: [avg]}"),
     *("--continual_orders", "1", "--continual_students", "1", "--continual_classes_per_step", "5"),

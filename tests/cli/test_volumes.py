@@ -26,10 +26,10 @@ SETTINGS = {
     "full_students": 0,
 }
 METHODS = {
-    "dm": {"batch_per_class": 28, "image_step_size": 100},
-    "datadam": {"batch_per_class": 28, "image_step_size": 30},
-    "mtt": {"experts": 6, "expert_step_size": 0.05, "expert_batch_size": 8, "max_start_epoch": 5, "expert_epochs": 2}
-    | {"student_steps": 10, "image_step_size": 300, "step_size": 0.03, "iterations": 100, "validate_every": 50},
+    "dm": {"batch_per_class": 28, "image_lr": 100},
+    "datadam": {"batch_per_class": 28, "image_lr": 30},
+    "mtt": {"experts": 6, "expert_lr": 0.05, "expert_batch_size": 8, "max_start_epoch": 5, "expert_epochs": 2}
+    | {"student_steps": 10, "image_lr": 300, "student_lr": 0.03, "iterations": 100, "validate_every": 50},
 }
 
 

@@ -18,7 +18,7 @@ QUICK = (
     *("--expert_epochs", "1", "--student_steps", "2", "--evaluation_steps", "3", "--full_steps", "3"),
     *("--validation_steps", "2", "--students", "2", "--full_students", "2", "--width", "4"),
     # named here, so that a better preset changes no test
-    *("--expert_step_size", "0.01", "--expert_batch_size", "256", "--image_step_size", "10", "--step_size", "0.01"),
+    *("--expert_lr", "0.01", "--expert_batch_size", "256", "--image_lr", "10", "--student_lr", "0.01"),
     *("--zca", "false"),
 )
 FAST = (*QUICK, "--depth", "1")  # which other networks than the ConvNet do not take

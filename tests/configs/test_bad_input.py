@@ -244,7 +244,7 @@ def test_a_number_that_does_not_count_is_refused_before_any_work(run: Path, word
 
 
 @pytest.mark.parametrize(
-    ("word", "value"), [("step_size", "-0.1"), ("expert_step_size", ".nan"), ("temperature", "0"), ("gate", "abc")]
+    ("word", "value"), [("student_lr", "-0.1"), ("expert_lr", ".nan"), ("temperature", "0"), ("gate", "abc")]
 )
 def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
     told = "nan" if value == ".nan" else value
@@ -252,7 +252,7 @@ def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, w
     assert not run.exists()
 
 
-@pytest.mark.parametrize(("word", "value"), [("image_step_size", "-1"), ("label_step_size", ".inf")])
+@pytest.mark.parametrize(("word", "value"), [("image_lr", "-1"), ("label_lr", ".inf")])
 def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, value: str) -> None:
     told = value.removeprefix(".")
     refused(
@@ -299,8 +299,8 @@ def test_a_start_that_asks_for_more_images_than_there_are_is_told_before_experts
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
     run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outcome = fast_run(run, "--image_step_size", "1e30")
-    refused(outcome, run, "is not finite at iteration 2", "(loss nan)", "Lower image_step_size")
+    outcome = fast_run(run, "--image_lr", "1e30")
+    refused(outcome, run, "is not finite at iteration 2", "(loss nan)", "Lower image_lr")
     assert [record.name for record in caplog.records if record.name.startswith("ignite")] == []  # would say it again
     state = torch.load(run / "state.pt", weights_only=True)
     assert state["trainer"]["iteration"] == len(state["history"]["iterations"]) == 1
@@ -309,8 +309,8 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
 
 
 def test_experts_that_diverge_say_what_to_lower(run: Path) -> None:
-    outcome = fast_run(run, "--expert_step_size", "1e30")
-    refused(outcome, run, "diverged", "Lower expert_step_size")
+    outcome = fast_run(run, "--expert_lr", "1e30")
+    refused(outcome, run, "diverged", "Lower expert_lr")
     assert read(run / "experts", "manifest.json")["history"] == {}
 
 

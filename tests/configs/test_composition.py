@@ -16,7 +16,7 @@ from monai.bundle.config_item import ConfigComponent
 from monai.bundle.properties import TrainProperties
 
 import monai_distill.engines
-from monai_distill.configuration import available, chosen_preset, config_dir, config_files
+from monai_distill.configuration import available, config_dir, config_files, resolve_preset
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST
 
@@ -112,7 +112,7 @@ def test_presets_set_only_known_names_for_known_data_sets_and_every_name_is_used
     assert (set(presets) | set(shared)) - {"default"} <= set(DATASETS)
     for dataset in DATASETS:
         for count in (1, 2, 10, 50):
-            assert chosen_preset(presets, dataset, count, shared).keys() == default.keys()
+            assert resolve_preset(presets, dataset, count, shared).keys() == default.keys()
     composed = json.dumps(
         ConfigParser.load_config_files(files("digits", method=method))
     )  # a later file may replace an id
@@ -139,20 +139,20 @@ def test_the_preset_for_the_nearest_number_at_or_below_is_laid_over_the_default(
     dataset: str, count: int, expected: dict[str, int], keys: type
 ) -> None:
     own = {keys(k): v for k, v in PRESETS["digits"].items()}
-    assert chosen_preset({**PRESETS, "digits": own}, dataset, count) == expected
+    assert resolve_preset({**PRESETS, "digits": own}, dataset, count) == expected
 
 
 def test_below_the_smallest_number_the_smallest_holds_and_the_presets_stay_as_they_are() -> None:
     presets = {"default": {"a": 1}, "x": {5: {"a": 2}}}
-    chosen = chosen_preset(presets, "x", 1)
+    chosen = resolve_preset(presets, "x", 1)
     chosen["a"] = 99
-    assert chosen_preset(presets, "x", 1) == {"a": 2}
+    assert resolve_preset(presets, "x", 1) == {"a": 2}
     assert presets == {"default": {"a": 1}, "x": {5: {"a": 2}}}
 
 
 def test_a_misspelt_name_in_a_preset_is_refused() -> None:
     with pytest.raises(ValueError, match=r"digits at 1 sets \['studnet_steps'\], known are \['student_steps'\]"):
-        chosen_preset({"default": {"student_steps": 1}, "digits": {1: {"studnet_steps": 1}}}, "digits", 1)
+        resolve_preset({"default": {"student_steps": 1}, "digits": {1: {"studnet_steps": 1}}}, "digits", 1)
 
 
 def test_a_preset_starts_from_the_one_it_is_like() -> None:
@@ -162,8 +162,8 @@ def test_a_preset_starts_from_the_one_it_is_like() -> None:
         "mnist": {5: {"like": ["digits", 10], "c": 3}},
     }
     method = {"default": {"c": 9}, "mnist": {1: {"a": 7}}}
-    assert chosen_preset(method, "digits", 20, family) == {"a": 1, "b": 2, "c": 9}
-    assert chosen_preset(method, "mnist", 5, family) == {"a": 7, "b": 2, "c": 3}
+    assert resolve_preset(method, "digits", 20, family) == {"a": 1, "b": 2, "c": 9}
+    assert resolve_preset(method, "mnist", 5, family) == {"a": 7, "b": 2, "c": 3}
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_the_candidate_is_out_and_noted_and_a_resumed_run_ends_as_one_that_was_n
     tmp_path: Path, diverging: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diverging(1)
-    with pytest.warns(UserWarning, match="diverged at step size") as told:
+    with pytest.warns(UserWarning, match="diverged at learning rate") as told:
         outcome = fast_run(tmp_path / "whole", *ONE_EACH)
     assert outcome.code == 0, outcome.err
     assert len([row for row in told if "diverged" in str(row.message)]) == 1
@@ -59,7 +59,7 @@ def test_the_candidate_is_out_and_noted_and_a_resumed_run_ends_as_one_that_was_n
     diverging(1)
     with monkeypatch.context() as patched:
         patched.setattr(TrajectoryMatching, "__call__", interrupted)
-        with pytest.warns(UserWarning, match="diverged at step size"):
+        with pytest.warns(UserWarning, match="diverged at learning rate"):
             outcome = fast_run(tmp_path / "cut", *ONE_EACH)
     assert outcome.code == 130
     diverging()
@@ -74,5 +74,5 @@ def test_a_run_without_a_candidate_left_ends_with_the_error(tmp_path: Path, dive
     with pytest.warns(UserWarning, match="cannot be selected"):
         outcome = fast_run(tmp_path / "run", *ONE_EACH)
     assert outcome.code == 1
-    assert "none in 2 validations: students diverged every time, the last at step size 0.01" in outcome.err
+    assert "none in 2 validations: students diverged every time, the last at learning rate 0.01" in outcome.err
     assert not (tmp_path / "run" / "synthetic.safetensors").exists()

@@ -50,8 +50,8 @@ def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path)
     broken = ("--initial_images", "real", "--zca", "true", "--val_interval", "1", "--dp_model", "false")
     outcome = command("run", "--method", "dm", "--epsilon", "8", "--output_dir", tmp_path / "run", *broken)
     assert outcome.code != 0
-    for way_out in ("--initial_images noise", "--zca false", "leave val_interval"):
-        assert way_out in outcome.err
+    for advice_for in ("--initial_images noise", "--zca false", "leave val_interval"):
+        assert advice_for in outcome.err
     assert not (tmp_path / "run" / "ledger.json").exists()
 
 

@@ -16,7 +16,7 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_distill.cli import main
-from monai_distill.configuration import available, chosen_preset, composed, config_files
+from monai_distill.configuration import available, composed, config_files, resolve_preset
 from monai_distill.data import SyntheticDataset
 from tests.configs.conftest import SMALLEST
 
@@ -36,7 +36,9 @@ def cases() -> Iterator[tuple[str, str, int]]:
         for name in ("published", *sorted({*own, *shared} - {"default"})):
             for count in {n for part in (own, shared) if isinstance(part.get(name), dict) for n in part[name]} or {1}:
                 preset = {
-                    k: v for k, v in chosen_preset(own, name, count, shared).items() if k not in {*SMALLEST, "networks"}
+                    k: v
+                    for k, v in resolve_preset(own, name, count, shared).items()
+                    if k not in {*SMALLEST, "networks"}
                 }
                 if preset not in seen:
                     seen.append(preset)
@@ -54,7 +56,7 @@ def test_every_preset_runs_three_iterations(
     scores = run(method, preset_of=name, images_per_class=min(count, 10), **shorter)
     saved = SyntheticDataset.load(scores["folder"])
     assert len(saved) == 3 * min(count, 10)
-    assert float(saved.step_size.detach()) == pytest.approx(0.01)
+    assert float(saved.student_lr.detach()) == pytest.approx(0.01)
 
 
 NAMED = sorted(set(available("datasets")) - {"folder", "npz", "table", "cifar10"})
@@ -65,16 +67,16 @@ def test_every_method_has_settings_for_every_medical_data_set(method: str) -> No
     parts = [ConfigParser.load_config_file(file) for file in config_files("digits", "convnet", method)]
     own = parts[-1]["presets"]
     shared = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
-    default = chosen_preset(own, "default", 1, shared)
-    missing = [name for name in NAMED if chosen_preset(own, name, 1, shared) == default]
+    default = resolve_preset(own, "default", 1, shared)
+    missing = [name for name in NAMED if resolve_preset(own, name, 1, shared) == default]
     assert missing == []
     sides = {"mhist": 224, "covid": 112}  # the network must not run out of pixels
     for name, side in sides.items():
-        assert all(2 ** chosen_preset(own, name, count, shared)["depth"] <= side for count in (1, 10, 50)), name
+        assert all(2 ** resolve_preset(own, name, count, shared)["depth"] <= side for count in (1, 10, 50)), name
 
 
 def test_the_paper_of_datadam_whitens_cifar_and_weights_embeddings_more_at_high_resolution() -> None:
-    chosen = {name: chosen_preset(*_ordered("datadam_paper", name)) for name in ("cifar10", "covid", "mnist")}
+    chosen = {name: resolve_preset(*_ordered("datadam_paper", name)) for name in ("cifar10", "covid", "mnist")}
     assert [chosen[name]["zca"] for name in chosen] == [True, False, False]
     assert [chosen[name]["embedding_weight"] for name in chosen] == [0.01, 0.02, 0.01]
 
@@ -159,5 +161,5 @@ def test_datadam_runs_on_the_layout_of_mhist_with_the_course_settings(
         "datadam", dataset="mhist", dataset_dir=root, dataset_file=None, image_size="[16, 16]", images_per_class=2
     )
     executed = json.loads((scores["folder"] / "manifest.json").read_text())["settings"]["method"]
-    assert (executed["batch_per_class"], executed["image_step_size"], executed["embedding_weight"]) == (128, 0.1, 0.01)
+    assert (executed["batch_per_class"], executed["image_lr"], executed["embedding_weight"]) == (128, 0.1, 0.01)
     assert {"accuracy", "balanced_accuracy", "auroc"} <= set(scores["distilled"])

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.configuration import chosen_preset, config_files
+from monai_distill.configuration import config_files, resolve_preset
 
 # Trajectory methods: N, M, T-, first T+, T+, iterations of the ramp, images a step, image step, rate and start of the
-# learned step size, whitening, outer iterations.
+# learned learning rate, whitening, outer iterations.
 Row = tuple[int, int, int, int | None, int, int, int | None, float, float, float, bool, int]
 COLUMNS = (
     "student_steps",
@@ -21,9 +21,9 @@ COLUMNS = (
     "max_start_epoch",
     "ramp_iterations",
     "synthetic_batch_size",
-    "image_step_size",
-    "step_size_rate",
-    "step_size",
+    "image_lr",
+    "student_lr_lr",
+    "student_lr",
     "zca",
     "iterations",
 )
@@ -75,7 +75,7 @@ def files(method: str) -> list[dict[str, Any]]:
 def preset(method: str, images_per_class: int, dataset: str = "cifar10") -> dict[str, Any]:
     parts = files(method)
     shared = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
-    return chosen_preset(parts[-1]["presets"], dataset, images_per_class, shared)
+    return resolve_preset(parts[-1]["presets"], dataset, images_per_class, shared)
 
 
 @pytest.mark.parametrize(("method", "images_per_class"), TRAJECTORY)
@@ -83,7 +83,7 @@ def test_trajectory_methods_have_the_published_settings(method: str, images_per_
     found = preset(method, images_per_class)
     expected = dict(zip(COLUMNS, TRAJECTORY[method, images_per_class], strict=True))
     assert {name: found[name] for name in COLUMNS} == expected
-    assert (found["experts"], found["expert_step_size"], found["width"], found["depth"]) == (100, 0.01, 128, 3)
+    assert (found["experts"], found["expert_lr"], found["width"], found["depth"]) == (100, 0.01, 128, 3)
     assert found["expert_batch_size"] == (512 if method == "att" else 256)
     assert found["expert_train_epochs"] == (100 if method in {"datm", "pad"} else None)
     if method in AVERAGE:
@@ -91,7 +91,7 @@ def test_trajectory_methods_have_the_published_settings(method: str, images_per_
     if images_per_class in FLAT.get(method, {}):
         assert (found["flat_rho"], found["flat_strength"]) == (0.01, FLAT[method][images_per_class])
     if ("datm", images_per_class) in LABELS and method in {"datm", "pad"}:
-        assert (found["label_step_size"], found["gate"]) == LABELS["datm", images_per_class]
+        assert (found["label_lr"], found["gate"]) == LABELS["datm", images_per_class]
     if method == "pad":
         assert found["mask_ratio"] == MASKED[images_per_class]
 
@@ -117,7 +117,7 @@ def test_hoptm_has_the_published_settings_of_its_data_sets(dataset: str, images_
 @pytest.mark.parametrize("method", MATCHING)
 def test_distribution_matching_has_the_published_settings(method: str) -> None:
     found = preset(method, 10)
-    assert (found["batch_per_class"], found["image_step_size"], found["iterations"]) == MATCHING[method]
+    assert (found["batch_per_class"], found["image_lr"], found["iterations"]) == MATCHING[method]
     if method != "dm":
         released = method == "datadam"
         assert found["attention_power"] == (1 if released else 4)
@@ -129,16 +129,16 @@ def test_distribution_matching_has_the_published_settings(method: str) -> None:
 @pytest.mark.parametrize("method", ["dc", "dsa"])
 def test_gradient_matching_has_the_published_settings(method: str) -> None:
     found = preset(method, 10)
-    assert (found["networks"], found["batch_per_class"], found["image_step_size"]) == (1000, 256, 0.1)
+    assert (found["networks"], found["batch_per_class"], found["image_lr"]) == (1000, 256, 0.1)
     family = files(method)[-2]
-    assert (family["network_step_size"], family["network_batch_size"]) == (0.01, 256)
+    assert (family["network_lr"], family["network_batch_size"]) == (0.01, 256)
     assert files(method)[-1].get("initial_images", files(method)[0]["initial_images"]) == (
         "noise" if method == "dc" else "real"
     )
 
 
 @pytest.mark.parametrize("method", ["mtt", "datm", "dm", "dsa"])
-def test_images_and_step_size_have_a_momentum_of_a_half_and_labels_of_nine_tenths(method: str) -> None:
+def test_images_and_learning_rate_have_a_momentum_of_a_half_and_labels_of_nine_tenths(method: str) -> None:
     parts = files(method)
     assert next(part["optimizer"]["momentum"] for part in parts if "optimizer" in part) == 0.5
     assert [part["label_momentum"] for part in parts if "label_momentum" in part] == [0.9] * (method == "datm")

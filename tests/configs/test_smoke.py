@@ -109,7 +109,7 @@ def test_the_layout_of_mhist(mhist_root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("masks", ["false", "true"])
 def test_the_layout_of_the_covid_radiography_database(covid_root: Path, tmp_path: Path, masks: str) -> None:
-    words = ("--dataset_dir", covid_root, "--image_size", "[8, 8]", "--lung_masks", masks, "--image_step_size", "0")
+    words = ("--dataset_dir", covid_root, "--image_size", "[8, 8]", "--lung_masks", masks, "--image_lr", "0")
     outcome = fast_run(tmp_path / "run", "--dataset", "covid", *words)
     classes = ["COVID", "Lung_Opacity", "Normal", "Viral Pneumonia"]
     check(outcome, tmp_path / "run", "covid", (1, 8, 8), classes)

@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration import chosen_preset, config_files
+from monai_distill.configuration import config_files, resolve_preset
 from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.experts import expert_labels
 from tests.configs.command import FAST, command, fast_run, read
@@ -67,7 +67,7 @@ def distinct_presets() -> list[tuple[str, str, int]]:
     found = {}
     for method, dataset, number in all_presets():
         own, shared = layers(method)
-        key = json.dumps([method, shrunk(chosen_preset(own, dataset, number, shared))], sort_keys=True)
+        key = json.dumps([method, shrunk(resolve_preset(own, dataset, number, shared))], sort_keys=True)
         found.setdefault(key, (method, dataset, number))
     return list(found.values())
 
@@ -91,7 +91,7 @@ def distilled(parser: ConfigParser) -> Any:
 @pytest.mark.parametrize(("method", "dataset", "number"), all_presets())
 def test_a_preset_asks_for_epochs_that_its_experts_have(method: str, dataset: str, number: int, tmp_path: Path) -> None:
     own, shared = layers(method)
-    p = chosen_preset(own, dataset, number, shared)
+    p = resolve_preset(own, dataset, number, shared)
     epochs = max(p["expert_train_epochs"] or 0, p["max_start_epoch"] + p["expert_epochs"] - 1)
     store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=epochs + 1, parameters=1)
     names = ("min_start_epoch", "max_start_epoch", "first_max_start_epoch", "ramp_iterations", "expert_epochs")
@@ -100,13 +100,13 @@ def test_a_preset_asks_for_epochs_that_its_experts_have(method: str, dataset: st
     for name, value in p.items():
         if isinstance(value, float | int) and name not in {"min_start_epoch", "ramp_iterations", "mask_ratio", "zca"}:
             assert value > 0, name
-    assert not isinstance(p["image_step_size"], str)  # YAML reads 1e3 as text
+    assert not isinstance(p["image_lr"], str)  # YAML reads 1e3 as text
 
 
 @pytest.mark.parametrize(("method", "dataset", "number"), distinct_presets())
 def test_every_preset_runs_three_iterations(method: str, dataset: str, number: int, tmp_path: Path) -> None:
     own, shared = layers(method)
-    preset = shrunk(chosen_preset(own, dataset, number, shared)) | {"iterations": 3, "validation_steps": 2}
+    preset = shrunk(resolve_preset(own, dataset, number, shared)) | {"iterations": 3, "validation_steps": 2}
     trainer = distilled(
         parsed(method, tmp_path / "run", preset=preset, difficulty_epochs=1, validation_students=1, images_per_class=2)
     )
@@ -159,8 +159,8 @@ def test_a_run_interrupted_at_any_place_ends_as_one_that_was_not(method: str, tm
         assert 0 < int(expected[-1].sum()) < len(expected[-1])
 
 
-def test_images_step_size_and_labels_have_a_rate_and_a_momentum_of_their_own(tmp_path: Path) -> None:
-    rates = {"image_step_size": 7.0, "step_size_rate": 1e-6, "label_step_size": 3.0}
+def test_images_learning_rate_and_labels_have_a_rate_and_a_momentum_of_their_own(tmp_path: Path) -> None:
+    rates = {"image_lr": 7.0, "student_lr_lr": 1e-6, "label_lr": 3.0}
     parser = parsed("datm", tmp_path, **SMOKE, **rates)
     parser.get_parsed_content("prepare_objective")()
     groups = parser.get_parsed_content("optimizer").param_groups
@@ -169,13 +169,13 @@ def test_images_step_size_and_labels_have_a_rate_and_a_momentum_of_their_own(tmp
         name: [(g["lr"], g["momentum"], g["weight_decay"]) for g in groups if any(p is own for own in g["params"])]
         for name, p in named
     }
-    assert found == {"images": [(7.0, 0.5, 0)], "step_size": [(1e-6, 0.5, 0)], "label_logits": [(3.0, 0.9, 0)]}
+    assert found == {"images": [(7.0, 0.5, 0)], "student_lr": [(1e-6, 0.5, 0)], "label_logits": [(3.0, 0.9, 0)]}
 
 
 @pytest.mark.parametrize("method", ["ftd", "att"])
 def test_the_average_is_what_is_validated_and_released(method: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    outcome = fast_run(run, "--method", method, "--average_decay", "0.999999", "--image_step_size", "1e4")
+    outcome = fast_run(run, "--method", method, "--average_decay", "0.999999", "--image_lr", "1e4")
     assert outcome.code == 0, outcome.err
     parser = parsed(method, tmp_path / "other", width=4, depth=1)
     start = parser.get_parsed_content("start")[0]
@@ -190,7 +190,7 @@ def test_learned_labels_are_released_as_logits_of_the_right_class(method: str, t
     words = (
         "--first_max_start_epoch",
         "1",
-        "--label_step_size",
+        "--label_lr",
         "0",
         *(("--difficulty_epochs", "1") * (method == "pad")),
     )
@@ -203,7 +203,7 @@ def test_learned_labels_are_released_as_logits_of_the_right_class(method: str, t
 
 
 def test_a_teacher_s_labels_are_released_as_it_sees_the_released_images(tmp_path: Path) -> None:
-    words = ("--method", "tesla", "--teacher_labels", "true", "--image_step_size", "1e4")
+    words = ("--method", "tesla", "--teacher_labels", "true", "--image_lr", "1e4")
     outcome = fast_run(tmp_path / "run", *words)
     assert outcome.code == 0, outcome.err
     released = SyntheticDataset.load(tmp_path / "run")
@@ -218,7 +218,7 @@ def test_a_teacher_s_labels_are_released_as_it_sees_the_released_images(tmp_path
 
 def test_the_difficulty_of_the_released_program_is_one_name_away(tmp_path: Path) -> None:
     own, shared = layers("pad")
-    assert chosen_preset(own, "cifar10", 10, shared)["difficulty_score"] == "GraNd"
+    assert resolve_preset(own, "cifar10", 10, shared)["difficulty_score"] == "GraNd"
     recipes = []
     for score in ("GraNd", "EL2N"):
         parser = parsed("pad", tmp_path, difficulty_score=score, difficulty_epochs=1, width=4, depth=1)
@@ -301,7 +301,7 @@ def test_a_preset_of_another_kind_of_image_runs_on_what_the_data_are(tmp_path: P
 
 
 def test_a_class_that_no_expert_gets_right_is_told_and_never_nan(tmp_path: Path) -> None:
-    parser = parsed("datm", tmp_path, **{**SMOKE, "expert_step_size": 1e-6, "gate": None})
+    parser = parsed("datm", tmp_path, **{**SMOKE, "expert_lr": 1e-6, "gate": None})
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         with pytest.warns(UserWarning, match="The experts get too few images right of"):

@@ -32,7 +32,7 @@ def make(*, soft: bool = False, preprocessing: Any = None, **others: Any) -> Syn
     images = pixels() if preprocessing is None else preprocessing(pixels())
     logits = torch.randn(4, 3, generator=seeded_generator(0, "logits")) if soft else None
     return SyntheticDataset(
-        images, LABELS, NAMES, step_size=0.1 / 3, label_logits=logits, preprocessing=preprocessing, **others
+        images, LABELS, NAMES, student_lr=0.1 / 3, label_logits=logits, preprocessing=preprocessing, **others
     )
 
 
@@ -132,7 +132,7 @@ def test_an_optimizer_moves_every_parameter_and_no_label_number(soft: bool) -> N
     optimizer.step()
     after = data.state_dict()
     assert torch.equal(after["labels"], before["labels"])
-    for name in {"images", "step_size", *(["label_logits"] if soft else [])}:
+    for name in {"images", "student_lr", *(["label_logits"] if soft else [])}:
         torch.testing.assert_close(after[name], before[name] / 2)
     assert data.targets is (data.label_logits if soft else data.labels)
 
@@ -237,9 +237,9 @@ def test_an_interrupted_save_leaves_the_old_files_whole(tmp_path: Path, monkeypa
         ({"images": torch.zeros(3, 1, 3, 3)}, "Expected images"),
         ({"labels": torch.tensor([0, 1, 2, 3])}, "labels from 0 to 2"),
         ({"labels": torch.tensor([0, 1, 2, -1])}, "labels from 0 to 2"),
-        ({"step_size": 0.0}, "above 0"),
-        ({"step_size": -0.1}, "above 0"),
-        ({"step_size": float("nan")}, "above 0"),
+        ({"student_lr": 0.0}, "above 0"),
+        ({"student_lr": -0.1}, "above 0"),
+        ({"student_lr": float("nan")}, "above 0"),
         ({"label_logits": torch.zeros(4, 2)}, "label_logits"),
         ({"label_logits": torch.zeros(3, 3)}, "label_logits"),
     ],
@@ -256,7 +256,7 @@ def test_the_manifest_states_shape_labels_and_step_size(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "manifest.json").read_text())
     assert content["images"] == {"count": 4, "shape": [2, 3, 3], "dtype": "float32"}
     assert content["labels"] == "learned logits"
-    assert np.float32(content["step_size"]) == np.float32(0.1 / 3)
+    assert np.float32(content["student_lr"]) == np.float32(0.1 / 3)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,6 @@ def digits() -> SplitBanks:
 
 @pytest.fixture
 def two_each(digits: SplitBanks) -> SyntheticDataset:
-    """Two images of every digit that pass for distilled ones, with a step size that nothing else has."""
+    """Two images of every digit that pass for distilled ones, with a learning rate that nothing else has."""
     drawn = random_subset(digits.training, 2, seeded_generator(7, "two each"))
-    return SyntheticDataset(*drawn, digits.class_names, step_size=0.05)
+    return SyntheticDataset(*drawn, digits.class_names, student_lr=0.05)

@@ -85,7 +85,7 @@ def test_experts_too_and_flat_ones_look_twice(
         folder = tmp_path / str(compiled)
         stores.append(TrajectoryStore(folder, {}, experts=2, snapshots=3, parameters=network.size))
         ExpertTrainer(
-            network=network, bank=bank, store=stores[-1], augment=SiameseAugment(), epochs=2, step_size=0.1,
+            network=network, bank=bank, store=stores[-1], augment=SiameseAugment(), epochs=2, lr=0.1,
             batch_size=5, direction=direction, together=False, compiled=compiled,
         ).run()  # fmt: skip
     for expert in range(2):
@@ -100,7 +100,7 @@ def test_matching_does_in_parts_and_with_several_segments(
     network: FlatNetwork, bank: ClassBank, together: bool
 ) -> None:
     synthetic = SyntheticDataset(
-        bank.images.clone(), bank.labels, bank.class_names, step_size=0.1, label_logits=torch.zeros(len(bank), 3)
+        bank.images.clone(), bank.labels, bank.class_names, student_lr=0.1, label_logits=torch.zeros(len(bank), 3)
     )
     starts = [network.initial(place) for place in range(2)]
     segments = [Segment(0, 0, 0, start, start + 0.05, None, place) for place, start in enumerate(starts)]

@@ -34,7 +34,7 @@ def halve(synthetic: SyntheticDataset, draw: Any) -> tuple[torch.Tensor, dict[st
 
 
 def test_a_gradient_under_another_name_is_not_passed_over() -> None:
-    with pytest.raises(ValueError, match="Expected gradients of images, step_size, got image"):
+    with pytest.raises(ValueError, match="Expected gradients of images, student_lr, got image"):
         distil(a_set(), lambda synthetic, draw: (torch.tensor(1.0), {"image": torch.zeros(2, 1, 4, 4)}))
 
 

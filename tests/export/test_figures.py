@@ -16,7 +16,7 @@ from monai_distill.export import save_curves
 
 module = importlib.import_module("monai_distill.export.figures")
 
-ITERATIONS = [{"iteration": i, "loss": 1 / i, "step_size": 0.01 * i} for i in range(1, 7)]
+ITERATIONS = [{"iteration": i, "loss": 1 / i, "student_lr": 0.01 * i} for i in range(1, 7)]
 VALIDATIONS = [{"iteration": i, "accuracy": 0.1 * i, "auroc": 0.15 * i} for i in (3, 6)]
 
 
@@ -40,11 +40,11 @@ def test_a_png_is_written_and_its_path_returned(tmp_path: Path) -> None:
         assert len(np.unique(np.asarray(opened.convert("L")))) > 10
 
 
-def test_the_panels_hold_loss_step_size_and_every_metric(tmp_path: Path, figures: list[Figure]) -> None:
+def test_the_panels_hold_loss_learning_rate_and_every_metric(tmp_path: Path, figures: list[Figure]) -> None:
     save_curves(ITERATIONS, VALIDATIONS, tmp_path / "curves.png")
     loss, rate, score = figures[0].axes
     np.testing.assert_allclose(loss.lines[0].get_xydata(), [(row["iteration"], row["loss"]) for row in ITERATIONS])
-    np.testing.assert_allclose(rate.lines[0].get_ydata(), [row["step_size"] for row in ITERATIONS])
+    np.testing.assert_allclose(rate.lines[0].get_ydata(), [row["student_lr"] for row in ITERATIONS])
     assert {line.get_label(): list(line.get_ydata()) for line in score.lines} == {
         name: [row[name] for row in VALIDATIONS] for name in ("accuracy", "auroc")
     }

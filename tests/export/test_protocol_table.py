@@ -19,8 +19,8 @@ def rows(text: str) -> list[list[str]]:
 def test_every_architecture_has_a_row_with_both_sets_and_their_step_sizes() -> None:
     text = protocol_tables(
         {
-            "cross_architecture": {"vit": {**cell(0.5, 0.125), "step_size": 0.0123}},
-            "cross_architecture_random": {"vit": {**cell(None), "step_size": 0.1}},
+            "cross_architecture": {"vit": {**cell(0.5, 0.125), "lr": 0.0123}},
+            "cross_architecture_random": {"vit": {**cell(None), "lr": 0.1}},
         }
     )
     assert rows(text)[1] == ["vit", "0.500 ± 0.125", "-", "0.250", "0.250", "0.0123 / 0.1"]

@@ -19,7 +19,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.export import RunFolder
 
 HISTORY = SimpleNamespace(
-    iterations=[{"iteration": 1, "loss": 0.5, "step_size": 0.01}], validations=[{"iteration": 1, "accuracy": 0.5}]
+    iterations=[{"iteration": 1, "loss": 0.5, "student_lr": 0.01}], validations=[{"iteration": 1, "accuracy": 0.5}]
 )
 
 

@@ -25,7 +25,7 @@ def validated(best: BestSynthetic, scores: list[float]) -> None:
     def score(engine: Engine) -> None:
         with torch.no_grad():
             best.synthetic.images.fill_(float(engine.state.epoch))
-            best.synthetic.step_size.fill_(0.1 * engine.state.epoch)
+            best.synthetic.student_lr.fill_(0.1 * engine.state.epoch)
         engine.state.metrics["balanced_accuracy"] = scores[engine.state.epoch - 1]
 
     engine.add_event_handler(Events.EPOCH_COMPLETED, score)
@@ -44,7 +44,7 @@ def test_the_best_is_put_back_and_the_first_of_equals_counts(scores: list[float]
     assert float(best.synthetic.images.detach().mean()) == len(scores)
     best.restore()
     assert float(best.synthetic.images.detach().mean()) == epoch
-    assert float(best.synthetic.step_size.detach()) == pytest.approx(0.1 * epoch)
+    assert float(best.synthetic.student_lr.detach()) == pytest.approx(0.1 * epoch)
 
 
 def test_without_a_validation_restore_leaves_the_set_alone() -> None:
@@ -90,7 +90,7 @@ def test_where_no_validation_had_a_score_nothing_is_put_back_and_that_is_told() 
     best = BestSynthetic(synthetic())
     best.load_state_dict(first.state_dict())
     validated(best, [float("nan")])
-    with pytest.raises(RuntimeError, match=r"balanced_accuracy.*none in 3 validations.*step size 0\.1\. Lower it"):
+    with pytest.raises(RuntimeError, match=r"balanced_accuracy.*none in 3 validations.*learning rate 0\.1\. Lower it"):
         best.restore()
     validated(best, [0.3])
     best.restore()

@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.handlers import FreshLabels
+from monai_distill.handlers import TeacherRelabeler
 
 
 def test_every_epoch_ends_with_labels_of_the_images_as_they_are_before_later_handlers_look() -> None:
@@ -19,7 +19,7 @@ def test_every_epoch_ends_with_labels_of_the_images_as_they_are_before_later_han
             data.images.add_(1.0)
 
     engine, seen = Engine(move), []
-    handler = FreshLabels(data, lambda images, labels: images.flatten(1)[:, :2] * (1 + labels[:, None]))
+    handler = TeacherRelabeler(data, lambda images, labels: images.flatten(1)[:, :2] * (1 + labels[:, None]))
     handler.attach(engine)
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: seen.append(data.label_logits.tolist()))
     engine.run([0, 0], max_epochs=2)
@@ -30,4 +30,4 @@ def test_every_epoch_ends_with_labels_of_the_images_as_they_are_before_later_han
 def test_a_set_with_hard_labels_is_refused() -> None:
     data = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"])
     with pytest.raises(ValueError, match="Expected a set with label logits"):
-        FreshLabels(data, lambda images, labels: images)
+        TeacherRelabeler(data, lambda images, labels: images)

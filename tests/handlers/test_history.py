@@ -12,7 +12,7 @@ from monai_distill.handlers import History
 
 
 def engines() -> tuple[Engine, Engine]:
-    trainer = Engine(lambda engine, batch: {"loss": float(engine.state.iteration), "step_size": 0.5, "more": "x"})
+    trainer = Engine(lambda engine, batch: {"loss": float(engine.state.iteration), "student_lr": 0.5, "more": "x"})
     validator = Engine(lambda engine, batch: None)
 
     def score(engine: Engine) -> None:
@@ -23,12 +23,12 @@ def engines() -> tuple[Engine, Engine]:
     return trainer, validator
 
 
-def test_rows_hold_iteration_loss_step_size_and_the_validators_metrics_as_plain_json() -> None:
+def test_rows_hold_iteration_loss_learning_rate_and_the_validators_metrics_as_plain_json() -> None:
     trainer, validator = engines()
     history = History(validator)
     history.attach(trainer)
     trainer.run([0, 0], max_epochs=2)
-    assert history.iterations == [{"iteration": i, "loss": float(i), "step_size": 0.5} for i in (1, 2, 3, 4)]
+    assert history.iterations == [{"iteration": i, "loss": float(i), "student_lr": 0.5} for i in (1, 2, 3, 4)]
     assert history.validations == [{"iteration": 2, "accuracy": 0.2}, {"iteration": 4, "accuracy": 0.4}]
     assert json.loads(json.dumps(history.state_dict())) == history.state_dict()
 

@@ -18,13 +18,13 @@ DECAY = 0.8
 
 def make() -> tuple[SyntheticDataset, AveragedSynthetic, Engine]:
     images = torch.randn(3, 1, 4, 4, generator=seeded_generator(0, "images"))
-    data = SyntheticDataset(images, torch.arange(3), ["a", "b", "c"], step_size=0.1, label_logits=torch.zeros(3, 3))
+    data = SyntheticDataset(images, torch.arange(3), ["a", "b", "c"], student_lr=0.1, label_logits=torch.zeros(3, 3))
     average = AveragedSynthetic(data, DECAY)
 
     def move(engine: Engine, batch: int) -> None:
         with torch.no_grad():
             data.images.add_(torch.randn(3, 1, 4, 4, generator=seeded_generator(0, engine.state.iteration)))
-            data.step_size.mul_(1.1)
+            data.student_lr.mul_(1.1)
             data.label_logits.add_(1.0)
 
     engine = Engine(move)
@@ -32,7 +32,7 @@ def make() -> tuple[SyntheticDataset, AveragedSynthetic, Engine]:
     return data, average, engine
 
 
-def test_images_are_averaged_labels_and_step_size_copied_and_the_set_left_alone() -> None:
+def test_images_are_averaged_labels_and_learning_rate_copied_and_the_set_left_alone() -> None:
     data, average, engine = make()
     expected, now = data.images.detach().clone(), data.images.detach().clone()
     engine.run(range(6))
@@ -41,7 +41,7 @@ def test_images_are_averaged_labels_and_step_size_copied_and_the_set_left_alone(
         expected = DECAY * expected + (1 - DECAY) * now
     torch.testing.assert_close(average.value.images.detach(), expected)
     torch.testing.assert_close(data.images.detach(), now)
-    assert float(average.value.step_size.detach()) == float(data.step_size.detach())
+    assert float(average.value.student_lr.detach()) == float(data.student_lr.detach())
     assert torch.equal(average.value.label_logits, data.label_logits)
     assert torch.equal(average.value.labels, data.labels)
     assert average.value.class_names == data.class_names

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.networks import FlatNetwork, LossDerivatives
-from monai_distill.networks.layers import kernel_choice
+from monai_distill.networks.layers import native_kernel
 from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ResNet18
 
 NETWORK = FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 4, width=2, depth=1, activation="silu"))
@@ -51,12 +51,12 @@ def test_plain_ones_are_products_with_the_hessian(case: tuple[Tensor, ...]) -> N
     _checked(LossDerivatives(_loss), case)
 
 
-@pytest.mark.parametrize("small", [0, kernel_choice.SMALL])
+@pytest.mark.parametrize("small", [0, native_kernel.SMALL])
 def test_those_of_stacked_networks_are_each_network_s_own(
     case: tuple[Tensor, ...], small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the layers' own derivatives as well, which PyTorch maps over the stack and differentiates from outside."""
-    monkeypatch.setattr(kernel_choice, "SMALL", small)
+    monkeypatch.setattr(native_kernel, "SMALL", small)
     stacked = LossDerivatives(lambda *arguments: torch.func.vmap(_loss)(*arguments).sum())
     alone, other = LossDerivatives(_loss), tuple(1.1 * tensor for tensor in case)
     *arguments, direction = (torch.stack(pair) for pair in zip(case, other, strict=True))

@@ -83,7 +83,7 @@ def gradient(members: Tensor, folder: Path) -> Tensor:
         rate=1.0,
         public_records=CANARIES,
         epochs=1,
-        step_size=1.0,
+        lr=1.0,
     )
     return -trainer._noisy_gradient(torch.zeros(CANARIES), 0, 0)
 

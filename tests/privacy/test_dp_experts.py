@@ -88,7 +88,7 @@ def trainer_of(folder: Path, gradients: Any, *, experts: int = 1, epochs: int = 
     network = network_of()
     store = TrajectoryStore(folder, {}, experts=experts, snapshots=epochs + 1, parameters=network.size)
     ledger = PrivacyLedger(None, epsilon=1e6, delta=1e-5, unit="image")
-    values = {"noise_multiplier": 2.0, "rate": 0.5, "public_records": 100, "step_size": 0.3, "seed": 0, **settings}
+    values = {"noise_multiplier": 2.0, "rate": 0.5, "public_records": 100, "lr": 0.3, "seed": 0, **settings}
     return DPExpertTrainer(
         network=network,
         gradients=gradients,
@@ -116,7 +116,7 @@ def test_an_empty_sample_still_gets_the_noise(tmp_path: Path) -> None:
     trainer = trainer_of(tmp_path, nobody(), epochs=20)
     trainer.run()
     steps = torch.stack([trainer.store.snapshot(0, e) for e in range(21)]).diff(dim=0)
-    each = 0.3 * 2.0 * 0.25 / 50  # step size, noise multiplier, clip, divisor
+    each = 0.3 * 2.0 * 0.25 / 50  # learning rate, noise multiplier, clip, divisor
     assert float(steps.std()) == pytest.approx(each * 2**0.5, rel=0.03)  # two steps an epoch
 
 
@@ -146,7 +146,7 @@ def test_one_record_more_changes_neither_rate_nor_divisor_nor_steps(tmp_path: Pa
     for count in (60, 61):
         gradients = RecordGradients(network_of(), bank_of(count), clip=1.0)
         trainer = trainer_of(tmp_path / str(count), gradients)
-        told.add((trainer.rate, trainer.divisor, trainer.steps, trainer.step_size, trainer.event(0)))
+        told.add((trainer.rate, trainer.divisor, trainer.steps, trainer.lr, trainer.event(0)))
     assert len(told) == 1
 
 
@@ -182,7 +182,7 @@ def test_an_expert_that_was_told_and_has_gone_is_not_trained_anew(tmp_path: Path
 
 
 def test_an_expert_that_diverged_was_told_too(tmp_path: Path) -> None:
-    trainer = trainer_of(tmp_path, nobody(), epochs=1, step_size=1e300)
+    trainer = trainer_of(tmp_path, nobody(), epochs=1, lr=1e300)
     for says in ("diverged", "told before"):
         with pytest.raises((ValueError, RuntimeError), match=says):
             trainer.run()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from monai_distill.runtime import FinishedParts
+from monai_distill.runtime import ResultCache
 from monai_distill.runtime.result_cache import Part, content_hash
 
 
@@ -31,29 +31,29 @@ def parts(done: list[int], *seeds: int, fails_at: int | None = None) -> list[Par
 def test_an_interrupted_protocol_goes_on_where_it_stopped(tmp_path: Path) -> None:
     folder, done = tmp_path / "controls" / "x", list[int]()
     with pytest.raises(KeyboardInterrupt):
-        FinishedParts(folder, "x").results(parts(done, 1, 2, 3, fails_at=3))
-    assert FinishedParts(folder, "x").results(parts(done, 1, 2, 3)) == [{"value": 0.1}, {"value": 0.2}, {"value": 0.3}]
+        ResultCache(folder, "x").results(parts(done, 1, 2, 3, fails_at=3))
+    assert ResultCache(folder, "x").results(parts(done, 1, 2, 3)) == [{"value": 0.1}, {"value": 0.2}, {"value": 0.3}]
     assert done == [1, 2, 3]
 
 
 def test_other_settings_are_done_anew_and_the_old_ones_found_again(tmp_path: Path) -> None:
     folder, done = tmp_path / "x", list[int]()
     for seeds in ((1,), (2,), (1,), (2, 1)):
-        FinishedParts(folder, "x").results(parts(done, *seeds))
+        ResultCache(folder, "x").results(parts(done, *seeds))
     assert done == [1, 2]
 
 
 def test_results_come_in_the_order_asked_for_and_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     done: list[int] = []
     for _ in range(2):
-        assert FinishedParts(None, "x").results(parts(done, 2, 1)) == [{"value": 0.2}, {"value": 0.1}]
+        assert ResultCache(None, "x").results(parts(done, 2, 1)) == [{"value": 0.2}, {"value": 0.1}]
     assert done == [2, 1, 2, 1]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_part_that_is_asked_for_twice_is_done_once_and_its_results_are_not_one_object() -> None:
     done: list[int] = []
-    first, second = FinishedParts(None, "x").results(parts(done, 1, 1))
+    first, second = ResultCache(None, "x").results(parts(done, 1, 1))
     assert done == [1]
     assert first == second
     assert first is not second
@@ -61,7 +61,7 @@ def test_a_part_that_is_asked_for_twice_is_done_once_and_its_results_are_not_one
 
 def test_two_that_share_a_folder_keep_one_anothers_parts(tmp_path: Path) -> None:
     done: list[int] = []
-    one, other = FinishedParts(tmp_path, "x"), FinishedParts(tmp_path, "y")
+    one, other = ResultCache(tmp_path, "x"), ResultCache(tmp_path, "y")
     one.results(parts(done, 1))
     other.results(parts(done, 2, 1))
     one.results(parts(done, 1, 2))
@@ -70,21 +70,21 @@ def test_two_that_share_a_folder_keep_one_anothers_parts(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"about": {}, "result": 1}'])
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
-    FinishedParts(tmp_path, "x").results(parts([], 1))
+    ResultCache(tmp_path, "x").results(parts([], 1))
     (file,) = tmp_path.iterdir()
     file.write_text(text)
     with pytest.raises(RuntimeError, match=rf"{file.name} is damaged"):
-        FinishedParts(tmp_path, "x").results(parts([], 1))
+        ResultCache(tmp_path, "x").results(parts([], 1))
 
 
 def test_a_result_under_another_name_is_refused(tmp_path: Path) -> None:
-    FinishedParts(tmp_path, "x").results(parts([], 1))
+    ResultCache(tmp_path, "x").results(parts([], 1))
     (file,) = tmp_path.iterdir()
-    FinishedParts(tmp_path, "x").results(parts([], 2))
+    ResultCache(tmp_path, "x").results(parts([], 2))
     (other,) = set(tmp_path.iterdir()) - {file}
     file.write_bytes(other.read_bytes())
     with pytest.raises(RuntimeError, match="another part's name"):
-        FinishedParts(tmp_path, "x").results(parts([], 1))
+        ResultCache(tmp_path, "x").results(parts([], 1))
 
 
 def test_the_hash_tells_apart_bytes_shapes_and_types() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from monai_distill.runtime import TensorCache, job_folder, tensor_checksum
+from monai_distill.runtime import TensorCache, job_path, tensor_checksum
 from monai_distill.runtime.randomness import seeded_generator
 
 JOB = {"seed": 0, "network": {"width": 4}}
@@ -58,7 +58,7 @@ def test_a_file_under_another_name_is_refused(tmp_path: Path) -> None:
     cache = TensorCache(tmp_path)
     cache(JOB, lambda: torch.zeros(1))
     (file,) = tmp_path.iterdir()
-    file.rename(job_folder(tmp_path, {"seed": 1}).with_suffix(".safetensors"))
+    file.rename(job_path(tmp_path, {"seed": 1}).with_suffix(".safetensors"))
     with pytest.raises(RuntimeError, match="got another"):
         cache({"seed": 1}, refuse)
 

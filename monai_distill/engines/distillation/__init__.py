@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .distiller import Distiller
 from .distribution_matching import DistributionMatching, attention_features, embedding_features
-from .fixed_view_matching import MeasuredMatching, RandomViews
+from .fixed_view_matching import NoisyMeanMatching, RandomViews
 from .gradient_matching import GradientMatching, network_loops
 from .student_step import graph_bytes
 from .trajectory_matching import TrajectoryMatching
@@ -15,7 +15,7 @@ __all__ = [
     "Distiller",
     "DistributionMatching",
     "GradientMatching",
-    "MeasuredMatching",
+    "NoisyMeanMatching",
     "RandomViews",
     "TrajectoryMatching",
     "attention_features",

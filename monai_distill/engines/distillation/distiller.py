@@ -37,7 +37,7 @@ class Distiller(Trainer):  # type: ignore[misc]
     A method is the objective and the draws; the loop knows neither. Because draws follow from the iteration number, the
     synthetic set, the optimiser and the engine's own state are all that an exact resume needs.
 
-    Deviation from the originals of trajectory matching, whose step size is a plain number that may turn negative or
+    Deviation from the originals of trajectory matching, whose learning rate is a plain number that may turn negative or
     explode: here it stays above a minimum and changes by a bounded factor.
 
     In a job of several processes (:func:`~monai_distill.runtime.processes.join`) all begin with the first one's set,
@@ -50,14 +50,14 @@ class Distiller(Trainer):  # type: ignore[misc]
         optimizer: over ``synthetic``'s parameters.
         max_epochs: how many times ``epoch_length`` iterations are done; after each, handlers validate and save.
         epoch_length: outer iterations per "epoch".
-        min_step_size: the learned step size is kept at or above this value, or its start where that is lower: a
+        min_student_lr: the learned learning rate is kept at or above this value, or its start where that is lower: a
             negative one trains backwards.
-        step_size_ratio: the learned step size grows or shrinks at most by this factor in one iteration. The first
+        student_lr_ratio: the learned learning rate grows or shrinks at most by this factor in one iteration. The first
             losses are large and would otherwise throw it to its minimum, where the images get no gradient and the run
             is lost.
         gate: an iteration whose loss is above this value changes nothing: no step, momentum as it was (Guo et al., ICLR
             2024); None for no gate. When no iteration of an epoch passes, a warning says so.
-        train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "step_size", "iteration",
+        train_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "student_lr", "iteration",
             "gated"}``, the last 1 for an iteration that changed nothing.
 
     Raises:
@@ -68,7 +68,7 @@ class Distiller(Trainer):  # type: ignore[misc]
             good state.
 
     Example:
-        >>> data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], step_size=1.0)
+        >>> data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], student_lr=1.0)
         >>> halve = lambda synthetic, draw: (torch.tensor(1.0), {"images": synthetic.images.detach()})
         >>> optimizer = torch.optim.SGD([data.images], lr=0.5)
         >>> Distiller(data, halve, [0, 1], optimizer, max_epochs=1, epoch_length=2).run()
@@ -85,16 +85,16 @@ class Distiller(Trainer):  # type: ignore[misc]
         *,
         max_epochs: int,
         epoch_length: int,
-        min_step_size: float = 1e-5,
-        step_size_ratio: float = 1.25,
+        min_student_lr: float = 1e-5,
+        student_lr_ratio: float = 1.25,
         gate: float | None = None,
         train_handlers: Any = None,
     ) -> None:
         _require_parts(synthetic, objective, optimizer)
-        if not (step_size_ratio > 1 and min_step_size > 0):
+        if not (student_lr_ratio > 1 and min_student_lr > 0):
             raise ValueError(
-                f"Expected step_size_ratio above 1 and min_step_size above 0, got {step_size_ratio} and "
-                f"{min_step_size}."
+                f"Expected student_lr_ratio above 1 and min_student_lr above 0, got {student_lr_ratio} and "
+                f"{min_student_lr}."
             )
         _require_counts(max_epochs, epoch_length)
         if gate is not None and not gate > 0:
@@ -103,8 +103,8 @@ class Distiller(Trainer):  # type: ignore[misc]
         self.objective = objective
         self.draws = train_data_loader
         self.optimizer = optimizer
-        self.min_step_size = min_step_size
-        self.step_size_ratio = step_size_ratio
+        self.min_student_lr = min_student_lr
+        self.student_lr_ratio = student_lr_ratio
         self.gate = gate
         self._passed = True
         super().__init__(
@@ -115,12 +115,14 @@ class Distiller(Trainer):  # type: ignore[misc]
             handlers=train_handlers,
             decollate=False,
         )
-        self.add_event_handler(Events.STARTED, lambda engine: self._agree())  # after the handlers: one may load a set
+        self.add_event_handler(
+            Events.STARTED, lambda engine: self._broadcast_from_first()
+        )  # after the handlers: one may load a set
         if gate is not None:
             self.add_event_handler(Events.EPOCH_STARTED, lambda engine: setattr(self, "_passed", False))
-            self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_shut)
+            self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_all_gated)
 
-    def _agree(self) -> None:
+    def _broadcast_from_first(self) -> None:
         processes.copy_from_first(self.synthetic.state_dict().values())
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
@@ -146,27 +148,27 @@ class Distiller(Trainer):  # type: ignore[misc]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return {
             "loss": float(loss),
-            "step_size": float(self.synthetic.step_size.detach()),
+            "student_lr": float(self.synthetic.student_lr.detach()),
             "iteration": float(engine.state.iteration),
             "gated": float(gated),
         }
 
-    def _warn_if_shut(self, engine: Any) -> None:
+    def _warn_if_all_gated(self, engine: Any) -> None:
         if not self._passed:
             warnings.warn(
                 f"No iteration of epoch {engine.state.epoch} had a loss below the gate {self.gate}: nothing was "
-                "learned. Raise the gate, or the students' step size.",
+                "learned. Raise the gate, or the students' learning rate.",
                 stacklevel=2,
             )
 
     def _step(self, iteration: int, loss: Tensor) -> None:
         parameters = list(self.synthetic.parameters())
         before = [parameter.detach().clone() for parameter in parameters]
-        rate, ratio = float(self.synthetic.step_size.detach()), self.step_size_ratio
-        least = min(self.min_step_size, rate)  # one that was asked for below the minimum is not raised to it
+        rate, ratio = float(self.synthetic.student_lr.detach()), self.student_lr_ratio
+        least = min(self.min_student_lr, rate)  # one that was asked for below the minimum is not raised to it
         self.optimizer.step()
         with torch.no_grad():
-            self.synthetic.step_size.clamp_(max(least, rate / ratio), max(least, rate * ratio))
+            self.synthetic.student_lr.clamp_(max(least, rate / ratio), max(least, rate * ratio))
             if all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
                 return
             for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, too long a step
@@ -199,7 +201,7 @@ def _not_finite(iteration: int, loss: Tensor) -> str:
     return (
         f"The loss, a gradient or the set itself is not finite at iteration {iteration} (loss {float(loss):g}). The "
         "synthetic "
-        "set is kept as it was before. Lower image_step_size or step_size_rate."
+        "set is kept as it was before. Lower image_lr or student_lr_lr."
     )
 
 

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.data import MeasuredMeans, SyntheticDataset
+from monai_distill.data import NoisyClassMeans, SyntheticDataset
 from monai_distill.losses import class_sums
 from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 from .distribution_matching import embedding_features
 
-__all__ = ["MeasuredMatching", "RandomViews"]
+__all__ = ["NoisyMeanMatching", "RandomViews"]
 
 
 class RandomViews:
@@ -81,7 +81,7 @@ class RandomViews:
         return vectors / math.sqrt(len(kinds))
 
 
-class MeasuredMatching:
+class NoisyMeanMatching:
     """Squared distances between measured class means and those of the synthetic images, in one view; and its gradient.
 
     No real image is asked for: what was measured is all that it knows of them.
@@ -100,9 +100,9 @@ class MeasuredMatching:
         ValueError: from a call, when the means are of other classes or another length than the views.
 
     Example:
-        >>> match = MeasuredMatching(lambda view, images: images.flatten(1))
+        >>> match = NoisyMeanMatching(lambda view, images: images.flatten(1))
         >>> data = SyntheticDataset(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), ["a", "b"])
-        >>> loss, gradients = match(data, MeasuredMeans(0, 0, torch.ones(2, 4)))
+        >>> loss, gradients = match(data, NoisyClassMeans(0, 0, torch.ones(2, 4)))
         >>> float(loss), gradients["images"].shape
         (8.0, torch.Size([2, 1, 2, 2]))
     """
@@ -111,7 +111,7 @@ class MeasuredMatching:
         self.views = views
         self.weight = weight
 
-    def __call__(self, synthetic: SyntheticDataset, batch: MeasuredMeans) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(self, synthetic: SyntheticDataset, batch: NoisyClassMeans) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and the gradient of the images, by name."""
         images = synthetic.images.detach().requires_grad_()
         ours = class_sums(self.views(batch.view, images), synthetic.labels, len(synthetic.class_names))

@@ -13,7 +13,7 @@ from torch import Tensor
 from monai_distill.data import ClassBatch, SyntheticDataset
 from monai_distill.engines.students import classification_loss
 from monai_distill.losses import GradientMatchingLoss
-from monai_distill.networks import FlatNetwork, parameter_gradient, pays_to_stack
+from monai_distill.networks import FlatNetwork, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import AugmentDraw, SiameseAugment
@@ -56,7 +56,7 @@ class GradientMatching:
         augment: one siamese draw per class for its real and synthetic images (DSA); no operations for DC.
         outer_steps: image steps per network.
         inner_epochs: epochs over the synthetic set between two image steps.
-        network_step_size: of SGD in these epochs.
+        network_lr: of SGD in these epochs.
         batch_size: synthetic images per SGD step in these epochs.
         loss: function of two lists of gradients, one entry per parameter, to a scalar.
         together: whether all classes are one call (``torch.func.vmap``; only where classes have equal counts); by
@@ -84,7 +84,7 @@ class GradientMatching:
         *,
         outer_steps: int,
         inner_epochs: int,
-        network_step_size: float = 0.01,
+        network_lr: float = 0.01,
         batch_size: int = 256,
         loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor] | None = None,
         together: bool | None = None,
@@ -99,7 +99,7 @@ class GradientMatching:
         self.augment = augment
         self.outer_steps = outer_steps
         self.inner_epochs = inner_epochs
-        self.network_step_size = network_step_size
+        self.network_lr = network_lr
         self.batch_size = batch_size
         self.loss = GradientMatchingLoss() if loss is None else loss
         self.together = together
@@ -151,7 +151,7 @@ class GradientMatching:
                 draw = self.augment.draw(len(rows), images.shape[2:], generator)
                 rows = rows.to(images.device, non_blocking=True)
                 augmented = self.augment.apply(images[rows], draw)
-                parameters = parameters - self.network_step_size * gradient(parameters, augmented, targets[rows])[0]
+                parameters = parameters - self.network_lr * gradient(parameters, augmented, targets[rows])[0]
         return parameters
 
     def _matched(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -217,7 +217,7 @@ class GradientMatching:
         """``function(targets, images, ...)`` of every class: in one call, or in turn where their counts differ."""
         targets = [torch.full((len(own),), c, device=own.device) for c, own in zip(classes, images, strict=True)]
         arguments = [targets, images, *more]
-        together = pays_to_stack(images[0], len(images[0])) if self.together is None else self.together
+        together = should_vmap(images[0], len(images[0])) if self.together is None else self.together
         if together and len({len(own) for own in images}) == 1 and not self.network.draws:
             results = torch.func.vmap(function)(*(torch.stack(list(argument)) for argument in arguments))
             return list(zip(*(result.unbind() for result in results), strict=True))

@@ -99,14 +99,14 @@ def images_are_separable(network: FlatNetwork) -> bool:
 
 
 class StudentStep:
-    """``state - step_size * gradient`` on the augmented images of a step; differentiable in the states and the set.
+    """``state - student_lr * gradient`` on the augmented images of a step; differentiable in the states and the set.
 
     Of one student or of several in one call, each with a plan of its own: their states are stacked.
 
     Args:
         derivatives: of the students' losses, added up.
         augment: applied with the plans' draws.
-        names: what the leaves are, in their order: ``images``, ``step_size`` and, where they are learned,
+        names: what the leaves are, in their order: ``images``, ``student_lr`` and, where they are learned,
             ``label_logits``.
         plans: one per student; their batches of one step have one size.
         images_at_once: images of a student whose graph is held at once; None for all of a step.
@@ -117,7 +117,7 @@ class StudentStep:
         >>> loss = LossDerivatives(
         ...     lambda p, images, labels: nn.functional.cross_entropy(network(p[0], images[0]), labels[0]))
         >>> plan = StudentPlan([torch.arange(3)], [AugmentDraw("none", {})], torch.tensor([0, 1, 0]))
-        >>> step = StudentStep(loss, SiameseAugment(()), names=["images", "step_size"], plans=[plan])
+        >>> step = StudentStep(loss, SiameseAugment(()), names=["images", "student_lr"], plans=[plan])
         >>> step(torch.zeros(1, 10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
         torch.Size([1, 10])
     """
@@ -141,7 +141,7 @@ class StudentStep:
 
     def __call__(self, states: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
         """The next states [S, P]; with a graph where a gradient of the states or of a leaf is asked for."""
-        images, targets, step_size = self._inputs(leaves, number)
+        images, targets, student_lr = self._inputs(leaves, number)
         graph = torch.is_grad_enabled() and any(t.requires_grad for t in (states, images, targets))
         parts = [(images, targets)] if graph else self._parts(images, targets)
         with self.replayable(number):
@@ -149,7 +149,7 @@ class StudentStep:
             total = next(gradients)
             for gradient in gradients:
                 total += gradient
-        return states - step_size * total
+        return states - student_lr * total
 
     def pulled(
         self, states: Tensor, leaves: Sequence[Tensor], number: int, cotangent: Tensor
@@ -159,8 +159,8 @@ class StudentStep:
         Holds the graph of ``images_at_once`` images of a student at a time.
         """
         copies = [leaf.detach().requires_grad_() for leaf in leaves]
-        images, targets, step_size = self._inputs(copies, number)
-        onward, by_step = cotangent.clone(), torch.zeros_like(step_size)
+        images, targets, student_lr = self._inputs(copies, number)
+        onward, by_step = cotangent.clone(), torch.zeros_like(student_lr)
         reached = [t for t in (images, targets) if t.requires_grad]
         found: list[list[Tensor]] = [[] for _ in reached]
         with self.replayable(number):
@@ -171,14 +171,14 @@ class StudentStep:
                 ]
                 slope, (by_state, *by_ends) = self.derivatives.along(vectors, *part, cotangent, [vectors, *ends])
                 share = part[0].shape[1] / images.shape[1]
-                scale = -share * step_size.detach()
+                scale = -share * student_lr.detach()
                 onward += scale * by_state
                 by_step = by_step - share * slope
                 for place, value in zip(found, by_ends, strict=True):
                     place.append(scale * value)
         pulls = [torch.cat(values, dim=1) for values in found]
         grads = torch.autograd.grad(reached, copies, pulls, allow_unused=True, materialize_grads=True)
-        place_of_step = self.names.index("step_size")
+        place_of_step = self.names.index("student_lr")
         return onward, [g + by_step if i == place_of_step else g for i, g in enumerate(grads)]
 
     def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
@@ -203,14 +203,14 @@ class StudentStep:
         return max(3 * two - 2 * three, 0), max(three - two, 1)
 
     def _inputs(self, leaves: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The step's augmented images [S, n, C, *spatial], their targets [S, n] or [S, n, classes], the step size."""
+        """Augmented images [S, n, C, *spatial], targets [S, n] or [S, n, classes] and learning rate of the step."""
         values = dict(zip(self.names, leaves, strict=True))
         images, targets = [], []
         for plan in self.plans:
             rows = plan.batches[number]
             images.append(self.augment.apply(values["images"][rows], plan.draws[number]))
             targets.append((values["label_logits"] if plan.labels is None else plan.labels)[rows])
-        return _stacked(images), _stacked(targets), values["step_size"]
+        return _stacked(images), _stacked(targets), values["student_lr"]
 
     def _parts(self, images: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
         size = self.images_at_once or images.shape[1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.engines.students import classification_loss
 from monai_distill.losses import TrajectoryMatchingLoss
-from monai_distill.networks import FlatNetwork, LossDerivatives, pays_to_stack
+from monai_distill.networks import FlatNetwork, LossDerivatives, should_vmap
 from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -52,7 +52,7 @@ class TrajectoryMatching:
             iteration (Cui et al. 2023); the set's own labels get no gradient then.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         together: whether the students of several segments run in one call; by default where that is faster (see
-            :func:`pays_to_stack`). Networks that draw run one after another.
+            :func:`should_vmap`). Networks that draw run one after another.
         compiled: students' steps through ``torch.compile`` (see :class:`LossDerivatives`), one at a time.
         seed: seed of the run.
 
@@ -67,7 +67,7 @@ class TrajectoryMatching:
         >>> data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
         >>> loss, gradients = match(data, Segment(0, 0, 0, network.initial(0), network.initial(1)))
         >>> sorted(gradients)
-        ['images', 'step_size']
+        ['images', 'student_lr']
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class TrajectoryMatching:
 
     def _stacks(self, synthetic: SyntheticDataset) -> bool:
         if self.together is None:
-            return not self.network.draws and pays_to_stack(synthetic.images, self.batch_size or len(synthetic))
+            return not self.network.draws and should_vmap(synthetic.images, self.batch_size or len(synthetic))
         return self.together and not self.network.draws
 
     def _matched(self, synthetic: SyntheticDataset, segments: Sequence[Segment]) -> tuple[Tensor, dict[str, Tensor]]:

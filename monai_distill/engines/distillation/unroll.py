@@ -39,7 +39,7 @@ def unrolled_gradient(
             the same shape. It must build a graph that can be differentiated again whenever its inputs ask for a
             gradient.
         start: the first state.
-        leaves: tensors of any shape that the steps depend on (images, labels, step size).
+        leaves: tensors of any shape that the steps depend on (images, labels, learning rate).
         steps: number of steps N, at least 1.
         loss: function of the N + 1 states to a scalar; it may use any of them.
         chunk: steps per replay, 1 to N (larger is taken as N).

@@ -59,7 +59,7 @@ def image_difficulty(
     *,
     score: Score = error_length,
     networks: int = 3,
-    step_size: float = 0.01,
+    lr: float = 0.01,
     seed: int = 0,
     batch_size: int = 512,
 ) -> Tensor:
@@ -75,7 +75,7 @@ def image_difficulty(
         training: how the networks are trained before they are asked; a few epochs.
         score: function of (network, parameters [P], images [B, ...], labels [B]) to [B], larger is harder.
         networks: how many.
-        step_size: of the training.
+        lr: of the training.
         seed: seed of the run.
         batch_size: images per forward pass.
 
@@ -88,7 +88,7 @@ def image_difficulty(
     if networks < 1:
         raise ValueError(f"Expected at least 1 network to judge the difficulty, got {networks}.")
     seeds = [derived_seed(seed, "difficulty", i) for i in range(networks)]
-    trained = training(network, bank.images, bank.labels, step_size, seeds)
+    trained = training(network, bank.images, bank.labels, lr, seeds)
     batches = list(zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True))
     scores = torch.zeros(len(bank), device=bank.device)
     for parameters in trained:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.engines.students import classification_loss
-from monai_distill.networks import FlatNetwork, over_networks, parameter_gradient, pays_to_stack
+from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
@@ -54,7 +54,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         store: receives snapshots and history; says how many experts there are and how many epochs are kept.
         augment: drawn anew for every batch.
         epochs: passes over the data, at least the store's snapshots minus one.
-        step_size: learning rate.
+        lr: learning rate.
         batch_size: images per SGD step.
         at_once: experts per group; fewer where several processes would otherwise have nothing to do.
         seed: seed of the run.
@@ -77,7 +77,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         store: TrajectoryStore,
         augment: SiameseAugment,
         epochs: int,
-        step_size: float = 0.01,
+        lr: float = 0.01,
         batch_size: int = 256,
         at_once: int = 5,
         seed: int = 0,
@@ -95,12 +95,12 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.bank = bank
         self.store = store
         self.augment = augment
-        self.step_size = step_size
+        self.lr = lr
         self.batch_size = batch_size
         self.seed = seed
         self.direction = direction
         self.curriculum = curriculum
-        self.together = (not compiled and pays_to_stack(bank.images, batch_size)) if together is None else together
+        self.together = (not compiled and should_vmap(bank.images, batch_size)) if together is None else together
         self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
         self.rounds = _rounds(store, at_once)
         self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
@@ -143,7 +143,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
             images = torch.stack(
                 [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
             )
-            step = over_networks(self._step, self.together, self._dropout_seeds(epoch, low))
+            step = map_over_networks(self._step, self.together, self._dropout_seeds(epoch, low))
             out = step(self._parameters, images, self.bank.labels[rows])
             self._parameters = out[:, :-2]
             tallies.append(out[:, -2:] * rows.shape[1])
@@ -171,7 +171,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
             notes.append(note)
             return grad
 
-        moved = parameters - self.step_size * self.direction(gradient, parameters)
+        moved = parameters - self.lr * self.direction(gradient, parameters)
         return torch.cat([moved, notes[0]])
 
     def _loss(self, vector: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

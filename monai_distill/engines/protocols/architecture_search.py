@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import StudentTraining, by_validation, step_size_candidates, student_values
+from monai_distill.engines.students import StudentTraining, lr_candidates, rank_by_validation, score_students
 from monai_distill.metrics import SCORES, rank_agreement, summary
-from monai_distill.networks import FlatNetwork, described
-from monai_distill.runtime import FinishedParts
+from monai_distill.networks import FlatNetwork, factory_config
+from monai_distill.runtime import ResultCache
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.result_cache import Part, content_hash
 
@@ -23,7 +23,7 @@ from .architecture_space import architecture_space, usable_networks
 
 __all__ = ["ArchitectureSearch"]
 
-TrainedOn = tuple[tuple[Tensor, Tensor], StudentTraining, Sequence[float]]  # images and targets; step sizes to try
+TrainedOn = tuple[tuple[Tensor, Tensor], StudentTraining, Sequence[float]]  # images and targets; learning rates to try
 
 
 class ArchitectureSearch:
@@ -32,7 +32,7 @@ class ArchitectureSearch:
     References: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (a space of ConvNets), and the
     tables of DataDAM (Sajedi et al., ICCV 2023). Deviations: rankings are of ``metric`` on validation, and the
     test images see only the architectures that came first, trained on all data, at the end; an architecture gets
-    the best validation score over its step sizes, the distilled and the random set the same candidates (the learned
+    the best validation score over its learning rates, the distilled and the random set the same candidates (the learned
     one and the given), all data the given ones; one that diverges at all of them is last; one random draw.
     Combinations that cannot take the images are left out with a warning and named in the result. Times are seconds of
     training and validation as they passed, so they hold for the machine and its load.
@@ -44,14 +44,14 @@ class ArchitectureSearch:
         protocol: how students of the two small sets are trained.
         full_protocol: how those of all data are trained: the reference.
         students: fresh networks per architecture and set.
-        step_sizes: candidates.
+        lrs: candidates.
         metric: what architectures are ranked by.
         top: share of the space within which rankings are compared again.
         seed: seed of the run.
-        folder: where finished parts are kept (see :class:`FinishedParts`); None keeps none.
+        folder: where finished parts are kept (see :class:`ResultCache`); None keeps none.
 
     Raises:
-        ValueError: for no student, an empty space, no step size, or an unknown metric.
+        ValueError: for no student, an empty space, no learning rate, or an unknown metric.
 
     Example:
         >>> import functools
@@ -76,16 +76,16 @@ class ArchitectureSearch:
         full_protocol: StudentTraining,
         *,
         students: int = 1,
-        step_sizes: Sequence[float] = (0.01,),
+        lrs: Sequence[float] = (0.01,),
         metric: str = "balanced_accuracy",
         top: float = 0.2,
         seed: int = 0,
         folder: str | None = None,
     ) -> None:
-        if students < 1 or not step_sizes or metric not in SCORES or not math.prod(map(len, space.values())):
+        if students < 1 or not lrs or metric not in SCORES or not math.prod(map(len, space.values())):
             raise ValueError(
-                f"Expected at least 1 student and step size, values for every argument of the space and a metric of "
-                f"{sorted(SCORES)}, got {students}, {list(step_sizes)}, {dict(space)} and {metric!r}."
+                f"Expected at least 1 student and learning rate, values for every argument of the space and a metric "
+                f"of {sorted(SCORES)}, got {students}, {list(lrs)}, {dict(space)} and {metric!r}."
             )
         self.data = data
         self.space = {name: list(values) for name, values in space.items()}
@@ -93,7 +93,7 @@ class ArchitectureSearch:
         self.protocol = protocol
         self.full_protocol = full_protocol
         self.students = students
-        self.step_sizes = tuple(step_sizes)
+        self.lrs = tuple(lrs)
         self.metric = metric
         self.top = top
         self.seed = seed
@@ -117,11 +117,11 @@ class ArchitectureSearch:
         images, targets, learned = synthetic.training_set()
         counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
         generator = seeded_generator(self.seed, "random subset", 0)
-        rates = step_size_candidates(learned, self.step_sizes)
+        rates = lr_candidates(learned, self.lrs)
         sets: dict[str, TrainedOn] = {
             "distilled": ((images, targets), self.protocol, rates),
             "random": (random_subset(self.data.training, counts, generator), self.protocol, rates),
-            "full": ((self.data.training.images, self.data.training.labels), self.full_protocol, [*self.step_sizes]),
+            "full": ((self.data.training.images, self.data.training.labels), self.full_protocol, [*self.lrs]),
         }
         shared = {kind: self._shared(kind, trained_on) for kind, trained_on in sets.items()}
         parts = [
@@ -129,14 +129,14 @@ class ArchitectureSearch:
             for kind, trained_on in sets.items()
             for name, network in networks.items()
         ]
-        results = FinishedParts(self.folder, "architectures").results(parts)
+        results = ResultCache(self.folder, "architectures").results(parts)
         rows = {k: dict(zip(networks, results[i * len(networks) :], strict=False)) for i, k in enumerate(sets)}
         about = {
             "architectures": len(networks),
             "space": self.space,
             "skipped": skipped,
-            "ranked_by": f"{self.metric} on validation, {self.students} student(s), the best step size",
-            "step_sizes": {kind: list(candidates) for kind, (_, _, candidates) in sets.items()},
+            "ranked_by": f"{self.metric} on validation, {self.students} student(s), the best learning rate",
+            "lrs": {kind: list(candidates) for kind, (_, _, candidates) in sets.items()},
             "training": {"small": self.protocol.config(), "full": self.full_protocol.config()},
             "top": self.top,
         }
@@ -159,12 +159,12 @@ class ArchitectureSearch:
     def _part(
         self, shared: dict[str, Any], trained_on: TrainedOn, name: str, network: FlatNetwork, bank: ClassBank
     ) -> Part:
-        """One architecture trained on one set at several step sizes, the best of which counts."""
+        """One architecture trained on one set at several learning rates, the best of which counts."""
         pair, protocol, rates = trained_on
         about = {
             **shared,
-            "architecture": described(self.factories[name]),
-            "step_sizes": list(rates),
+            "architecture": factory_config(self.factories[name]),
+            "lrs": list(rates),
             "scored_on": "test" if bank is self.data.test else "validation",
         }
 
@@ -173,7 +173,7 @@ class ArchitectureSearch:
             values: dict[float | None, dict[str, list[float]]] = {}
 
             def scores(rate: float) -> list[float]:
-                values[rate] = student_values(
+                values[rate] = score_students(
                     (*pair, rate),
                     network,
                     protocol,
@@ -185,9 +185,9 @@ class ArchitectureSearch:
                 )
                 return values[rate][self.metric]
 
-            rate, score = next(iter(by_validation(rates, scores).items()), (None, None))
+            rate, score = next(iter(rank_by_validation(rates, scores).items()), (None, None))
             seconds = time.perf_counter() - began
-            return {"score": score, "step_size": rate, "seconds": seconds, "values": values.get(rate, {})}
+            return {"score": score, "lr": rate, "seconds": seconds, "values": values.get(rate, {})}
 
         return about, protocol.steps * self.students * len(rates), work
 
@@ -198,16 +198,16 @@ class ArchitectureSearch:
         shared: dict[str, Any],
         full: TrainedOn,
     ) -> dict[str, Any]:
-        # a score is at least 0: what diverges at every step size comes last
+        # a score is at least 0: what diverges at every learning rate comes last
         scores = {
             k: [-1.0 if found[n]["score"] is None else found[n]["score"] for n in networks] for k, found in rows.items()
         }
         picks = {k: max(zip(found, networks, strict=True), key=lambda row: row[0])[1] for k, found in scores.items()}
-        # the one look at the test images: a pick trained on all data, at the step size that validation chose
+        # the one look at the test images: a pick trained on all data, at the learning rate that validation chose
         pair, protocol, _ = full
-        chosen = {n: [r for r in [rows["full"][n]["step_size"]] if r is not None] for n in picks.values()}
+        chosen = {n: [r for r in [rows["full"][n]["lr"]] if r is not None] for n in picks.values()}
         parts = [self._part(shared, (pair, protocol, chosen[n]), n, networks[n], self.data.test) for n in chosen]
-        tested = dict(zip(chosen, FinishedParts(self.folder, "picks").results(parts), strict=True))
+        tested = dict(zip(chosen, ResultCache(self.folder, "picks").results(parts), strict=True))
         result: dict[str, Any] = {}
         for kind, pick in picks.items():
             agreement = rank_agreement(scores[kind], scores["full"], self.top)

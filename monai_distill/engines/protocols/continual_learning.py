@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import StudentTraining, by_validation, step_size_candidates, student_values
+from monai_distill.engines.students import StudentTraining, lr_candidates, rank_by_validation, score_students
 from monai_distill.metrics import SCORES, summary
 from monai_distill.networks import FlatNetwork
-from monai_distill.runtime import FinishedParts
+from monai_distill.runtime import ResultCache
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.result_cache import Part, content_hash
 
@@ -36,7 +36,7 @@ class ContinualLearning:
     memory). Deviations: the memory of a step is the part of the finished distilled set whose classes were seen, and
     that set was distilled with all classes at hand, so an early step may profit from classes that it does not know;
     learned labels lose what they say of unseen classes; predictions are of seen classes only, as GDumb masks them,
-    the loss is not masked. The distilled memory keeps its learned step size, the random one gets the one of the
+    the loss is not masked. The distilled memory keeps its learned learning rate, the random one gets the one of the
     learned and the given that is best on validation with all classes, as in the scorecard. Every order has a random
     draw of its own.
 
@@ -47,14 +47,14 @@ class ContinualLearning:
         classes_per_step: new classes per step; the last step may have fewer.
         orders: class orders.
         students: fresh networks per order, step and memory.
-        step_sizes: candidates for the random memory, beside the learned step size.
-        metric: what the step size is chosen by.
+        lrs: candidates for the random memory, beside the learned learning rate.
+        metric: what the learning rate is chosen by.
         seed: seed of the run.
-        folder: where finished parts are kept (see :class:`FinishedParts`); None keeps none.
-        architecture: the network's description (:func:`described`), a part of what finished parts are found by.
+        folder: where finished parts are kept (see :class:`ResultCache`); None keeps none.
+        architecture: the network's description (:func:`factory_config`), a part of what finished parts are found by.
 
     Raises:
-        ValueError: for no order or student or step size, an unknown metric, or classes that make a single step.
+        ValueError: for no order or student or learning rate, an unknown metric, or classes that make a single step.
 
     Example:
         >>> from monai_distill.data.datasets import DigitsDataset
@@ -78,16 +78,16 @@ class ContinualLearning:
         classes_per_step: int = 2,
         orders: int = 5,
         students: int = 3,
-        step_sizes: Sequence[float] = (0.01,),
+        lrs: Sequence[float] = (0.01,),
         metric: str = "balanced_accuracy",
         seed: int = 0,
         folder: str | None = None,
         architecture: Any = None,
     ) -> None:
-        if orders < 1 or students < 1 or not step_sizes or metric not in SCORES:
+        if orders < 1 or students < 1 or not lrs or metric not in SCORES:
             raise ValueError(
-                f"Expected at least 1 order, student and step size and a metric of {sorted(SCORES)}, got {orders}, "
-                f"{students}, {list(step_sizes)} and {metric!r}."
+                f"Expected at least 1 order, student and learning rate and a metric of {sorted(SCORES)}, got {orders}, "
+                f"{students}, {list(lrs)} and {metric!r}."
             )
         if not 1 <= classes_per_step < len(data.class_names):
             raise ValueError(
@@ -100,7 +100,7 @@ class ContinualLearning:
         self.classes_per_step = classes_per_step
         self.orders = orders
         self.students = students
-        self.step_sizes = tuple(step_sizes)
+        self.lrs = tuple(lrs)
         self.metric = metric
         self.seed = seed
         self.folder = folder
@@ -128,18 +128,18 @@ class ContinualLearning:
             random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", i))
             for i in range(self.orders)
         ]
-        candidates = step_size_candidates(learned, self.step_sizes)
-        parts_of = FinishedParts(self.folder, "continual")
+        candidates = lr_candidates(learned, self.lrs)
+        parts_of = ResultCache(self.folder, "continual")
         (chosen,) = parts_of.results([self._choice(draws[0], candidates)])
-        if chosen["step_size"] is None:
-            raise ValueError(f"Every step size of {candidates} lets students diverge. Give smaller step_sizes.")
+        if chosen["lr"] is None:
+            raise ValueError(f"Every learning rate of {candidates} lets students diverge. Give smaller lrs.")
         ends = [*range(self.classes_per_step, len(self.data.class_names), self.classes_per_step)]
         ends.append(len(self.data.class_names))
         parts: list[Part] = []
         for number, (order, drawn) in enumerate(zip(self.class_orders(), draws, strict=True)):
             memories = {
                 "distilled": ((images, targets, synthetic.labels), learned),
-                "random": ((*drawn, drawn[1]), chosen["step_size"]),
+                "random": ((*drawn, drawn[1]), chosen["lr"]),
             }
             for end in ends:
                 for kind, (memory, rate) in memories.items():
@@ -152,7 +152,7 @@ class ContinualLearning:
                 "classes_per_step": self.classes_per_step,
                 "orders": [[self.data.class_names[c] for c in order] for order in self.class_orders()],
                 "students": self.students,
-                "step_sizes": {"distilled": learned, "random": chosen["step_size"]},
+                "lrs": {"distilled": learned, "random": chosen["lr"]},
                 "training": self.protocol.config(),
                 "memory": "the part of the finished set whose classes were seen; all classes were distilled together",
             }
@@ -170,9 +170,9 @@ class ContinualLearning:
 
     def _choice(self, drawn: tuple[Tensor, Tensor], candidates: list[float]) -> Part:
         def work(on_step: Callable[[int], object]) -> dict[str, Any]:
-            scores = by_validation(
+            scores = rank_by_validation(
                 candidates,
-                lambda rate: student_values(
+                lambda rate: score_students(
                     (*drawn, rate),
                     self.network,
                     self.protocol,
@@ -183,7 +183,7 @@ class ContinualLearning:
                     on_step=on_step,
                 )[self.metric],
             )
-            return {"step_size": next(iter(scores), None), "validation": {str(r): v for r, v in scores.items()}}
+            return {"lr": next(iter(scores), None), "validation": {str(r): v for r, v in scores.items()}}
 
         about = {
             **self._job(),
@@ -200,12 +200,12 @@ class ContinualLearning:
             "memory": kind,
             "images": content_hash(images, targets),
             "seen": sorted(seen),
-            "step_size": rate,
+            "lr": rate,
             "order": order,
         }
 
         def work(on_step: Callable[[int], object]) -> dict[str, Any]:
-            return student_values(
+            return score_students(
                 (images, targets, rate),
                 self.network,
                 self.protocol,

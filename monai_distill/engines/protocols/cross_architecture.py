@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, step_size_candidates
-from monai_distill.networks import described
+from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, lr_candidates
+from monai_distill.networks import factory_config
 from monai_distill.runtime.randomness import seeded_generator
 
 from .architecture_space import usable_networks
@@ -25,8 +25,8 @@ class CrossArchitecture:
     """Trains students of several architectures on the distilled set, and on random real subsets of its size.
 
     Reference: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, and every work since. Deviations:
-    the learned step size belongs to the network that it was learned with, so every architecture gets, for the
-    distilled set and for the random ones alike, the one of the learned and the given step sizes that is best on
+    the learned learning rate belongs to the network that it was learned with, so every architecture gets, for the
+    distilled set and for the random ones alike, the one of the learned and the given learning rates that is best on
     validation (balanced accuracy of one student; the next best when a student of the score diverges); and beside every
     distilled figure stands the random one, because an architecture that learns from anything says nothing about a set.
     Every random student has a draw of its own. Architectures that cannot take the images are left out with a warning
@@ -39,12 +39,12 @@ class CrossArchitecture:
         protocol: how students are trained.
         students: fresh networks per architecture and set; those on the distilled set are trained together where that
             is faster.
-        step_sizes: candidates beside the learned step size.
+        lrs: candidates beside the learned learning rate.
         seed: seed of the run.
         folder: where predictions are kept (see :class:`StudentPredictions`); None keeps none.
 
     Raises:
-        ValueError: for no student, architecture, or step size.
+        ValueError: for no student, architecture, or learning rate.
 
     Example:
         >>> import functools
@@ -66,20 +66,20 @@ class CrossArchitecture:
         protocol: StudentTraining,
         *,
         students: int = 5,
-        step_sizes: Sequence[float] = (0.001, 0.01, 0.1),
+        lrs: Sequence[float] = (0.001, 0.01, 0.1),
         seed: int = 0,
         folder: str | Path | None = None,
     ) -> None:
-        if students < 1 or not architectures or not step_sizes:
+        if students < 1 or not architectures or not lrs:
             raise ValueError(
-                f"Expected at least 1 student, architecture and step size, got {students}, {list(architectures)} and "
-                f"{list(step_sizes)}."
+                f"Expected at least 1 student, architecture and learning rate, got {students}, {list(architectures)} "
+                f"and {list(lrs)}."
             )
         self.data = data
         self.architectures = dict(architectures)
         self.protocol = protocol
         self.students = students
-        self.step_sizes = tuple(step_sizes)
+        self.lrs = tuple(lrs)
         self.seed = seed
         self.folder = folder
 
@@ -92,12 +92,12 @@ class CrossArchitecture:
 
         Raises:
             ValueError: when no architecture takes the images.
-            StudentDivergedError: when students of an architecture diverge at every step size.
+            StudentDivergedError: when students of an architecture diverge at every learning rate.
         """
         networks, skipped = usable_networks(self.architectures, self.data.training.device)
         images, targets, learned = synthetic.training_set()
         counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
-        candidates = step_size_candidates(learned, self.step_sizes)
+        candidates = lr_candidates(learned, self.lrs)
 
         def random(size: int, draw: int) -> tuple[Tensor, Tensor]:
             return random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", draw))
@@ -117,15 +117,15 @@ class CrossArchitecture:
                     result[key][name] = self._scores(row, network.size)
         protocol = {
             "students": self.students,
-            "step_sizes": candidates,
-            "step_size_choice": "balanced accuracy on validation of one student per candidate, for every architecture "
+            "lrs": candidates,
+            "lr_choice": "balanced accuracy on validation of one student per candidate, for every architecture "
             "and for both sets alike",
             "training": self.protocol.config(),
-            "architectures": {name: described(self.architectures[name]) for name in networks},
+            "architectures": {name: factory_config(self.architectures[name]) for name in networks},
             "skipped": skipped,
         }
         return {**result, "cross_architecture_protocol": protocol}
 
     def _scores(self, row: Row, parameters: int) -> dict[str, Any]:
         scores = row.scores(self.data.test.labels)
-        return {**scores, "step_size_validation": dict(row.validation), "parameters": parameters}
+        return {**scores, "lr_validation": dict(row.validation), "parameters": parameters}

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, step_size_candidates
+from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, lr_candidates
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.validation import whole
@@ -23,8 +23,8 @@ __all__ = ["Scorecard"]
 class Scorecard:
     """Trains students on the distilled set, on random real subsets of its size and on all data, and tests them once.
 
-    The same protocol for all. The distilled set is used with its learned step size. A control has none; it gets the
-    one of ``step_sizes`` or the learned one that is best on validation, so that no row suffers from a bad step size.
+    The same protocol for all. The distilled set is used with its learned learning rate. A control has none; it gets the
+    one of ``lrs`` or the learned one that is best on validation, so that no row suffers from a bad learning rate.
     Every random student has a draw of its own. ``prior`` is what always answering the most frequent training class
     scores. What a student predicted is kept in ``folder``: an interrupted scoring goes on where it stopped, and runs
     that share a folder train a control once.
@@ -36,13 +36,13 @@ class Scorecard:
         students: fresh networks per row.
         full_protocol: the protocol for all data; by default the same.
         full_students: fresh networks on all data, the dearest row.
-        step_sizes: candidates for the controls, beside the learned step size.
+        lrs: candidates for the controls, beside the learned learning rate.
         seed: seed of the run.
         folder: where predictions are kept (see :class:`StudentPredictions`); None keeps none.
 
     Raises:
         TypeError: for data that are no ``SplitBanks``, or a network that is no ``FlatNetwork``.
-        ValueError: for no students or no step size.
+        ValueError: for no students or no learning rate.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -64,7 +64,7 @@ class Scorecard:
         students: int = 5,
         full_protocol: StudentTraining | None = None,
         full_students: int = 3,
-        step_sizes: Sequence[float] = (0.01,),
+        lrs: Sequence[float] = (0.01,),
         seed: int = 0,
         folder: str | Path | None = None,
     ) -> None:
@@ -73,14 +73,14 @@ class Scorecard:
                 "Expected data as SplitBanks and network as FlatNetwork(function that makes one), got "
                 f"{type(data).__name__} and {getattr(network, '__name__', type(network).__name__)}."
             )
-        if not (whole(students) and whole(full_students, 0) and step_sizes):
-            raise ValueError(f"Expected students of at least 1 and a step size, got {students} and {list(step_sizes)}.")
+        if not (whole(students) and whole(full_students, 0) and lrs):
+            raise ValueError(f"Expected students of at least 1 and a learning rate, got {students} and {list(lrs)}.")
         self.data = data
         self.protocol = protocol
         self.full_protocol = protocol if full_protocol is None else full_protocol
         self.students = students
         self.full_students = full_students
-        self.step_sizes = tuple(step_sizes)
+        self.lrs = tuple(lrs)
         self.seed = seed
         self.folder = folder
         self.predictions = StudentPredictions(network, seed=seed, folder=folder)
@@ -89,8 +89,8 @@ class Scorecard:
         """Score ``synthetic`` and its controls on the test images.
 
         Returns:
-            ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the step size used) and
-            ``prior``.
+            ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the learning rate used)
+            and ``prior``.
         """
         candidates = self.candidates(synthetic)
         plan = self.rows()
@@ -113,8 +113,8 @@ class Scorecard:
         return ScoreRows(self.data, self.predictions, students=self.students, on_step=on_step)
 
     def candidates(self, synthetic: SyntheticDataset) -> list[float]:
-        """Step sizes that a control may have."""
-        return step_size_candidates(float(synthetic.step_size.detach()), self.step_sizes)
+        """Learning rates that a control may have."""
+        return lr_candidates(float(synthetic.student_lr.detach()), self.lrs)
 
     def size(self, synthetic: SyntheticDataset) -> int:
         """Images per class of a control: as many as the largest class of the set has."""
@@ -126,7 +126,7 @@ class Scorecard:
 
     def full(self, rows: ScoreRows) -> Row:
         """The row of all training images."""
-        everything = (self.data.training.images, self.data.training.labels, self.step_sizes[0])
+        everything = (self.data.training.images, self.data.training.labels, self.lrs[0])
         return rows.trained_on(everything, self.full_protocol, purpose="full", students=self.full_students)
 
     def prior(self) -> dict[str, float]:

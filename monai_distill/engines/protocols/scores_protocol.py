@@ -33,7 +33,7 @@ class ScoresProtocol:
 
     The robust scores follow DD-Ranking (see :func:`~monai_distill.metrics.label_robust_score`). A set with learned
     labels is put beside random images with the labels of a teacher, which is the same kind of label; its hard-label
-    row trains on its class numbers, with a step size chosen on validation like that of a control.
+    row trains on its class numbers, with a learning rate chosen on validation like that of a control.
 
     References:
         Li et al., DD-Ranking, arXiv 2505.13300, 2025.
@@ -89,9 +89,9 @@ class ScoresProtocol:
 
         Returns:
             What :meth:`Scorecard.run` returns. ``controls``: name -> metric -> mean, std, interval95, values; and the
-            step size used. ``robust``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from accuracies, the same from balanced
-            accuracies, and the rows they need. ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set
-            and, below ``beside``, of the random subset and all training images.
+            learning rate used. ``robust``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from accuracies, the same from
+            balanced accuracies, and the rows they need. ``clinical``: :func:`~monai_distill.metrics.clinical_scores`
+            of the set and, below ``beside``, of the random subset and all training images.
 
         Raises:
             ValueError: when the set has learned labels and there is no control with such labels.

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from .lr_choice import lr_candidates, rank_by_validation, score_students
 from .score_rows import Row, ScoreRows
-from .step_size_choice import by_validation, step_size_candidates, student_values
 from .student_evaluator import StudentEvaluator, parameter_scores
 from .student_predictions import StudentPredictions, training_job
 from .student_training import StudentDivergedError, StudentTraining, classification_loss, trained_classifier
@@ -18,11 +18,11 @@ __all__ = [
     "StudentPredictions",
     "StudentTraining",
     "Teacher",
-    "by_validation",
     "classification_loss",
+    "lr_candidates",
     "parameter_scores",
-    "step_size_candidates",
-    "student_values",
+    "rank_by_validation",
+    "score_students",
     "trained_classifier",
     "training_job",
 ]

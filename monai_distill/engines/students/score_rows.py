@@ -16,44 +16,44 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SplitBanks
 from monai_distill.metrics import SCORES, StudentMetric, balanced_accuracy, summary
 
-from .step_size_choice import by_validation
+from .lr_choice import rank_by_validation
 from .student_predictions import StudentPredictions, TrainingSet
 from .student_training import StudentDivergedError, StudentTraining
 
 __all__ = ["Control", "Row", "ScoreRows"]
 
 Control = Callable[[int, int], tuple[Tensor, Tensor]]
-Setting = tuple[int, float]  # variant, step size
+Setting = tuple[int, float]  # variant, learning rate
 
 
 class Row(NamedTuple):
-    """Probabilities [students, n, classes] on the test images, the step size used, and which variant of a control.
+    """Probabilities [students, n, classes] on the test images, the learning rate used, and which variant of a control.
 
-    ``validation``: what every step size that was tried scored, the best first; empty where there was no choice.
+    ``validation``: what every learning rate that was tried scored, the best first; empty where there was no choice.
     """
 
     probabilities: Tensor
-    step_size: float
+    lr: float
     variant: int = 0
     validation: Mapping[str, float] = {}
 
     def scores(self, labels: Tensor) -> dict[str, Any]:
-        """Every score of the table against the labels [n]: metric -> mean, std, interval95, values; and step_size."""
+        """Every score of the table against the labels [n]: metric -> mean, std, interval95, values; and lr."""
         metrics = {name: StudentMetric(score) for name, score in SCORES.items()}
         for metric in metrics.values():
             metric.update((self.probabilities, labels))
             metric.compute()
-        return {**{name: summary(metric.values) for name, metric in metrics.items()}, "step_size": self.step_size}
+        return {**{name: summary(metric.values) for name, metric in metrics.items()}, "lr": self.lr}
 
 
 class ScoreRows:
     """Trains the students of every row in the same way; a control's settings are chosen on validation.
 
     A control is a function of (images per class, number of the draw) to images and targets (class numbers or logits);
-    it sees training images only. Every student of its row has a draw of its own. It has no step size: the one of the
-    candidates that is best on validation for the row's first student is used, so that no row suffers from a bad one;
-    and when a control has several variants, the best of them. That student is not trained again for the score. Best is
-    the highest balanced accuracy, as where the distilled set is chosen: plain accuracy would give a control of
+    it sees training images only. Every student of its row has a draw of its own. It has no learning rate: the one of
+    the candidates that is best on validation for the row's first student is used, so that no row suffers from a bad
+    one; and when a control has several variants, the best of them. That student is not trained again for the score.
+    Best is the highest balanced accuracy, as where the distilled set is chosen: plain accuracy would give a control of
     unbalanced data the setting that answers one class only. A candidate that diverges is the worst.
 
     Args:
@@ -73,7 +73,7 @@ class ScoreRows:
         >>> network = FlatNetwork(lambda: ConvNet(2, 1, 10, 8, width=4, depth=1))
         >>> rows = ScoreRows(data, StudentPredictions(network), students=2)
         >>> draw = lambda n, i: random_subset(data.training, n, seeded_generator(0, "random subset", i))
-        >>> rows.control("random", [draw], 1, StudentTraining(SiameseAugment(()), steps=2), [0.01]).step_size
+        >>> rows.control("random", [draw], 1, StudentTraining(SiameseAugment(()), steps=2), [0.01]).lr
         0.01
     """
 
@@ -98,18 +98,18 @@ class ScoreRows:
         purpose: str = "score",
         students: int | None = None,
     ) -> Row:
-        """The row of one training set: images [m, channels, *spatial], targets and the step size to use."""
+        """The row of one training set: images [m, channels, *spatial], targets and the learning rate to use."""
         count = self.students if students is None else students
         predicted = self.predictions(
             training_set, self.data.test, protocol, students=count, purpose=purpose, on_step=self.on_step
         )
         return Row(predicted, training_set[2])
 
-    def tuned(self, images: Tensor, targets: Tensor, protocol: StudentTraining, step_sizes: Sequence[float]) -> Row:
-        """The row of one training set without a step size: the best on validation, as :meth:`control` finds it."""
+    def tuned(self, images: Tensor, targets: Tensor, protocol: StudentTraining, lrs: Sequence[float]) -> Row:
+        """The row of one training set without a learning rate: the best on validation, as :meth:`control` finds it."""
         train = functools.partial(self.predictions.students, protocol=protocol, on_step=self.on_step)
         return self._best(
-            {(0, rate): train((images, targets, rate), purpose="choice") for rate in step_sizes},
+            {(0, rate): train((images, targets, rate), purpose="choice") for rate in lrs},
             lambda setting: train((images, targets, setting[1]), students=self.students)(self.data.test),
         )
 
@@ -119,16 +119,16 @@ class ScoreRows:
         variants: Sequence[Control],
         images_per_class: int,
         protocol: StudentTraining,
-        step_sizes: Sequence[float],
+        lrs: Sequence[float],
     ) -> Row:
         """The row of a control of ``images_per_class``: ``name`` distinguishes its students' seeds.
 
         Raises:
-            StudentDivergedError: when students diverge with every variant and step size.
+            StudentDivergedError: when students diverge with every variant and learning rate.
         """
         first = [variant(images_per_class, 0) for variant in variants]
         train = functools.partial(self.predictions.students, protocol=protocol, on_step=self.on_step)
-        settings = itertools.product(range(len(variants)), step_sizes)
+        settings = itertools.product(range(len(variants)), lrs)
         candidates = {s: train((*first[s[0]], s[1]), purpose=f"{name} 0") for s in settings}
 
         def scored(setting: Setting) -> Tensor:
@@ -140,11 +140,11 @@ class ScoreRows:
         return self._best(candidates, scored)
 
     def control_steps(self, protocol: StudentTraining, settings: int) -> int:
-        """How many student steps :meth:`control` takes with that many variants times step sizes."""
+        """How many student steps :meth:`control` takes with that many variants times learning rates."""
         return protocol.steps * (self.students + settings - 1)
 
     def tuned_steps(self, protocol: StudentTraining, settings: int) -> int:
-        """How many student steps :meth:`tuned` takes with that many step sizes."""
+        """How many student steps :meth:`tuned` takes with that many learning rates."""
         return protocol.steps * (self.students + (settings if settings > 1 else 0))
 
     def _best(
@@ -153,7 +153,7 @@ class ScoreRows:
         """The row of the setting that validation puts first; of the next when a student of the score diverges."""
         ranking = {next(iter(candidates)): math.nan}
         if len(candidates) > 1:  # else there is nothing to choose
-            ranking = by_validation(candidates, lambda setting: [self._validated(candidates[setting])])
+            ranking = rank_by_validation(candidates, lambda setting: [self._validated(candidates[setting])])
         for setting in ranking:
             try:
                 probabilities = scored(setting)

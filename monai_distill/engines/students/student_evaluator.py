@@ -16,7 +16,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import SCORES, StudentMetric, summary
-from monai_distill.networks import FlatNetwork, over_networks
+from monai_distill.networks import FlatNetwork, map_over_networks
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import whole
 
@@ -56,7 +56,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
     equal terms. ``engine.state.metrics`` holds the means; :meth:`scores` adds spread, interval and the single values.
 
     Args:
-        training_set: called at every run; returns (images [n, channels, *spatial], targets, step size).
+        training_set: called at every run; returns (images [n, channels, *spatial], targets, learning rate).
         network: the students' architecture.
         protocol: how they are trained: a :class:`StudentTraining`, or what is called like one.
         bank: the held-out images that they are scored on.
@@ -138,13 +138,13 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         return {name: summary(metric.values) for name, metric in self.student_metrics.items()}
 
     def _train_students(self, engine: Engine) -> None:
-        images, targets, self._step_size = self.training_set()
+        images, targets, self._lr = self.training_set()
         try:
-            self.students = self.protocol(self.network, images, targets, self._step_size, self.seeds, self.on_step)
+            self.students = self.protocol(self.network, images, targets, self._lr, self.seeds, self.on_step)
         except StudentDivergedError as error:
-            self._go_on_without_students(error)
+            self._record_divergence(error)
 
-    def _go_on_without_students(self, error: StudentDivergedError) -> None:
+    def _record_divergence(self, error: StudentDivergedError) -> None:
         if not self.allow_divergence:
             raise error
         if not self._warned:
@@ -162,13 +162,13 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
 
     def _predicted(self, images: Tensor) -> Tensor:
         if len(self.students):
-            forward = over_networks(
+            forward = map_over_networks(
                 lambda vector: self.network.predict(vector, images), together=images.device.type != "cpu"
             )
             found = forward(self.students).softmax(dim=2)
             if bool(torch.isfinite(found).all()):
                 return found
-            self._go_on_without_students(StudentDivergedError(self._step_size))
+            self._record_divergence(StudentDivergedError(self._lr))
         return images.new_empty((0, len(images), self._classes))
 
 

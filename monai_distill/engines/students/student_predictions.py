@@ -14,7 +14,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank
 from monai_distill.metrics import accuracy
-from monai_distill.networks import FlatNetwork, described
+from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import TensorCache, tensor_checksum
 from monai_distill.runtime.result_cache import package_versions
 
@@ -54,7 +54,7 @@ class StudentPredictions:
 
     def __init__(self, network: FlatNetwork, *, seed: int = 0, folder: str | Path | None = None) -> None:
         if folder is not None:
-            described(network.factory)  # refuses what it cannot tell from another, before any work
+            factory_config(network.factory)  # refuses what it cannot tell from another, before any work
         self.network = network
         self.seed = seed
         self._cache = TensorCache(folder)
@@ -85,7 +85,8 @@ class StudentPredictions:
         """Students who predict for any bank of held-out images; trained at the first that has no kept answer.
 
         Args:
-            training_set: images [m, channels, *spatial], targets (class numbers [m] or logits [m, classes]), step size.
+            training_set: images [m, channels, *spatial], targets (class numbers [m] or logits [m, classes]), learning
+                rate.
             protocol: how students are trained.
             students: how many.
             purpose: distinguishes the students' seeds.
@@ -145,12 +146,13 @@ def training_job(
 ) -> dict[str, Any]:
     """Everything that decides the parameters of trained students, as plain JSON values.
 
-    Images and targets by their bytes (so preprocessing and selection are in it), step size, protocol, seeds, network,
-    kind of device, and the versions of torch, MONAI and this package. Not in it is what changes rounding alone:
-    the number of threads, the model of the device.
+    Images and targets by their bytes (so preprocessing and selection are in it), learning rate, protocol, seeds,
+    network, kind of device, and the versions of torch, MONAI and this package. Not in it is what changes rounding
+    alone: the number of threads, the model of the device.
 
     Raises:
-        TypeError: when the network's factory cannot be described (see :func:`~monai_distill.networks.described`).
+        TypeError: when the network's factory cannot be described (see
+            :func:`~monai_distill.networks.factory_config`).
 
     Example:
         >>> import functools
@@ -158,17 +160,17 @@ def training_job(
         >>> from monai_distill.transforms import SiameseAugment
         >>> build = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=2, image_size=8)
         >>> data = torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]), 0.01
-        >>> training_job(FlatNetwork(build), data, StudentTraining(SiameseAugment(())), [1])["step_size"]
+        >>> training_job(FlatNetwork(build), data, StudentTraining(SiameseAugment(())), [1])["lr"]
         0.01
     """
-    images, targets, step_size = training_set
+    images, targets, lr = training_set
     return {
         "images": tensor_checksum(images),
         "targets": tensor_checksum(targets),
-        "step_size": step_size,
+        "lr": lr,
         "protocol": {"class": type(protocol).__qualname__, **protocol.config()},
         "seeds": list(seeds),
-        "network": described(network.factory),
+        "network": factory_config(network.factory),
         "device": images.device.type,
         "versions": package_versions(),
     }

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.networks import FlatNetwork, over_networks, parameter_gradient, pays_to_stack
+from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import whole
 from monai_distill.transforms import SiameseAugment
@@ -21,19 +21,19 @@ __all__ = ["StudentDivergedError", "StudentTraining", "classification_loss", "tr
 
 
 class StudentDivergedError(RuntimeError):
-    """A student diverged at a step size; where several are tried, that one is out.
+    """A student diverged at a learning rate; where several are tried, that one is out.
 
     Args:
-        step_size: the learning rate that was too large.
+        lr: the learning rate that was too large.
 
     Example:
         >>> str(StudentDivergedError(3.0)).split(".")[0]
-        'A student diverged at step size 3'
+        'A student diverged at learning rate 3'
     """
 
-    def __init__(self, step_size: float) -> None:
+    def __init__(self, lr: float) -> None:
         super().__init__(
-            f"A student diverged at step size {step_size:g}. Lower it, or the rate at which a learned one is changed."
+            f"A student diverged at learning rate {lr:g}. Lower it, or the rate at which a learned one is changed."
         )
 
 
@@ -60,15 +60,16 @@ def trained_classifier(
     Example:
         >>> import torch
         >>> from monai_distill.transforms import SiameseAugment
-        >>> synthetic = SyntheticDataset(torch.eye(2).view(2, 1, 1, 2), torch.tensor([0, 1]), ["a", "b"], step_size=0.1)
+        >>> images = torch.eye(2).view(2, 1, 1, 2)
+        >>> synthetic = SyntheticDataset(images, torch.tensor([0, 1]), ["a", "b"], student_lr=0.1)
         >>> make = lambda: nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
         >>> protocol = StudentTraining(SiameseAugment(()), steps=20)
         >>> module = trained_classifier(synthetic, FlatNetwork(make), make(), protocol)
         >>> module(synthetic.images).argmax(dim=1)
         tensor([0, 1])
     """
-    images, targets, step_size = synthetic.training_set()
-    (parameters,) = protocol(network, images, targets, step_size, [derived_seed(seed, "classifier")])
+    images, targets, student_lr = synthetic.training_set()
+    (parameters,) = protocol(network, images, targets, student_lr, [derived_seed(seed, "classifier")])
     return network.load_into(module.cpu(), parameters.cpu()).eval()
 
 
@@ -88,7 +89,8 @@ def classification_loss(logits: Tensor, targets: Tensor, temperature: float = 1.
 
 
 class StudentTraining:
-    """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the step size from half on, augmentation.
+    """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the learning rate from half on,
+    augmentation.
 
     References:
         Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (``evaluate_synset``), as used since.
@@ -105,7 +107,7 @@ class StudentTraining:
         batch_size: images per step; smaller sets are used whole.
         momentum: of SGD.
         weight_decay: of SGD.
-        drop_at: fraction of the steps after which the step size is dropped.
+        drop_at: fraction of the steps after which the learning rate is dropped.
         drop: the factor.
         together: whether the students run in one call; by default whatever is faster on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
@@ -181,7 +183,7 @@ class StudentTraining:
         network: FlatNetwork,
         images: Tensor,
         targets: Tensor,
-        step_size: float,
+        lr: float,
         seeds: Sequence[int],
         on_step: Callable[[], object] = lambda: None,
     ) -> Tensor:
@@ -191,12 +193,12 @@ class StudentTraining:
             network: the architecture.
             images: [n, channels, *spatial] in the networks' input space.
             targets: class numbers [n] or logits [n, classes].
-            step_size: learning rate at the start.
+            lr: learning rate at the start.
             seeds: one per student: initialisation, order and augmentation follow from it.
             on_step: called after every step, for a progress bar.
 
         Raises:
-            StudentDivergedError: when the step size is too large for one of them.
+            StudentDivergedError: when the learning rate is too large for one of them.
         """
         together = self._stacked(images)
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
@@ -209,20 +211,20 @@ class StudentTraining:
             rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
             queues = [queue[self.batch_size :] for queue in queues]
             dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
-            grads = over_networks(gradient, together, dropout)(
+            grads = map_over_networks(gradient, together, dropout)(
                 parameters, self._augmented(images[rows], generators), targets[rows]
             )
             velocity = self.momentum * velocity + grads + self.weight_decay * parameters
-            rate = step_size * (self.drop if step >= self.drop_at * self.steps else 1.0)
+            rate = lr * (self.drop if step >= self.drop_at * self.steps else 1.0)
             parameters = parameters - rate * velocity
             on_step()
         if not bool(torch.isfinite(parameters).all()):
-            raise StudentDivergedError(step_size)
+            raise StudentDivergedError(lr)
         return parameters
 
     def _stacked(self, images: Tensor) -> bool:
         if self.together is None:
-            return not self.compiled and pays_to_stack(images, self.batch_size)
+            return not self.compiled and should_vmap(images, self.batch_size)
         return self.together
 
     def _gradient(self, network: FlatNetwork, together: bool) -> Callable[..., Tensor]:

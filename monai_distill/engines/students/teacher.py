@@ -35,7 +35,7 @@ class Teacher:
         network: the architecture of students and teacher alike.
         bank: the training images.
         protocol: how it is trained.
-        step_size: learning rate at the start.
+        lr: learning rate at the start.
         seed: seed of the run.
         folder: where parameters are kept; None keeps none.
 
@@ -55,21 +55,21 @@ class Teacher:
         bank: ClassBank,
         protocol: StudentTraining,
         *,
-        step_size: float = 0.01,
+        lr: float = 0.01,
         seed: int = 0,
         folder: str | Path | None = None,
     ) -> None:
         self.network = network
         self.bank = bank
         self.protocol = protocol
-        self.step_size = step_size
+        self.lr = lr
         self.seed = derived_seed(seed, "teacher")
         self._cache = TensorCache(folder)
 
     @functools.cached_property
     def parameters(self) -> Tensor:
         """The trained parameters [P], on the device of the training images."""
-        everything = (self.bank.images, self.bank.labels, self.step_size)
+        everything = (self.bank.images, self.bank.labels, self.lr)
 
         def train() -> Tensor:
             with tqdm(total=self.protocol.steps, desc="teacher", unit="step", disable=None, leave=False) as bar:

@@ -15,7 +15,7 @@ from .tier import ReleaseTier
 __all__ = ["data_card"]
 
 ABOUT_FILES = {
-    "synthetic.safetensors": "the set: images, labels, step size, as float32",
+    "synthetic.safetensors": "the set: images, labels, learning rate, as float32",
     "manifest.json": "classes, preprocessing, augmentation, network, protocol, settings, tier",
     "labels.csv": "the class of every image, in the order of all formats",
     "synthetic.npz": "the set in MedMNIST's format, 8 bits a value",
@@ -34,7 +34,7 @@ LOADS = """```python
 from monai_distill.data import SyntheticDataset
 
 dataset = SyntheticDataset.load(".")  # a MONAI dataset: image, label, class_name
-images, targets, step_size = dataset.training_set()
+images, targets, student_lr = dataset.training_set()
 ```"""
 READS_NPZ = """`synthetic.npz` is in MedMNIST's format, 8 bits a value, and the `medmnist` package reads it:
 

@@ -19,7 +19,7 @@ from monai_distill.export.release.formats.nifti import released_spacing, write_n
 from monai_distill.export.release.formats.npz import write_npz
 from monai_distill.export.release.formats.png import write_png
 from monai_distill.export.release.scan import IdentifyingWords, scan_release
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.checksums import checksums
 
 from .audit_evidence import released_audit, rounded
@@ -75,8 +75,8 @@ class Release:
         unknown = sorted(set(formats) - set(FORMATS))
         if unknown or "safetensors" not in self.formats:
             raise ValueError(
-                f"Expected formats of {', '.join(FORMATS)} with safetensors among them (it holds the step size and the "
-                f"preprocessing that the others need), got {list(formats)}."
+                f"Expected formats of {', '.join(FORMATS)} with safetensors among them (it holds the learning rate "
+                f"and the preprocessing that the others need), got {list(formats)}."
             )
         if self.folder.exists():
             raise RuntimeError(f"{self.folder} exists. Give another folder, or delete it.")
@@ -148,14 +148,14 @@ class Release:
             self.synthetic.images,
             self.synthetic.labels,
             self.synthetic.class_names,
-            step_size=float(self.synthetic.step_size.detach()),
+            student_lr=float(self.synthetic.student_lr.detach()),
             label_logits=self.synthetic.label_logits if self.synthetic.soft else None,
             preprocessing=self.synthetic.preprocessing,
             manifest=self.manifest,
         )
         plain.save(folder)
         self.manifest = plain.manifest
-        write_whole(folder / "labels.csv", label_rows(plain))
+        atomic_write(folder / "labels.csv", label_rows(plain))
         if "npz" in self.formats:
             write_npz(plain, folder, about)
         if "png" in self.formats:
@@ -171,7 +171,7 @@ class Release:
                 held = read_release(folder, name).to(device)
                 evaluator = students(training_set=held.training_set, on_step=lambda: bar.update(1))
                 evaluator.run()
-                rows[name] = {**evaluator.scores(), "step_size": float(held.step_size.detach())}
+                rows[name] = {**evaluator.scores(), "student_lr": float(held.student_lr.detach())}
         return rows
 
     def _describe(self, folder: Path, scores: dict[str, Any], words: IdentifyingWords) -> None:
@@ -191,12 +191,12 @@ class Release:
             run_statement=(self.synthetic.manifest.get("privacy") or {}).get("statement"),
         )
         _save(folder / "privacy_report.json", report)
-        write_whole(folder / "privacy_report.md", report_markdown(report).encode())
-        write_whole(folder / "LICENSE", self.licence.encode())
+        atomic_write(folder / "privacy_report.md", report_markdown(report).encode())
+        atomic_write(folder / "LICENSE", self.licence.encode())
         there = {path.name for path in folder.iterdir()} | {"croissant.json"}
-        write_whole(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, there).encode())
+        atomic_write(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, there).encode())
         _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))
-        write_whole(folder / "SHA256SUMS", checksums(folder).encode())
+        atomic_write(folder / "SHA256SUMS", checksums(folder).encode())
 
 
 def _require_nothing_found(folder: Path, words: IdentifyingWords) -> None:
@@ -220,4 +220,4 @@ def _json(file: Path) -> dict[str, Any] | None:
 
 
 def _save(file: Path, content: Any) -> None:
-    write_whole(file, json.dumps(content, indent=2).encode())
+    atomic_write(file, json.dumps(content, indent=2).encode())

@@ -60,7 +60,7 @@ class Verification:
 
         Args:
             folder: of the release.
-            cost: what the events of a ledger cost at a delta: :func:`~monai_distill.privacy.dp.told_epsilon`; None
+            cost: what the events of a ledger cost at a delta: :func:`~monai_distill.privacy.dp.ledger_epsilon`; None
                 takes the ledger's own sum for granted.
 
         Raises:

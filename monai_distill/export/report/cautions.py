@@ -75,7 +75,7 @@ def _of_scores(records: RunRecords) -> Iterator[str]:
     if diverged := sum("diverged" in row for row in validations):
         yield (
             f"Unstable: students diverged at {diverged} of {looks} looks at the validation images, so these states "
-            "could not be selected. A smaller step size is steadier."
+            "could not be selected. A smaller learning rate is steadier."
         )
     if looks:
         yield (

@@ -21,14 +21,14 @@ INK = "#1b1b1b"
 
 
 def curve_pictures(history: Mapping[str, Any], chosen: int | None) -> list[Picture]:
-    """Loss, step size and validation of a run, a chart each, so that a narrow screen can stack them.
+    """Loss, learning rate and validation of a run, a chart each, so that a narrow screen can stack them.
 
     Args:
         history: ``iterations`` and ``validations`` of ``history.json``.
         chosen: the kept iteration, marked by a dotted line.
 
     Example:
-        >>> row = {"iteration": 1, "loss": 0.5, "step_size": 0.01}
+        >>> row = {"iteration": 1, "loss": 0.5, "student_lr": 0.01}
         >>> curve_pictures({"iterations": [row], "validations": []}, None)[0].alt
         'Matching loss over 1 iterations, from 0.500 to 0.500, logarithmic axis.'
     """
@@ -44,7 +44,7 @@ def curve_pictures(history: Mapping[str, Any], chosen: int | None) -> list[Pictu
     over, (first, last) = f"over {len(iterations)} iterations", (iterations[0], iterations[-1])
     alts = [
         f"Matching loss {over}, from {number(first['loss'])} to {number(last['loss'])}, logarithmic axis.",
-        f"Learned step size {over}, from {number(first['step_size'])} to {number(last['step_size'])}.",
+        f"Learned learning rate {over}, from {number(first['student_lr'])} to {number(last['student_lr'])}.",
         "Validation scores, mean of the students. " + _highest(validations),
     ]
     used = 3 if validations else 2

@@ -40,7 +40,11 @@ def how_section(records: RunRecords) -> Section:
     settings = dict(manifest.get("settings", {}))
     own = {"settings of the method": settings.pop("method")} if "method" in settings else {}
     made = {name: manifest[name] for name in MADE if manifest.get(name) is not None}
-    kept = {"kept iteration": chosen, "step size of the set": manifest.get("step_size"), "labels": manifest["labels"]}
+    kept = {
+        "kept iteration": chosen,
+        "learning rate of the set": manifest.get("student_lr"),
+        "labels": manifest["labels"],
+    }
     tables = [settings_table("How it was distilled", {**made, **settings, **own, **kept})]
     if manifest.get("protocol"):
         tables.append(settings_table("How it was scored", _without_repeats(manifest)))

@@ -66,7 +66,7 @@ def apart(first: Metrics | None, second: Metrics | None) -> int | None:
 
 
 def score_table_section(scores: Metrics) -> Table:
-    """Every row with every metric, the number of networks and the step size that it was trained with.
+    """Every row with every metric, the number of networks and the learning rate that it was trained with.
 
     Example:
         >>> score_table_section({"distilled": {"accuracy": {"mean": 0.5, "std": 0.1}}}).rows[0][:2]
@@ -78,19 +78,19 @@ def score_table_section(scores: Metrics) -> Table:
             len(value["values"]) for value in metrics.values() if isinstance(value, Mapping) and "values" in value
         }
         cells = [spread(metrics[name]) if name in metrics else NOTHING for name in NAMES]
-        rows.append([title, *cells, number(max(networks, default=None)), number(metrics.get("step_size"))])
+        rows.append([title, *cells, number(max(networks, default=None)), number(metrics.get("lr"))])
     if "prior" in scores:
         prior = [number(scores["prior"].get(name)) for name in NAMES]
         rows.append(["always the most frequent class", *prior, NOTHING, NOTHING])
     caption = "On the test images: mean ± standard deviation over networks, below it the 95% interval of the mean"
-    return Table(caption, ["trained on", *NAMES.values(), "networks", "step size"], rows)
+    return Table(caption, ["trained on", *NAMES.values(), "networks", "learning rate"], rows)
 
 
 def metric_table(rows: Mapping[str, Metrics], caption: str, what: str) -> Table:
     """Named rows with those of the metrics that any of them has.
 
     Example:
-        >>> metric_table({"vit": {"accuracy": {"mean": 0.5, "std": None}, "step_size": 0.1}}, "t", "architecture").rows
+        >>> metric_table({"vit": {"accuracy": {"mean": 0.5, "std": None}, "lr": 0.1}}, "t", "architecture").rows
         [['vit', '0.500']]
     """
     metrics = {key: name for key, name in NAMES.items() if any(key in row for row in rows.values())}

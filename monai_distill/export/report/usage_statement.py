@@ -10,7 +10,7 @@ from .page_elements import percent
 from .records import RunRecords
 from .score_rows import apart, same_size_rows
 
-__all__ = ["PlainWords", "architecture_name"]
+__all__ = ["UsageStatement", "architecture_name"]
 
 DECIDES = "balanced_accuracy"  # as in the selection: the classes of medical data are seldom balanced
 AS_MANY = {
@@ -30,11 +30,11 @@ VERDICTS = {
 Metrics = Mapping[str, Any]
 
 
-class PlainWords(NamedTuple):
+class UsageStatement(NamedTuple):
     """Sentences: what was found, what the set can be used for, what it cannot be used for.
 
     Example:
-        >>> PlainWords(["Found."], ["Training."], ["Diagnosis."]).cannot
+        >>> UsageStatement(["Found."], ["Training."], ["Diagnosis."]).cannot
         ['Diagnosis.']
     """
 
@@ -43,7 +43,7 @@ class PlainWords(NamedTuple):
     cannot: list[str]
 
     @classmethod
-    def of(cls, records: RunRecords, tier: str) -> PlainWords:
+    def of(cls, records: RunRecords, tier: str) -> UsageStatement:
         """Read the figures of a run; ``tier`` is the stamped one."""
         scores = records.scores
         distilled, chance = scores["distilled"], 1 / len(records.synthetic.class_names)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .audit_section import privacy_section
 from .cautions import cautions
@@ -18,7 +18,7 @@ from .privacy_stamp import PrivacyStamp
 from .protocol_sections import protocol_sections
 from .records import RunRecords
 from .run_sections import how_section, score_section, source_section, versions_section
-from .usage_statement import PlainWords
+from .usage_statement import UsageStatement
 
 __all__ = ["save_report"]
 
@@ -68,7 +68,7 @@ def save_report(folder: str | Path) -> Path:
     )
     page = environment.get_template(TEMPLATE).render(_content(RunRecords.read(folder)))
     file = folder / "report.html"
-    write_whole(file, page.encode())
+    atomic_write(file, page.encode())
     return file
 
 
@@ -86,7 +86,7 @@ def _content(records: RunRecords) -> dict[str, Any]:
         "method": str(manifest.get("method", "unknown method")),
         "images_per_class": records.images_per_class,
         "stamp": stamp,
-        "words": PlainWords.of(records, stamp.tier),
+        "words": UsageStatement.of(records, stamp.tier),
         "privacy": privacy_section(records, stamp),
         "cautions": [stamp.refused, *warned] if stamp.refused else warned,
         "beginning": FROM_REAL if records.started_real else FROM_NOISE,

@@ -10,7 +10,7 @@ from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from .kernel_choice import left_to_pytorch
+from .native_kernel import use_native_kernel
 
 __all__ = ["AveragePool"]
 
@@ -39,7 +39,7 @@ class AveragePool(nn.Module):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             scripted: Tensor = self.kernel(x)
             return scripted
-        if x.device.type != "cpu" or left_to_pytorch(x, x.numel()):
+        if x.device.type != "cpu" or use_native_kernel(x, x.numel()):
             plain: Tensor = self.kernel(x)
             return plain
         return _pooled(x)

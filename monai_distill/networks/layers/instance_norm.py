@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from .kernel_choice import left_to_pytorch
+from .native_kernel import use_native_kernel
 
 __all__ = ["InstanceNorm"]
 
@@ -41,7 +41,7 @@ class InstanceNorm(nn.GroupNorm):
         """Images [B, C, *spatial], normalized."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
-        if left_to_pytorch(x, x.numel()):
+        if use_native_kernel(x, x.numel()):
             return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
         return _normalized(x, self.weight, self.bias, self.eps)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from .kernel_choice import left_to_pytorch
+from .native_kernel import use_native_kernel
 
 __all__ = ["PlainConvolution"]
 
@@ -63,7 +63,7 @@ class PlainConvolution(nn.modules.conv._ConvNd):
         """Images [B, C, *spatial] to [B, D, *spatial], each side (side + 2 padding - kernel) // stride + 1 pixels."""
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self._by_pytorch(x)
-        if left_to_pytorch(x, x.numel() // self.in_channels * self.out_channels):
+        if use_native_kernel(x, x.numel() // self.in_channels * self.out_channels):
             return self._by_pytorch(x)
         return _convolved(x, self.weight, self.bias, self.stride, self.margins)
 

@@ -99,10 +99,10 @@ class ConvNet(ImageClassifier):
         smallest = min(self.image_size)
         if smallest >> halvings < 2:
             largest = smallest.bit_length() - 1
-            way_out = f"use depth {largest} or less" if largest else "use images of at least 2 pixels per side"
+            advice_for = f"use depth {largest} or less" if largest else "use images of at least 2 pixels per side"
             raise ValueError(
                 f"expected every block to see at least 2 pixels per side, got depth {depth} for image_size "
-                f"{self.image_size}: {way_out}, or larger images."
+                f"{self.image_size}: {advice_for}, or larger images."
             )
 
 

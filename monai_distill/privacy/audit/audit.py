@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .copy_check import copy_figures, released_copies, save_copy_pairs
 from .evidence import attack_evidence, epsilon_evidence
@@ -137,10 +137,10 @@ class Audit:
         }
         content["qualifies_for"] = qualifies(content, self.release.manifest)
         content["statement"] = statement(content, self.release.manifest)
-        write_whole(self.runs.folder / "copies.json", json.dumps(pairs, indent=2).encode())
+        atomic_write(self.runs.folder / "copies.json", json.dumps(pairs, indent=2).encode())
         pixels = self.release.pixels()
         save_copy_pairs(pairs, pixels, candidates.bank.images, self.runs.folder / "copies.png")
-        write_whole(self.folder / "audit.json", json.dumps(content, indent=2).encode())
+        atomic_write(self.folder / "audit.json", json.dumps(content, indent=2).encode())
         return content
 
     def _copies(self, shadows: list[dict[str, torch.Tensor]]) -> dict[str, Any]:

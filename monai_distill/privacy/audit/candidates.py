@@ -16,7 +16,7 @@ from monai_distill.runtime.randomness import seeded_generator
 
 __all__ = ["Candidates", "real_release"]
 
-STEP_SIZE = 0.01  # real images come without a learned one; the scores' controls use the same
+STUDENT_LR = 0.01  # real images come without a learned one; the scores' controls use the same
 
 
 def real_release(like: SyntheticDataset, bank: ClassBank, generator: torch.Generator) -> SyntheticDataset:
@@ -48,7 +48,7 @@ def real_release(like: SyntheticDataset, bank: ClassBank, generator: torch.Gener
         images.to(like.images.device),
         labels.to(like.images.device),
         like.class_names,
-        step_size=STEP_SIZE,
+        student_lr=STUDENT_LR,
         preprocessing=like.preprocessing,
     )
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 
 from .candidates import Candidates, real_release
@@ -136,7 +136,7 @@ class ShadowRuns:
         return {name: value.detach().cpu().contiguous() for name, value in found.items()}
 
     def _write(self, shadow: int, found: Mapping[str, Tensor]) -> None:
-        write_whole(self.file(shadow), save(dict(found), metadata={"job": json.dumps(self.job, sort_keys=True)}))
+        atomic_write(self.file(shadow), save(dict(found), metadata={"job": json.dumps(self.job, sort_keys=True)}))
 
     def _check(self, shadow: int) -> None:
         file = self.file(shadow)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .accounting import GaussianEvent, epsilon_of, noise_multiplier_for, told_epsilon, true_positive_bound
+from .accounting import GaussianEvent, epsilon_of, ledger_epsilon, noise_multiplier_for, true_positive_bound
 from .class_release import ClassRelease
-from .contract import DPContract, run_sealed, told_source
+from .contract import DPContract, public_provenance, run_with_masked_data
 from .dp_model import DPModel
 from .expert_trainer import DPExpertTrainer, steps_per_epoch
 from .ledger import PrivacyLedger
@@ -29,14 +29,14 @@ __all__ = [
     "clipped_class_sums",
     "clipped_sum",
     "epsilon_of",
+    "ledger_epsilon",
     "noise_multiplier_for",
+    "public_provenance",
     "record_codes",
-    "run_sealed",
+    "run_with_masked_data",
     "secure_coins",
     "secure_normal",
     "steps_per_epoch",
-    "told_epsilon",
-    "told_source",
     "true_positive_bound",
     "whole_records",
 ]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from monai.utils import optional_import
 
-__all__ = ["GaussianEvent", "epsilon_of", "noise_multiplier_for", "told_epsilon", "true_positive_bound"]
+__all__ = ["GaussianEvent", "epsilon_of", "ledger_epsilon", "noise_multiplier_for", "true_positive_bound"]
 
 
 class GaussianEvent(NamedTuple):
@@ -92,7 +92,7 @@ def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = 
         return float(made.get_epsilon(delta))
 
 
-def told_epsilon(events: Sequence[Mapping[str, Any]], delta: float) -> float:
+def ledger_epsilon(events: Sequence[Mapping[str, Any]], delta: float) -> float:
     """The epsilon of events as a ledger writes them, added up anew.
 
     Raises:
@@ -100,7 +100,7 @@ def told_epsilon(events: Sequence[Mapping[str, Any]], delta: float) -> float:
         ValueError: for an event of impossible numbers.
 
     Example:
-        >>> round(told_epsilon([GaussianEvent("sums", 3.7306).told()], 1e-5), 2)
+        >>> round(ledger_epsilon([GaussianEvent("sums", 3.7306).told()], 1e-5), 2)
         1.0
     """
     return epsilon_of([GaussianEvent.of(event) for event in events], delta)

@@ -14,13 +14,13 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from monai_distill.data import ClassBank, MeasuredMeans
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.data import ClassBank, NoisyClassMeans
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent
 from .ledger import PrivacyLedger
 from .mechanisms import PrivateRelease
-from .records import clipped_class_sums, refuse_few, warn_of_few
+from .records import clipped_class_sums, require_min_records, warn_if_few_records
 
 __all__ = ["ClassRelease"]
 
@@ -90,25 +90,29 @@ class ClassRelease:
             told, lengths = self._read()
             self.ledger.enter(self.event)
         else:
-            self.ledger.refuse_again(self.event)
+            self.ledger.require_not_released(self.event)
             lengths = self._lengths()
-            refuse_few(self.public_records, self._needed(lengths), self.bank.num_classes, self.ledger.unit, ADVICE)
+            require_min_records(
+                self.public_records, self._needed(lengths), self.bank.num_classes, self.ledger.unit, ADVICE
+            )
             sums = clipped_class_sums(self.bank, self._vectors, clip=CLIP, batch_size=self.batch_size)
             self.ledger.enter(self.event)
             told = PrivateRelease(sums, clip=CLIP, noise_multiplier=self.event.noise_multiplier).draw()
             tensors = {"sums": told, "lengths": torch.tensor(lengths)}
-            write_whole(self.file, save(tensors, {"job": self.job}))
-            warn_of_few(self._counts(told).tolist(), self._needed(lengths), self.bank.class_names, self.ledger.unit)
-        self.ledger.mark_told(self.event)
+            atomic_write(self.file, save(tensors, {"job": self.job}))
+            warn_if_few_records(
+                self._counts(told).tolist(), self._needed(lengths), self.bank.class_names, self.ledger.unit
+            )
+        self.ledger.mark_released(self.event)
         self.means = self._means(told, lengths)
         del self.bank  # nothing that is reachable from here knows a real image any more
 
-    def __getitem__(self, iteration: int) -> MeasuredMeans:
+    def __getitem__(self, iteration: int) -> NoisyClassMeans:
         """The means to match at one iteration; the views come in turn."""
         if not self.means:
             raise RuntimeError("Nothing has been measured. Call prepare() first.")
         view = iteration % len(self.means)
-        return MeasuredMeans(iteration, view, self.means[view])
+        return NoisyClassMeans(iteration, view, self.means[view])
 
     def _vectors(self, images: Tensor) -> Tensor:
         count = len(self.views)  # type: ignore[arg-type]

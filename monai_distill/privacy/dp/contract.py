@@ -12,12 +12,12 @@ from torch import nn
 
 from monai_distill.data import ClassBank
 
-__all__ = ["DPContract", "run_sealed", "told_source"]
+__all__ = ["DPContract", "public_provenance", "run_with_masked_data"]
 
 KEPT = ("name", "licence", "citation", "official", "split", "seed")
 
 
-def told_source(provenance: Mapping[str, Any]) -> dict[str, Any]:
+def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """The provenance without what depends on every single record: checksums and counts; nor a name that is a file's.
 
     Whoever has all records but one could try candidates for the last against a checksum of the training images, and
@@ -25,7 +25,7 @@ def told_source(provenance: Mapping[str, Any]) -> dict[str, Any]:
     the list of files, left out here, would have shown.
 
     Example:
-        >>> told_source({"name": "ward 7", "training_sha256": "ab12", "counts": {"training": [7]}})
+        >>> public_provenance({"name": "ward 7", "training_sha256": "ab12", "counts": {"training": [7]}})
         {'name': 'ward 7'}
     """
     told = {name: provenance[name] for name in KEPT if name in provenance}
@@ -33,7 +33,7 @@ def told_source(provenance: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "name": "images of the owner"} if own else told
 
 
-def run_sealed(function: Callable[[], object], banks: Sequence[ClassBank]) -> None:
+def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBank]) -> None:
     """Call ``function`` while the images of ``banks`` are NaN and their labels -1, for whoever refers to them.
 
     Whatever would be computed from a real image is then not finite, on which the ``Distiller`` stops: that no real
@@ -45,7 +45,7 @@ def run_sealed(function: Callable[[], object], banks: Sequence[ClassBank]) -> No
     Example:
         >>> import torch
         >>> bank, seen = ClassBank(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"]), []
-        >>> run_sealed(lambda: seen.append(float(bank.images.sum())), [bank])
+        >>> run_with_masked_data(lambda: seen.append(float(bank.images.sum())), [bank])
         >>> seen, float(bank.images.sum())
         ([nan], 4.0)
     """

@@ -59,7 +59,7 @@ class DPExpertTrainer:
         rate: probability with which a record is in a step's sample.
         public_records: a round number of records that may be told; with ``rate`` the divisor.
         epochs: of :func:`steps_per_epoch` steps.
-        step_size: of SGD without momentum.
+        lr: of SGD without momentum.
         flat_radius: how far along the last noisy gradient the next is taken; 0 for plain DP-SGD.
         smoothing: decay of the moving average over steps that is kept; 0 keeps the parameters. It costs nothing.
         seed: seed of initialisation and augmentation.
@@ -81,15 +81,15 @@ class DPExpertTrainer:
         rate: float,
         public_records: int | None,
         epochs: int,
-        step_size: float,
+        lr: float,
         flat_radius: float = 0.0,
         smoothing: float = 0.0,
         seed: int = 0,
     ) -> None:
-        if not (0 <= smoothing < 1 and flat_radius >= 0 and step_size > 0) or epochs != store.shape[1] - 1:
+        if not (0 <= smoothing < 1 and flat_radius >= 0 and lr > 0) or epochs != store.shape[1] - 1:
             raise ValueError(
-                "Expected smoothing from 0 to below 1, a radius from 0, a step size above 0 and as many epochs as the "
-                f"store keeps, got {smoothing}, {flat_radius}, {step_size} and {epochs} for {store.shape[1] - 1}."
+                "Expected smoothing from 0 to below 1, a radius from 0, a learning rate above 0 and as many epochs as "
+                f"the store keeps, got {smoothing}, {flat_radius}, {lr} and {epochs} for {store.shape[1] - 1}."
             )
         self.network = network
         self.gradients = gradients
@@ -100,7 +100,7 @@ class DPExpertTrainer:
         self.rate = rate
         self.public_records = public_records
         self.epochs = epochs
-        self.step_size = step_size
+        self.lr = lr
         self.flat_radius = flat_radius
         self.smoothing = smoothing
         self.seed = seed
@@ -149,15 +149,15 @@ class DPExpertTrainer:
         for expert in range(self.store.shape[0]):
             event = self.event(expert)
             if expert in missing:
-                self.ledger.refuse_again(event)
+                self.ledger.require_not_released(event)
             self.ledger.enter(event)
             try:
                 if expert in missing:
                     self.store.write(expert, self._trained(expert), [{"epoch": e + 1} for e in range(self.epochs)])
             except ValueError:  # it diverged, which is an outcome too: not to be drawn until one pleases
-                self.ledger.mark_told(event)
+                self.ledger.mark_released(event)
                 raise
-            self.ledger.mark_told(event)
+            self.ledger.mark_released(event)
 
     def _trained(self, expert: int) -> Tensor:
         """Snapshots [epochs + 1, P] of one expert."""
@@ -170,7 +170,7 @@ class DPExpertTrainer:
             for step in range(self.steps):
                 ascent = self.flat_radius * last / last.norm().clamp_min(1e-12)
                 last = self._noisy_gradient(parameters + ascent, expert, step)
-                parameters = parameters - self.step_size * last
+                parameters = parameters - self.lr * last
                 kept = self.smoothing * kept + (1 - self.smoothing) * parameters
                 if (step + 1) % each == 0:
                     snapshots.append(kept.cpu().clone())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_distill.runtime import processes
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent, epsilon_of, true_positive_bound
 from .site_ledger import SiteLedger
@@ -28,9 +28,9 @@ class PrivacyLedger:
 
     What is computed from a release afterwards costs nothing and is no event. The ledger knows this run alone: the same
     patients distilled twice pay twice, which the ledger of the site adds up, where one is given. What the file says is
-    never forgotten: an event that was entered stays, and one whose outcome was kept (:meth:`mark_told`) is not told
-    again with fresh noise when that outcome has gone (:meth:`refuse_again`). Two copies of a run folder are one run;
-    only the ledger of the site can see that both would tell.
+    never forgotten: an event that was entered stays, and one whose outcome was kept (:meth:`mark_released`) is not told
+    again with fresh noise when that outcome has gone (:meth:`require_not_released`). Two copies of a run folder are
+    one run; only the ledger of the site can see that both would tell.
 
     Args:
         file: where the ledger is written after every entry; None for nowhere.
@@ -89,7 +89,7 @@ class PrivacyLedger:
         self.events[event.purpose] = event
         self._write()
 
-    def refuse_again(self, event: GaussianEvent) -> None:
+    def require_not_released(self, event: GaussianEvent) -> None:
         """Raise when the event was told before: to be asked where what was told then is not there any more.
 
         Raises:
@@ -103,13 +103,13 @@ class PrivacyLedger:
                 "or begin a run of its own with another output_dir, which pays again."
             )
 
-    def mark_told(self, event: GaussianEvent) -> None:
+    def mark_released(self, event: GaussianEvent) -> None:
         """Note that the event's outcome has been kept; from now on it cannot be drawn anew in this run."""
         if event.purpose not in self._told:
             self._told.append(event.purpose)
             self._write()
             if self.site is not None:
-                self.site.mark_told(self.run, event.purpose)
+                self.site.mark_released(self.run, event.purpose)
 
     def _with(self, events: Sequence[GaussianEvent]) -> list[GaussianEvent]:
         """All events so far and these, each once."""
@@ -123,7 +123,7 @@ class PrivacyLedger:
 
     def _write(self) -> None:
         if self.file is not None:
-            write_whole(self.file, json.dumps(self.told(), indent=2).encode())
+            atomic_write(self.file, json.dumps(self.told(), indent=2).encode())
 
     def _refuse_beyond(self, events: Sequence[GaussianEvent], purpose: str) -> None:
         total = epsilon_of(events, self.delta)

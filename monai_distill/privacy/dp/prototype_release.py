@@ -16,13 +16,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.randomness import seeded_generator
 
 from .accounting import GaussianEvent
 from .ledger import PrivacyLedger
 from .mechanisms import PrivateRelease
-from .records import clipped_class_sums, refuse_few, warn_of_few
+from .records import clipped_class_sums, require_min_records, warn_if_few_records
 
 __all__ = ["PrototypeRelease"]
 
@@ -116,14 +116,14 @@ class PrototypeRelease:
         The noise that they began as stays on top: two centres that are not told apart are two images all the same.
         """
         if not self.file.exists():
-            self.ledger.refuse_again(self.event)
-            refuse_few(self.public_records, self._needed(), self.bank.num_classes, self.ledger.unit, ADVICE)
+            self.ledger.require_not_released(self.event)
+            require_min_records(self.public_records, self._needed(), self.bank.num_classes, self.ledger.unit, ADVICE)
             self.ledger.enter(self.event)
             told, counts = self._found()
-            write_whole(self.file, save({"prototypes": told.contiguous()}, {"job": self.job}))
-            warn_of_few(counts, self._needed(), self.bank.class_names, self.ledger.unit)
+            atomic_write(self.file, save({"prototypes": told.contiguous()}, {"job": self.job}))
+            warn_if_few_records(counts, self._needed(), self.bank.class_names, self.ledger.unit)
         self.ledger.enter(self.event)
-        self.ledger.mark_told(self.event)
+        self.ledger.mark_released(self.event)
         with safe_open(str(self.file), "pt") as content:
             if (content.metadata() or {}).get("job") != self.job:
                 raise RuntimeError(f"{self.file} was told by another job. Give another output_dir.")

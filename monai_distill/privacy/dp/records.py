@@ -12,7 +12,14 @@ from tqdm import tqdm
 
 from monai_distill.data import ClassBank
 
-__all__ = ["clipped_class_sums", "clipped_sum", "record_codes", "refuse_few", "warn_of_few", "whole_records"]
+__all__ = [
+    "clipped_class_sums",
+    "clipped_sum",
+    "record_codes",
+    "require_min_records",
+    "warn_if_few_records",
+    "whole_records",
+]
 
 
 def clipped_class_sums(
@@ -57,7 +64,7 @@ def clipped_class_sums(
     return total
 
 
-def refuse_few(public_records: int | None, needed: int, classes: int, unit: str, advice: str) -> None:
+def require_min_records(public_records: int | None, needed: int, classes: int, unit: str, advice: str) -> None:
     """Do nothing when ``public_records`` can be enough.
 
     An exact count decides nothing here: whoever knew all records but one could tell from the release alone, because it
@@ -75,7 +82,7 @@ def refuse_few(public_records: int | None, needed: int, classes: int, unit: str,
         ValueError: when they cannot be enough, or are not given.
 
     Example:
-        >>> refuse_few(100, 60, 2, "image", "Collect more.")
+        >>> require_min_records(100, 60, 2, "image", "Collect more.")
         Traceback (most recent call last):
         ValueError: Expected at least 60 images in every class, so that the noise leaves something to see; \
 public_records is 100 for 2 classes. Collect more.
@@ -92,11 +99,11 @@ public_records is 100 for 2 classes. Collect more.
         )
 
 
-def warn_of_few(counts: Sequence[float], needed: int, class_names: Sequence[str], unit: str) -> None:
+def warn_if_few_records(counts: Sequence[float], needed: int, class_names: Sequence[str], unit: str) -> None:
     """Warn of classes that were told, with noise, to have fewer than ``needed`` records.
 
     Example:
-        >>> warn_of_few([61.2, 75.0], 60, ["a", "b"], "image")
+        >>> warn_if_few_records([61.2, 75.0], 60, ["a", "b"], "image")
     """
     told = zip(class_names, counts, strict=True)
     few = [f"{name} about {max(count, 0):.0f}" for name, count in told if count < needed]

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent, epsilon_of, noise_multiplier_for
 
@@ -81,7 +81,7 @@ class SiteLedger:
         with self._held() as content:
             self._write(content, self._added(content, run, [event]))
 
-    def mark_told(self, run: str, purpose: str) -> None:
+    def mark_released(self, run: str, purpose: str) -> None:
         """Note that a run has kept what an event told: a copy of its folder may not tell it again."""
         with self._held() as content:
             own = content["runs"].get(run)
@@ -112,7 +112,7 @@ class SiteLedger:
             "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
             "runs": runs,
         }
-        write_whole(self.file, json.dumps(written, indent=2).encode())
+        atomic_write(self.file, json.dumps(written, indent=2).encode())
 
     def _added(self, content: dict[str, Any], run: str, events: Sequence[GaussianEvent]) -> dict[str, Any]:
         """The runs with some more events, within the budget."""

@@ -44,11 +44,11 @@ def make(network: FlatNetwork, bank: ClassBank, store: TrajectoryStore) -> Calla
         generator = seeded_generator(seed, "initial")
         images = torch.randn(6, 1, 8, 8, generator=generator)
         synthetic = SyntheticDataset(
-            images, torch.arange(6) % 3, bank.class_names, step_size=0.05, label_logits=torch.zeros(6, 3)
+            images, torch.arange(6) % 3, bank.class_names, student_lr=0.05, label_logits=torch.zeros(6, 3)
         )
         groups = [
             {"params": [synthetic.images], "lr": 1.0, "momentum": 0.5},
-            {"params": [synthetic.step_size], "lr": 1e-4, "momentum": 0.5},
+            {"params": [synthetic.student_lr], "lr": 1e-4, "momentum": 0.5},
             {"params": [synthetic.label_logits], "lr": 0.5, "momentum": 0.9},
         ]
         match = TrajectoryMatching(network, SiameseAugment(), student_steps=3, batch_size=4, chunk=2, seed=seed)
@@ -69,7 +69,7 @@ def parts_of(distiller: Distiller) -> dict[str, Any]:
 
 
 def state_of(distiller: Distiller) -> list[Tensor]:
-    """Everything that the run has changed: images, step size, logits, and the momentum of each."""
+    """Everything that the run has changed: images, learning rate, logits, and the momentum of each."""
     momenta = [s["momentum_buffer"] for s in distiller.optimizer.state_dict()["state"].values()]
     assert len(momenta) == 3
     return [tensor.clone() for tensor in (*distiller.synthetic.state_dict().values(), *momenta)]
@@ -209,7 +209,7 @@ def test_monai_s_handlers_attach_unchanged(
     assert same(state_of(distiller), finished)
     assert f"loss: {distiller.state.output['loss']:.4f}" in caplog.text
     assert f"Iter: {LENGTH}/{LENGTH}" in caplog.text
-    assert "step_size: " in caplog.text
+    assert "student_lr: " in caplog.text
     assert next((tmp_path / "events").iterdir()).stat().st_size > 100
     (file,) = (tmp_path / "saved").iterdir()
     assert sorted(torch.load(file, weights_only=True)) == sorted(SAVED)
@@ -219,10 +219,10 @@ def test_outputs_are_plain_floats(make: Callable[..., Distiller]) -> None:
     distiller = make(max_epochs=1, epoch_length=2)
     distiller.run()
     output = distiller.state.output
-    assert sorted(output) == ["gated", "iteration", "loss", "step_size"]
+    assert sorted(output) == ["gated", "iteration", "loss", "student_lr"]
     assert {type(value) for value in output.values()} == {float}
     assert output["iteration"] == 2.0
-    assert output["step_size"] == float(distiller.synthetic.step_size.detach())
+    assert output["student_lr"] == float(distiller.synthetic.student_lr.detach())
 
 
 def _poisoned(inner: Any, at: int, where: str, value: float) -> Callable[..., Any]:
@@ -242,7 +242,7 @@ def _poisoned(inner: Any, at: int, where: str, value: float) -> Callable[..., An
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("where", ["loss", "images", "step_size", "label_logits"])
+@pytest.mark.parametrize("where", ["loss", "images", "student_lr", "label_logits"])
 def test_what_is_not_finite_stops_the_run_and_leaves_the_set_as_it_was(
     make: Callable[..., Distiller], where: str, value: float
 ) -> None:
@@ -268,43 +268,45 @@ def test_a_finite_gradient_whose_step_overflows_leaves_the_set_at_its_last_good_
 
 
 @pytest.mark.parametrize("least", [1e-5, 0.04])
-def test_the_step_size_never_falls_below_its_minimum(make: Callable[..., Distiller], least: float) -> None:
+def test_the_learning_rate_never_falls_below_its_minimum(make: Callable[..., Distiller], least: float) -> None:
     sizes: list[float] = []
     distiller = make(
-        objective=lambda data, draw: (torch.tensor(1.0), {"step_size": torch.tensor(200.0)}),
-        min_step_size=least,
-        step_size_ratio=1e9,
+        objective=lambda data, draw: (torch.tensor(1.0), {"student_lr": torch.tensor(200.0)}),
+        min_student_lr=least,
+        student_lr_ratio=1e9,
     )
-    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["step_size"]))
+    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["student_lr"]))
     distiller.run()
     assert min(sizes) == pytest.approx(least)
     assert sizes[0] == pytest.approx(max(0.05 - 0.02, least))
 
 
 @pytest.mark.parametrize(("push", "expected"), [(None, 1e-7), (5.0, 1e-7), (-5.0, 1.25e-7)])
-def test_a_step_size_that_starts_below_the_minimum_is_not_raised_to_it(push: float | None, expected: float) -> None:
-    data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], step_size=1e-7)
-    given = {} if push is None else {"step_size": torch.tensor(push)}
-    optimizer = torch.optim.SGD([data.images, data.step_size], lr=1.0)
+def test_a_learning_rate_that_starts_below_the_minimum_is_not_raised_to_it(push: float | None, expected: float) -> None:
+    data = SyntheticDataset(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["only"], student_lr=1e-7)
+    given = {} if push is None else {"student_lr": torch.tensor(push)}
+    optimizer = torch.optim.SGD([data.images, data.student_lr], lr=1.0)
     Distiller(data, lambda *_: (torch.tensor(1.0), given), [0], optimizer, max_epochs=1, epoch_length=1).run()
-    assert float(data.step_size.detach()) == pytest.approx(expected)
+    assert float(data.student_lr.detach()) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("push", "factor"), [(2000.0, 1 / 1.5), (-2000.0, 1.5)])
-def test_the_step_size_changes_at_most_by_its_ratio(make: Callable[..., Distiller], push: float, factor: float) -> None:
+def test_the_learning_rate_changes_at_most_by_its_ratio(
+    make: Callable[..., Distiller], push: float, factor: float
+) -> None:
     sizes = [0.05]
     distiller = make(
-        objective=lambda data, draw: (torch.tensor(1.0), {"step_size": torch.tensor(push)}), step_size_ratio=1.5
+        objective=lambda data, draw: (torch.tensor(1.0), {"student_lr": torch.tensor(push)}), student_lr_ratio=1.5
     )
-    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["step_size"]))
+    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["student_lr"]))
     distiller.run()
     assert sizes[1] == pytest.approx(sizes[0] * factor)
     assert sizes[2] == pytest.approx(sizes[1] * factor)
 
 
-@pytest.mark.parametrize("settings", [{"step_size_ratio": 1.0}, {"min_step_size": 0.0}])
+@pytest.mark.parametrize("settings", [{"student_lr_ratio": 1.0}, {"min_student_lr": 0.0}])
 def test_a_guard_that_guards_nothing_is_refused(make: Callable[..., Distiller], settings: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="step_size_ratio above 1"):
+    with pytest.raises(ValueError, match="student_lr_ratio above 1"):
         make(**settings)
 
 
@@ -314,7 +316,7 @@ def test_parameters_without_a_gradient_are_not_stepped(make: Callable[..., Disti
     distiller.run()
     after = distiller.synthetic.state_dict()
     assert not torch.equal(after["images"], before["images"])
-    for name in ("step_size", "label_logits", "labels"):
+    for name in ("student_lr", "label_logits", "labels"):
         assert torch.equal(after[name], before[name])
 
 

@@ -41,7 +41,7 @@ def make(
     labels = torch.tensor([0, 1, 2, 2, 0])
     images = torch.randn(5, 1, *(8,) * dims, generator=generator)
     logits = torch.randn(5, 3, generator=generator) if soft else None
-    synthetic = SyntheticDataset(images, labels, ["a", "b", "c"], step_size=0.05, label_logits=logits).to(dtype)
+    synthetic = SyntheticDataset(images, labels, ["a", "b", "c"], student_lr=0.05, label_logits=logits).to(dtype)
     start = network.initial(0).to(dtype)
     target = start + 0.05 * torch.randn(len(start), generator=generator).to(dtype)
     return module, synthetic, Segment(4, 0, 0, start, target)
@@ -83,7 +83,7 @@ def _reference(
             targets = leaves["label_logits"][row] if "label_logits" in leaves else synthetic.labels[row]
             images = augment.apply(leaves["images"][row], draw)
             grads = torch.func.grad(student_loss)(weights, images, targets)
-            weights = {name: weights[name] - leaves["step_size"] * grads[name] for name in weights}
+            weights = {name: weights[name] - leaves["student_lr"] * grads[name] for name in weights}
             states.append(torch.cat([value.reshape(-1) for value in weights.values()]))
         return loss(states)
 
@@ -197,11 +197,11 @@ def test_a_network_that_mixes_the_images_of_a_batch_holds_all_of_them() -> None:
     assert (found.chunk, found.images_at_once, whole.chunk) == (1, 5, STEPS)
 
 
-def test_fixed_labels_give_gradients_of_images_and_step_size_only() -> None:
+def test_fixed_labels_give_gradients_of_images_and_learning_rate_only() -> None:
     module, synthetic, segment = make(soft=False)
     value, gradients = objective(module, chunk=2)(synthetic, segment)
     expected_value, expected = _reference(module, synthetic, segment, lambda s: _ratio(s[-1], segment), 5)
-    assert sorted(gradients) == ["images", "step_size"]
+    assert sorted(gradients) == ["images", "student_lr"]
     torch.testing.assert_close(value, expected_value)
     assert_same(gradients, expected, 1e-10)
 
@@ -217,17 +217,18 @@ def test_it_works_in_3d(chunk: int) -> None:
 
 @pytest.mark.parametrize("chunk", [1, STEPS])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-def test_loss_is_exactly_one_at_step_size_zero(dtype: torch.dtype, chunk: int) -> None:
+def test_loss_is_exactly_one_at_learning_rate_zero(dtype: torch.dtype, chunk: int) -> None:
     module, synthetic, segment = make(dtype)
-    synthetic.step_size.data.zero_()
+    synthetic.student_lr.data.zero_()
     value, gradients = objective(module, chunk=chunk)(synthetic, segment)
     assert float(value) == 1.0
     assert float(gradients["images"].abs().max()) == 0.0
-    assert float(gradients["step_size"]) != 0.0
+    assert float(gradients["student_lr"]) != 0.0
 
 
 @pytest.mark.parametrize(
-    ("name", "place"), [("images", (1, 0, 3, 4)), ("images", (4, 0, 0, 7)), ("label_logits", (2, 1)), ("step_size", ())]
+    ("name", "place"),
+    [("images", (1, 0, 3, 4)), ("images", (4, 0, 0, 7)), ("label_logits", (2, 1)), ("student_lr", ())],
 )
 def test_gradients_equal_central_differences(name: str, place: tuple[int, ...]) -> None:
     module, synthetic, segment = make(activation="silu")  # smooth, so that no kink lies within the difference
@@ -299,7 +300,7 @@ def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
 
     TrajectoryMatching(FlatNetwork(module), SiameseAugment(()), student_steps=1, loss=keep)(synthetic, segment)
     net = FlatNetwork(module).load_into(module().double(), segment.start)
-    optimizer = torch.optim.SGD(net.parameters(), lr=synthetic.step_size.item())
+    optimizer = torch.optim.SGD(net.parameters(), lr=synthetic.student_lr.item())
     F.cross_entropy(net(synthetic.images.detach()), synthetic.labels).backward()
     optimizer.step()
     torch.testing.assert_close(seen[1], torch.cat([p.detach().reshape(-1) for p in net.parameters()]))
@@ -328,13 +329,13 @@ def test_the_truncated_gradient_is_exact_for_one_step_and_an_estimate_for_twenty
     steps: int, low: float, high: float
 ) -> None:
     module, synthetic, segment = make()
-    synthetic.step_size.data.fill_(0.5)
+    synthetic.student_lr.data.fill_(0.5)
     exact, truncated = (objective(module, student_steps=steps, truncated=t)(synthetic, segment) for t in (False, True))
     torch.testing.assert_close(exact[0], truncated[0])
     assert low < cosine(exact[1]["images"], truncated[1]["images"]) <= high
 
 
-def test_the_truncated_step_size_gradient_is_the_one_at_fixed_directions() -> None:
+def test_the_truncated_learning_rate_gradient_is_the_one_at_fixed_directions() -> None:
     """Cui et al.: |theta_0 - alpha G - theta*|^2 / |theta_0 - theta*|^2 with the sum G of the gradients constant."""
     module, synthetic, segment = make()
     seen: list[Tensor] = []
@@ -343,8 +344,8 @@ def test_the_truncated_step_size_gradient_is_the_one_at_fixed_directions() -> No
         seen[:] = [state.detach() for state in states]
         return _ratio(states[-1], piece)
 
-    gradient = objective(module, truncated=True, loss=keep)(synthetic, segment)[1]["step_size"]
-    alpha = synthetic.step_size.detach().clone().requires_grad_()
+    gradient = objective(module, truncated=True, loss=keep)(synthetic, segment)[1]["student_lr"]
+    alpha = synthetic.student_lr.detach().clone().requires_grad_()
     total = (seen[0] - seen[-1]) / alpha.detach()
     (expected,) = torch.autograd.grad(_ratio(segment.start - alpha * total, segment), alpha)
     torch.testing.assert_close(gradient, expected)
@@ -357,12 +358,12 @@ def test_teacher_labels_are_the_target_s_predictions_of_the_images_as_they_are(c
     with torch.no_grad():
         predicted = FlatNetwork(module)(segment.target, synthetic.images)
     given = SyntheticDataset(
-        synthetic.images.detach(), synthetic.labels, ["a", "b", "c"], step_size=0.05, label_logits=predicted
+        synthetic.images.detach(), synthetic.labels, ["a", "b", "c"], student_lr=0.05, label_logits=predicted
     ).to(torch.float64)
     given.label_logits.data = predicted
     expected = objective(module, chunk=chunk)(given, segment)
     torch.testing.assert_close(found[0], expected[0], rtol=1e-6, atol=0)
-    for name in ("images", "step_size"):
+    for name in ("images", "student_lr"):
         torch.testing.assert_close(found[1][name], expected[1][name], rtol=1e-5, atol=1e-10)
 
 
@@ -403,7 +404,7 @@ class Scaled(torch.nn.Module):
 @pytest.mark.parametrize("norm", [1, 2])
 def test_the_nearest_step_has_the_gradient_of_an_unroll_that_ends_there(norm: int) -> None:
     module, synthetic, segment = make()
-    synthetic.step_size.data.fill_(0.3)
+    synthetic.student_lr.data.fill_(0.3)
     seen: list[Tensor] = []
 
     def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:

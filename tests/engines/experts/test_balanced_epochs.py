@@ -65,6 +65,6 @@ def test_experts_learn_the_rare_class_from_it(tmp_path: Path) -> None:
             "augment": SiameseAugment(()),
             "curriculum": curriculum,
         }
-        ExpertTrainer(**job, epochs=30, step_size=0.5, batch_size=20).run()  # type: ignore[arg-type]
+        ExpertTrainer(**job, epochs=30, lr=0.5, batch_size=20).run()  # type: ignore[arg-type]
         said.append(float(network.predict(store.snapshot(0, 30), bank.images[:1]).softmax(dim=1)[0, 1]))
     assert said == pytest.approx([0.1, 0.5], abs=0.05)

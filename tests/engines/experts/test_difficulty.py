@@ -18,7 +18,7 @@ TRAINING = StudentTraining(SiameseAugment(()), steps=4, batch_size=5)
 
 
 def test_the_score_is_the_mean_length_of_the_error_vector(network: FlatNetwork, bank: ClassBank) -> None:
-    found = image_difficulty(network, bank, TRAINING, networks=2, step_size=0.1, seed=3, batch_size=4)
+    found = image_difficulty(network, bank, TRAINING, networks=2, lr=0.1, seed=3, batch_size=4)
     seeds = [derived_seed(3, "difficulty", i) for i in range(2)]
     expected = torch.zeros(len(bank))
     for parameters in TRAINING(network, bank.images, bank.labels, 0.1, seeds):
@@ -32,7 +32,7 @@ def test_the_score_is_the_mean_length_of_the_error_vector(network: FlatNetwork, 
 
 
 def test_grand_is_the_mean_length_of_every_image_s_own_gradient(network: FlatNetwork, bank: ClassBank) -> None:
-    found = image_difficulty(network, bank, TRAINING, score=gradient_length, networks=2, step_size=0.1, seed=3)
+    found = image_difficulty(network, bank, TRAINING, score=gradient_length, networks=2, lr=0.1, seed=3)
     seeds = [derived_seed(3, "difficulty", i) for i in range(2)]
     expected = torch.zeros(len(bank))
     for parameters in TRAINING(network, bank.images, bank.labels, 0.1, seeds):
@@ -50,7 +50,7 @@ def test_a_mislabelled_image_is_the_hardest_of_its_class(network: FlatNetwork) -
     images = 2.0 * labels.reshape(-1, 1, 1, 1) - 1 + 0.1 * torch.randn(60, 1, 8, 8, generator=seeded_generator(0))
     images[7], images[8] = images[8].clone(), images[7].clone()
     bank = ClassBank(images, labels, ["a", "b", "c"])
-    scores = image_difficulty(network, bank, StudentTraining(SiameseAugment(()), steps=60), step_size=0.05)
+    scores = image_difficulty(network, bank, StudentTraining(SiameseAugment(()), steps=60), lr=0.05)
     assert set(scores.argsort(descending=True)[:2].tolist()) == {7, 8}
     assert float(scores.min()) >= 0
     assert float(scores.max()) <= 2**0.5

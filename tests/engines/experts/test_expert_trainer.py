@@ -22,7 +22,7 @@ from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
-EXPERTS, EPOCHS, BATCH, STEP_SIZE, SEED = 4, 3, 5, 0.1, 11
+EXPERTS, EPOCHS, BATCH, STUDENT_LR, SEED = 4, 3, 5, 0.1, 11
 Train = Callable[..., TrajectoryStore]
 
 
@@ -36,7 +36,7 @@ def make_trainer(network: FlatNetwork, bank: ClassBank, tmp_path: Path) -> Calla
             "store": store,
             "augment": SiameseAugment(),
             "epochs": EPOCHS,
-            "step_size": STEP_SIZE,
+            "lr": STUDENT_LR,
             "batch_size": BATCH,
             "at_once": 2,
             "seed": SEED,
@@ -69,7 +69,7 @@ def _reference_expert(
     module: ConvNet, bank: ClassBank, expert: int, augment: SiameseAugment
 ) -> tuple[list[Tensor], list[tuple[float, float]]]:
     """torch.optim.SGD on an ordinary module; order and augmentation rebuilt from the documented seeds."""
-    optimizer = torch.optim.SGD(module.parameters(), lr=STEP_SIZE)
+    optimizer = torch.optim.SGD(module.parameters(), lr=STUDENT_LR)
     snapshots, scores = [], []
     for epoch in range(EPOCHS):
         snapshots.append(torch.cat([p.detach().flatten() for p in module.parameters()]).clone())
@@ -229,7 +229,7 @@ def test_the_direction_is_what_is_stepped_along(train: Train, together: bool) ->
 
     found = everything(train("a", direction=doubled, together=together))
     assert len(set(calls)) == 1
-    torch.testing.assert_close(found, everything(train("b", step_size=2 * STEP_SIZE)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, everything(train("b", lr=2 * STUDENT_LR)), rtol=1e-4, atol=1e-5)
 
 
 def test_a_direction_may_look_twice_and_the_history_is_that_of_the_first_look(train: Train) -> None:
@@ -259,7 +259,7 @@ def test_fewer_epochs_than_the_store_keeps_and_empty_groups_are_refused(
 
 
 def test_an_expert_that_diverges_is_named_and_not_kept(make_trainer: Callable[..., ExpertTrainer]) -> None:
-    trainer = make_trainer("a", step_size=1e30)
+    trainer = make_trainer("a", lr=1e30)
     with pytest.raises(ValueError, match="Expert 0 diverged"):
         trainer.run()
     assert trainer.store.finished == []

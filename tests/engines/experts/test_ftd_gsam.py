@@ -74,7 +74,7 @@ def test_experts_take_flat_steps_and_report_the_loss_before_the_step(
         store=store,
         augment=SiameseAugment(()),
         epochs=1,
-        step_size=0.1,
+        lr=0.1,
         batch_size=len(bank),
         direction=direction,
         together=together,

@@ -49,7 +49,7 @@ def made(digits: SplitBanks, two_each: SyntheticDataset, monkeypatch: pytest.Mon
         value = MADE[kind][width] / (2 if rate > 0.04 else 1)
         return {"accuracy": [value], "balanced_accuracy": [value]}
 
-    monkeypatch.setattr(architecture_search, "student_values", scored)
+    monkeypatch.setattr(architecture_search, "score_students", scored)
     return trained
 
 
@@ -77,17 +77,17 @@ def test_the_test_images_see_the_picks_trained_on_all_data_and_nothing_else(
     assert all(section == "test" for _, _, section in made[-3:])
 
 
-def test_the_best_step_size_counts_and_one_that_diverges_does_not(
+def test_the_best_learning_rate_counts_and_one_that_diverges_does_not(
     digits: SplitBanks, two_each: SyntheticDataset, made: list[tuple[str, int, str]]
 ) -> None:
-    nas = search(digits, step_sizes=[0.01, 9.0]).run(two_each)["nas"]
-    assert nas["step_sizes"] == {
+    nas = search(digits, lrs=[0.01, 9.0]).run(two_each)["nas"]
+    assert nas["lrs"] == {
         "distilled": [0.01, pytest.approx(0.05), 9.0],
         "random": [0.01, pytest.approx(0.05), 9.0],
         "full": [0.01, 9.0],
     }
     assert nas["ranking"]["width 10"]["distilled"] == MADE["distilled"][10]
-    hopeless = search(digits, step_sizes=[9.0]).run(two_each)["nas"]
+    hopeless = search(digits, lrs=[9.0]).run(two_each)["nas"]
     assert hopeless["ranking"]["width 10"]["full"] is None
     assert hopeless["distilled"]["spearman"] is None
     assert hopeless["full"]["pick_on_full_data"] == {"validation": None, "test": {}}
@@ -117,9 +117,9 @@ def test_real_students_rank_a_small_space(digits: SplitBanks, two_each: Syntheti
     assert 0 <= nas["full"]["pick_on_full_data"]["test"]["accuracy"]["mean"] <= 1
 
 
-@pytest.mark.parametrize("settings", [{"students": 0}, {"step_sizes": []}, {"metric": "x"}, {"space": {"width": []}}])
+@pytest.mark.parametrize("settings", [{"students": 0}, {"lrs": []}, {"metric": "x"}, {"space": {"width": []}}])
 def test_impossible_settings_are_refused(digits: SplitBanks, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Expected at least 1 student and step size, values for every argument"):
+    with pytest.raises(ValueError, match="Expected at least 1 student and learning rate, values for every argument"):
         search(digits, **settings)
 
 

@@ -8,7 +8,7 @@ import functools
 import pytest
 
 from monai_distill.engines.protocols.architecture_space import architecture_space, usable_networks
-from monai_distill.networks import described
+from monai_distill.networks import factory_config
 from monai_distill.networks.nets import ConvNet
 
 KIND = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=3, image_size=8)
@@ -17,7 +17,7 @@ KIND = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=3, 
 def test_the_space_is_every_combination_and_a_factory_knows_its_own() -> None:
     space = architecture_space(KIND, {"width": [2, 4], "depth": [1, 2], "norm": ["none"]})
     assert list(space)[1] == "width 2, depth 2"
-    found = [tuple(described(factory)[name] for name in ("width", "depth", "norm")) for factory in space.values()]
+    found = [tuple(factory_config(factory)[name] for name in ("width", "depth", "norm")) for factory in space.values()]
     assert found == [(2, 1, "none"), (2, 2, "none"), (4, 1, "none"), (4, 2, "none")]
 
 

@@ -11,7 +11,7 @@ import torch
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.protocols import ContinualLearning, continual_learning
-from monai_distill.engines.students import StudentTraining, student_values
+from monai_distill.engines.students import StudentTraining, score_students
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -37,9 +37,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
     def watched(training_set: Any, network: Any, protocol: Any, bank: Any, **settings: Any) -> dict[str, list[float]]:
         seen.append((*training_set, bank))
-        return student_values(training_set, network, protocol, bank, **settings)
+        return score_students(training_set, network, protocol, bank, **settings)
 
-    monkeypatch.setattr(continual_learning, "student_values", watched)
+    monkeypatch.setattr(continual_learning, "score_students", watched)
     return seen
 
 
@@ -55,8 +55,8 @@ def test_the_last_step_is_plain_evaluation_on_all_classes(
     }
     for kind, drawn in sets.items():
         plain = [
-            student_values(
-                (*pair, found["step_sizes"][kind]),
+            score_students(
+                (*pair, found["lrs"][kind]),
                 small,
                 PROTOCOL,
                 digits.test,
@@ -88,7 +88,7 @@ def test_every_step_trains_and_tests_on_the_classes_seen_and_no_others(
             assert len(images) == 2 * end
             assert len(bank) == sum(digits.test.counts[c] for c in order[:end])
             assert rate in (pytest.approx(0.05), 0.01)
-    assert steps[0][2] == pytest.approx(0.05)  # the distilled memory keeps its learned step size
+    assert steps[0][2] == pytest.approx(0.05)  # the distilled memory keeps its learned learning rate
 
 
 def test_orders_differ_repeat_and_do_not_depend_on_their_number(digits: SplitBanks, small: FlatNetwork) -> None:
@@ -102,7 +102,7 @@ def test_learned_labels_say_nothing_of_unseen_classes(
     digits: SplitBanks, two_each: SyntheticDataset, small: FlatNetwork, watch: Watch
 ) -> None:
     logits = torch.nn.functional.one_hot(two_each.labels, 10) * 3.0
-    soft = SyntheticDataset(two_each.images, two_each.labels, digits.class_names, step_size=0.05, label_logits=logits)
+    soft = SyntheticDataset(two_each.images, two_each.labels, digits.class_names, student_lr=0.05, label_logits=logits)
     task = learner(digits, small, orders=1, students=1)
     task.run(soft)
     first = watch[2][1].softmax(1)
@@ -124,9 +124,9 @@ def test_finished_steps_are_not_trained_again(
     assert len(watch) == count + 3 * 2  # the second order only
 
 
-@pytest.mark.parametrize("settings", [{"orders": 0}, {"students": 0}, {"step_sizes": []}, {"metric": "x"}])
+@pytest.mark.parametrize("settings", [{"orders": 0}, {"students": 0}, {"lrs": []}, {"metric": "x"}])
 def test_impossible_settings_are_refused(digits: SplitBanks, small: FlatNetwork, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Expected at least 1 order, student and step size"):
+    with pytest.raises(ValueError, match="Expected at least 1 order, student and learning rate"):
         learner(digits, small, **settings)
 
 

@@ -1,4 +1,4 @@
-"""Several architectures, two sets, step sizes from validation alone."""
+"""Several architectures, two sets, learning rates from validation alone."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.protocols import CrossArchitecture, cross_architecture
-from monai_distill.engines.students import StudentDivergedError, StudentPredictions, StudentTraining, student_values
+from monai_distill.engines.students import StudentDivergedError, StudentPredictions, StudentTraining, score_students
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet, ResNet18, SmallViT
 from monai_distill.runtime.randomness import seeded_generator
@@ -29,7 +29,7 @@ PROTOCOL = StudentTraining(SiameseAugment(["crop"]), steps=4)
 
 
 def across(digits: SplitBanks, kinds: Any = KINDS, **settings: Any) -> CrossArchitecture:
-    given = {"students": 2, "step_sizes": [0.01], "seed": 3, **settings}
+    given = {"students": 2, "lrs": [0.01], "seed": 3, **settings}
     return CrossArchitecture(digits, kinds, PROTOCOL, **given)
 
 
@@ -44,7 +44,7 @@ def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
     assert found.keys() == {"cross_architecture", "cross_architecture_random", "cross_architecture_protocol"}
     draws = [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)]
     for name, kind in KINDS.items():
-        train = functools.partial(student_values, network=FlatNetwork(kind), protocol=PROTOCOL, seed=3)
+        train = functools.partial(score_students, network=FlatNetwork(kind), protocol=PROTOCOL, seed=3)
         own = two_each.images.detach(), two_each.labels
         sets = {"cross_architecture": (own, "choice"), "cross_architecture_random": (draws[0], "random 0")}
         for key, (drawn, purpose) in sets.items():
@@ -54,13 +54,13 @@ def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
             }
             means = {rate: scores["balanced_accuracy"][0] for rate, scores in validated.items()}
             row = found[key][name]
-            assert row["step_size"] == max(means, key=means.__getitem__)
-            assert row["step_size_validation"] == pytest.approx({str(rate): mean for rate, mean in means.items()})
+            assert row["lr"] == max(means, key=means.__getitem__)
+            assert row["lr_validation"] == pytest.approx({str(rate): mean for rate, mean in means.items()})
         row = found["cross_architecture"][name]
-        assert values(row) == train((*own, row["step_size"]), bank=digits.test, students=2)
+        assert values(row) == train((*own, row["lr"]), bank=digits.test, students=2)
         random = found["cross_architecture_random"][name]
         rows = [
-            train((*drawn, random["step_size"]), bank=digits.test, students=1, purpose=f"random {i}")
+            train((*drawn, random["lr"]), bank=digits.test, students=1, purpose=f"random {i}")
             for i, drawn in enumerate(draws)
         ]
         assert random["auroc"]["values"] == [scores["auroc"][0] for scores in rows]
@@ -73,13 +73,13 @@ def test_the_choice_sees_validation_only_and_the_test_images_only_the_chosen_stu
     assert {purpose for purpose, _, bank in seen if bank is digits.test} == {"score", "random 0", "random 1"}
     assert {purpose for purpose, _, bank in seen if bank is digits.validation} == {"choice", "random 0"}
     assert all(bank is digits.test or bank is digits.validation for _, _, bank in seen)
-    chosen = {row["step_size"] for key in list(found)[:2] for row in found[key].values()}
+    chosen = {row["lr"] for key in list(found)[:2] for row in found[key].values()}
     assert {rate for _, rate, bank in seen if bank is digits.test} == chosen
 
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, ClassBank]]:
-    """What was asked of which students: purpose, step size, bank."""
+    """What was asked of which students: purpose, learning rate, bank."""
     asked: list[tuple[str, float, ClassBank]] = []
     plain = StudentPredictions.students
 
@@ -123,16 +123,16 @@ def test_what_was_trained_for_one_set_is_not_trained_again_for_it_or_the_next(
     assert other["cross_architecture_random"] == first["cross_architecture_random"]
 
 
-def test_a_step_size_that_lets_an_architecture_diverge_is_not_chosen(
+def test_a_learning_rate_that_lets_an_architecture_diverge_is_not_chosen(
     digits: SplitBanks, two_each: SyntheticDataset
 ) -> None:
     one = {"convnet": KINDS["convnet"]}
     with pytest.warns(UserWarning, match="worst candidate"):
-        found = across(digits, one, step_sizes=[0.01, 1e30]).run(two_each)["cross_architecture"]["convnet"]
-    assert sorted(found["step_size_validation"]) == ["0.01", str(two_each.training_set()[2])]
-    two_each.step_size.data.fill_(1e30)
+        found = across(digits, one, lrs=[0.01, 1e30]).run(two_each)["cross_architecture"]["convnet"]
+    assert sorted(found["lr_validation"]) == ["0.01", str(two_each.training_set()[2])]
+    two_each.student_lr.data.fill_(1e30)
     with pytest.raises(StudentDivergedError):
-        across(digits, one, step_sizes=[1e30]).run(two_each)
+        across(digits, one, lrs=[1e30]).run(two_each)
 
 
 def test_the_progress_bar_ends_full(
@@ -160,7 +160,7 @@ def test_an_architecture_that_does_not_take_the_images_is_told_of(
     assert "16 pixels" in found["cross_architecture_protocol"]["skipped"]["resnet18"]
 
 
-@pytest.mark.parametrize("settings", [{"students": 0}, {"step_sizes": []}, {"kinds": {}}])
+@pytest.mark.parametrize("settings", [{"students": 0}, {"lrs": []}, {"kinds": {}}])
 def test_impossible_settings_are_refused(digits: SplitBanks, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Expected at least 1 student"):
         across(digits, **settings)

@@ -31,7 +31,7 @@ def data() -> SplitBanks:
 @pytest.fixture
 def synthetic(data: SplitBanks) -> SyntheticDataset:
     chosen = random_subset(data.training, 1, seeded_generator(0, "start"))
-    return SyntheticDataset(*chosen, data.class_names, step_size=0.02)
+    return SyntheticDataset(*chosen, data.class_names, student_lr=0.02)
 
 
 def card(
@@ -67,8 +67,8 @@ def test_rows_equal_the_evaluators_own_scores(data: SplitBanks, synthetic: Synth
     network = card(data).predictions.network
     own = StudentEvaluator(synthetic.training_set, network, protocol, data.test, students=STUDENTS)
     own.run()
-    assert {name: row for name, row in found["distilled"].items() if name != "step_size"} == own.scores()
-    values, rate = [], found["random"]["step_size"]
+    assert {name: row for name, row in found["distilled"].items() if name != "lr"} == own.scores()
+    values, rate = [], found["random"]["lr"]
     for i in range(STUDENTS):
         drawn = random_subset(data.training, 1, seeded_generator(0, "random subset", i))
         one = StudentEvaluator(
@@ -93,7 +93,7 @@ def test_what_was_asked_before_trains_no_student(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
 ) -> None:
     without = card(data).run(synthetic)
-    assert trained == [STUDENTS, 1, 1, 1, 2]  # distilled, the first draw with two step sizes, the second, full
+    assert trained == [STUDENTS, 1, 1, 1, 2]  # distilled, the first draw with two learning rates, the second, full
     first = card(data, tmp_path).run(synthetic)
     trained.clear()
     again = card(data, tmp_path).run(synthetic)
@@ -159,37 +159,36 @@ def test_an_interrupted_scoring_goes_on_where_it_stopped(
     assert "full" in card(data, tmp_path).run(synthetic)
 
 
-def test_a_single_step_size_needs_no_choice(data: SplitBanks, synthetic: SyntheticDataset, trained: list[int]) -> None:
-    found = card(data, step_sizes=[synthetic.training_set()[2]], full_students=0).run(synthetic)
+def test_a_single_learning_rate_needs_no_choice(
+    data: SplitBanks, synthetic: SyntheticDataset, trained: list[int]
+) -> None:
+    found = card(data, lrs=[synthetic.training_set()[2]], full_students=0).run(synthetic)
     assert trained == [STUDENTS, 1, 1]
-    assert found["random"]["step_size"] == found["distilled"]["step_size"]
+    assert found["random"]["lr"] == found["distilled"]["lr"]
 
 
-def test_a_learned_step_size_next_to_a_given_one_is_no_second_candidate(
+def test_a_learned_learning_rate_next_to_a_given_one_is_no_second_candidate(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
 ) -> None:
-    card(data, tmp_path, full_students=0, step_sizes=[0.0201]).run(synthetic)
+    card(data, tmp_path, full_students=0, lrs=[0.0201]).run(synthetic)
     assert trained == [STUDENTS, 1, 1]
     trained.clear()
-    synthetic.step_size.data.fill_(0.0199)
-    card(data, tmp_path, full_students=0, step_sizes=[0.0201]).run(synthetic)
+    synthetic.student_lr.data.fill_(0.0199)
+    card(data, tmp_path, full_students=0, lrs=[0.0201]).run(synthetic)
     assert trained == [STUDENTS]  # the random row stands
 
 
-def test_a_step_size_that_diverges_is_the_worst_and_not_the_end(
+def test_a_learning_rate_that_diverges_is_the_worst_and_not_the_end(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
 ) -> None:
-    with pytest.warns(UserWarning, match=r"step size 1e\+30.*worst candidate"):
-        found = card(data, tmp_path, full_students=0, step_sizes=[1e30]).run(synthetic)
-    assert (
-        found["random"]
-        == card(data, full_students=0, step_sizes=[synthetic.training_set()[2]]).run(synthetic)["random"]
-    )
+    with pytest.warns(UserWarning, match=r"learning rate 1e\+30.*worst candidate"):
+        found = card(data, tmp_path, full_students=0, lrs=[1e30]).run(synthetic)
+    assert found["random"] == card(data, full_students=0, lrs=[synthetic.training_set()[2]]).run(synthetic)["random"]
     trained.clear()
     with pytest.warns(UserWarning, match="worst candidate"):
-        card(data, tmp_path, full_students=0, step_sizes=[1e30]).run(synthetic)
+        card(data, tmp_path, full_students=0, lrs=[1e30]).run(synthetic)
     assert trained == []  # that it diverged is kept like an answer
-    synthetic.step_size.data.fill_(1e29)
+    synthetic.student_lr.data.fill_(1e29)
     with pytest.raises(StudentDivergedError, match=r"1e\+29"):
         card(data, full_students=0).run(synthetic)  # the distilled row has no other
     rows = card(data).rows()
@@ -197,7 +196,7 @@ def test_a_step_size_that_diverges_is_the_worst_and_not_the_end(
         rows.control("random", [card(data).random], 1, card(data).protocol, [1e28, 1e30])
 
 
-def test_a_step_size_that_diverges_only_in_the_score_gives_way_to_the_next(
+def test_a_learning_rate_that_diverges_only_in_the_score_gives_way_to_the_next(
     data: SplitBanks, synthetic: SyntheticDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = StudentPredictions.students
@@ -212,22 +211,22 @@ def test_a_step_size_that_diverges_only_in_the_score_gives_way_to_the_next(
 
         return guarded
 
-    best = card(data, full_students=0).run(synthetic)["random"]["step_size"]
+    best = card(data, full_students=0).run(synthetic)["random"]["lr"]
     monkeypatch.setattr(StudentPredictions, "students", fragile)
     rows = card(data).rows()
     with pytest.warns(UserWarning, match="next best takes its place"):
         row = rows.control("random", [card(data).random], 1, card(data).protocol, [0.01, synthetic.training_set()[2]])
-    assert row.step_size != best
-    assert list(row.validation) == [str(best), str(row.step_size)]
+    assert row.lr != best
+    assert list(row.validation) == [str(best), str(row.lr)]
 
 
 def test_the_choice_never_sees_the_test_images(data: SplitBanks, synthetic: SyntheticDataset) -> None:
     other = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
-    for step_sizes in ([0.001, 0.05], [0.0001]):
+    for lrs in ([0.001, 0.05], [0.0001]):
         rates = []
         for labels in (data.test.labels, (data.test.labels + 3) % 10):
             other.test = ClassBank(data.test.images, labels, data.class_names)
-            rates.append(card(other, step_sizes=step_sizes, full_students=0).run(synthetic)["random"]["step_size"])
+            rates.append(card(other, lrs=lrs, full_students=0).run(synthetic)["random"]["lr"])
         assert rates[0] == rates[1]
 
 
@@ -240,7 +239,7 @@ def test_a_network_that_cannot_be_told_from_another_is_refused_before_any_work(
     assert trained == []
 
 
-@pytest.mark.parametrize("settings", [{"students": 0}, {"full_students": -1}, {"step_sizes": []}])
-def test_no_students_and_no_step_size_are_refused(data: SplitBanks, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="students of at least 1 and a step size"):
+@pytest.mark.parametrize("settings", [{"students": 0}, {"full_students": -1}, {"lrs": []}])
+def test_no_students_and_no_learning_rate_are_refused(data: SplitBanks, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="students of at least 1 and a learning rate"):
         card(data, **settings)

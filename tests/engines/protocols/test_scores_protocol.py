@@ -34,7 +34,7 @@ def data() -> SplitBanks:
 def synthetic(data: SplitBanks, *, soft: bool = False) -> SyntheticDataset:
     images, labels = random_subset(data.training, 1, seeded_generator(0, "start"))
     logits = 3 * torch.eye(10)[labels] if soft else None
-    return SyntheticDataset(images, labels, data.class_names, step_size=0.01, label_logits=logits)
+    return SyntheticDataset(images, labels, data.class_names, student_lr=0.01, label_logits=logits)
 
 
 def protocol(data: SplitBanks, folder: Path | None = None, **settings: Any) -> ScoresProtocol:
@@ -86,7 +86,7 @@ def test_a_set_with_soft_labels_is_put_beside_soft_random_labels_and_its_own_har
     assert robust["rows"]["rival"] == rival
     own = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
     assert robust["ior"] == pytest.approx(own - rival["accuracy"]["mean"])
-    hard = SyntheticDataset(soft.images.detach(), soft.labels, data.class_names, step_size=0.01)
+    hard = SyntheticDataset(soft.images.detach(), soft.labels, data.class_names, student_lr=0.01)
     on_numbers = [
         long.scorecard.predictions(hard.training_set(), data.test, long.scorecard.protocol, purpose=f"hard labels {i}")
         for i in range(2)
@@ -127,7 +127,7 @@ def test_the_progress_bar_ends_full(data: SplitBanks, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(sys.modules[ScoresProtocol.__module__], "tqdm", shown)
     long = protocol(data, chosen=["herding"])
-    long.scorecard.step_sizes = (0.02,)  # beside the learned one: a choice
+    long.scorecard.lrs = (0.02,)  # beside the learned one: a choice
     long.run(synthetic(data, soft=soft))
     (bar,) = bars
     assert bar.n == bar.total > 0

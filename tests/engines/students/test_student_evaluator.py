@@ -43,7 +43,7 @@ def test_bank() -> ClassBank:
 @pytest.fixture
 def synthetic(test_bank: ClassBank) -> SyntheticDataset:
     images = torch.randn(CLASSES, 1, 8, 8, generator=seeded_generator(0, "synthetic"))
-    return SyntheticDataset(images, torch.arange(CLASSES), test_bank.class_names, step_size=0.05)
+    return SyntheticDataset(images, torch.arange(CLASSES), test_bank.class_names, student_lr=0.05)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def make(network: FlatNetwork, test_bank: ClassBank, synthetic: SyntheticDataset
         protocol = StudentTraining(SiameseAugment(), steps=5)
         given = {"students": STUDENTS, "batch_size": 16, **settings}
         return StudentEvaluator(
-            lambda: (synthetic.images.detach(), synthetic.targets, float(synthetic.step_size.detach())),
+            lambda: (synthetic.images.detach(), synthetic.targets, float(synthetic.student_lr.detach())),
             network,
             protocol,
             test_bank,
@@ -204,7 +204,7 @@ def test_students_that_diverge_end_the_run_unless_that_is_allowed(make: Callable
     evaluator = make()
     evaluator.protocol.steps = 3
     evaluator.training_set = lambda: (torch.randn(CLASSES, 1, 8, 8), torch.arange(CLASSES), 1e30)
-    with pytest.raises(StudentDivergedError, match=r"step size 1e\+30"):
+    with pytest.raises(StudentDivergedError, match=r"learning rate 1e\+30"):
         evaluator.run()
 
 
@@ -216,7 +216,7 @@ def test_a_set_that_diverges_has_no_score_is_told_once_and_the_next_is_scored_as
     evaluator = make(allow_divergence=True)
     good = evaluator.training_set
     evaluator.training_set = lambda: (*good()[:2], 1e30)
-    with pytest.warns(UserWarning, match="diverged at step size 1e.30.*cannot be selected") as told:
+    with pytest.warns(UserWarning, match="diverged at learning rate 1e.30.*cannot be selected") as told:
         evaluator.run()
     assert len(told) == 1  # and none of a mean of nothing
     with warnings.catch_warnings():
@@ -242,7 +242,7 @@ def test_predictions_that_are_no_numbers_are_a_divergence_too_also_in_a_late_bat
     evaluator = StudentEvaluator(
         synthetic.training_set, network, protocol, bank, students=2, batch_size=16, allow_divergence=True
     )
-    with pytest.warns(UserWarning, match="diverged at step size 0.05"):
+    with pytest.warns(UserWarning, match="diverged at learning rate 0.05"):
         evaluator.run()
     assert np.isnan(list(evaluator.state.metrics.values())).all()
     with pytest.raises(StudentDivergedError):

@@ -31,12 +31,12 @@ def _reference_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _reference_student(
-    module: torch.nn.Module, images: Tensor, targets: Tensor, step_size: float, steps: int, first_dropped: int
+    module: torch.nn.Module, images: Tensor, targets: Tensor, lr: float, steps: int, first_dropped: int
 ) -> Tensor:
-    optimizer = torch.optim.SGD(module.parameters(), lr=step_size, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = step_size * (0.1 if step >= first_dropped else 1.0)
+            group["lr"] = lr * (0.1 if step >= first_dropped else 1.0)
         optimizer.zero_grad()
         _reference_cross_entropy(module(images), targets).backward()
         optimizer.step()
@@ -201,10 +201,10 @@ def test_on_step_is_called_after_every_step(network: FlatNetwork, bank: ClassBan
     assert len(calls) == 4
 
 
-@pytest.mark.parametrize("step_size", [1e20, float("nan")])
-def test_a_student_that_diverges_is_refused(network: FlatNetwork, bank: ClassBank, step_size: float) -> None:
-    with pytest.raises(RuntimeError, match="diverged at step size"):
-        StudentTraining(PLAIN, steps=8)(network, bank.images, bank.labels, step_size, SEEDS)
+@pytest.mark.parametrize("lr", [1e20, float("nan")])
+def test_a_student_that_diverges_is_refused(network: FlatNetwork, bank: ClassBank, lr: float) -> None:
+    with pytest.raises(RuntimeError, match="diverged at learning rate"):
+        StudentTraining(PLAIN, steps=8)(network, bank.images, bank.labels, lr, SEEDS)
 
 
 @pytest.mark.parametrize("settings", [{"steps": 0}, {"batch_size": 0}])

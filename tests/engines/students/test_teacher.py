@@ -27,7 +27,7 @@ def convnet() -> FlatNetwork:
 
 
 def test_logits_and_features_are_those_of_the_trained_network(convnet: FlatNetwork, bank: ClassBank) -> None:
-    teacher = Teacher(convnet, bank, PROTOCOL, step_size=0.1, seed=7)
+    teacher = Teacher(convnet, bank, PROTOCOL, lr=0.1, seed=7)
     (parameters,) = PROTOCOL(convnet, bank.images, bank.labels, 0.1, [derived_seed(7, "teacher")])
     module = convnet.load_into(convnet.factory(), parameters).eval()
     images, logits = teacher.labelled(bank.images, bank.labels)

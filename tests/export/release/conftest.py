@@ -85,7 +85,7 @@ def build_run(
         images,
         torch.tensor([0, 0, 1, 1]),
         ["benign", "malignant"],
-        step_size=0.02,
+        student_lr=0.02,
         label_logits=torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 3.0], [0.5, 0.0]]) if soft else None,
         preprocessing=Standardize([0.4] * channels, [0.25] * channels, spatial_dims=dims),
     )

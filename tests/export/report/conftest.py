@@ -29,7 +29,7 @@ def metric(mean: float | None, std: float | None = 0.01, students: int = 5) -> d
 
 def row(mean: float, std: float = 0.01, **others: Any) -> dict[str, Any]:
     named = {name: metric(mean, std) for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc")}
-    return {**named, "step_size": 0.01, **others}
+    return {**named, "student_lr": 0.01, **others}
 
 
 def scores(**changes: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
 
 
 HISTORY = {
-    "iterations": [{"iteration": i, "loss": 1 / i, "step_size": 0.01 * i} for i in range(1, 21)],
+    "iterations": [{"iteration": i, "loss": 1 / i, "student_lr": 0.01 * i} for i in range(1, 21)],
     "validations": [{"iteration": i, "accuracy": i / 40, "balanced_accuracy": i / 50} for i in (10, 20)],
 }
 

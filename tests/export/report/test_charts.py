@@ -38,7 +38,7 @@ def test_without_history_there_is_no_curve_and_without_validation_no_third() -> 
 
 
 def test_a_long_run_does_not_make_a_large_file() -> None:
-    rows = [{"iteration": i, "loss": 1 + (i * 7919 % 101) / 101, "step_size": 0.01} for i in range(1, 50_001)]
+    rows = [{"iteration": i, "loss": 1 + (i * 7919 % 101) / 101, "student_lr": 0.01} for i in range(1, 50_001)]
     assert len(curve_pictures({"iterations": rows, "validations": []}, None)[0].uri) < 200_000
 
 

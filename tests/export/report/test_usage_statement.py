@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from monai_distill.export.report.records import RunRecords
-from monai_distill.export.report.usage_statement import PlainWords
+from monai_distill.export.report.usage_statement import UsageStatement
 from tests.export.report.conftest import metric, row, scores
 
 Records = Callable[..., RunRecords]
 
 
 def words(records: Records, tier: str = "T0", **changes: Any) -> tuple[str, str, str]:
-    found, can, cannot = PlainWords.of(records(scores=scores(**changes)), tier)
+    found, can, cannot = UsageStatement.of(records(scores=scores(**changes)), tier)
     return " ".join(found), " ".join(can), " ".join(cannot)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_distill.networks.layers import kernel_choice
+from monai_distill.networks.layers import native_kernel
 from monai_distill.networks.layers.average_pool import AveragePool
 from monai_distill.runtime.randomness import seeded_generator
 
@@ -19,7 +19,7 @@ SHAPES = [(2, 3, 5), (2, 3, 8, 6), (2, 3, 7, 5), (1, 2, 3, 4), (2, 3, 5, 4, 6)]
 
 @pytest.fixture(autouse=True)
 def _even_for_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_choice, "SMALL", 0)
+    monkeypatch.setattr(native_kernel, "SMALL", 0)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -55,6 +55,6 @@ def test_it_works_under_the_function_transforms(shape: tuple[int, ...]) -> None:
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = AveragePool(2), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
     own = str(layer(images).grad_fn)
-    monkeypatch.setattr(kernel_choice, "SMALL", images.numel() + 1)
+    monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
     assert str(layer(images).grad_fn) != own
     torch.testing.assert_close(layer(images), nn.AvgPool2d(2)(images))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.networks.layers import kernel_choice
+from monai_distill.networks.layers import native_kernel
 from monai_distill.networks.layers.instance_norm import InstanceNorm
 from monai_distill.runtime.randomness import seeded_generator
 
@@ -20,7 +20,7 @@ NORMS = {channels: InstanceNorm(channels).double() for channels in (1, 3, 4)}
 
 @pytest.fixture(autouse=True)
 def _even_for_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_choice, "SMALL", 0)
+    monkeypatch.setattr(native_kernel, "SMALL", 0)
 
 
 def ours(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -106,6 +106,6 @@ def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = InstanceNorm(3), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
     own = str(layer(images).grad_fn)
-    monkeypatch.setattr(kernel_choice, "SMALL", images.numel() + 1)
+    monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
     assert str(layer(images).grad_fn) != own
     torch.testing.assert_close(layer(images), torch.nn.GroupNorm(3, 3)(images))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_distill.networks.layers import kernel_choice
+from monai_distill.networks.layers import native_kernel
 from monai_distill.networks.layers.plain_convolution import PlainConvolution
 from monai_distill.runtime.randomness import global_seed_kept, seeded_generator
 
@@ -20,7 +20,7 @@ PLAIN = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv
 
 @pytest.fixture(autouse=True)
 def _even_for_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_choice, "SMALL", 0)
+    monkeypatch.setattr(native_kernel, "SMALL", 0)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> No
         torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small")),
     )
     own = str(layer(images).grad_fn)
-    monkeypatch.setattr(kernel_choice, "SMALL", 2 * 2 * 4 * 4 + 1)
+    monkeypatch.setattr(native_kernel, "SMALL", 2 * 2 * 4 * 4 + 1)
     assert str(layer(images).grad_fn) != own
     plain = nn.functional.conv2d(images, layer.weight, layer.bias, padding=1)
     torch.testing.assert_close(layer(images), plain)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.engines.distillation import Distiller, MeasuredMatching, RandomViews, attention_features
+from monai_distill.engines.distillation import Distiller, NoisyMeanMatching, RandomViews, attention_features
 from monai_distill.networks.nets import ConvNet
 from monai_distill.privacy.dp import ClassRelease, PrivacyLedger, SiteLedger
 from monai_distill.runtime.randomness import seeded_generator
@@ -160,7 +160,7 @@ def test_a_run_killed_before_it_kept_what_it_drew_draws_anew_and_pays_once(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("monai_distill.runtime.atomic_file.write_whole", killed)
+        patch.setattr("monai_distill.runtime.atomic_file.atomic_write", killed)
         with pytest.raises(KeyboardInterrupt):
             release().prepare()
     assert not (tmp_path / "r").exists()
@@ -198,7 +198,7 @@ def test_no_real_image_is_reachable_from_the_distillation_and_longer_costs_nothi
     spent = release.ledger.spent()
     data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
     optimizer = torch.optim.Adam([data.images], lr=0.05)
-    trainer = Distiller(data, MeasuredMatching(views), release, optimizer, max_epochs=1, epoch_length=100)
+    trainer = Distiller(data, NoisyMeanMatching(views), release, optimizer, max_epochs=1, epoch_length=100)
     trainer.run()
     assert not touched(trainer, release, data, views)
     assert release.ledger.spent() == spent

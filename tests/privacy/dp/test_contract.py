@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.distillation import Distiller
-from monai_distill.privacy.dp import DPContract, run_sealed, told_source
+from monai_distill.privacy.dp import DPContract, public_provenance, run_with_masked_data
 
 FIXED = {"_target_": "monai_distill.transforms.Standardize", "mean": [0.5, 0.5], "std": [0.5, 0.5], "spatial_dims": 2}
 SOUND: dict[str, Any] = {
@@ -29,7 +29,7 @@ def test_a_sound_job_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "says", "way_out"),
+    ("broken", "says", "advice_for"),
     [
         ({"initial_images": "real"}, "would be copied", "--initial_images noise"),
         ({"initial_images": "correct"}, "experts get right", "--initial_images noise"),
@@ -44,10 +44,10 @@ def test_a_sound_job_passes() -> None:
         ({"delta": 1e-2}, "one record outright", "--delta 1e-04"),
     ],
 )
-def test_each_leak_is_refused_with_its_way_out(broken: dict[str, Any], says: str, way_out: str) -> None:
+def test_each_leak_is_refused_with_its_way_out(broken: dict[str, Any], says: str, advice_for: str) -> None:
     with pytest.raises(ValueError, match=says) as refusal:
         DPContract(**{**SOUND, **broken}).check()
-    assert way_out in str(refusal.value)
+    assert advice_for in str(refusal.value)
     assert str(refusal.value).count("\n- ") == 1
 
 
@@ -72,7 +72,7 @@ def small_bank() -> ClassBank:
 def test_sealed_images_cannot_be_used_by_whoever_holds_them_and_come_back() -> None:
     bank, seen = small_bank(), []
     images, labels, held = bank.images.clone(), bank.labels.clone(), bank.images[1:]  # a reference from before
-    run_sealed(lambda: seen.append((bank.images.clone(), held.clone(), bank.labels.clone())), [bank])
+    run_with_masked_data(lambda: seen.append((bank.images.clone(), held.clone(), bank.labels.clone())), [bank])
     assert all(bool(value.isnan().all()) for value in seen[0][:2])
     assert bool((seen[0][2] == -1).all())
     assert torch.equal(bank.images, images)
@@ -89,7 +89,7 @@ def test_a_distillation_that_peeks_at_a_real_image_is_stopped() -> None:
 
     trainer = Distiller(data, peeking, [0, 1], torch.optim.SGD([data.images], lr=0.1), max_epochs=1, epoch_length=2)
     with pytest.raises(RuntimeError, match="not finite"):
-        run_sealed(trainer.run, [bank])
+        run_with_masked_data(trainer.run, [bank])
     assert not data.images.detach().any()
 
 
@@ -101,13 +101,13 @@ def test_the_images_come_back_after_a_failure_and_writing_is_noticed() -> None:
         raise KeyError("stopped")
 
     with pytest.raises(KeyError):
-        run_sealed(failing, [bank])
+        run_with_masked_data(failing, [bank])
     with pytest.raises(RuntimeError, match="written to"):
-        run_sealed(lambda: bank.images.zero_(), [bank])
+        run_with_masked_data(lambda: bank.images.zero_(), [bank])
     assert torch.equal(bank.images, images)
 
 
 def test_no_checksum_and_no_count_of_the_training_images_is_told() -> None:
-    told = told_source({"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "licence": "CC0"})
+    told = public_provenance({"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "licence": "CC0"})
     assert told == {"name": "x", "licence": "CC0"}
-    assert told_source({"name": "ward7.csv", "files": {"ward7.csv": "2"}}) == {"name": "images of the owner"}
+    assert public_provenance({"name": "ward7.csv", "files": {"ward7.csv": "2"}}) == {"name": "images of the owner"}

@@ -132,10 +132,10 @@ def test_an_outcome_that_was_kept_is_not_told_again(tmp_path: Path) -> None:
 
     event = GaussianEvent("class sums", 4.0)
     ledger().enter(event)
-    ledger().refuse_again(event)  # entered and interrupted: nobody has seen it
-    ledger().mark_told(event)
+    ledger().require_not_released(event)  # entered and interrupted: nobody has seen it
+    ledger().mark_released(event)
     with pytest.raises(RuntimeError, match="cost its budget a second time"):
-        ledger().refuse_again(event)
+        ledger().require_not_released(event)
 
 
 def test_the_statement_names_what_is_taken_as_known() -> None:

@@ -148,10 +148,10 @@ def test_a_copy_of_a_run_does_not_tell_what_the_other_has_told(tmp_path: Path) -
     (tmp_path / "a").mkdir()
     ledger("a").enter(FOUR)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    ledger("b").refuse_again(FOUR)  # neither has told
-    ledger("a").mark_told(FOUR)
+    ledger("b").require_not_released(FOUR)  # neither has told
+    ledger("a").mark_released(FOUR)
     with pytest.raises(RuntimeError, match="by this run or a copy of it"):
-        ledger("b").refuse_again(FOUR)
+        ledger("b").require_not_released(FOUR)
     assert len(json.loads((tmp_path / "site.json").read_text())["runs"]) == 1
 
 

@@ -34,7 +34,7 @@ def with_hard_labels(synthetic: SyntheticDataset) -> SyntheticDataset:
         synthetic.images,
         hard_labels(synthetic),
         synthetic.class_names,
-        step_size=float(synthetic.step_size.detach()),
+        student_lr=float(synthetic.student_lr.detach()),
         preprocessing=synthetic.preprocessing,
         manifest=synthetic.manifest,
     )

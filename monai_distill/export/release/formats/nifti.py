@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 __all__ = ["UNKNOWN", "read_nifti", "released_spacing", "write_nifti"]
 
@@ -88,7 +88,7 @@ def write_nifti(synthetic: SyntheticDataset, folder: Path, spacing: Sequence[flo
         made.header.set_xyzt_units("mm" if spacing is not None else "unknown")
         made.header["descrip"] = STAMP
         # no name and no time in the gzip header either
-        write_whole(folder / NIFTI_DIR / f"synthetic_{number:04d}.nii.gz", gzip.compress(made.to_bytes(), mtime=0))
+        atomic_write(folder / NIFTI_DIR / f"synthetic_{number:04d}.nii.gz", gzip.compress(made.to_bytes(), mtime=0))
 
 
 def read_nifti(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> SyntheticDataset:
@@ -96,7 +96,7 @@ def read_nifti(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) ->
 
     Args:
         folder: of the release.
-        manifest: of the release; step size and image shape are taken from it.
+        manifest: of the release; learning rate and image shape are taken from it.
         preprocessing: of the release's ``synthetic.safetensors``.
     """
     channels = int(manifest["images"]["shape"][0])
@@ -113,7 +113,7 @@ def read_nifti(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) ->
         pixels if preprocessing is None else preprocessing(pixels),
         torch.tensor(labels),
         manifest["class_names"],
-        step_size=float(manifest["step_size"]),
+        student_lr=float(manifest["student_lr"]),
         preprocessing=preprocessing,
         manifest=manifest,
     )

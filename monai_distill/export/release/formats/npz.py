@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .labels import hard_labels
 
@@ -101,8 +101,8 @@ def write_npz(synthetic: SyntheticDataset, folder: Path, about: Mapping[str, Any
         "pixel_low": np.float64(scale.low),
         "pixel_high": np.float64(scale.high),
     }
-    write_whole(folder / NPZ_FILE, _zipped(arrays))
-    write_whole(folder / INFO_FILE, json.dumps(_info(synthetic, about), indent=2).encode())
+    atomic_write(folder / NPZ_FILE, _zipped(arrays))
+    atomic_write(folder / INFO_FILE, json.dumps(_info(synthetic, about), indent=2).encode())
 
 
 def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> SyntheticDataset:
@@ -110,7 +110,7 @@ def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> S
 
     Args:
         folder: of the release.
-        manifest: of the release; the step size is taken from it.
+        manifest: of the release; the learning rate is taken from it.
         preprocessing: of the release's ``synthetic.safetensors``.
 
     Raises:
@@ -127,7 +127,7 @@ def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> S
         pixels if preprocessing is None else preprocessing(pixels),
         torch.from_numpy(labels[:, 0].astype(np.int64)),
         names,
-        step_size=float(manifest["step_size"]),
+        student_lr=float(manifest["student_lr"]),
         preprocessing=preprocessing,
         manifest=manifest,
     )

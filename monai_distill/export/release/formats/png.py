@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.runtime.atomic_file import write_whole
+from monai_distill.runtime.atomic_file import atomic_write
 
 from .labels import hard_labels
 from .npz import EightBit
@@ -42,8 +42,8 @@ def write_png(synthetic: SyntheticDataset, folder: Path) -> None:
     pictures = [_picture(image, name, scale) for image, name in zip(pixels, names, strict=True)]
     (folder / PNG_DIR).mkdir()
     for number, picture in enumerate(pictures, start=1):
-        write_whole(folder / PNG_DIR / f"synthetic_{number:04d}.png", _encoded(picture))
-    write_whole(folder / PREVIEW_FILE, _encoded(_sheet(pictures, labels)))
+        atomic_write(folder / PNG_DIR / f"synthetic_{number:04d}.png", _encoded(picture))
+    atomic_write(folder / PREVIEW_FILE, _encoded(_sheet(pictures, labels)))
 
 
 def _picture(image: Tensor, name: str, scale: EightBit) -> Image.Image:

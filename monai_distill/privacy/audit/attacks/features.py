@@ -45,7 +45,7 @@ def trained_network(
     network: FlatNetwork,
     train: Callable[..., Tensor],
     public: ClassBank,
-    step_size: float,
+    lr: float,
     seed: int,
 ) -> list[nn.Module]:
     """One network trained on images that an attacker may have: of the same kind, none of them a candidate.
@@ -53,12 +53,12 @@ def trained_network(
     Args:
         factory: builds the network.
         network: the same as a function of its parameters.
-        train: (network, images, targets, step size, seeds) -> parameters [1, P].
+        train: (network, images, targets, learning rate, seeds) -> parameters [1, P].
         public: the images as the networks see them.
-        step_size: of the training.
+        lr: of the training.
         seed: of the audit.
     """
-    parameters = train(network, public.images, public.labels, step_size, [derived_seed(seed, "audit public network")])
+    parameters = train(network, public.images, public.labels, lr, [derived_seed(seed, "audit public network")])
     return [network.load_into(factory(), parameters[0].cpu())]
 
 

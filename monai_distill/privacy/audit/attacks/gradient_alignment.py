@@ -20,8 +20,8 @@ class GradientAlignment:
     """Inner product of a candidate's gradient with the released set's unit gradient, along training on that set.
 
     Methods that match gradients or trajectories make the set's gradient point where the members' do. The trajectory is
-    re-simulated from fresh networks with the released step size; one directional derivative gives the products of all
-    candidates at once.
+    re-simulated from fresh networks with the released learning rate; one directional derivative gives the products of
+    all candidates at once.
 
     Args:
         images: candidates [n, channels, *spatial] as pixel values.
@@ -65,7 +65,7 @@ class GradientAlignment:
 
     def __call__(self, release: SyntheticDataset) -> Tensor:
         """The statistic [n], higher for an image that the set's gradients fit."""
-        images, targets, step_size = release.training_set()
+        images, targets, student_lr = release.training_set()
         candidates = _seen_by(release, self.images).to(images)
         labels = self.labels.to(images.device)
         total = torch.zeros(len(candidates))
@@ -75,7 +75,7 @@ class GradientAlignment:
                 gradient = torch.func.grad(self._loss)(parameters, images, targets)
                 if step % self.every == 0:
                     total += self._products(parameters, gradient / gradient.norm().clamp_min(1e-12), candidates, labels)
-                parameters = parameters - step_size * gradient
+                parameters = parameters - student_lr * gradient
         return total
 
     def _products(self, parameters: Tensor, direction: Tensor, images: Tensor, labels: Tensor) -> Tensor:

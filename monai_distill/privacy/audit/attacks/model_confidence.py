@@ -37,7 +37,7 @@ class ModelConfidence:
         images: candidates [n, channels, *spatial] as pixel values.
         labels: [n] classes; of a canary the wrong one.
         network: the models' architecture.
-        train: (network, images, targets, step size, seeds) -> parameters [models, P].
+        train: (network, images, targets, learning rate, seeds) -> parameters [models, P].
         models: how many.
         seed: of their initialisations, the same for every set, so that only the set differs.
 

@@ -70,7 +70,7 @@ def test_read_back_it_is_the_set_but_for_rounding(kind: str, make_run: MakeRun) 
     assert 0 < float(apart) <= step / 2 + 1e-5
     assert torch.allclose(held.images, data.images, atol=step / 2 / 0.25 + 1e-4)
     assert torch.equal(held.labels, data.labels)
-    assert (held.class_names, float(held.step_size)) == (data.class_names, float(data.step_size))
+    assert (held.class_names, float(held.student_lr)) == (data.class_names, float(data.student_lr))
 
 
 def test_learned_labels_become_the_most_likely_class(make_run: MakeRun) -> None:

@@ -1,4 +1,4 @@
-"""Students of any training set, and the step size that suits them, chosen on validation."""
+"""Students of any training set, and the learning rate that suits them, chosen on validation."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,14 +16,14 @@ from monai_distill.networks import FlatNetwork
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentDivergedError, StudentTraining
 
-__all__ = ["by_validation", "step_size_candidates", "student_values"]
+__all__ = ["lr_candidates", "rank_by_validation", "score_students"]
 
-CLOSE = 1.1  # step sizes within this factor are one candidate
+CLOSE = 1.1  # learning rates within this factor are one candidate
 
 Candidate = TypeVar("Candidate", float, tuple[int, float])
 
 
-def student_values(
+def score_students(
     training_set: tuple[Tensor, Tensor, float],
     network: FlatNetwork,
     protocol: StudentTraining,
@@ -38,7 +38,7 @@ def student_values(
     """Train fresh students on a set and score each on ``bank``: one value per student and metric.
 
     Args:
-        training_set: images [n, channels, *spatial], class numbers [n] or logits [n, classes], and the step size.
+        training_set: images [n, channels, *spatial], class numbers [n] or logits [n, classes], and the learning rate.
         network: the students' architecture.
         protocol: how they are trained.
         bank: the held-out images.
@@ -49,7 +49,7 @@ def student_values(
         on_step: called with the number of student steps done, for a progress bar.
 
     Raises:
-        StudentDivergedError: when the step size is too large.
+        StudentDivergedError: when the learning rate is too large.
 
     Example:
         >>> import torch
@@ -58,7 +58,7 @@ def student_values(
         >>> bank = ClassBank(torch.randn(6, 1, 8, 8), torch.tensor([0, 1] * 3), ["a", "b"])
         >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
         >>> protocol = StudentTraining(SiameseAugment(()), steps=2)
-        >>> values = student_values((bank.images, bank.labels, 0.01), network, protocol, bank, students=2, seed=0)
+        >>> values = score_students((bank.images, bank.labels, 0.01), network, protocol, bank, students=2, seed=0)
         >>> len(values["accuracy"])
         2
     """
@@ -77,20 +77,22 @@ def student_values(
     return {name: metric.values for name, metric in evaluator.student_metrics.items()}
 
 
-def by_validation(candidates: Iterable[Candidate], scores: Callable[[Candidate], Sequence[float]]) -> dict[Any, float]:
+def rank_by_validation(
+    candidates: Iterable[Candidate], scores: Callable[[Candidate], Sequence[float]]
+) -> dict[Any, float]:
     """Mean validation score per candidate, the best first (of equal ones the smaller); diverging ones are left out.
 
     A candidate that lets a student diverge is worse than any other: a warning names it and the others go on.
 
     Args:
-        candidates: step sizes, or other settings that can be sorted.
+        candidates: learning rates, or other settings that can be sorted.
         scores: trains students with one of them and returns their scores on the validation images.
 
     Returns:
         Empty when all diverge.
 
     Example:
-        >>> by_validation([0.1, 0.01, 0.2], lambda rate: [1.0, 1.0] if rate == 0.1 else [0.0, 1.0])
+        >>> rank_by_validation([0.1, 0.01, 0.2], lambda rate: [1.0, 1.0] if rate == 0.1 else [0.0, 1.0])
         {0.1: 1.0, 0.01: 0.5, 0.2: 0.5}
     """
     means = {}
@@ -102,14 +104,14 @@ def by_validation(candidates: Iterable[Candidate], scores: Callable[[Candidate],
     return dict(sorted(means.items(), key=lambda item: -item[1]))
 
 
-def step_size_candidates(learned: float, given: Iterable[float]) -> list[float]:
-    """The step sizes to try: the given ones, and the learned one unless a given one is within ten percent of it.
+def lr_candidates(learned: float, given: Iterable[float]) -> list[float]:
+    """The learning rates to try: the given ones, and the learned one unless a given one is within ten percent of it.
 
-    Two step sizes that close train students that differ less than two seeds do, so one of them is enough; it is the
+    Two learning rates that close train students that differ less than two seeds do, so one of them is enough; it is the
     given one, with which what was trained for another set can be used again.
 
     Example:
-        >>> step_size_candidates(0.0091, [0.01]), step_size_candidates(0.02, [0.1, 0.01])
+        >>> lr_candidates(0.0091, [0.01]), lr_candidates(0.02, [0.1, 0.01])
         ([0.01], [0.01, 0.02, 0.1])
     """
     given = sorted(set(given))

@@ -1,4 +1,4 @@
-"""Step sizes are chosen by validation, and one that diverges is no candidate."""
+"""Learning rates are chosen by validation, and one that diverges is no candidate."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,9 +11,9 @@ from monai_distill.engines.students import (
     StudentDivergedError,
     StudentEvaluator,
     StudentTraining,
-    by_validation,
-    step_size_candidates,
-    student_values,
+    lr_candidates,
+    rank_by_validation,
+    score_students,
 )
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
@@ -21,29 +21,31 @@ from monai_distill.transforms import SiameseAugment
 
 def test_the_best_comes_first_and_of_equal_ones_the_smaller() -> None:
     scores = {0.1: [0.5, 0.7], 0.01: [0.6, 0.6], 0.2: [0.2, 0.9], 0.3: [1.0, 0.9]}
-    found = by_validation([0.2, 0.1, 0.01, 0.1, 0.3], scores.__getitem__)
+    found = rank_by_validation([0.2, 0.1, 0.01, 0.1, 0.3], scores.__getitem__)
     assert list(found) == [0.3, 0.01, 0.1, 0.2]
     assert found[0.3] == pytest.approx(0.95)
 
 
-def test_a_step_size_that_diverges_is_left_out_and_other_errors_are_not(bank: ClassBank, network: FlatNetwork) -> None:
+def test_a_learning_rate_that_diverges_is_left_out_and_other_errors_are_not(
+    bank: ClassBank, network: FlatNetwork
+) -> None:
     protocol = StudentTraining(SiameseAugment(()), steps=8)
 
     def scores(rate: float) -> list[float]:
-        return student_values((bank.images, bank.labels, rate), network, protocol, bank, students=2, seed=0)["accuracy"]
+        return score_students((bank.images, bank.labels, rate), network, protocol, bank, students=2, seed=0)["accuracy"]
 
-    with pytest.raises(StudentDivergedError, match=r"step size 1e\+30"):
+    with pytest.raises(StudentDivergedError, match=r"learning rate 1e\+30"):
         scores(1e30)
-    with pytest.warns(UserWarning, match=r"step size 1e\+30.*counts as the worst"):
-        assert list(by_validation([0.01, 1e30], scores)) == [0.01]
+    with pytest.warns(UserWarning, match=r"learning rate 1e\+30.*counts as the worst"):
+        assert list(rank_by_validation([0.01, 1e30], scores)) == [0.01]
     with pytest.warns(UserWarning, match="counts as the worst"):
-        assert by_validation([1e30], scores) == {}
+        assert rank_by_validation([1e30], scores) == {}
 
     def broken(rate: float) -> list[float]:
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        by_validation([0.1], broken)
+        rank_by_validation([0.1], broken)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +59,10 @@ def test_a_step_size_that_diverges_is_left_out_and_other_errors_are_not(bank: Cl
         (0.01, [0.01, 0.01], [0.01]),
     ],
 )
-def test_a_learned_step_size_is_a_candidate_unless_a_given_one_is_as_good(
+def test_a_learned_learning_rate_is_a_candidate_unless_a_given_one_is_as_good(
     learned: float, given: list[float], expected: list[float]
 ) -> None:
-    assert step_size_candidates(learned, given) == expected
+    assert lr_candidates(learned, given) == expected
 
 
 def test_values_are_those_of_the_evaluator_and_every_step_is_counted(bank: ClassBank, network: FlatNetwork) -> None:
@@ -68,7 +70,7 @@ def test_values_are_those_of_the_evaluator_and_every_step_is_counted(bank: Class
     evaluator = StudentEvaluator(lambda: training_set, network, protocol, bank, students=2, seed=4, purpose="x")
     evaluator.run()
     steps: list[int] = []
-    values = student_values(
+    values = score_students(
         training_set, network, protocol, bank, students=2, seed=4, purpose="x", on_step=steps.append
     )
     assert values == {name: metric.values for name, metric in evaluator.student_metrics.items()}

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from monai_distill.runtime.randomness import global_seed_kept
 
-__all__ = ["over_networks", "pays_to_stack"]
+__all__ = ["map_over_networks", "should_vmap"]
 
 
-def over_networks(
+def map_over_networks(
     function: Callable[..., Tensor], together: bool, seeds: Sequence[int] | None = None
 ) -> Callable[..., Tensor]:
     """``function`` mapped over the first dimension of every argument, the results stacked.
@@ -27,7 +27,7 @@ def over_networks(
             seed, so no network's result depends on the others'. Such a function always runs one network after another.
 
     Example:
-        >>> double = over_networks(lambda p: 2 * p, together=True)
+        >>> double = map_over_networks(lambda p: 2 * p, together=True)
         >>> double(torch.ones(2, 1)).tolist()
         [[2.0], [2.0]]
     """
@@ -46,7 +46,7 @@ def _seeded(function: Callable[..., Tensor], seed: int, row: Sequence[Tensor]) -
         return function(*row)
 
 
-def pays_to_stack(images: Tensor, batch_size: int) -> bool:
+def should_vmap(images: Tensor, batch_size: int) -> bool:
     """Whether several networks on batches of images like ``images`` [n, channels, *spatial] run faster together.
 
     On a GPU they are taken to. On a CPU the pixels of a batch decide, whatever channels they begin with.
@@ -58,7 +58,7 @@ def pays_to_stack(images: Tensor, batch_size: int) -> bool:
     10.
 
     Example:
-        >>> pays_to_stack(torch.zeros(10, 1, 8, 8), 256), pays_to_stack(torch.zeros(90, 3, 28, 28), 256)
+        >>> should_vmap(torch.zeros(10, 1, 8, 8), 256), should_vmap(torch.zeros(90, 3, 28, 28), 256)
         (True, False)
     """
     return images.device.type != "cpu" or min(batch_size, len(images)) * images[0, 0].numel() <= 4_000

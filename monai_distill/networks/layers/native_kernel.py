@@ -6,12 +6,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["left_to_pytorch"]
+__all__ = ["use_native_kernel"]
 
 SMALL = 2**17  # numbers of a batch: below, calling Python costs more than a written derivative saves
 
 
-def left_to_pytorch(x: Tensor, numbers: int) -> bool:
+def use_native_kernel(x: Tensor, numbers: int) -> bool:
     """Whether PyTorch's own is used: a small batch, a program being made, types that PyTorch chooses.
 
     Args:
@@ -19,7 +19,7 @@ def left_to_pytorch(x: Tensor, numbers: int) -> bool:
         numbers: how many numbers its work goes over.
 
     Example:
-        >>> left_to_pytorch(torch.zeros(2, 3), 6)
+        >>> use_native_kernel(torch.zeros(2, 3), 6)
         True
     """
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
