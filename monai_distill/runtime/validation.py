@@ -40,7 +40,9 @@ def is_int_at_least(value: Any, least: int) -> bool:
         >>> is_int_at_least(0, 0), is_int_at_least(-1, 0), is_int_at_least(True, 0)
         (True, False, False)
     """
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Integral) and int(value) >= least
 
 
 def is_positive_int(value: Any) -> bool:
@@ -115,7 +117,7 @@ def require_in_interval(interval: str, advice: str = "", /, **values: Any) -> No
 
 
 def _inside(value: Any, low: float, high: float, interval: str) -> bool:
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
     number = float(value)
     return (low < number if interval[0] == "(" else low <= number) and (
