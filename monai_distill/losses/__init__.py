@@ -11,6 +11,7 @@ from .dm_loss import DistributionMatchingLoss
 from .hoptm_loss import AnglePenalty, GrowingMaskLoss, angle_matrix
 from .mtt_loss import TrajectoryMatchingLoss, TrajectorySegment, relative_distance
 from .pad_loss import MaskedTrajectoryLoss, deep_layers, largest_errors
+from .soft_cross_entropy import classification_loss
 
 __all__ = [
     "AnglePenalty",
@@ -27,6 +28,7 @@ __all__ = [
     "attention_map",
     "class_mean_distance",
     "class_sums",
+    "classification_loss",
     "deep_layers",
     "largest_errors",
     "relative_distance",

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.runtime import processes
-from monai_distill.runtime.validation import whole
+from monai_distill.runtime.validation import is_positive_int
 
 __all__ = ["Distiller"]
 
@@ -177,7 +177,7 @@ class Distiller(Trainer):  # type: ignore[misc]
 
 
 def _require_counts(max_epochs: int, epoch_length: int) -> None:
-    if not (whole(max_epochs) and whole(epoch_length)):
+    if not (is_positive_int(max_epochs) and is_positive_int(epoch_length)):
         raise ValueError(
             f"Expected max_epochs and epoch_length of at least 1, whole numbers, got {max_epochs} and {epoch_length}."
         )

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.engines.students import classification_loss
-from monai_distill.losses import GradientMatchingLoss
+from monai_distill.losses import GradientMatchingLoss, classification_loss
 from monai_distill.networks import FlatNetwork, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import Segment, SyntheticDataset
-from monai_distill.engines.students import classification_loss
-from monai_distill.losses import TrajectoryMatchingLoss
+from monai_distill.losses import TrajectoryMatchingLoss, classification_loss
 from monai_distill.networks import FlatNetwork, LossDerivatives, should_vmap
 from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
 from monai_distill.transforms import SiameseAugment

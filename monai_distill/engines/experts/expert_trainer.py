@@ -13,7 +13,7 @@ from monai.engines import Trainer
 from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.engines.students import classification_loss
+from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, seeded_generator

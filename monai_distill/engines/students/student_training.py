@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
-from monai_distill.runtime.validation import whole
+from monai_distill.runtime.validation import is_positive_int
 from monai_distill.transforms import SiameseAugment
 
-__all__ = ["StudentDivergedError", "StudentTraining", "classification_loss", "trained_classifier"]
+__all__ = ["StudentDivergedError", "StudentTraining", "trained_classifier"]
 
 
 class StudentDivergedError(RuntimeError):
@@ -73,21 +73,6 @@ def trained_classifier(
     return network.load_into(module.cpu(), parameters.cpu()).eval()
 
 
-def classification_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
-    """Mean cross-entropy of logits [B, K] against class numbers [B] or target logits [B, K] (their softmax is meant).
-
-    Both softmaxes are taken of logits divided by ``temperature``; the loss is not multiplied by its square.
-
-    Example:
-        >>> hard = classification_loss(torch.eye(2), torch.tensor([0, 1]))
-        >>> soft = classification_loss(torch.eye(2), 100 * torch.eye(2))
-        >>> bool(torch.isclose(hard, soft))
-        True
-    """
-    soft = (targets / temperature).softmax(dim=1) if targets.is_floating_point() else targets
-    return F.cross_entropy(logits / temperature, soft)
-
-
 class StudentTraining:
     """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the learning rate from half on,
     augmentation.
@@ -138,7 +123,7 @@ class StudentTraining:
     ) -> None:
         if not isinstance(augment, SiameseAugment):
             raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")
-        if not (whole(steps) and whole(batch_size) and temperature > 0):
+        if not (is_positive_int(steps) and is_positive_int(batch_size) and temperature > 0):
             raise ValueError(
                 f"Expected at least 1 step and 1 image per batch and a temperature above 0, got {steps}, {batch_size} "
                 f"and {temperature}."

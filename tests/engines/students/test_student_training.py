@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank
-from monai_distill.engines.students import StudentTraining, classification_loss
+from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -65,26 +65,6 @@ def test_students_equal_torch_sgd_with_momentum_decay_and_drop(
         assert float((parameters - network.initial(seed)).abs().max()) > 1e-3
 
 
-@pytest.mark.parametrize("soft", [False, True])
-def test_the_loss_is_cross_entropy_to_the_class_or_to_the_softmax_of_logits(soft: bool) -> None:
-    logits, other = torch.randn(2, 6, 4, generator=seeded_generator(0), dtype=torch.float64)
-    targets = 3 * other if soft else torch.tensor([0, 3, 1, 1, 2, 0])
-    expected = (
-        _reference_cross_entropy(logits, targets)
-        if soft
-        else -torch.stack([logits.log_softmax(1)[i, t] for i, t in enumerate(targets)]).mean()
-    )
-    torch.testing.assert_close(classification_loss(logits, targets), expected)
-
-
-@pytest.mark.parametrize("soft", [False, True])
-def test_the_temperature_divides_the_logits_on_both_sides(soft: bool) -> None:
-    logits, other = torch.randn(2, 6, 4, generator=seeded_generator(0), dtype=torch.float64)
-    targets = 3 * other if soft else torch.tensor([0, 3, 1, 1, 2, 0])
-    expected = classification_loss(logits / 5, targets / 5 if soft else targets)
-    torch.testing.assert_close(classification_loss(logits, targets, 5.0), expected)
-
-
 def test_students_learn_at_the_temperature(network: FlatNetwork, bank: ClassBank) -> None:
     cold, warm = (StudentTraining(SiameseAugment(()), steps=1, weight_decay=0.0, temperature=t) for t in (1.0, 1e4))
     start = network.initial(SEEDS[0])
@@ -97,11 +77,6 @@ def test_students_learn_at_the_temperature(network: FlatNetwork, bank: ClassBank
 def test_a_temperature_that_is_not_above_zero_is_refused(temperature: float) -> None:
     with pytest.raises(ValueError, match="temperature above 0"):
         StudentTraining(SiameseAugment(()), temperature=temperature)
-
-
-def test_adding_a_constant_to_target_logits_changes_nothing() -> None:
-    logits, targets = torch.randn(2, 6, 4, generator=seeded_generator(0), dtype=torch.float64)
-    torch.testing.assert_close(classification_loss(logits, targets + 5), classification_loss(logits, targets))
 
 
 def test_training_repeats_and_leaves_the_random_states_alone(
