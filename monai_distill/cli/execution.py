@@ -55,7 +55,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
 
     plain_warnings()  # MONAI has set its own while it was imported
     if not spread:
-        processes.refuse_several("This command")
+        processes.require_single_process("This command")
     processes.join()
     if not (first := processes.is_first()):
         values = {**values, "save_execute_config": False}
