@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from torch import nn
 
-from .composition import available, config_dir
+from .files import available, config_dir
 
 __all__ = ["network_factories", "network_factory"]
 

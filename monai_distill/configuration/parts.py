@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
+from monai_distill.engines.students import parameter_scores
+from monai_distill.networks import FlatNetwork
 
 __all__ = [
     "first_given",
@@ -19,6 +21,7 @@ __all__ = [
     "number_of_validations",
     "prepared_bank",
     "require_same_source",
+    "scores_of_parameters",
     "selection_rule",
     "training_checksum",
     "true_or_false",
@@ -127,3 +130,8 @@ def prepared_bank(
         device: where the result is put.
     """
     return bank.mapped(lambda images: preprocessing(images).to(device))
+
+
+def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Tensor], dict[str, Any]]:
+    """A function of parameters [S, P] to their scores on ``bank``: see :func:`parameter_scores`."""
+    return lambda parameters: parameter_scores(network, parameters, bank)

@@ -16,7 +16,7 @@ from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
 from .image_rows import SPLIT_NAMES, ImageRow
 from .image_table import ImageTableDataset
 
-__all__ = ["ImageFolderDataset", "image_files"]
+__all__ = ["ImageFolderDataset", "files_or_section", "image_files", "image_files_or_none"]
 
 
 def image_files(folder: str | PathLike[str], spatial_dims: int = 2) -> list[dict[str, str]]:
@@ -168,3 +168,24 @@ def _images(folder: Path) -> list[Path]:
         for path in place.iterdir()
         if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
     )
+
+
+def image_files_or_none(folder: str | PathLike[str] | None, spatial_dims: int = 2) -> list[dict[str, str]]:
+    """:func:`image_files` of ``folder``; an empty list where no folder is given.
+
+    Example:
+        >>> image_files_or_none(None)
+        []
+    """
+    return [] if folder is None else image_files(folder, spatial_dims)
+
+
+def files_or_section(files: Any, image_dir: str | PathLike[str] | None, section: Callable[..., Any]) -> Any:
+    """What a classifier is applied to: the image files of a folder where one is given, else the test section.
+
+    Args:
+        files: dataset of the image files.
+        image_dir: their folder, or None.
+        section: makes a section of the data set by ``section="test"``.
+    """
+    return section(section="test") if image_dir is None else files
