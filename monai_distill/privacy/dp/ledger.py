@@ -59,7 +59,7 @@ class PrivacyLedger:
     ) -> None:
         if unit not in UNITS:
             raise ValueError(f"Expected a unit of {UNITS}, got {unit!r}.")
-        processes.refuse_several("A run with --epsilon")
+        processes.require_single_process("A run with --epsilon")
         self.file = None if file is None else Path(file)
         self.epsilon = epsilon
         self.delta = delta
