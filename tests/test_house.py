@@ -207,15 +207,20 @@ assert not shared, shared
 
 def test_importing_every_module_leaves_all_random_states_alone() -> None:
     program = """
-import importlib, pkgutil, pickle, random
+import importlib, pkgutil, pickle, random, sys
 import numpy, torch
 def states():
     return pickle.dumps((random.getstate(), numpy.random.get_state(), torch.random.get_rng_state().numpy().tobytes()))
+def import_all():
+    import monai_distill
+    for module in pkgutil.walk_packages(monai_distill.__path__, "monai_distill."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+import_all()  # other packages may draw when they are imported (rich does, which scikit-learn imports where it is there)
+for name in [name for name in sys.modules if name.split(".")[0] == "monai_distill"]:
+    del sys.modules[name]
 before = states()
-import monai_distill
-for module in pkgutil.walk_packages(monai_distill.__path__, "monai_distill."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+import_all()
 assert states() == before, "a random state changed"
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)

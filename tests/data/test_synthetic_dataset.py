@@ -86,7 +86,7 @@ def test_items_are_image_label_and_class_name(soft: bool) -> None:
         assert not item["image"].requires_grad
         assert item["class_name"] == name
         if soft:
-            assert torch.equal(item["label"], data.label_logits.detach()[index])
+            assert torch.equal(item["label"], data.label_logits.detach()[index].softmax(dim=0))
             assert not item["label"].requires_grad
         else:
             assert type(item["label"]) is int
@@ -119,7 +119,8 @@ def test_loaders_batch_the_items(loader: Any, soft: bool) -> None:
     batches = list(loader(data, batch_size=3, num_workers=0))
     assert [len(batch["image"]) for batch in batches] == [3, 1]
     assert torch.equal(torch.cat([batch["image"] for batch in batches]), data.images.detach())
-    assert torch.equal(torch.cat([batch["label"] for batch in batches]), data.targets.detach())
+    expected = data.targets.detach().softmax(dim=1) if soft else data.targets
+    torch.testing.assert_close(torch.cat([batch["label"] for batch in batches]), expected)
     assert [name for batch in batches for name in batch["class_name"]] == list("cabb")
 
 

@@ -163,7 +163,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
     def _predicted(self, images: Tensor) -> Tensor:
         if len(self.students):
             forward = map_over_networks(
-                lambda vector: self.network.predict(vector, images), together=images.device.type != "cpu"
+                lambda vector: self.network.predict(vector, images), vmap=images.device.type != "cpu"
             )
             found = forward(self.students).softmax(dim=2)
             if bool(torch.isfinite(found).all()):

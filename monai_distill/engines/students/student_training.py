@@ -94,7 +94,7 @@ class StudentTraining:
         weight_decay: of SGD.
         drop_at: fraction of the steps after which the learning rate is dropped.
         drop: the factor.
-        together: whether the students run in one call; by default whatever is faster on the device.
+        vmap: whether the students run in one call; by default whatever is faster on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
 
@@ -117,7 +117,7 @@ class StudentTraining:
         weight_decay: float = 5e-4,
         drop_at: float = 0.5,
         drop: float = 0.1,
-        together: bool | None = None,
+        vmap: bool | None = None,
         temperature: float = 1.0,
         compiled: bool | str = False,
     ) -> None:
@@ -135,7 +135,7 @@ class StudentTraining:
         self.weight_decay = weight_decay
         self.drop_at = drop_at
         self.drop = drop
-        self.together = together
+        self.vmap = vmap
         self.temperature = temperature
         self.compiled = compiled
 
@@ -185,9 +185,9 @@ class StudentTraining:
         Raises:
             StudentDivergedError: when the learning rate is too large for one of them.
         """
-        together = self._stacked(images)
+        vmap = self._stacked(images)
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
-        gradient = self._gradient(network, together)
+        gradient = self._gradient(network, vmap)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
@@ -195,8 +195,8 @@ class StudentTraining:
             queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
             rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
             queues = [queue[self.batch_size :] for queue in queues]
-            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
-            grads = map_over_networks(gradient, together, dropout)(
+            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.has_random_layers else None
+            grads = map_over_networks(gradient, vmap, dropout)(
                 parameters, self._augmented(images[rows], generators), targets[rows]
             )
             velocity = self.momentum * velocity + grads + self.weight_decay * parameters
@@ -208,16 +208,16 @@ class StudentTraining:
         return parameters
 
     def _stacked(self, images: Tensor) -> bool:
-        if self.together is None:
+        if self.vmap is None:
             return not self.compiled and should_vmap(images, self.batch_size)
-        return self.together
+        return self.vmap
 
-    def _gradient(self, network: FlatNetwork, together: bool) -> Callable[..., Tensor]:
+    def _gradient(self, network: FlatNetwork, vmap: bool) -> Callable[..., Tensor]:
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             value = classification_loss(network(parameters, images), targets, self.temperature)
             return value, value.detach()
 
-        gradient = parameter_gradient(loss, stackable=together, compiled=self.compiled)
+        gradient = parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled)
         return lambda *arguments: gradient(*arguments)[0]
 
     def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
