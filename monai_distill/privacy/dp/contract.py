@@ -14,7 +14,7 @@ from monai_distill.data import ClassBank
 
 __all__ = ["DPContract", "public_provenance", "run_with_masked_data"]
 
-KEPT = ("name", "licence", "citation", "official", "split", "seed")
+KEPT = ("name", "license", "citation", "official", "split", "seed")
 
 
 def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,6 +108,6 @@ def test_the_images_come_back_after_a_failure_and_writing_is_noticed() -> None:
 
 
 def test_no_checksum_and_no_count_of_the_training_images_is_told() -> None:
-    told = public_provenance({"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "licence": "CC0"})
-    assert told == {"name": "x", "licence": "CC0"}
+    told = public_provenance({"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "license": "CC0"})
+    assert told == {"name": "x", "license": "CC0"}
     assert public_provenance({"name": "ward7.csv", "files": {"ward7.csv": "2"}}) == {"name": "images of the owner"}
