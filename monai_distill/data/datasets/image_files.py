@@ -34,7 +34,7 @@ class ImageFilesDataset(SectionDataset):
         class_names: in label order; the sorted labels unless given.
         reading: how a file becomes an image ``[C, *spatial]`` in [0, 1].
         split: how sections are drawn where the data does not give them.
-        source: name, licence and citation, for the provenance.
+        source: name, license and citation, for the provenance.
         options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
             :class:`SectionDataset`.
 

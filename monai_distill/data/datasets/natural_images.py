@@ -59,7 +59,7 @@ PUBLISHED = {
         class_names=tuple("0123456789"),
         source={
             "name": "MNIST, for reproduction",
-            "licence": "CC BY-SA 3.0 (as widely given)",
+            "license": "CC BY-SA 3.0 (as widely given)",
             "citation": "LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86, 1998",
         },
     ),
@@ -78,7 +78,7 @@ PUBLISHED = {
         class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
         source={
             "name": "CIFAR-10, for reproduction",
-            "licence": "none stated; the authors request a citation",
+            "license": "none stated; the authors request a citation",
             "citation": "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
         },
     ),

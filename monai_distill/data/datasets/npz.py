@@ -36,7 +36,7 @@ class NPZDataset(SectionDataset):
         file: the name of the file in ``root_dir``.
         class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
         split: ``val_frac`` and ``seed`` of the validation part, where the file has none.
-        source: name, licence and citation, for the provenance.
+        source: name, license and citation, for the provenance.
         options: ``transform`` (receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...), ``seed`` and the cache
             options of :class:`SectionDataset`.
 

@@ -28,22 +28,22 @@ class DataSource:
 
     Attributes:
         name: of the data set; None takes the name of the file or folder.
-        licence: of the images.
+        license: of the images.
         citation: of the publication.
     """
 
     name: str | None = None
-    licence: str = "unknown"
+    license: str = "unknown"
     citation: str = "unknown"
 
     def to_dict(self, default_name: str) -> dict[str, str]:
-        """``name``, ``licence`` and ``citation`` of a provenance.
+        """``name``, ``license`` and ``citation`` of a provenance.
 
         Example:
-            >>> DataSource(licence="CC BY 4.0").to_dict("table.csv")
-            {'name': 'table.csv', 'licence': 'CC BY 4.0', 'citation': 'unknown'}
+            >>> DataSource(license="CC BY 4.0").to_dict("table.csv")
+            {'name': 'table.csv', 'license': 'CC BY 4.0', 'citation': 'unknown'}
         """
-        return {"name": self.name or default_name, "licence": self.licence, "citation": self.citation}
+        return {"name": self.name or default_name, "license": self.license, "citation": self.citation}
 
 
 class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI ships no types
@@ -63,7 +63,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
 
     Attributes:
         class_names: every class in label order, whether or not the section holds an image of it.
-        provenance: ``name``, ``licence``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
+        provenance: ``name``, ``license``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
             have the checksums of the published ones), ``split`` (the rule, in words) and ``seed`` (of the split).
 
     Raises:
