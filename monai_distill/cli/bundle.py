@@ -21,7 +21,6 @@ from monai_distill.configuration.bundle_configs import (
 )
 from monai_distill.configuration.files import dataset_entry, read_yaml, uses
 from monai_distill.configuration.overrides import parsed_overrides
-from monai_distill.runtime.literals import literal, literal_settings
 
 from .run_arguments import add_run_arguments, given_settings
 
@@ -102,6 +101,8 @@ def _measured(job: dict[str, Any], words: dict[str, Any], dataset_dir: str | Non
         return [words["image_shape"][0], *sides], words["class_names"]
     from monai.bundle import ConfigParser
 
+    from monai_distill.runtime.literals import literal_settings
+
     loader = ConfigParser({**job, **literal_settings({"dataset_dir": dataset_dir})}).get_parsed_content("dataset")
     training = loader(section="training", cache_rate=0.0)
     shape = [int(side) for side in training[0]["image"].shape]
@@ -124,6 +125,8 @@ def _same_command(options: argparse.Namespace, settings: dict[str, Any]) -> str:
 
 
 def _train_line(folder: Path, dataset_dir: str | None) -> str:
+    from monai_distill.runtime.literals import literal
+
     words = ["python", "-m", "monai.bundle", "run", "--config_file", str(folder / "configs" / "train.json")]
     words += ["--bundle_root", literal(str(folder))]
     return shlex.join(words + (["--dataset_dir", literal(dataset_dir)] if dataset_dir else []))

@@ -10,7 +10,6 @@ from string import Template
 from typing import Any
 
 from monai_distill import __version__
-from monai_distill.runtime.literals import literal, literal_settings
 
 from .composition import run_settings
 from .dependencies import with_dependencies
@@ -48,6 +47,8 @@ def composed_job(
     """
     from monai.bundle import ConfigParser  # here, so that `--help` answers at once
 
+    from monai_distill.runtime.literals import literal_settings
+
     files, values = run_settings(dataset, network, method, settings, preset_of)
     parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files.all]))
     parser.update(literal_settings(values))
@@ -69,6 +70,8 @@ def bundle_configs(
         class_names: every class in label order.
         words: from :func:`recipe`.
     """
+    from monai_distill.runtime.literals import literal
+
     channels, *sides = image_shape
     train = {**job, **_piece("train")}
     known = {

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.runtime.literals import NONE, literal_settings
-
 from .files import RunFiles, available, config_dir, run_files, uses
 from .presets import preset_settings
 from .setting_types import checked_settings
@@ -59,6 +57,7 @@ def run_settings(
     sets = [*available("datasets"), PUBLISHED]
     if preset_of is not None and preset_of not in sets:
         raise ValueError(f"Expected for --preset_of a data set or published, got {preset_of}. {hint(preset_of, sets)}")
+    _check_data(settings, files, dataset)
     _check_names(settings, files)
     values = checked_settings(settings, files)
     if "depth" in values and "network_factory::depth" not in files.contents[2]:
@@ -66,7 +65,6 @@ def run_settings(
             f"Expected --depth for the network convnet only, got {values['depth']} for {network}. Leave it out; "
             "--width sets the size of this network."
         )
-    _check_data(values, files, dataset)
     _check_start(values, files)
     preset = preset_settings(files, preset_of or dataset, values.get("images_per_class", 1))
     return files, {**files.entry, **preset, **values}
@@ -76,6 +74,8 @@ def composed(
     dataset: str, network: str, method: str, settings: Mapping[str, Any], preset_of: str | None = None
 ) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for a run; see :func:`run_settings` for the arguments and errors."""
+    from monai_distill.runtime.literals import NONE  # here, so that `list` and `--help` answer at once
+
     files, values = run_settings(dataset, network, method, settings, preset_of)
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
@@ -97,6 +97,8 @@ def composed(
 def bundle_line(arguments: Mapping[str, Any]) -> str:
     """The shell line that does the same with MONAI alone."""
     from fire.parser import DefaultParseValue  # how MONAI's command reads its words
+
+    from monai_distill.runtime.literals import literal_settings
 
     words = ["python", "-m", "monai.bundle", "run"]
     for name, value in literal_settings(arguments).items():

@@ -61,7 +61,7 @@ def _checked(name: str, value: Any, contents: Sequence[Config]) -> Any:
         kinds = _argument_types(name, contents) or (() if default is None or _computed(default) else (type(default),))
     if not kinds or not set(kinds) & set(WORDS):
         return value
-    if not _fits(value, kinds):
+    if not _fits(value, kinds) or (_has_modes(kinds) and isinstance(value, str) and value not in _modes()):
         raise ValueError(f"Expected {_described(name, kinds, default)} for --{name}, got {value}.")
     if (bool in kinds and isinstance(value, bool)) or not isinstance(value, int | float):
         return value
@@ -85,8 +85,8 @@ def _fits(value: Any, kinds: Sequence[type]) -> bool:
 
 
 def _described(name: str, kinds: Sequence[type], default: Any) -> str:
-    if bool in kinds and str in kinds:
-        return "true, false or a mode"
+    if _has_modes(kinds):
+        return f"true, false or one of {', '.join(_modes())}"
     kind = next(kind for kind in (bool, float, int, list, str) if kind in kinds)
     if kind not in (int, float):
         return WORDS[kind]
@@ -94,6 +94,17 @@ def _described(name: str, kinds: Sequence[type], default: Any) -> str:
     if kind is int:
         return f"{WORDS[int]} of at least {0 if zero else 1}"
     return f"{WORDS[float]} of at least 0" if zero else f"{WORDS[float]} above 0"
+
+
+def _has_modes(kinds: Sequence[type]) -> bool:
+    """Whether a setting is a switch or a mode of ``torch.compile``."""
+    return bool in kinds and str in kinds
+
+
+def _modes() -> tuple[str, ...]:
+    from monai_distill.networks import MODES  # here, so that `--help` answers at once
+
+    return tuple(MODES)
 
 
 def _computed(default: Any) -> bool:

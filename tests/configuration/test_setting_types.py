@@ -59,7 +59,8 @@ def test_a_value_of_the_right_type_passes(name: str, value: Any, result: Any) ->
         ("expert_train_epochs", "long", "whole number of at least 1"),
         ("zca", "yes", "true or false"),
         ("zca", 1, "true or false"),
-        ("compile_training", 3, "true, false or a mode"),
+        ("compile_training", 3, "true, false or one of reduce-overhead"),
+        ("compile_training", "fast", "true, false or one of reduce-overhead"),
         ("initial_images", 3, "text"),
     ],
 )
