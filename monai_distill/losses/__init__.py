@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from .att_loss import NearestStepLoss
-from .class_sums import ClassSums, class_mean_distance, class_sums, sums_of_all
+from .class_sums import ClassSums, class_mean_distance, class_sums, sum_over_processes
 from .datadam_loss import AttentionMatchingLoss, attention_map
 from .dc_loss import GradientMatchingLoss
 from .dm_loss import DistributionMatchingLoss
 from .hoptm_loss import AnglePenalty, GrowingMaskLoss, angle_matrix
 from .mtt_loss import TrajectoryMatchingLoss, TrajectorySegment, relative_distance
 from .pad_loss import MaskedTrajectoryLoss, deep_layers, largest_errors
+from .soft_cross_entropy import classification_loss
 
 __all__ = [
     "AnglePenalty",
@@ -27,8 +28,9 @@ __all__ = [
     "attention_map",
     "class_mean_distance",
     "class_sums",
+    "classification_loss",
     "deep_layers",
     "largest_errors",
     "relative_distance",
-    "sums_of_all",
+    "sum_over_processes",
 ]

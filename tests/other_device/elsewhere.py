@@ -23,8 +23,8 @@ from tests.cli.test_evaluate import ALL
 from tests.configs.command import FAST, command, read
 from tests.other_device.device import NAME, Elsewhere
 from tests.other_device.waiting import rules, waits_of_loops
-from tests.processes.test_two_processes import furthest
-from tests.processes.two_processes import NO_EXPERTS
+from tests.runtime.processes.test_two_processes import furthest
+from tests.runtime.processes.two_processes import NO_EXPERTS
 
 # how much memory a graph takes cannot be counted here: its tensors have none of their own
 HELD = ("--chunk", "1", "--images_at_once", "4")

@@ -16,12 +16,12 @@ from torch.optim import Optimizer
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.runtime import processes
-from monai_distill.runtime.validation import whole
+from monai_distill.runtime.validation import is_positive_int
 
 __all__ = ["Distiller"]
 
 
-class Draws(Protocol):
+class Batches(Protocol):
     """What the objective is asked about, by iteration number: the same whenever it is asked for."""
 
     def __getitem__(self, iteration: int) -> Any:
@@ -80,7 +80,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         self,
         synthetic: SyntheticDataset,
         objective: Objective,
-        train_data_loader: Draws,
+        train_data_loader: Batches,
         optimizer: Optimizer,
         *,
         max_epochs: int,
@@ -101,7 +101,7 @@ class Distiller(Trainer):  # type: ignore[misc]
             raise ValueError(f"Expected a gate above 0, or null for none, got {gate}.")
         self.synthetic = synthetic
         self.objective = objective
-        self.draws = train_data_loader
+        self.batches = train_data_loader
         self.optimizer = optimizer
         self.min_student_lr = min_student_lr
         self.student_lr_ratio = student_lr_ratio
@@ -110,7 +110,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         super().__init__(
             device=synthetic.images.device,
             max_epochs=max_epochs,
-            data_loader=_DrawsFromHere(self),
+            data_loader=_BatchesFromIteration(self),
             epoch_length=epoch_length,
             handlers=train_handlers,
             decollate=False,
@@ -177,7 +177,7 @@ class Distiller(Trainer):  # type: ignore[misc]
 
 
 def _require_counts(max_epochs: int, epoch_length: int) -> None:
-    if not (whole(max_epochs) and whole(epoch_length)):
+    if not (is_positive_int(max_epochs) and is_positive_int(epoch_length)):
         raise ValueError(
             f"Expected max_epochs and epoch_length of at least 1, whole numbers, got {max_epochs} and {epoch_length}."
         )
@@ -205,7 +205,7 @@ def _not_finite(iteration: int, loss: Tensor) -> str:
     )
 
 
-class _DrawsFromHere:
+class _BatchesFromIteration:
     """Iterates the draws from the engine's own iteration, so that a resumed run asks for the right ones."""
 
     def __init__(self, engine: Distiller) -> None:
@@ -213,4 +213,4 @@ class _DrawsFromHere:
 
     def __iter__(self) -> Iterator[Any]:
         while True:
-            yield self.engine.draws[self.engine.state.iteration]
+            yield self.engine.batches[self.engine.state.iteration]

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import ClassBank
-from monai_distill.engines.students import StudentTraining, classification_loss
+from monai_distill.engines.students import StudentTraining
+from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed
 

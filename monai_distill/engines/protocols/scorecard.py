@@ -15,7 +15,7 @@ from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, lr_candidates
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.runtime.validation import whole
+from monai_distill.runtime.validation import is_int_at_least, is_positive_int
 
 __all__ = ["Scorecard"]
 
@@ -73,7 +73,7 @@ class Scorecard:
                 "Expected data as SplitBanks and network as FlatNetwork(function that makes one), got "
                 f"{type(data).__name__} and {getattr(network, '__name__', type(network).__name__)}."
             )
-        if not (whole(students) and whole(full_students, 0) and lrs):
+        if not (is_positive_int(students) and is_int_at_least(full_students, 0) and lrs):
             raise ValueError(f"Expected students of at least 1 and a learning rate, got {students} and {list(lrs)}.")
         self.data = data
         self.protocol = protocol

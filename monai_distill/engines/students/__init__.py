@@ -7,7 +7,7 @@ from .lr_choice import lr_candidates, rank_by_validation, score_students
 from .score_rows import Row, ScoreRows
 from .student_evaluator import StudentEvaluator, parameter_scores
 from .student_predictions import StudentPredictions, training_job
-from .student_training import StudentDivergedError, StudentTraining, classification_loss, trained_classifier
+from .student_training import StudentDivergedError, StudentTraining, trained_classifier
 from .teacher import Teacher
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "StudentPredictions",
     "StudentTraining",
     "Teacher",
-    "classification_loss",
     "lr_candidates",
     "parameter_scores",
     "rank_by_validation",

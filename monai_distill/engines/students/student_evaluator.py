@@ -18,7 +18,7 @@ from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import SCORES, StudentMetric, summary
 from monai_distill.networks import FlatNetwork, map_over_networks
 from monai_distill.runtime.randomness import derived_seed
-from monai_distill.runtime.validation import whole
+from monai_distill.runtime.validation import is_positive_int
 
 from .student_training import StudentDivergedError
 
@@ -107,7 +107,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
     ) -> None:
         if isinstance(training_set, SyntheticDataset):
             raise TypeError("Expected a function as training_set, got the set itself. Give synthetic.training_set.")
-        if not whole(students):
+        if not is_positive_int(students):
             raise ValueError(f"Expected at least 1 student, got {students}.")
         self.training_set = training_set
         self.network = network
@@ -163,7 +163,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
     def _predicted(self, images: Tensor) -> Tensor:
         if len(self.students):
             forward = map_over_networks(
-                lambda vector: self.network.predict(vector, images), together=images.device.type != "cpu"
+                lambda vector: self.network.predict(vector, images), vmap=images.device.type != "cpu"
             )
             found = forward(self.students).softmax(dim=2)
             if bool(torch.isfinite(found).all()):

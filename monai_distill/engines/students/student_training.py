@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
-from monai_distill.runtime.validation import whole
+from monai_distill.runtime.validation import is_positive_int
 from monai_distill.transforms import SiameseAugment
 
-__all__ = ["StudentDivergedError", "StudentTraining", "classification_loss", "trained_classifier"]
+__all__ = ["StudentDivergedError", "StudentTraining", "trained_classifier"]
 
 
 class StudentDivergedError(RuntimeError):
@@ -73,21 +73,6 @@ def trained_classifier(
     return network.load_into(module.cpu(), parameters.cpu()).eval()
 
 
-def classification_loss(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
-    """Mean cross-entropy of logits [B, K] against class numbers [B] or target logits [B, K] (their softmax is meant).
-
-    Both softmaxes are taken of logits divided by ``temperature``; the loss is not multiplied by its square.
-
-    Example:
-        >>> hard = classification_loss(torch.eye(2), torch.tensor([0, 1]))
-        >>> soft = classification_loss(torch.eye(2), 100 * torch.eye(2))
-        >>> bool(torch.isclose(hard, soft))
-        True
-    """
-    soft = (targets / temperature).softmax(dim=1) if targets.is_floating_point() else targets
-    return F.cross_entropy(logits / temperature, soft)
-
-
 class StudentTraining:
     """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the learning rate from half on,
     augmentation.
@@ -109,7 +94,7 @@ class StudentTraining:
         weight_decay: of SGD.
         drop_at: fraction of the steps after which the learning rate is dropped.
         drop: the factor.
-        together: whether the students run in one call; by default whatever is faster on the device.
+        vmap: whether the students run in one call; by default whatever is faster on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
 
@@ -132,13 +117,13 @@ class StudentTraining:
         weight_decay: float = 5e-4,
         drop_at: float = 0.5,
         drop: float = 0.1,
-        together: bool | None = None,
+        vmap: bool | None = None,
         temperature: float = 1.0,
         compiled: bool | str = False,
     ) -> None:
         if not isinstance(augment, SiameseAugment):
             raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")
-        if not (whole(steps) and whole(batch_size) and temperature > 0):
+        if not (is_positive_int(steps) and is_positive_int(batch_size) and temperature > 0):
             raise ValueError(
                 f"Expected at least 1 step and 1 image per batch and a temperature above 0, got {steps}, {batch_size} "
                 f"and {temperature}."
@@ -150,7 +135,7 @@ class StudentTraining:
         self.weight_decay = weight_decay
         self.drop_at = drop_at
         self.drop = drop
-        self.together = together
+        self.vmap = vmap
         self.temperature = temperature
         self.compiled = compiled
 
@@ -200,9 +185,9 @@ class StudentTraining:
         Raises:
             StudentDivergedError: when the learning rate is too large for one of them.
         """
-        together = self._stacked(images)
+        vmap = self._stacked(images)
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
-        gradient = self._gradient(network, together)
+        gradient = self._gradient(network, vmap)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
@@ -210,8 +195,8 @@ class StudentTraining:
             queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
             rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
             queues = [queue[self.batch_size :] for queue in queues]
-            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
-            grads = map_over_networks(gradient, together, dropout)(
+            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.has_random_layers else None
+            grads = map_over_networks(gradient, vmap, dropout)(
                 parameters, self._augmented(images[rows], generators), targets[rows]
             )
             velocity = self.momentum * velocity + grads + self.weight_decay * parameters
@@ -223,16 +208,16 @@ class StudentTraining:
         return parameters
 
     def _stacked(self, images: Tensor) -> bool:
-        if self.together is None:
+        if self.vmap is None:
             return not self.compiled and should_vmap(images, self.batch_size)
-        return self.together
+        return self.vmap
 
-    def _gradient(self, network: FlatNetwork, together: bool) -> Callable[..., Tensor]:
+    def _gradient(self, network: FlatNetwork, vmap: bool) -> Callable[..., Tensor]:
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             value = classification_loss(network(parameters, images), targets, self.temperature)
             return value, value.detach()
 
-        gradient = parameter_gradient(loss, stackable=together, compiled=self.compiled)
+        gradient = parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled)
         return lambda *arguments: gradient(*arguments)[0]
 
     def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:

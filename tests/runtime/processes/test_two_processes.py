@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 
 from monai_distill.runtime import processes
 from tests.configs.command import FAST, command, read
-from tests.processes.two_processes import DATADAM, NO_EXPERTS, SPREAD
+from tests.runtime.processes.two_processes import DATADAM, NO_EXPERTS, SPREAD
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 
 
@@ -37,7 +37,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """two_processes.py, once for all tests here: importing torch takes most of its time."""
     folder = tmp_path_factory.mktemp("pair")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    words = [*TORCHRUN, str(ROOT / "tests" / "processes" / "two_processes.py"), str(folder)]
+    words = [*TORCHRUN, str(ROOT / "tests" / "runtime" / "processes" / "two_processes.py"), str(folder)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=900)
     said = done.stdout[-3000:] + done.stderr[-6000:]
     files = [folder / f"told_{rank}.json" for rank in range(2)]
