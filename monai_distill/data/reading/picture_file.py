@@ -112,7 +112,7 @@ def _tiff_tags(path: str) -> dict[str, Any] | None:
         if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return None
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
+        page = file.pages[0]
         bits = page.bitspersample
         return {
             "bits": bits,
@@ -133,7 +133,7 @@ def _pillow_reads(tags: Mapping[str, Any]) -> bool:
 
 def _deep_tiff(path: str) -> _Array:
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
+        page = file.pages[0]
         if len(file.pages) != 1:
             raise ValueError(_pages(len(file.pages)))
         try:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .file_type import IMAGE_SUFFIXES, file_type
 
-__all__ = ["IMAGE_SUFFIXES", "FileHeader", "StoredImage", "ValueKind", "file_header", "stored_image"]
+__all__ = ["FileHeader", "StoredImage", "ValueKind", "file_header", "stored_image"]
 
 ValueKind = Literal["8-bit", "hounsfield", "rescaled", "stored"]
 """How the numbers of a file become [0, 1]: ``8-bit``, integers whose full range is known and divides them;
