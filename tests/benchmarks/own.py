@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
@@ -58,12 +58,8 @@ class Distillation:
         self.objective = TrajectoryMatching(
             network,
             _augment(options),
-            student_steps=options.student_steps,
-            chunk=options.chunk,
-            vmap=options.segments > 1,
-            compiled=options.compiled,
-            images_at_once=options.images_at_once,
-            memory_budget=options.memory_budget,
+            inner=InnerLoop(options.student_steps, vmap=options.segments > 1, compiled=options.compiled),
+            memory=UnrollMemory(options.chunk, options.images_at_once, options.memory_budget),
         )
         rates = [(self.synthetic.images, 1000.0), (self.synthetic.student_lr, 1e-5)]
         self.optimizer = torch.optim.SGD([{"params": [p], "lr": lr} for p, lr in rates], lr=0.0, momentum=0.5)
@@ -72,7 +68,7 @@ class Distillation:
     @property
     def chosen(self) -> dict[str, int | None]:
         """What the memory budget decided."""
-        return {"chunk": self.objective.chunk, "images_at_once": self.objective.images_at_once}
+        return {"chunk": self.objective.memory.chunk, "images_at_once": self.objective.memory.images_at_once}
 
     def __call__(self) -> None:
         segments = [segment._replace(iteration=self.iteration) for segment in self.segments]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertTrainer, FlatDirection, plain_direction
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
@@ -104,7 +104,10 @@ def test_matching_does_in_parts_and_with_several_segments(network: FlatNetwork, 
     segments = [Segment(0, 0, 0, start, start + 0.05, None, place) for place, start in enumerate(starts)]
     found, expected = (
         TrajectoryMatching(
-            network, SiameseAugment(), student_steps=3, chunk=1, images_at_once=4, vmap=vmap, compiled=compiled
+            network,
+            SiameseAugment(),
+            inner=InnerLoop(3, vmap=vmap, compiled=compiled),
+            memory=UnrollMemory(chunk=1, images_at_once=4),
         )(synthetic, segments)[1]
         for compiled in (MODE, False)
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
@@ -62,7 +62,8 @@ def waits_of_loops(steps: int) -> dict[str, int]:
     segment = Segment(0, 0, 0, network.initial(0).to(NAME), network.initial(1).to(NAME))
 
     def iteration(chunk: int, at_once: int) -> Callable[[], object]:
-        match = TrajectoryMatching(network, SiameseAugment(), student_steps=steps, chunk=chunk, images_at_once=at_once)
+        memory = UnrollMemory(chunk, at_once)
+        match = TrajectoryMatching(network, SiameseAugment(), inner=InnerLoop(steps), memory=memory)
         return lambda: match(synthetic, segment)
 
     def epoch() -> None:
