@@ -13,7 +13,7 @@ import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
-from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -94,8 +94,8 @@ def experts(options: argparse.Namespace) -> Callable[[], object]:
             count = options.experts_at_once
             store = TrajectoryStore(Path(folder), {}, experts=count, snapshots=2, parameters=network.size)
             ExpertTrainer(
-                network=network, bank=bank, store=store, augment=augment, epochs=1, at_once=count,
-                vmap=TOGETHER[options.together], compiled=options.compiled,
+                network=network, bank=bank, store=store, at_once=count,
+                protocol=ExpertProtocol(augment, 1, vmap=TOGETHER[options.together], compiled=options.compiled),
             ).run()  # fmt: skip
 
     return epoch

@@ -237,7 +237,7 @@ def test_balanced_experts_see_as_many_images_of_every_class(method: str, tmp_pat
     given = plain.get_parsed_content("seen_images")
     expected = len(labels) if given is None else len(given(0))
     assert 0 <= len(seen) - expected < 10
-    assert balanced.config["expert_trainer"]["curriculum"] == "@seen_images"
+    assert balanced.config["expert_trainer"]["protocol"]["curriculum"] == "@seen_images"
     jobs = [parser.get_parsed_content("expert_job")["recipe"] for parser in (plain, balanced)]
     assert jobs[1] == {**jobs[0], "balanced": True}
 

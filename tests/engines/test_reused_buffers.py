@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
-from monai_distill.engines.experts import ExpertTrainer, FlatDirection, plain_direction
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection, plain_direction
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
@@ -85,8 +85,10 @@ def test_experts_too_and_flat_ones_look_twice(
         folder = tmp_path / str(compiled)
         stores.append(TrajectoryStore(folder, {}, experts=2, snapshots=3, parameters=network.size))
         ExpertTrainer(
-            network=network, bank=bank, store=stores[-1], augment=SiameseAugment(), epochs=2, lr=0.1,
-            batch_size=5, direction=direction, vmap=False, compiled=compiled,
+            network=network, bank=bank, store=stores[-1],
+            protocol=ExpertProtocol(
+                SiameseAugment(), epochs=2, lr=0.1, batch_size=5, direction=direction, vmap=False, compiled=compiled
+            ),
         ).run()  # fmt: skip
     for expert in range(2):
         for epoch in range(3):

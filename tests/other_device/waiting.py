@@ -10,7 +10,7 @@ import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
-from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -70,7 +70,11 @@ def waits_of_loops(steps: int) -> dict[str, int]:
         bank = ClassBank(images.repeat(steps, 1, 1, 1), labels.repeat(steps), NAMES)
         store = TrajectoryStore(tempfile.mkdtemp(), {}, experts=2, snapshots=2, parameters=network.size)
         ExpertTrainer(
-            network=network, bank=bank, store=store, augment=SiameseAugment(), epochs=1, batch_size=6, at_once=2
+            network=network,
+            bank=bank,
+            store=store,
+            protocol=ExpertProtocol(SiameseAugment(), epochs=1, batch_size=6),
+            at_once=2,
         ).run()
 
     training = StudentTraining(SiameseAugment(), steps=steps)
