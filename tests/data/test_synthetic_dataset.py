@@ -44,7 +44,7 @@ def fitted(name: str) -> Any:
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("preprocessing", ["none", "Standardize", "ZCAWhitening"])
 def test_a_saved_set_is_read_back_bit_by_bit(tmp_path: Path, preprocessing: str, soft: bool) -> None:
-    data = make(soft=soft, preprocessing=fitted(preprocessing), manifest={"licence": "CC0"})
+    data = make(soft=soft, preprocessing=fitted(preprocessing), manifest={"license": "CC0"})
     data.save(tmp_path / "deep" / "folder", {"seed": 7})
     read = SyntheticDataset.load(tmp_path / "deep" / "folder")
     assert read.state_dict().keys() == data.state_dict().keys()
@@ -52,7 +52,7 @@ def test_a_saved_set_is_read_back_bit_by_bit(tmp_path: Path, preprocessing: str,
     assert [n for n, _ in read.named_parameters()] == [n for n, _ in data.named_parameters()]
     assert all(parameter.requires_grad for parameter in read.parameters())
     assert (read.class_names, read.soft) == (tuple(NAMES), soft)
-    assert read.manifest["licence"] == "CC0"
+    assert read.manifest["license"] == "CC0"
     assert read.manifest["seed"] == 7
     assert read.manifest == json.loads((tmp_path / "deep" / "folder" / "manifest.json").read_text())
     assert type(read.preprocessing) is type(data.preprocessing)

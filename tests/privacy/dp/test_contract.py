@@ -111,7 +111,7 @@ def test_images_are_restored_after_a_failure_and_writing_is_refused() -> None:
 
 def test_public_provenance_has_no_checksum_count_or_file_name() -> None:
     public = public_provenance(
-        {"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "licence": "CC0"}
+        {"name": "x", "training_sha256": "1", "files": {"a": "2"}, "counts": {}, "license": "CC0"}
     )
-    assert public == {"name": "x", "licence": "CC0"}
+    assert public == {"name": "x", "license": "CC0"}
     assert public_provenance({"name": "ward7.csv", "files": {"ward7.csv": "2"}}) == {"name": "images of the owner"}
