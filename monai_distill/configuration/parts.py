@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
+from monai_distill.data.reading import image_files
 from monai_distill.engines.students import parameter_scores
 from monai_distill.networks import FlatNetwork
 
 __all__ = [
+    "files_or_section",
     "first_given",
+    "image_files_or_none",
     "load_set",
     "merged",
     "number_of_validations",
@@ -135,3 +138,24 @@ def prepared_bank(
 def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Tensor], dict[str, Any]]:
     """A function of parameters [S, P] to their scores on ``bank``: see :func:`parameter_scores`."""
     return lambda parameters: parameter_scores(network, parameters, bank)
+
+
+def image_files_or_none(folder: str | Path | None, spatial_dims: int = 2) -> list[dict[str, str]]:
+    """:func:`image_files` of ``folder``; an empty list where no folder is given.
+
+    Example:
+        >>> image_files_or_none(None)
+        []
+    """
+    return [] if folder is None else image_files(folder, spatial_dims)
+
+
+def files_or_section(files: Any, image_dir: str | Path | None, section: Callable[..., Any]) -> Any:
+    """What a classifier is applied to: the image files of a folder where one is given, else the test section.
+
+    Args:
+        files: dataset of the image files.
+        image_dir: their folder, or None.
+        section: makes a section of the data set by ``section="test"``.
+    """
+    return section(section="test") if image_dir is None else files
