@@ -13,9 +13,10 @@ from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime import job_path
 
-from .curriculum import BalancedEpochs, Curriculum
-from .difficulty import Score, error_length, gradient_length
-from .soft_labels import expert_labels
+from .balanced_epochs import BalancedEpochs
+from .datm_soft_labels import expert_labels
+from .pad_curriculum import Curriculum
+from .pad_difficulty import Score, error_length, gradient_length
 
 __all__ = [
     "curriculum_by_difficulty",
