@@ -163,7 +163,7 @@ def _reference_truncated(
         states.append(_wavy_step(states[-1], leaves, number))
     totals = [torch.zeros_like(leaf) for leaf in leaves]
     for number in range(steps):
-        cotangent = sum(value for state, value in later.items() if state > number)
+        cotangent = sum(value for state, value in cotangents.items() if state > number)
 
         def reached(*copies: Tensor, number: int = number) -> Tensor:
             return _wavy_step(states[number], copies, number)
