@@ -5,56 +5,20 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from os import PathLike
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.reading.dicom_series import dicom_files
-from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
+from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, is_image_file
 
-from .image_rows import SPLIT_NAMES, ImageRow
-from .image_table import ImageTableDataset
+from .image_files import ImageFilesDataset
+from .image_rows import ImageRow
+from .split_rule import section_named
 
-__all__ = ["ImageFolderDataset", "image_files"]
-
-
-def image_files(folder: str | PathLike[str], spatial_dims: int = 2) -> list[dict[str, str]]:
-    """Every image below ``folder``, sorted, as items ``image`` (the path) and ``name`` (relative to ``folder``).
-
-    The name is what a result may carry: it says no more of the disk than the folder's own content. Where volumes are
-    asked for, a folder with DICOM files is one image, a series.
-
-    Args:
-        folder: to look through.
-        spatial_dims: 2, or 3 for volumes.
-
-    Raises:
-        ValueError: when there is no such folder or no image in it.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> (folder / "b").mkdir()
-        >>> (folder / "b" / "c.png").touch()
-        >>> [item["name"] for item in image_files(folder)]
-        ['b/c.png']
-    """
-    root = Path(folder)
-    series = {place: set(dicom_files(place)) for place in _series_folders(root)} if spatial_dims == 3 else {}
-    slices = {path for files in series.values() for path in files}
-    found = [p for p in root.rglob("*") if p.name.lower().endswith(IMAGE_SUFFIXES) and p.is_file() and p not in slices]
-    found += [place for place, files in series.items() if files]
-    if not found:
-        raise ValueError(f"Expected a folder with image files ({', '.join(IMAGE_SUFFIXES)}), got none in {root}.")
-    return [{"image": str(path), "name": path.relative_to(root).as_posix()} for path in sorted(found)]
+__all__ = ["ImageFolderDataset"]
 
 
-def _series_folders(root: Path) -> list[Path]:
-    return [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
-
-
-class ImageFolderDataset(ImageTableDataset):
+class ImageFolderDataset(ImageFilesDataset):
     """One section of images in class folders.
 
     On disk: ``ROOT_DIR/CLASS/*.png`` or ``ROOT_DIR/CLASS/images/*.png`` (or any other type that
@@ -65,34 +29,21 @@ class ImageFolderDataset(ImageTableDataset):
     Args:
         root_dir: the folder of the class folders.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        transform: replaces the default transform; it is given ``image`` as a path.
         class_names: the folders to use, in label order; all that hold images, sorted, unless given.
-        options: ``image_size``, ``channels``, ``intensity_range``, ``val_frac``, ``test_frac``, ``split_seed``,
-            ``seed``, ``name``, ``license``, ``citation`` and those of the cache, all as ``ImageTableDataset``.
+        options: ``reading``, ``split``, ``source``, ``transform``, ``seed`` and the cache options of
+            :class:`ImageFilesDataset`.
 
     Raises:
         ValueError: if class and split folders are mixed, or the images differ in size.
         RuntimeError: if a class folder is missing or empty, or an image cannot be read.
 
     Example:
-        >>> dataset = ImageFolderDataset("data/tiles", "training", image_size=64)  # doctest: +SKIP
+        >>> dataset = ImageFolderDataset("data/tiles", "training")  # doctest: +SKIP
     """
-
-    def __init__(
-        self,
-        root_dir: str | PathLike[str],
-        section: str,
-        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
-        *,
-        class_names: Sequence[str] | None = None,
-        **options: Any,
-    ) -> None:
-        options = {"name": Path(root_dir).name, **options}
-        super().__init__(root_dir, section, "", transform=transform, class_names=class_names, **options)
 
     def _rows(self) -> list[ImageRow]:
         folders = _folders(self.root_dir)
-        splits = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+        splits = [folder for folder in folders if section_named(folder.name)]
         others = [folder.name for folder in folders if folder not in splits and _images(folder)]
         if splits and others:
             raise ValueError(
@@ -151,7 +102,10 @@ def _other_files(folder: Path) -> list[Path]:
         for place in (folder, folder / "images")
         if place.is_dir()
         for path in place.iterdir()
-        if path.is_file() and not path.name.lower().endswith((*IMAGE_SUFFIXES, ".db", ".ini")) and path.name[0] != "."
+        if path.is_file()
+        and not path.name.lower().endswith((".db", ".ini"))
+        and not path.name.startswith(".")
+        and not is_image_file(path)
     ]
 
 
@@ -166,5 +120,5 @@ def _images(folder: Path) -> list[Path]:
         for place in (folder, folder / "images")
         if place.is_dir()
         for path in place.iterdir()
-        if path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".")
+        if not path.name.startswith(".") and path.is_file() and is_image_file(path)
     )
