@@ -47,7 +47,7 @@ def protocol(data: SplitBanks, folder: Path | None = None, **settings: Any) -> S
     ]
     controls = {
         "herding": [lambda count, draw: herding_subset(data.training, count, teachers[1].features)],
-        "soft_label_random": [lambda n, draw, t=teacher: t.labelled(*card.random(n, draw)) for teacher in teachers],
+        "soft_label_random": [lambda n, draw, t=teacher: t.soft_labels(*card.random(n, draw)) for teacher in teachers],
     }
     return ScoresProtocol(card, controls, **{"resamples": 20, **settings})
 

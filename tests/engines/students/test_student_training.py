@@ -43,7 +43,7 @@ def _reference_student(
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-@pytest.mark.parametrize("together", [False, True, None])
+@pytest.mark.parametrize("vmap", [False, True, None])
 @pytest.mark.parametrize(("steps", "first_dropped"), [(1, 1), (8, 4), (7, 4)])
 @pytest.mark.parametrize("soft", [False, True])
 def test_students_equal_torch_sgd_with_momentum_decay_and_drop(
@@ -53,10 +53,10 @@ def test_students_equal_torch_sgd_with_momentum_decay_and_drop(
     soft: bool,
     steps: int,
     first_dropped: int,
-    together: bool | None,
+    vmap: bool | None,
 ) -> None:
     targets = torch.randn(13, 3, generator=seeded_generator(0, "soft")) if soft else bank.labels
-    protocol = StudentTraining(PLAIN, steps=steps, batch_size=13, together=together)
+    protocol = StudentTraining(PLAIN, steps=steps, batch_size=13, vmap=vmap)
     found = protocol(network, bank.images, targets, 0.05, SEEDS)
     for seed, parameters in zip(SEEDS, found, strict=True):
         module = network.load_into(make_module(), network.initial(seed))
@@ -75,7 +75,7 @@ def test_students_learn_at_the_temperature(network: FlatNetwork, bank: ClassBank
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_a_temperature_that_is_not_above_zero_is_refused(temperature: float) -> None:
-    with pytest.raises(ValueError, match="temperature above 0"):
+    with pytest.raises(ValueError, match="temperature"):
         StudentTraining(SiameseAugment(()), temperature=temperature)
 
 
@@ -91,9 +91,9 @@ def test_training_repeats_and_leaves_the_random_states_alone(
     assert not torch.equal(other, first)
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_a_student_does_not_depend_on_the_others(network: FlatNetwork, bank: ClassBank, together: bool) -> None:
-    protocol = StudentTraining(SiameseAugment(), steps=6, batch_size=5, together=together)
+@pytest.mark.parametrize("vmap", [False, True])
+def test_a_student_does_not_depend_on_the_others(network: FlatNetwork, bank: ClassBank, vmap: bool) -> None:
+    protocol = StudentTraining(SiameseAugment(), steps=6, batch_size=5, vmap=vmap)
     several = protocol(network, bank.images, bank.labels, 0.05, SEEDS)
     for place, seed in enumerate(SEEDS):
         alone = protocol(network, bank.images, bank.labels, 0.05, [seed])
@@ -106,7 +106,7 @@ def test_a_student_with_dropout_does_not_depend_on_the_others(bank: ClassBank) -
     def module() -> torch.nn.Module:
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
 
-    protocol = StudentTraining(PLAIN, steps=3, together=False)
+    protocol = StudentTraining(PLAIN, steps=3, vmap=False)
     several = protocol(FlatNetwork(module), bank.images, bank.labels, 0.05, SEEDS)
     alone = protocol(FlatNetwork(module), bank.images, bank.labels, 0.05, SEEDS[1:2])
     torch.testing.assert_close(alone[0], several[1], rtol=1e-5, atol=1e-5)
