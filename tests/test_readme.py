@@ -1,94 +1,176 @@
-"""What the README shows works: its Python runs, its commands are understood."""
+"""The documents are true: their Python runs, their commands are understood, README's figures are in RESULTS.md."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 from monai_distill.cli import parser
 from tests.configs.command import command
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README, RESULTS = ROOT / "README.md", ROOT / "tests" / "benchmarks" / "RESULTS.md"
+PROTOCOLS = ROOT / "configs" / "protocols.yaml"
+DOCUMENTS = [
+    README,
+    RESULTS,
+    ROOT / ".github" / "CONTRIBUTING.md",
+    *sorted((ROOT / "monai_distill").rglob("README.md")),
+]
 FENCE = re.compile(r"(?:<!-- not run: (?P<reason>[^>]+?) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)|<img src=\"(?P<image>[^\"]+)\"")
+FIGURE = re.compile(r"\d\.\d+ ± \d\.\d+")
+GUARANTEE = {"yes": True, "no": False}
 
 
 class Block(NamedTuple):
-    """A fenced block, the line it starts in and why it is not run."""
+    """A fenced block, the line where it starts, the reason why it is not run, and its document."""
 
     language: str
     text: str
     line: int
     reason: str | None
+    document: Path = README
+
+    @property
+    def name(self) -> str:
+        return f"{self.document.relative_to(ROOT)}, line {self.line}"
 
 
-def blocks(markdown: str) -> list[Block]:
+def blocks(markdown: str, document: Path = README) -> list[Block]:
     return [
-        Block(m["language"], m["text"], markdown.count("\n", 0, m.start("text")) + 1, m["reason"])
+        Block(m["language"], m["text"], markdown.count("\n", 0, m.start("text")) + 1, m["reason"], document)
         for m in FENCE.finditer(markdown)
     ]
 
 
 def commands(text: str) -> list[list[str]]:
-    """The words of every ``monai-distill`` command of a shell block, behind ``&&`` and over several lines too."""
-    found = []
+    """The arguments of every ``monai-distill`` command of a shell block, also after ``&&`` and over several lines."""
+    arguments = []
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         while words:
             end = words.index("&&") if "&&" in words else len(words)
             if words[:1] == ["monai-distill"]:
-                found.append(words[1:end])
+                arguments.append(words[1:end])
             words = words[end + 1 :]
-    return found
+    return arguments
 
 
-def ids(found: list[Block]) -> list[str]:
-    return [f"line {block.line}" for block in found]
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", document.read_text()), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-BLOCKS = blocks(README.read_text()) if README.is_file() else []
-PYTHON = [block for block in BLOCKS if block.language == "python"]
-SHELL = [block for block in BLOCKS if block.language == "bash"]
+def table_rows(markdown: str, header: str) -> Iterator[list[str]]:
+    """The cells of the table whose first column is called ``header``."""
+    lines = iter(markdown.splitlines())
+    for line in lines:
+        if line.startswith(f"| {header} |"):
+            next(lines)
+            for row in lines:
+                if not row.startswith("|"):
+                    return
+                yield [cell.strip() for cell in row.strip("|").split("|")]
 
 
-def test_blocks_and_commands_are_found() -> None:
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document.read_text(), document)]
+PYTHON = [pytest.param(block, id=block.name) for block in BLOCKS if block.language == "python"]
+SHELL = [pytest.param(block, id=block.name) for block in BLOCKS if block.language == "bash"]
+METHODS = [row for row in table_rows(README.read_text(), "`--method`") if row[0].startswith("`")]
+
+
+def test_blocks_and_commands_are_recognized() -> None:
     shell_block = "```bash\npip x && monai-distill run --a 1 \\\n  --b '2 3' # why\nls\n```\n"
     shell, python = blocks(f"a\n{shell_block}<!-- not run: slow -->\n```python\n1\n```\n")
-    assert shell[2:] == (3, None)
-    assert python == ("python", "1\n", 9, "slow")
+    assert shell[2:4] == (3, None)
+    assert python[:4] == ("python", "1\n", 9, "slow")
     assert commands(shell.text) == [["run", "--a", "1", "--b", "2 3"]]
 
 
-def test_there_is_python_and_shell_to_check_and_every_block_says_what_it_is() -> None:
-    assert any(block.reason is None for block in PYTHON)
-    assert any(commands(block.text) for block in SHELL if block.reason is None)
-    assert [block.line for block in BLOCKS if not block.language] == []
+def test_there_is_python_and_shell_to_check_and_every_block_has_a_language() -> None:
+    readme = [block for block in BLOCKS if block.document == README and block.reason is None]
+    assert any(block.language == "python" for block in readme)
+    assert any(commands(block.text) for block in readme if block.language == "bash")
+    assert [block.name for block in BLOCKS if not block.language] == []
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=ids(PYTHON))
+@pytest.mark.parametrize("block", PYTHON)
 def test_python_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if block.reason:
         pytest.skip(block.reason)
     monkeypatch.chdir(tmp_path)
-    exec(compile(block.text, f"README.md, line {block.line}", "exec"), {"__name__": "readme"})
+    exec(compile(block.text, block.name, "exec"), {"__name__": "readme"})
 
 
-@pytest.mark.parametrize("block", SHELL, ids=ids(SHELL))
+@pytest.mark.parametrize("block", SHELL)
 def test_commands_are_understood(block: Block) -> None:
     if block.reason:
         pytest.skip(block.reason)
-    for words in commands(block.text):
-        if words[0] in ("run", "list"):
-            outcome = command(*words, *(["--dry_run"] if words[0] == "run" else []))
+    for arguments in commands(block.text):
+        options, settings = parser().parse_known_args(arguments)
+        assert options.command == arguments[0]
+        if options.command in ("run", "list"):
+            outcome = command(*arguments, *(["--dry_run"] if options.command == "run" else []))
+            assert outcome.code == 0, outcome.err
+        elif options.command == "compare" and settings:
+            method = options.methods.split(",")[0]
+            source = ("--dataset", options.dataset, "--dataset_dir", options.dataset_dir)
+            outcome = command("run", "--method", method, *source, *settings, "--dry_run")
             assert outcome.code == 0, outcome.err
         else:
-            assert parser().parse_args(words).command == words[0]
+            names = {word[2:].split("#")[0] for word in settings if word.startswith("--")}
+            assert names <= yaml.safe_load(PROTOCOLS.read_text()).keys()
 
 
-def test_every_command_in_the_running_text_exists() -> None:
-    for word in set(re.findall(r"`monai-distill (\w+)", FENCE.sub("", README.read_text()))):
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_commands_in_the_text_exist_and_links_lead_somewhere(document: Path) -> None:
+    text = FENCE.sub("", document.read_text())
+    for word in set(re.findall(r"`monai-distill (\w+)", text)):
         assert command(word, "--help").code == 0, word
+    for match in LINK.finditer(text):
+        target = match["target"] or match["image"]
+        if not target.startswith("http"):
+            file, _, anchor = target.partition("#")
+            path = (document.parent / file) if file else document
+            assert path.exists(), target
+            assert not anchor or anchor in anchors(path), target
+
+
+def test_readme_fits_on_a_front_page() -> None:
+    assert len(README.read_text().splitlines()) <= 180
+
+
+def test_every_figure_of_readme_is_a_result() -> None:
+    """Each row of the methods table repeats the PneumoniaMNIST columns of RESULTS.md."""
+    results = RESULTS.read_text()
+    assert FIGURE.findall(README.read_text())
+    assert set(FIGURE.findall(README.read_text())) <= set(FIGURE.findall(results))
+    one, ten = (results.partition(f"\n## {title}\n")[2] for title in ("One image per class", "Ten images per class"))
+    measured = {n: {row[0]: row[1] for row in table_rows(part, "trained on")} for n, part in ((1, one), (10, ten))}
+    for name, *_, at_one, at_ten in METHODS:
+        assert (at_one, at_ten) == (measured[1][name], measured[10][name]), name
+    assert len(METHODS) == len([name for name in measured[1] if name.startswith("`")])
+
+
+def test_the_table_of_methods_holds_every_method_with_a_link() -> None:
+    names = {path.stem for path in (ROOT / "configs" / "methods").glob("*.yaml")}
+    assert {row[0].strip("`") for row in METHODS} == names
+    assert [row[0] for row in METHODS if not re.search(r"\]\(https://arxiv\.org/abs/\d{4}\.\d{5}\)", row[1])] == []
+
+
+@pytest.mark.parametrize("row", METHODS, ids=lambda row: row[0].strip("`"))
+def test_the_table_says_which_methods_have_experts_and_a_guarantee(row: list[str]) -> None:
+    method, guarantee = row[0].strip("`"), GUARANTEE[row[3]]
+    run = ("run", "--method", method, "--dataset", "mnist", "--dataset_dir", "x", "--epsilon", "1", "--delta", "1e-5")
+    assert (command(*run, "--dry_run").code == 0) is guarantee
+    settings = command("list", "--method", method, "--dataset", "pneumoniamnist").out
+    assert bool(re.search(r"^\s*--experts\s", settings, re.M)) is GUARANTEE[row[2]]

@@ -21,6 +21,7 @@ from monai_distill.configuration.bundle_configs import (
 )
 from monai_distill.configuration.composition import takes
 from monai_distill.configuration.overrides import parsed_overrides
+from monai_distill.runtime.literals import literal, literal_settings
 
 from .run_arguments import add_run_arguments
 
@@ -58,7 +59,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         words["command"] = _same_command(options, settings)
         settings["dataset_name"] = options.name
         settings.setdefault("preset_of", options.dataset)
-    job = composed_job(options.dataset, options.network, options.method, settings)
+    job = composed_job(options.dataset, options.network, options.method, literal_settings(settings))
     shape, class_names = _measured(job, words, options.dataset_dir)
     configs = bundle_configs(options.name, job, shape, class_names, words)
     papers = bundle_papers(options.name, configs["train"], words, shape, class_names)
@@ -105,7 +106,7 @@ def _measured(job: dict[str, Any], words: dict[str, Any], dataset_dir: str | Non
         return [words["image_shape"][0], *sides], words["class_names"]
     from monai.bundle import ConfigParser
 
-    loader = ConfigParser({**job, "dataset_dir": dataset_dir}).get_parsed_content("dataset")
+    loader = ConfigParser({**job, **literal_settings({"dataset_dir": dataset_dir})}).get_parsed_content("dataset")
     training = loader(section="training", cache_rate=0.0)
     shape = [int(side) for side in training[0]["image"].shape]
     if len(shape) != job["spatial_dims"] + 1:
@@ -126,5 +127,5 @@ def _same_command(options: argparse.Namespace, settings: dict[str, Any]) -> str:
 
 def _train_line(folder: Path, dataset_dir: str | None) -> str:
     words = ["python", "-m", "monai.bundle", "run", "--config_file", str(folder / "configs" / "train.json")]
-    words += ["--bundle_root", str(folder)]
-    return shlex.join(words + (["--dataset_dir", dataset_dir] if dataset_dir else []))
+    words += ["--bundle_root", literal(str(folder))]
+    return shlex.join(words + (["--dataset_dir", literal(dataset_dir)] if dataset_dir else []))

@@ -52,10 +52,11 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     from monai.bundle import run  # here, so that `list` and `--help` answer at once
 
     from monai_distill.runtime import processes
+    from monai_distill.runtime.literals import literal_settings
 
     plain_warnings()  # MONAI has set its own while it was imported
     if not spread:
-        processes.refuse_several("This command")
+        processes.require_single_process("This command")
     processes.join()
     if not (first := processes.is_first()):
         values = {**values, "save_execute_config": False}
@@ -68,7 +69,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
         warnings.filterwarnings("ignore", message="parsing config_file")
         # PyTorch of its own forward derivatives
         warnings.filterwarnings("ignore", message=".torch.jit.script. is deprecated")
-        run(**values)
+        run(**literal_settings(values))
     return first
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from monai_distill import __version__
+from monai_distill.runtime.literals import literal
 
 from .composition import config_dir, config_files
 from .dependencies import with_dependencies
@@ -66,7 +67,7 @@ def bundle_configs(
     channels, *sides = image_shape
     train = {**job, **_piece("train")}
     known = {
-        "class_names": list(class_names),
+        "class_names": literal(list(class_names)),
         "image_size": sides,
         "channels": channels if channels in (1, 3) else None,
     }
@@ -76,8 +77,9 @@ def bundle_configs(
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = _about(name, train, words, image_shape, class_names)
+    formats = _data_formats(image_shape, class_names, train["images_per_class"])
     return {
-        "metadata": {**_filled(metadata, about), **_data_formats(image_shape, class_names, train["images_per_class"])},
+        "metadata": literal({**_filled(metadata, about), **formats}),  # it holds texts only, some of them class names
         "train": train,
         "inference": inference,
         "export": _export(train),
@@ -97,12 +99,12 @@ def classifier_config(inference: Config) -> Config:
 def bundle_papers(
     name: str, train: Config, words: Config, image_shape: Sequence[int], class_names: Sequence[str]
 ) -> dict[str, str]:
-    """LICENSE, logging.conf, README and data licence by path."""
+    """LICENSE, logging.conf, README and data license by path."""
     about = _about(name, train, words, image_shape, class_names)
     root = config_dir()
-    licence = root.parent / "LICENSE"  # beside configs/ in a checkout and in an installed package alike
+    license = root.parent / "LICENSE"  # beside configs/ in a checkout and in an installed package alike
     return {
-        "LICENSE": licence.read_text(),
+        "LICENSE": license.read_text(),
         "configs/logging.conf": (root / "bundle" / "logging.conf").read_text(),
         "docs/README.md": Template((root / "bundle" / "README.md").read_text()).substitute(about),
         "docs/data_license.txt": words["data_license"],

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from monai_distill.runtime.literals import NONE, literal_settings
+
 from .setting_types import checked_numbers
 
 __all__ = ["KNOBS", "available", "bundle_line", "check_parts", "composed", "config_dir", "config_files", "takes"]
@@ -95,7 +97,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     if not str(values["output_dir"] or "").strip():  # or the root of the file system would be the run folder
         raise ValueError(f"Expected a folder for --output_dir, got {values['output_dir']!r}. Leave it out for runs/...")
     for name in PLACES:  # `evaluate` and others may be called from elsewhere, and the run folder moved
-        if isinstance(values.get(name), str) and not values[name].startswith(("$", "@", "%")):
+        if isinstance(values.get(name), str) and values[name] != NONE:
             values[name] = str(Path(values[name]).expanduser().resolve())
     _check_data(values, files[1])
     if "depth" in values and not takes(options.network, "depth", "networks"):
@@ -110,7 +112,7 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
         "tracking": str(config_dir() / "tracking.yaml"),
         "save_execute_config": f"{values['output_dir']}/config.json",
         # MONAI leaves out a value of None, as if it had not been given
-        **{name: "$None" if value is None else value for name, value in values.items()},
+        **{name: NONE if value is None else value for name, value in values.items()},
     }
 
 
@@ -119,7 +121,7 @@ def bundle_line(arguments: dict[str, Any]) -> str:
     from fire.parser import DefaultParseValue  # how MONAI's command reads its words
 
     words = ["python", "-m", "monai.bundle", "run"]
-    for name, value in arguments.items():
+    for name, value in literal_settings(arguments).items():
         plain = isinstance(value, str) and DefaultParseValue(value) == value  # not so for a folder named 2024
         words += [f"--{name}", value if plain else repr(value)]
     return shlex.join(words)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
-from monai_distill.runtime.randomness import global_seed_kept
+from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["blank_model", "fill_models", "write_bundle"]
 
@@ -66,7 +66,7 @@ def blank_model(folder: str | Path, network_def: dict[str, Any]) -> None:
 
     folder = Path(folder)
     if not (folder / MODEL_FILE).exists():
-        with global_seed_kept(0):
+        with temporary_global_seed(0):
             network = ConfigParser({"network_def": network_def}).get_parsed_content("network_def")
         _write(folder, {name: value.new_zeros(()).expand(value.shape) for name, value in network.state_dict().items()})
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .att_loss import NearestStepLoss
-from .class_sums import ClassSums, class_mean_distance, class_sums, sums_of_all
+from .class_sums import ClassSums, class_mean_distance, class_sums, sum_over_processes
 from .datadam_loss import AttentionMatchingLoss, attention_map
 from .dc_loss import GradientMatchingLoss
 from .dm_loss import DistributionMatchingLoss
@@ -32,5 +32,5 @@ __all__ = [
     "deep_layers",
     "largest_errors",
     "relative_distance",
-    "sums_of_all",
+    "sum_over_processes",
 ]

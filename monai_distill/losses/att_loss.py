@@ -33,9 +33,9 @@ class NearestStepLoss(nn.Module):
 
     Example:
         >>> from types import SimpleNamespace
-        >>> piece = SimpleNamespace(start=torch.zeros(1), target=torch.ones(1))
+        >>> segment = SimpleNamespace(start=torch.zeros(1), target=torch.ones(1))
         >>> states = [torch.zeros(1), torch.tensor([0.5]), torch.tensor([3.0])]
-        >>> NearestStepLoss()(states, piece)
+        >>> NearestStepLoss()(states, segment)
         tensor(0.2500)
     """
 
@@ -53,6 +53,6 @@ class NearestStepLoss(nn.Module):
         latest_first = distances.nan_to_num(torch.inf, posinf=torch.inf).flip(0).tolist()
         return len(latest_first) - latest_first.index(min(latest_first))
 
-    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
+    def forward(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
-        return relative_distance(states[self.chosen(states, piece.target)], piece)
+        return relative_distance(states[self.chosen(states, segment.target)], segment)

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from monai_distill.runtime import processes
 
-__all__ = ["ClassSums", "class_mean_distance", "class_sums", "sums_of_all"]
+__all__ = ["ClassSums", "class_mean_distance", "class_sums", "sum_over_processes"]
 
 
 class ClassSums(NamedTuple):
     """Sums [classes, F] and counts [classes] of per-image vectors.
 
     Kept instead of means, because sums of shards add up to the sum and means of unequal shards do not: a data-parallel
-    run adds up both tensors (:func:`sums_of_all`).
+    run adds up both tensors (:func:`sum_over_processes`).
 
     Example:
         >>> left, right = (class_sums(torch.ones(n, 2), torch.zeros(n, dtype=torch.long), 1) for n in (1, 3))
@@ -53,11 +53,11 @@ def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
     return ClassSums(sums, counts)
 
 
-def sums_of_all(parts: Sequence[ClassSums]) -> list[ClassSums]:
+def sum_over_processes(parts: Sequence[ClassSums]) -> list[ClassSums]:
     """The sums and counts of the images of all processes, from those that each has of its own; no gradient passes.
 
     Example:
-        >>> sums_of_all([class_sums(torch.ones(2, 1), torch.tensor([0, 0]), 1)])
+        >>> sum_over_processes([class_sums(torch.ones(2, 1), torch.tensor([0, 0]), 1)])
         [ClassSums(sums=tensor([[2.]]), counts=tensor([2.]))]
     """
     added = processes.sums([tensor for part in parts for tensor in part])

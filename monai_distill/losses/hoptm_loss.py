@@ -42,7 +42,7 @@ def angle_matrix(points: Sequence[Tensor]) -> Tensor:
 class AnglePenalty(nn.Module):
     """Smooth L1 distance between the angles of student and expert, each at its start, half-way and at its end.
 
-    Half-way is state N // 2 of the student and what the piece gives as ``middle`` (epoch t + M // 2) of the expert.
+    Half-way is state N // 2 of the student and what the segment gives as ``middle`` (epoch t + M // 2) of the expert.
 
     References:
         Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI 2025.
@@ -51,13 +51,13 @@ class AnglePenalty(nn.Module):
         weight: factor of the penalty.
 
     Raises:
-        ValueError: from ``forward`` when the piece has no middle.
+        ValueError: from ``forward`` when the segment has no middle.
 
     Example:
         >>> from types import SimpleNamespace
         >>> way = [torch.zeros(2), torch.tensor([1.0, 0.0]), torch.ones(2)]
-        >>> piece = SimpleNamespace(start=way[0], middle=way[1], target=way[2])
-        >>> AnglePenalty()(way, piece)
+        >>> segment = SimpleNamespace(start=way[0], middle=way[1], target=way[2])
+        >>> AnglePenalty()(way, segment)
         tensor(0.)
     """
 
@@ -65,12 +65,12 @@ class AnglePenalty(nn.Module):
         super().__init__()
         self.weight = weight
 
-    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
+    def forward(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Return the weighted penalty, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
-        if piece.middle is None:
+        if segment.middle is None:
             raise ValueError("Expected a segment with its middle, got none. Give the SegmentSampler middle=True.")
         student = angle_matrix([states[0], states[(len(states) - 1) // 2], states[-1]])
-        expert = angle_matrix([piece.start, piece.middle, piece.target])
+        expert = angle_matrix([segment.start, segment.middle, segment.target])
         return self.weight * F.smooth_l1_loss(student, expert)
 
 
@@ -79,7 +79,7 @@ class GrowingMaskLoss:
 
     A parameter joins once its error is below ``base * growth ** (iteration // every)`` and stays. As long as none has
     joined, all count, as without a mask (the released program then divides 0 by 0), and likewise where the expert has
-    moved none of those that have. Where an iteration has several pieces, in one process or several, each is compared
+    moved none of those that have. Where an iteration has several segments, in one process or several, each is compared
     over what joined in earlier iterations and its own.
 
     References:
@@ -89,16 +89,16 @@ class GrowingMaskLoss:
         base: threshold of the first iterations, in squared parameter units.
         growth: factor of the threshold, at least 1.
         every: iterations between two growths.
-        penalty: function of (states, piece) to a scalar that is added, such as :class:`AnglePenalty`; None for none.
+        penalty: function of (states, segment) to a scalar that is added, such as :class:`AnglePenalty`; None for none.
 
     Raises:
         ValueError: when base is not above 0, growth below 1 or every below 1.
 
     Example:
         >>> from types import SimpleNamespace
-        >>> piece = SimpleNamespace(iteration=0, start=torch.zeros(2), target=torch.ones(2))
+        >>> segment = SimpleNamespace(iteration=0, start=torch.zeros(2), target=torch.ones(2))
         >>> loss = GrowingMaskLoss(base=0.1, growth=2.0, every=1)
-        >>> loss([piece.start, torch.tensor([0.8, 0.5])], piece), loss.mask
+        >>> loss([segment.start, torch.tensor([0.8, 0.5])], segment), loss.mask
         (tensor(0.0400), tensor([ True, False]))
     """
 
@@ -122,20 +122,20 @@ class GrowingMaskLoss:
         self._before: Tensor | None = None  # what had joined when the iteration began
         self._iteration = -1
 
-    def __call__(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
+    def __call__(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Let the mask grow and return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         with torch.no_grad():  # asking twice at one iteration changes nothing: an iteration may be done again
-            if piece.iteration != self._iteration:
-                self._before, self._iteration = self.mask, piece.iteration
+            if segment.iteration != self._iteration:
+                self._before, self._iteration = self.mask, segment.iteration
             # a tensor, because Python's power raises where the threshold is larger than any number
-            growth = torch.tensor(self.growth, dtype=torch.float64) ** (piece.iteration // self.every)
+            growth = torch.tensor(self.growth, dtype=torch.float64) ** (segment.iteration // self.every)
             threshold = self.base * float(growth)
-            easy = (states[-1] - piece.target).square() < threshold
+            easy = (states[-1] - segment.target).square() < threshold
             joined = processes.anywhere(easy)
             self.mask = joined if self.mask is None else joined | self.mask.to(easy.device)
             compared = easy if self._before is None else easy | self._before.to(easy.device)
-        loss = relative_distance(states[-1], piece, compared)
-        return loss if self.penalty is None else loss + self.penalty(states, piece)
+        loss = relative_distance(states[-1], segment, compared)
+        return loss if self.penalty is None else loss + self.penalty(states, segment)
 
     def state_dict(self) -> dict[str, Any]:
         """What an exact resume needs."""

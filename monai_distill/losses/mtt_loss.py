@@ -13,14 +13,14 @@ __all__ = ["TrajectoryMatchingLoss", "TrajectorySegment", "relative_distance"]
 
 
 class TrajectorySegment(Protocol):
-    """A piece of an expert's trajectory; ``monai_distill.data.Segment`` is one, and so is anything alike.
+    """A segment of an expert's trajectory; ``monai_distill.data.Segment`` is one, and so is anything alike.
 
     Example:
         >>> import torch
         >>> from types import SimpleNamespace
         >>> from monai_distill.losses import TrajectoryMatchingLoss
-        >>> piece = SimpleNamespace(iteration=0, start=torch.zeros(2), target=torch.ones(2), middle=None)
-        >>> TrajectoryMatchingLoss()([piece.start, piece.start], piece)
+        >>> segment = SimpleNamespace(iteration=0, start=torch.zeros(2), target=torch.ones(2), middle=None)
+        >>> TrajectoryMatchingLoss()([segment.start, segment.start], segment)
         tensor(1.)
     """
 
@@ -41,7 +41,7 @@ class TrajectorySegment(Protocol):
         """The expert's parameters [P] half-way, for losses that look at them."""
 
 
-def relative_distance(state: Tensor, piece: TrajectorySegment, mask: Tensor | None = None) -> Tensor:
+def relative_distance(state: Tensor, segment: TrajectorySegment, mask: Tensor | None = None) -> Tensor:
     """``|state - target|^2 / |start - target|^2``, both over the parameters that ``mask`` keeps.
 
     A mask that keeps nothing, or only parameters that the expert left where they were, has no length to divide by: then
@@ -49,7 +49,7 @@ def relative_distance(state: Tensor, piece: TrajectorySegment, mask: Tensor | No
 
     Args:
         state: the student's parameters [P].
-        piece: what the expert did.
+        segment: what the expert did.
         mask: bool [P], True where a parameter counts; None for all.
 
     Raises:
@@ -57,11 +57,12 @@ def relative_distance(state: Tensor, piece: TrajectorySegment, mask: Tensor | No
 
     Example:
         >>> from types import SimpleNamespace
-        >>> piece = SimpleNamespace(start=torch.zeros(2), target=torch.tensor([1.0, 2.0]))
-        >>> [float(relative_distance(torch.tensor([1.0, 1.0]), piece, m)) for m in (None, torch.tensor([False, True]))]
+        >>> segment = SimpleNamespace(start=torch.zeros(2), target=torch.tensor([1.0, 2.0]))
+        >>> masks = (None, torch.tensor([False, True]))
+        >>> [float(relative_distance(torch.tensor([1.0, 1.0]), segment, mask)) for mask in masks]
         [0.20000000298023224, 0.25]
     """
-    way, error = (piece.start - piece.target).square(), (state - piece.target).square()
+    way, error = (segment.start - segment.target).square(), (state - segment.target).square()
     if not way.sum() > 0:
         raise ValueError("The expert did not move between start and target: its snapshots are equal. Train it anew.")
     if mask is None or not (way * mask).sum() > 0:
@@ -83,16 +84,16 @@ class TrajectoryMatchingLoss(nn.Module):
 
     Example:
         >>> from types import SimpleNamespace
-        >>> piece = SimpleNamespace(start=torch.zeros(4), target=torch.ones(4))
-        >>> TrajectoryMatchingLoss()([piece.start, 0.5 * piece.target], piece)
+        >>> segment = SimpleNamespace(start=torch.zeros(4), target=torch.ones(4))
+        >>> TrajectoryMatchingLoss()([segment.start, 0.5 * segment.target], segment)
         tensor(0.2500)
     """
 
-    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
+    def forward(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar.
 
         Args:
             states: the student's parameters [P] before the first and after every step.
-            piece: what the expert did.
+            segment: what the expert did.
         """
-        return relative_distance(states[-1], piece)
+        return relative_distance(states[-1], segment)

@@ -46,7 +46,7 @@ def deep_layers(ratio: float, shapes: Sequence[Sequence[int]]) -> ParameterMask:
     first_kept = begins[int(_checked(ratio) * len(begins))] if ratio else 0
     masked = sum(sizes[:first_kept])
 
-    def mask(state: Tensor, piece: TrajectorySegment) -> Tensor:
+    def mask(state: Tensor, segment: TrajectorySegment) -> Tensor:
         return torch.arange(len(state), device=state.device) >= masked
 
     return mask
@@ -68,15 +68,15 @@ def largest_errors(ratio: float) -> ParameterMask:
 
     Example:
         >>> from types import SimpleNamespace
-        >>> piece = SimpleNamespace(target=torch.zeros(4))
-        >>> largest_errors(0.5)(torch.tensor([1.0, -4.0, 2.0, -3.0]), piece).int().tolist()
+        >>> segment = SimpleNamespace(target=torch.zeros(4))
+        >>> largest_errors(0.5)(torch.tensor([1.0, -4.0, 2.0, -3.0]), segment).int().tolist()
         [0, 1, 0, 1]
     """
     _checked(ratio)
 
-    def mask(state: Tensor, piece: TrajectorySegment) -> Tensor:
+    def mask(state: Tensor, segment: TrajectorySegment) -> Tensor:
         with torch.no_grad():
-            order = (state - piece.target).square().argsort(stable=True)
+            order = (state - segment.target).square().argsort(stable=True)
         kept = torch.ones(len(state), dtype=torch.bool, device=state.device)
         kept[order[: int(ratio * len(state))]] = False
         return kept
@@ -94,12 +94,12 @@ class MaskedTrajectoryLoss(nn.Module):
         :func:`relative_distance`).
 
     Args:
-        mask: function of (last student state [P], piece) to a bool tensor [P]; no gradient passes through it.
+        mask: function of (last student state [P], segment) to a bool tensor [P]; no gradient passes through it.
 
     Example:
         >>> from types import SimpleNamespace
-        >>> piece = SimpleNamespace(start=torch.zeros(2), target=torch.tensor([1.0, 2.0]))
-        >>> MaskedTrajectoryLoss(largest_errors(0.5))([piece.start, torch.ones(2)], piece)
+        >>> segment = SimpleNamespace(start=torch.zeros(2), target=torch.tensor([1.0, 2.0]))
+        >>> MaskedTrajectoryLoss(largest_errors(0.5))([segment.start, torch.ones(2)], segment)
         tensor(0.2500)
     """
 
@@ -107,6 +107,6 @@ class MaskedTrajectoryLoss(nn.Module):
         super().__init__()
         self.mask = mask
 
-    def forward(self, states: Sequence[Tensor], piece: TrajectorySegment) -> Tensor:
+    def forward(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
-        return relative_distance(states[-1], piece, self.mask(states[-1], piece))
+        return relative_distance(states[-1], segment, self.mask(states[-1], segment))

@@ -18,10 +18,10 @@ METRIC_TITLES: dict[Metric, str] = {
 ROW_TITLES = {  # in the order of a table
     "distilled": "distilled images",
     "dp_sgd": "all training images, by DP-SGD",
-    "random": "random real images, same size",
-    "herding": "real images by herding, same size",
-    "k_center": "real images by k-center, same size",
-    "soft_label_random": "random real images, soft labels",
+    "random": "as many random real images",
+    "herding": "as many real images by herding",
+    "k_center": "as many real images by k-center",
+    "soft_label_random": "as many random real images with soft labels",
     "full": "all training images",
     "prior": "most frequent class",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .factories import factory_config, with_norm
 from .features import activations, embedding, shared_statistics
-from .flat_network import FlatNetwork, draws_at_random
+from .flat_network import FlatNetwork, has_random_layers
 from .gradients import MODES, parameter_gradient, through_compiler
 from .loss_derivatives import LossDerivatives
 from .map_over_networks import map_over_networks, should_vmap
@@ -15,9 +15,9 @@ __all__ = [
     "FlatNetwork",
     "LossDerivatives",
     "activations",
-    "draws_at_random",
     "embedding",
     "factory_config",
+    "has_random_layers",
     "map_over_networks",
     "parameter_gradient",
     "shared_statistics",

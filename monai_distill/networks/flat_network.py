@@ -8,16 +8,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from monai_distill.runtime.randomness import global_seed_kept
+from monai_distill.runtime.randomness import temporary_global_seed
 
-__all__ = ["FlatNetwork", "draws_at_random"]
+__all__ = ["FlatNetwork", "has_random_layers"]
 
 
-def draws_at_random(network: nn.Module) -> bool:
+def has_random_layers(network: nn.Module) -> bool:
     """Whether a forward pass in train mode draws from the global generators (dropout), which take no generator of ours.
 
     Example:
-        >>> draws_at_random(nn.Sequential(nn.Linear(2, 2), nn.Dropout()))
+        >>> has_random_layers(nn.Sequential(nn.Linear(2, 2), nn.Dropout()))
         True
     """
     kinds = (nn.modules.dropout._DropoutNd, nn.RReLU)
@@ -54,7 +54,7 @@ class FlatNetwork:
                 f"expected a function or class that makes a network, got {type(factory).__name__}: pass lambda: "
                 "Network(...), since every student begins anew."
             )
-        with global_seed_kept(0):
+        with temporary_global_seed(0):
             skeleton = factory()
         buffers = [name for name, buffer in skeleton.named_buffers() if buffer.is_floating_point()]
         if buffers:
@@ -71,7 +71,9 @@ class FlatNetwork:
         self.shapes: tuple[torch.Size, ...] = tuple(parameter.shape for parameter in parameters.values())
         self._lengths = [shape.numel() for shape in self.shapes]
         self.size: int = sum(self._lengths)
-        self.draws: bool = draws_at_random(skeleton)  # modules and ties are looked for once, not in every call
+        self.has_random_layers: bool = has_random_layers(
+            skeleton
+        )  # modules and ties are looked for once, not in every call
         self._tied = len(list(skeleton.named_parameters(remove_duplicate=False))) > len(parameters)
 
     @property
@@ -95,7 +97,7 @@ class FlatNetwork:
         Raises:
             RuntimeError: if the factory builds a network of another shape than the first time.
         """
-        with global_seed_kept(seed):
+        with temporary_global_seed(seed):
             network = self._factory()
         shapes = tuple(parameter.shape for _, parameter in network.named_parameters())
         if shapes != self.shapes:

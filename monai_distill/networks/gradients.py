@@ -44,12 +44,12 @@ def through_compiler(function: Callable[Arguments, Result], how: bool | str) -> 
 Loss = Callable[..., tuple[Tensor, Tensor]]
 
 
-def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool | str = False) -> Loss:
+def parameter_gradient(loss: Loss, *, for_vmap: bool, compiled: bool | str = False) -> Loss:
     """A function of (parameters [P], ...) that returns the gradient [P] of ``loss`` and what ``loss`` says beside.
 
     Args:
         loss: maps (parameters, ...) to a scalar and a detached tensor that is handed on.
-        stackable: the result is going to be mapped over several networks by ``torch.func.vmap``, so it is made with
+        for_vmap: the result is going to be mapped over several networks by ``torch.func.vmap``, so it is made with
             ``torch.func.grad``. That one keeps a graph for a second derivative; plain autograd does not, and is a sixth
             to a third faster on a CPU.
         compiled: compile the loss, in which way (see :func:`through_compiler`). Needs a C++ compiler and half a minute
@@ -57,16 +57,16 @@ def parameter_gradient(loss: Loss, *, stackable: bool, compiled: bool | str = Fa
             3x28x28, one thread: 34 ms without, 20 ms with.
 
     Raises:
-        ValueError: for a gradient that is to be both stackable and compiled: stacks are not compiled.
+        ValueError: for a gradient that is to be both for_vmap and compiled: stacks are not compiled.
 
     Example:
-        >>> double = parameter_gradient(lambda p: ((p * p).sum(), p.detach()), stackable=False)
+        >>> double = parameter_gradient(lambda p: ((p * p).sum(), p.detach()), for_vmap=False)
         >>> double(torch.ones(2))[0].tolist()
         [2.0, 2.0]
     """
-    if stackable and compiled:
-        raise ValueError("Expected either a stackable or a compiled gradient, got both: leave one out.")
-    if stackable:
+    if for_vmap and compiled:
+        raise ValueError("Expected either a for_vmap or a compiled gradient, got both: leave one out.")
+    if for_vmap:
         return torch.func.grad(loss, has_aux=True)
     function = through_compiler(loss, compiled)
 

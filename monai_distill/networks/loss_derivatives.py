@@ -51,7 +51,7 @@ class LossDerivatives:
     def __init__(self, loss: Loss, *, compiled: bool | str = False) -> None:
         self.loss = loss
         self.compiled = compiled
-        self._gradient = parameter_gradient(self._with_note, stackable=False, compiled=compiled)
+        self._gradient = parameter_gradient(self._with_note, for_vmap=False, compiled=compiled)
         self._directional = through_compiler(self._forward, compiled) if compiled else None
 
     def check(self, parameters: Tensor, images: Tensor, targets: Tensor) -> None:

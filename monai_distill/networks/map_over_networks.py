@@ -8,26 +8,26 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.runtime.randomness import global_seed_kept
+from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["map_over_networks", "should_vmap"]
 
 
 def map_over_networks(
-    function: Callable[..., Tensor], together: bool, seeds: Sequence[int] | None = None
+    function: Callable[..., Tensor], vmap: bool, seeds: Sequence[int] | None = None
 ) -> Callable[..., Tensor]:
     """``function`` mapped over the first dimension of every argument, the results stacked.
 
     Args:
         function: takes one network's share of every argument.
-        together: all networks in one call (``torch.func.vmap``): right on a GPU, and on a CPU for tiny batches, where
+        vmap: all networks in one call (``torch.func.vmap``): right on a GPU, and on a CPU for tiny batches, where
             the time goes into launching; else one after another, which is two to three times faster on a CPU for larger
             ones.
         seeds: one per network, for a function that draws from the global generators (dropout): each call gets its own
             seed, so no network's result depends on the others'. Such a function always runs one network after another.
 
     Example:
-        >>> double = map_over_networks(lambda p: 2 * p, together=True)
+        >>> double = map_over_networks(lambda p: 2 * p, vmap=True)
         >>> double(torch.ones(2, 1)).tolist()
         [[2.0], [2.0]]
     """
@@ -35,14 +35,14 @@ def map_over_networks(
         return lambda *arguments: torch.stack(
             [_seeded(function, seed, row) for seed, row in zip(seeds, zip(*arguments, strict=True), strict=True)]
         )
-    if together:
+    if vmap:
         mapped: Callable[..., Tensor] = torch.func.vmap(function)
         return mapped
     return lambda *arguments: torch.stack([function(*row) for row in zip(*arguments, strict=True)])
 
 
 def _seeded(function: Callable[..., Tensor], seed: int, row: Sequence[Tensor]) -> Tensor:
-    with global_seed_kept(seed):
+    with temporary_global_seed(seed):
         return function(*row)
 
 

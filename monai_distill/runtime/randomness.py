@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-__all__ = ["derived_seed", "global_seed_kept", "seeded_generator"]
+__all__ = ["derived_seed", "seeded_generator", "temporary_global_seed"]
 
 
 def derived_seed(seed: int, *path: int | str) -> int:
@@ -39,14 +39,14 @@ def seeded_generator(seed: int, *path: int | str) -> torch.Generator:
 
 
 @contextlib.contextmanager
-def global_seed_kept(seed: int) -> Iterator[None]:
+def temporary_global_seed(seed: int) -> Iterator[None]:
     """Seed torch's global generators (CPU and CUDA) inside the block and restore their states after it.
 
     PyTorch's own layer initialisers and dropout take no generator; this is the one door through which they get a seed.
 
     Example:
         >>> before = torch.random.get_rng_state()
-        >>> with global_seed_kept(1):
+        >>> with temporary_global_seed(1):
         ...     layer = torch.nn.Linear(2, 2)
         >>> bool(torch.equal(before, torch.random.get_rng_state()))
         True

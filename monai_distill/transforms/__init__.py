@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .siamese_augment import AugmentDraw, SiameseAugment
+from .siamese_augment import AugmentParameters, SiameseAugment
 from .siamese_augment_dict import SiameseAugmentD, SiameseAugmentd, SiameseAugmentDict
 from .standardize import Standardize
 from .zca_whitening import ZCAWhitening
 
 __all__ = [
-    "AugmentDraw",
+    "AugmentParameters",
     "SiameseAugment",
     "SiameseAugmentD",
     "SiameseAugmentDict",

@@ -15,25 +15,25 @@ from torch import Tensor
 
 from .augment_operations import OPERATIONS
 
-__all__ = ["AugmentDraw", "SiameseAugment"]
+__all__ = ["AugmentParameters", "SiameseAugment"]
 
 
-class AugmentDraw(NamedTuple):
+class AugmentParameters(NamedTuple):
     """One operation and its parameters: tensors of leading dimension n (one row per image) or 1 (shared by all).
 
     Example:
-        >>> AugmentDraw("flip", {"flipped": torch.tensor([True])}).to("cpu").operation
+        >>> AugmentParameters("flip", {"flipped": torch.tensor([True])}).to("cpu").operation
         'flip'
     """
 
     operation: str
     values: dict[str, Tensor]
 
-    def to(self, device: torch.device | str) -> AugmentDraw:
+    def to(self, device: torch.device | str) -> AugmentParameters:
         """The same draw with its tensors on ``device``."""
         held = torch.device(device).type != "cpu"  # on the way to a GPU nobody has to wait, on the way back one has
         moved = {name: value.to(device, non_blocking=held) for name, value in self.values.items()}
-        return AugmentDraw(self.operation, moved)
+        return AugmentParameters(self.operation, moved)
 
 
 class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
@@ -99,7 +99,7 @@ class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
 
     def draw(
         self, count: int, spatial_shape: Sequence[int], generator: torch.Generator, *, siamese: bool = False
-    ) -> AugmentDraw:
+    ) -> AugmentParameters:
         """Draw one operation for a batch and its parameters, per image or (``siamese``) one row shared by all.
 
         Args:
@@ -114,12 +114,12 @@ class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
         if count < 1 or len(spatial_shape) not in (2, 3):
             raise ValueError(f"expected count from 1 up and 2 or 3 sides, got {count} and {tuple(spatial_shape)}.")
         if not self.operations:
-            return AugmentDraw("none", {})
+            return AugmentParameters("none", {})
         choice = int(torch.randint(len(self.operations), (1,), generator=generator))
         operation = self.operations[choice]
-        return AugmentDraw(operation, self._values(operation, 1 if siamese else count, spatial_shape, generator))
+        return AugmentParameters(operation, self._values(operation, 1 if siamese else count, spatial_shape, generator))
 
-    def apply(self, images: Tensor, draw: AugmentDraw) -> Tensor:
+    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
         """Apply a draw to images [B, C, *spatial] (floating point); differentiable, and affine in the images.
 
         Raises:
@@ -151,7 +151,7 @@ class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
         """Augment one image [C, *spatial] with a draw from ``self.R``."""
         return self.augmented(image, self.draw(1, image.shape[1:], self.next_generator()))
 
-    def augmented(self, image: Tensor, draw: AugmentDraw) -> Tensor:
+    def augmented(self, image: Tensor, draw: AugmentParameters) -> Tensor:
         """Apply a draw to one image [C, *spatial], a tensor or an array; a MetaTensor keeps its metadata."""
         tensor = convert_to_tensor(image, track_meta=get_track_meta())
         plain = convert_to_tensor(image, track_meta=False)

@@ -60,7 +60,7 @@ class Distillation:
             _augment(options),
             student_steps=options.student_steps,
             chunk=options.chunk,
-            together=options.segments > 1,
+            vmap=options.segments > 1,
             compiled=options.compiled,
             images_at_once=options.images_at_once,
             memory_budget=options.memory_budget,
@@ -99,7 +99,7 @@ def experts(options: argparse.Namespace) -> Callable[[], object]:
             store = TrajectoryStore(Path(folder), {}, experts=count, snapshots=2, parameters=network.size)
             ExpertTrainer(
                 network=network, bank=bank, store=store, augment=augment, epochs=1, at_once=count,
-                together=TOGETHER[options.together], compiled=options.compiled,
+                vmap=TOGETHER[options.together], compiled=options.compiled,
             ).run()  # fmt: skip
 
     return epoch

@@ -24,7 +24,7 @@ import torch
 from fire.parser import DefaultParseValue
 from PIL import Image
 
-from monai_distill import cli
+from monai_distill import cli, configuration
 from monai_distill.configuration import composition
 from monai_distill.configuration.overrides import parsed_overrides
 from monai_distill.data import SyntheticDataset, TrajectoryStore
@@ -37,7 +37,8 @@ JOB = ("--experts_at_once", "1", "--seed", "3")
 CHILD = """
 import sys, time
 from pathlib import Path
-from monai_distill import cli, engines
+from monai_distill import cli
+from monai_distill.engines import distillation as engines
 
 reached, go = Path(sys.argv[1]), Path(sys.argv[2])
 plain = engines.TrajectoryMatching.__call__
@@ -159,7 +160,7 @@ def test_the_manifest_tells_another_person_everything(whole: Path) -> None:
         assert manifest[name] == scores[name], name
     assert manifest["settings"]["method"]["student_steps"] == 2
     assert manifest["class_names"] == [str(i) for i in range(10)]
-    assert manifest["source"]["licence"] == "CC BY 4.0"
+    assert manifest["source"]["license"] == "CC BY 4.0"
     assert len(manifest["source"]["training_sha256"]) == 64
     assert manifest["chosen_iteration"] in (2, 4)
     assert manifest["versions"].keys() >= {"monai_distill", "torch", "monai"}
@@ -304,7 +305,7 @@ def test_list_names_every_file_of_the_configurations_without_loading_torch() -> 
     assert lines[-1] == "False"
     heads = [line.split(" ")[0] for line in lines if line[0] not in " SF"]
     assert heads == ["datasets", "methods", "networks"]
-    names = [(cli.config_dir() / kind).iterdir() for kind in heads]
+    names = [(configuration.config_dir() / kind).iterdir() for kind in heads]
     told = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))  # each says what it is
     assert list(told) == [name for kind in names for name in sorted(path.stem for path in kind)]
     assert told["mtt"].endswith("CVPR 2022")
@@ -323,7 +324,7 @@ def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can
     assert given.code == 0, given.err
 
 
-@pytest.mark.parametrize("method", cli.available("methods"))
+@pytest.mark.parametrize("method", configuration.available("methods"))
 def test_list_shows_the_settings_of_every_method(method: str) -> None:
     outcome = command("list", "--method", method, "--dataset", "mnist")
     shown = [line.split()[0] for line in outcome.out.splitlines() if line.startswith("  --")]
@@ -348,7 +349,7 @@ def test_an_unknown_choice_ends_with_code_2_and_the_choices(kind: str) -> None:
     outcome = command("run", f"--{kind}", "nothing")
     assert outcome.code == 2
     assert "invalid choice: 'nothing'" in outcome.err
-    for name in cli.available(f"{kind}s"):
+    for name in configuration.available(f"{kind}s"):
         assert f"'{name}'" in outcome.err
 
 
@@ -475,15 +476,15 @@ def test_traceback_may_stand_before_or_after_run_and_shows_where_an_error_came_f
 def test_the_wheel_carries_the_configurations_and_the_command_finds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (cli.config_dir() / "common.yaml").is_file()
+    assert (configuration.config_dir() / "common.yaml").is_file()
     project = tomllib.loads((Path(cli.__file__).parents[2] / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {
         "configs": "monai_distill/configs",
         "LICENSE": "monai_distill/LICENSE",
     }
     (tmp_path / "monai_distill" / "configs").mkdir(parents=True)
-    monkeypatch.setattr(composition, "__file__", str(tmp_path / "monai_distill" / "cli" / "composition.py"))
-    assert cli.config_dir() == tmp_path / "monai_distill" / "configs"
+    monkeypatch.setattr(composition, "__file__", str(tmp_path / "monai_distill" / "configuration" / "composition.py"))
+    assert configuration.config_dir() == tmp_path / "monai_distill" / "configs"
 
 
 # ---- the same with MONAI alone
@@ -501,7 +502,7 @@ def test_the_printed_line_carries_every_value_through_monais_own_parser() -> Non
         "operations": ["crop", "scale"],
         "a#b": "true",
     }
-    words = shlex.split(cli.bundle_line(values))
+    words = shlex.split(configuration.bundle_line(values))
     assert words[:4] == ["python", "-m", "monai.bundle", "run"]
     names, texts = words[4::2], words[5::2]
     read_back = {name[2:]: DefaultParseValue(text) for name, text in zip(names, texts, strict=True)}

@@ -22,7 +22,7 @@ from monai_distill.engines.experts import ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment, Standardize, ZCAWhitening
+from monai_distill.transforms import AugmentParameters, SiameseAugment, Standardize, ZCAWhitening
 from tests.data.conftest import write_image
 
 NAMES = ["a", "b"]
@@ -175,7 +175,7 @@ class _Spy(SiameseAugment):
         super().__init__(())
         self.seen: set[str] = set()
 
-    def apply(self, images: Tensor, draw: AugmentDraw) -> Tensor:
+    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
         self.seen |= set(hashes_of(images))
         return super().apply(images, draw)
 

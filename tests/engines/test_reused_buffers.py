@@ -68,7 +68,7 @@ def test_the_buffers_are_reused() -> None:
 
 def test_students_keep_what_each_has_learned(network: FlatNetwork, bank: ClassBank) -> None:
     found, expected = (
-        StudentTraining(SiameseAugment(), steps=3, together=False, compiled=compiled)(
+        StudentTraining(SiameseAugment(), steps=3, vmap=False, compiled=compiled)(
             network, bank.images, bank.labels, 0.01, range(3)
         )
         for compiled in (MODE, False)
@@ -86,7 +86,7 @@ def test_experts_too_and_flat_ones_look_twice(
         stores.append(TrajectoryStore(folder, {}, experts=2, snapshots=3, parameters=network.size))
         ExpertTrainer(
             network=network, bank=bank, store=stores[-1], augment=SiameseAugment(), epochs=2, lr=0.1,
-            batch_size=5, direction=direction, together=False, compiled=compiled,
+            batch_size=5, direction=direction, vmap=False, compiled=compiled,
         ).run()  # fmt: skip
     for expert in range(2):
         for epoch in range(3):
@@ -95,10 +95,8 @@ def test_experts_too_and_flat_ones_look_twice(
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_matching_does_in_parts_and_with_several_segments(
-    network: FlatNetwork, bank: ClassBank, together: bool
-) -> None:
+@pytest.mark.parametrize("vmap", [False, True])
+def test_matching_does_in_parts_and_with_several_segments(network: FlatNetwork, bank: ClassBank, vmap: bool) -> None:
     synthetic = SyntheticDataset(
         bank.images.clone(), bank.labels, bank.class_names, student_lr=0.1, label_logits=torch.zeros(len(bank), 3)
     )
@@ -106,7 +104,7 @@ def test_matching_does_in_parts_and_with_several_segments(
     segments = [Segment(0, 0, 0, start, start + 0.05, None, place) for place, start in enumerate(starts)]
     found, expected = (
         TrajectoryMatching(
-            network, SiameseAugment(), student_steps=3, chunk=1, images_at_once=4, together=together, compiled=compiled
+            network, SiameseAugment(), student_steps=3, chunk=1, images_at_once=4, vmap=vmap, compiled=compiled
         )(synthetic, segments)[1]
         for compiled in (MODE, False)
     )

@@ -9,7 +9,7 @@ import torch
 
 from monai_distill.losses import AnglePenalty, angle_matrix
 from monai_distill.runtime.randomness import seeded_generator
-from tests.losses.pieces import piece
+from tests.losses.segments import segment
 
 
 def _reference_angles(points: list[np.ndarray]) -> np.ndarray:
@@ -33,7 +33,7 @@ def _reference_penalty(student: np.ndarray, expert: np.ndarray, weight: float) -
 def test_the_penalty_equals_the_formula(steps: int) -> None:
     start, middle, target, *states = torch.randn(3 + steps, 20, generator=seeded_generator(steps), dtype=torch.float64)
     states = [start, *states]
-    value = AnglePenalty(0.3)(states, piece(start, target, middle))
+    value = AnglePenalty(0.3)(states, segment(start, target, middle))
     student = _reference_angles([s.numpy() for s in (states[0], states[steps // 2], states[-1])])
     expert = _reference_angles([s.numpy() for s in (start, middle, target)])
     assert float(value) == pytest.approx(_reference_penalty(student, expert, 0.3), rel=1e-10)
@@ -42,7 +42,7 @@ def test_the_penalty_equals_the_formula(steps: int) -> None:
 
 def test_a_student_on_the_expert_s_way_pays_nothing_and_scale_does_not_matter() -> None:
     start, middle, target = torch.randn(3, 20, generator=seeded_generator(0), dtype=torch.float64)
-    given = piece(start, target, middle)
+    given = segment(start, target, middle)
     assert float(AnglePenalty()([start, middle, target], given)) < 1e-12
     twice = [start, start + 2 * (middle - start), start + 2 * (target - start)]
     assert float(AnglePenalty()(twice, given)) < 1e-12
@@ -51,7 +51,7 @@ def test_a_student_on_the_expert_s_way_pays_nothing_and_scale_does_not_matter() 
 def test_points_that_coincide_give_finite_values_and_gradients() -> None:
     start = torch.randn(5, generator=seeded_generator(1))
     states = [start, start.clone().requires_grad_(), (start + 1).requires_grad_()]
-    value = AnglePenalty()(states, piece(start, start + 2, start.clone()))
+    value = AnglePenalty()(states, segment(start, start + 2, start.clone()))
     gradients = torch.autograd.grad(value, states[1:], allow_unused=True, materialize_grads=True)
     assert bool(torch.isfinite(value))
     assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
@@ -60,4 +60,4 @@ def test_points_that_coincide_give_finite_values_and_gradients() -> None:
 def test_a_segment_without_its_middle_is_refused() -> None:
     start, target = torch.zeros(2), torch.ones(2)
     with pytest.raises(ValueError, match="middle=True"):
-        AnglePenalty()([start, start, target], piece(start, target))
+        AnglePenalty()([start, start, target], segment(start, target))

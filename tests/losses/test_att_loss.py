@@ -9,7 +9,7 @@ import torch
 
 from monai_distill.losses import NearestStepLoss, TrajectoryMatchingLoss
 from monai_distill.runtime.randomness import seeded_generator
-from tests.losses.pieces import piece
+from tests.losses.segments import segment
 
 
 @pytest.mark.parametrize("norm", [1, 2])
@@ -18,7 +18,7 @@ def test_the_nearest_step_is_chosen_and_its_loss_returned(norm: int, draw: int) 
     start, target, *steps = torch.randn(8, 30, generator=seeded_generator(draw), dtype=torch.float64)
     distances = [np.linalg.norm((s - target).numpy(), ord=norm) for s in steps]
     chosen = steps[int(np.argmin(distances))]
-    value = NearestStepLoss(norm)([start, *steps], piece(start, target))
+    value = NearestStepLoss(norm)([start, *steps], segment(start, target))
     expected = np.linalg.norm(chosen - target) ** 2 / np.linalg.norm(start - target) ** 2
     assert float(value) == pytest.approx(expected, rel=1e-12)
 
@@ -41,7 +41,7 @@ def test_the_start_is_never_chosen_and_the_latest_of_equals_is() -> None:
 def test_a_student_that_diverged_later_is_matched_where_it_was_nearest(norm: int) -> None:
     start, target, near, far = torch.zeros(4), torch.ones(4), torch.full((4,), 0.75), torch.full((4,), 9.0)
     lost = [torch.full((4,), value) for value in (float("inf"), float("nan"))]
-    loss, given = NearestStepLoss(norm), piece(start, target)
+    loss, given = NearestStepLoss(norm), segment(start, target)
     assert loss.chosen([start, far, near, *lost], target) == 2
     assert float(loss([start, far, near, *lost], given)) == pytest.approx(4 * 0.25**2 / 4)
     assert not bool(torch.isfinite(loss([start, *lost], given)))  # nowhere to go: the distiller says so
@@ -56,7 +56,7 @@ def test_it_works_for_networks_of_any_size(size: int) -> None:
 
 def test_with_one_step_it_is_the_ordinary_loss_and_the_gradient_reaches_the_chosen_step_alone() -> None:
     start, end, target = torch.randn(3, 9, generator=seeded_generator(3))
-    given = piece(start, target)
+    given = segment(start, target)
     assert float(NearestStepLoss()([start, end], given)) == float(TrajectoryMatchingLoss()([start, end], given))
     states = [s.clone().requires_grad_() for s in (start, target + 0.1, target + 0.2)]
     pulls = torch.autograd.grad(NearestStepLoss()(states, given), states, allow_unused=True)

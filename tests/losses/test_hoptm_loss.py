@@ -9,7 +9,7 @@ import torch
 
 from monai_distill.losses import AnglePenalty, GrowingMaskLoss, TrajectoryMatchingLoss
 from monai_distill.runtime.randomness import seeded_generator
-from tests.losses.pieces import piece
+from tests.losses.segments import segment
 
 BASE, GROWTH, EVERY = 0.05, 2.0, 3
 
@@ -27,7 +27,7 @@ def test_every_iteration_equals_the_formula() -> None:
     counts = []
     for iteration in range(12):
         start, end, target = draws(iteration)
-        value = loss([start, end], piece(start, target, iteration=iteration))
+        value = loss([start, end], segment(start, target, iteration=iteration))
         error, way = (end - target).numpy() ** 2, (start - target).numpy() ** 2
         mask |= error < BASE * GROWTH ** (iteration // EVERY)
         assert float(value) == pytest.approx(error[mask].sum() / way[mask].sum(), rel=1e-12)
@@ -40,7 +40,7 @@ def test_every_iteration_equals_the_formula() -> None:
 
 def test_while_it_is_empty_all_parameters_count() -> None:
     start, end, target = draws(0)
-    given = piece(start, target)
+    given = segment(start, target)
     value = GrowingMaskLoss(base=1e-30, growth=1.0)([start, end], given)
     assert float(value) == float(TrajectoryMatchingLoss()([start, end], given))
 
@@ -49,7 +49,7 @@ def test_it_goes_on_from_its_state_and_an_iteration_done_twice_changes_nothing(t
     whole, first = make(), make()
     for iteration in range(8):
         start, end, target = draws(iteration)
-        given = piece(start, target, iteration=iteration)
+        given = segment(start, target, iteration=iteration)
         expected = whole([start, end], given)
         if iteration < 5:
             first([start, end], given)
@@ -57,14 +57,14 @@ def test_it_goes_on_from_its_state_and_an_iteration_done_twice_changes_nothing(t
     second.load_state_dict(first.state_dict())
     for iteration in (4, 5, 6, 7):
         start, end, target = draws(iteration)
-        value = second([start, end], piece(start, target, iteration=iteration))
+        value = second([start, end], segment(start, target, iteration=iteration))
     assert float(value) == float(expected)
     assert make().state_dict() == {"mask": None}
 
 
 def test_the_penalty_is_added() -> None:
     start, end, target = draws(1)
-    given = piece(start, target, middle=(start + target) / 2 + 0.1)
+    given = segment(start, target, middle=(start + target) / 2 + 0.1)
     states = [start, start + 0.3, end]
     penalty = AnglePenalty(0.7)
     both = GrowingMaskLoss(base=BASE, growth=GROWTH, every=EVERY, penalty=penalty)(states, given)
@@ -74,7 +74,7 @@ def test_the_penalty_is_added() -> None:
 def test_a_threshold_beyond_all_numbers_lets_everything_join() -> None:
     start, target, end = torch.zeros(3), torch.ones(3), torch.tensor([0.5, -1e18, 3.0])
     loss = GrowingMaskLoss(base=1e-6, growth=2.0, every=1)  # 2 ** 5000 is no number
-    value = loss([start, end], piece(start, target, iteration=5000))
+    value = loss([start, end], segment(start, target, iteration=5000))
     assert float(value) == pytest.approx(float(((end - target) ** 2).sum() / 3))
     assert loss.mask is not None
     assert bool(loss.mask.all())

@@ -9,7 +9,7 @@ import torch
 
 from monai_distill.losses import TrajectoryMatchingLoss
 from monai_distill.runtime.randomness import seeded_generator
-from tests.losses.pieces import piece
+from tests.losses.segments import segment
 
 
 def _reference_loss(last: np.ndarray, start: np.ndarray, target: np.ndarray) -> float:
@@ -19,7 +19,7 @@ def _reference_loss(last: np.ndarray, start: np.ndarray, target: np.ndarray) -> 
 @pytest.mark.parametrize("size", [1, 2, 1001])
 def test_loss_equals_the_ratio_of_squared_distances(size: int) -> None:
     start, middle, last, target = torch.randn(4, size, generator=seeded_generator(0, size), dtype=torch.float64)
-    value = TrajectoryMatchingLoss()([start, middle, last], piece(start, target))
+    value = TrajectoryMatchingLoss()([start, middle, last], segment(start, target))
     expected = _reference_loss(last.numpy(), start.numpy(), target.numpy())
     assert value.shape == ()
     assert float(value) == pytest.approx(expected, rel=1e-12)
@@ -27,22 +27,22 @@ def test_loss_equals_the_ratio_of_squared_distances(size: int) -> None:
 
 def test_a_student_that_stays_scores_one_and_one_that_arrives_zero() -> None:
     start, target = torch.randn(2, 50, generator=seeded_generator(1))
-    assert float(TrajectoryMatchingLoss()([start, start.clone()], piece(start, target))) == 1.0
-    assert float(TrajectoryMatchingLoss()([start, target.clone()], piece(start, target))) == 0.0
+    assert float(TrajectoryMatchingLoss()([start, start.clone()], segment(start, target))) == 1.0
+    assert float(TrajectoryMatchingLoss()([start, target.clone()], segment(start, target))) == 0.0
 
 
 def test_the_loss_does_not_change_with_the_scale_of_the_parameters() -> None:
     start, last, target = torch.randn(3, 20, generator=seeded_generator(2), dtype=torch.float64)
     loss = TrajectoryMatchingLoss()
     torch.testing.assert_close(
-        loss([1e-3 * last], piece(1e-3 * start, 1e-3 * target)), loss([last], piece(start, target))
+        loss([1e-3 * last], segment(1e-3 * start, 1e-3 * target)), loss([last], segment(start, target))
     )
 
 
 def test_gradient_is_twice_the_remaining_way_over_the_squared_length() -> None:
     start, last, target = torch.randn(3, 7, generator=seeded_generator(3), dtype=torch.float64)
     last.requires_grad_()
-    (gradient,) = torch.autograd.grad(TrajectoryMatchingLoss()([start, last], piece(start, target)), last)
+    (gradient,) = torch.autograd.grad(TrajectoryMatchingLoss()([start, last], segment(start, target)), last)
     torch.testing.assert_close(gradient, 2 * (last.detach() - target) / (start - target).norm() ** 2)
 
 
@@ -50,4 +50,4 @@ def test_gradient_is_twice_the_remaining_way_over_the_squared_length() -> None:
 def test_an_expert_that_did_not_move_is_refused(value: float) -> None:
     start = torch.ones(5)
     with pytest.raises(ValueError, match="did not move"):
-        TrajectoryMatchingLoss()([start], piece(start, start + value))
+        TrajectoryMatchingLoss()([start], segment(start, start + value))

@@ -11,7 +11,7 @@ from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss, d
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from tests.losses.pieces import piece
+from tests.losses.segments import segment
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -19,7 +19,7 @@ def test_the_loss_mask_drops_the_smallest_errors_from_numerator_and_denominator(
     start, end, target = torch.randn(3, 101, generator=seeded_generator(0), dtype=torch.float64)
     error, way = ((end - target).numpy() ** 2, (start - target).numpy() ** 2)
     kept = np.argsort(error)[int(ratio * 101) :]
-    value = MaskedTrajectoryLoss(largest_errors(ratio))([start, end], piece(start, target))
+    value = MaskedTrajectoryLoss(largest_errors(ratio))([start, end], segment(start, target))
     assert float(value) == pytest.approx(error[kept].sum() / way[kept].sum(), rel=1e-12)
 
 
@@ -31,7 +31,7 @@ def test_the_depth_mask_drops_whole_shallow_layers(ratio: float, dropped: int) -
     keep = deep_layers(ratio, network.shapes)(torch.zeros(network.size), None)  # type: ignore[arg-type]
     assert keep.tolist() == [i >= sum(block[:dropped]) for i in range(network.size)]
     start, end, target = torch.randn(3, network.size, generator=seeded_generator(1))
-    value = MaskedTrajectoryLoss(deep_layers(ratio, network.shapes))([start, end], piece(start, target))
+    value = MaskedTrajectoryLoss(deep_layers(ratio, network.shapes))([start, end], segment(start, target))
     low = sum(block[:dropped])
     expected = (end - target)[low:].square().sum() / (start - target)[low:].square().sum()
     torch.testing.assert_close(value, expected)
@@ -45,7 +45,7 @@ def test_parameters_before_the_first_weight_belong_to_the_first_layer() -> None:
 @pytest.mark.parametrize("mask", [largest_errors(0.0), deep_layers(0.0, [(20, 2)])])
 def test_no_mask_is_the_ordinary_loss(mask: object) -> None:
     start, end, target = torch.randn(3, 40, generator=seeded_generator(2))
-    given = piece(start, target)
+    given = segment(start, target)
     value = MaskedTrajectoryLoss(mask)([start, end], given)  # type: ignore[arg-type]
     assert float(value) == float(TrajectoryMatchingLoss()([start, end], given))
 
@@ -54,7 +54,7 @@ def test_no_gradient_reaches_what_is_masked_and_none_passes_through_the_choice()
     start, end, target = torch.randn(3, 10, generator=seeded_generator(3), dtype=torch.float64)
     end.requires_grad_()
     (gradient,) = torch.autograd.grad(
-        MaskedTrajectoryLoss(largest_errors(0.4))([start, end], piece(start, target)), end
+        MaskedTrajectoryLoss(largest_errors(0.4))([start, end], segment(start, target)), end
     )
     difference = (end - target).detach()
     kept = difference.square().argsort()[4:]
@@ -66,8 +66,8 @@ def test_no_gradient_reaches_what_is_masked_and_none_passes_through_the_choice()
 def test_parameters_that_the_expert_left_alone_cannot_divide_by_zero() -> None:
     start, target = torch.zeros(4), torch.tensor([0.0, 0.0, 1.0, 1.0])
     end = torch.tensor([5.0, 5.0, 1.0, 0.5])  # the largest errors lie where the expert did not move
-    value = MaskedTrajectoryLoss(largest_errors(0.5))([start, end], piece(start, target))
-    assert float(value) == float(TrajectoryMatchingLoss()([start, end], piece(start, target)))
+    value = MaskedTrajectoryLoss(largest_errors(0.5))([start, end], segment(start, target))
+    assert float(value) == float(TrajectoryMatchingLoss()([start, end], segment(start, target)))
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.0, float("nan")])

@@ -10,7 +10,7 @@ from torch import nn
 
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ResNet18, SmallViT
-from monai_distill.runtime.randomness import global_seed_kept, seeded_generator
+from monai_distill.runtime.randomness import seeded_generator, temporary_global_seed
 
 FACTORIES: dict[str, Callable[[], nn.Module]] = {
     "convnet": functools.partial(ConvNet, 2, 1, 3, 17, width=4, depth=2),
@@ -76,7 +76,7 @@ def test_initial_is_repeatable_fresh_and_leaves_the_global_state() -> None:
     assert first.dtype == torch.float32
     assert first.shape == (flat.size,)
     assert not first.requires_grad
-    with global_seed_kept(5):
+    with temporary_global_seed(5):
         module = SMALL()
     assert torch.equal(again, nn.utils.parameters_to_vector(module.parameters()).detach())
 

@@ -1,4 +1,4 @@
-"""The plain, the stackable and the compiled gradient are one."""
+"""The plain, the for_vmap and the compiled gradient are one."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -31,9 +31,9 @@ def _by_hand(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
     return torch.cat([p.grad.reshape(-1) for p in module.parameters() if p.grad is not None])
 
 
-@pytest.mark.parametrize("stackable", [False, True])
-def test_the_gradient_is_that_of_an_ordinary_backward_pass(stackable: bool) -> None:
-    gradient, classes = parameter_gradient(_loss, stackable=stackable)(*_case())
+@pytest.mark.parametrize("for_vmap", [False, True])
+def test_the_gradient_is_that_of_an_ordinary_backward_pass(for_vmap: bool) -> None:
+    gradient, classes = parameter_gradient(_loss, for_vmap=for_vmap)(*_case())
     torch.testing.assert_close(gradient, _by_hand(*_case()))
     assert classes.shape == (6,)
     assert not gradient.requires_grad
@@ -41,24 +41,24 @@ def test_the_gradient_is_that_of_an_ordinary_backward_pass(stackable: bool) -> N
 
 def test_it_is_found_where_gradients_are_off() -> None:
     with torch.no_grad():
-        gradient, _ = parameter_gradient(_loss, stackable=False)(*_case())
+        gradient, _ = parameter_gradient(_loss, for_vmap=False)(*_case())
     torch.testing.assert_close(gradient, _by_hand(*_case()))
 
 
 def test_the_stackable_one_can_be_mapped_over_networks() -> None:
     parameters, images, targets = _case()
     stack = torch.stack([parameters, NETWORK.initial(1)])
-    mapped = torch.func.vmap(parameter_gradient(_loss, stackable=True), in_dims=(0, None, None))
+    mapped = torch.func.vmap(parameter_gradient(_loss, for_vmap=True), in_dims=(0, None, None))
     torch.testing.assert_close(mapped(stack, images, targets)[0][1], _by_hand(stack[1], images, targets))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_the_compiled_one_differs_by_rounding() -> None:
-    gradient, _ = parameter_gradient(_loss, stackable=False, compiled=True)(*_case())
+    gradient, _ = parameter_gradient(_loss, for_vmap=False, compiled=True)(*_case())
     torch.testing.assert_close(gradient, _by_hand(*_case()), rtol=1e-4, atol=1e-6)
 
 
 def test_a_stack_is_not_compiled() -> None:
-    with pytest.raises(ValueError, match="either a stackable or a compiled"):
-        parameter_gradient(_loss, stackable=True, compiled=True)
+    with pytest.raises(ValueError, match="either a for_vmap or a compiled"):
+        parameter_gradient(_loss, for_vmap=True, compiled=True)

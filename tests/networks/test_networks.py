@@ -9,7 +9,7 @@ from torch import nn
 
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ImageClassifier, ResNet18, SmallViT
-from monai_distill.runtime.randomness import global_seed_kept, seeded_generator
+from monai_distill.runtime.randomness import seeded_generator, temporary_global_seed
 
 SMALL: dict[str, Callable[..., ImageClassifier]] = {
     "convnet": lambda *args: ConvNet(*args, width=4),
@@ -41,7 +41,7 @@ def test_other_published_parameter_counts() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [28, 32, 64, 65, (32, 28)])
 def test_every_network_learns_from_the_image(name: str, channels: int, size: int | tuple[int, int]) -> None:
-    with global_seed_kept(1):
+    with temporary_global_seed(1):
         network = SMALL[name](2, channels, 5, size)
     images = torch.rand(2, channels, *network.image_size, generator=seeded_generator(0), requires_grad=True)
     logits = network(images)
@@ -57,7 +57,7 @@ def test_every_network_learns_from_the_image(name: str, channels: int, size: int
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("size", [16, 28])
 def test_every_network_works_in_3d(name: str, size: int) -> None:
-    with global_seed_kept(1):
+    with temporary_global_seed(1):
         network = SMALL[name](3, 1, 3, size)
     logits = network(torch.rand(2, 1, size, size, size, generator=seeded_generator(0)))
     assert logits.shape == (2, 3)
@@ -102,7 +102,7 @@ def test_convnet_is_differentiable_twice(pooling: str) -> None:
 def test_the_transformer_sees_every_pixel_in_patches_that_fit(
     dims: int, size: int | tuple[int, int], patch: tuple[int, ...], patches: int
 ) -> None:
-    with global_seed_kept(0):
+    with temporary_global_seed(0):
         network = SmallViT(dims, 1, 2, size, width=8, depth=1)
     images = torch.rand(1, 1, *network.image_size, generator=seeded_generator(0), requires_grad=True)
     (gradient,) = torch.autograd.grad(network(images).square().sum(), images)
@@ -112,12 +112,12 @@ def test_the_transformer_sees_every_pixel_in_patches_that_fit(
 
 
 def test_every_parameter_of_the_transformer_is_used_and_nothing_draws() -> None:
-    with global_seed_kept(0):
+    with temporary_global_seed(0):
         network = SmallViT(2, 1, 2, 8, width=8, depth=2)
     logits = network(torch.rand(2, 1, 8, 8, generator=seeded_generator(0)))
     gradients = torch.autograd.grad(logits.square().sum(), list(network.parameters()))
     assert all(gradient.abs().max() > 0 for gradient in gradients)
-    assert not FlatNetwork(lambda: SmallViT(2, 1, 2, 8, width=8, depth=2)).draws
+    assert not FlatNetwork(lambda: SmallViT(2, 1, 2, 8, width=8, depth=2)).has_random_layers
 
 
 def test_convnet_refuses_a_depth_that_leaves_one_pixel() -> None:

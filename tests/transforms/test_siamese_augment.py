@@ -14,7 +14,13 @@ from monai.transforms import Compose
 from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment, SiameseAugmentD, SiameseAugmentd, SiameseAugmentDict
+from monai_distill.transforms import (
+    AugmentParameters,
+    SiameseAugment,
+    SiameseAugmentD,
+    SiameseAugmentd,
+    SiameseAugmentDict,
+)
 
 ALL = ("color", "crop", "cutout", "flip", "scale", "rotate")
 SHAPES = [(8, 8), (9, 6), (5, 6, 7)]
@@ -90,7 +96,7 @@ def test_without_flip_nothing_is_mirrored() -> None:
 
 def test_flip_is_an_exact_mirror_of_the_last_axis() -> None:
     images = images_of((5, 6))
-    draw = AugmentDraw("flip", {"flipped": torch.tensor([True, False, True])})
+    draw = AugmentParameters("flip", {"flipped": torch.tensor([True, False, True])})
     out = SiameseAugment(("flip",)).apply(images, draw)
     assert torch.equal(out[0], images[0].flip(-1))
     assert torch.equal(out[1], images[1])
@@ -99,7 +105,7 @@ def test_flip_is_an_exact_mirror_of_the_last_axis() -> None:
 def test_saturation_is_the_identity_on_one_channel() -> None:
     images = images_of((4, 4), channels=1)
     values = {"brightness": torch.zeros(1), "saturation": torch.zeros(1), "contrast": torch.ones(1)}
-    torch.testing.assert_close(SiameseAugment().apply(images, AugmentDraw("color", values)), images)
+    torch.testing.assert_close(SiameseAugment().apply(images, AugmentParameters("color", values)), images)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -107,9 +113,9 @@ def test_neutral_parameters_are_the_identity(shape: tuple[int, ...]) -> None:
     images, augment = images_of(shape), SiameseAugment()
     angles = 1 if len(shape) == 2 else 3
     for draw in (
-        AugmentDraw("rotate", {"radians": torch.zeros(1, angles)}),
-        AugmentDraw("scale", {"factor": torch.ones(1, len(shape))}),
-        AugmentDraw("crop", {"shift": torch.zeros(1, len(shape), dtype=torch.int64)}),
+        AugmentParameters("rotate", {"radians": torch.zeros(1, angles)}),
+        AugmentParameters("scale", {"factor": torch.ones(1, len(shape))}),
+        AugmentParameters("crop", {"shift": torch.zeros(1, len(shape), dtype=torch.int64)}),
     ):
         torch.testing.assert_close(augment.apply(images, draw), images)
 
@@ -117,7 +123,7 @@ def test_neutral_parameters_are_the_identity(shape: tuple[int, ...]) -> None:
 def test_a_quarter_turn_of_a_rectangle_keeps_distances() -> None:
     image = torch.zeros(1, 1, 5, 11, dtype=torch.float64)
     image[0, 0, 2, 7] = 1.0  # two pixels from the center (2, 5) along the long axis
-    draw = AugmentDraw("rotate", {"radians": torch.tensor([[math.pi / 2]], dtype=torch.float64)})
+    draw = AugmentParameters("rotate", {"radians": torch.tensor([[math.pi / 2]], dtype=torch.float64)})
     out = SiameseAugment().apply(image, draw)
     assert out.argmax().item() in (0 * 11 + 5, 4 * 11 + 5)  # two pixels from the center along the short axis
     assert out.max() == pytest.approx(1.0)
@@ -208,5 +214,5 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(TypeError, match="floating-point"):
         augment.apply(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), draw)
     with pytest.raises(ValueError, match="got 'blur'"):
-        augment.apply(torch.zeros(2, 1, 8, 8), AugmentDraw("blur", {}))
+        augment.apply(torch.zeros(2, 1, 8, 8), AugmentParameters("blur", {}))
     assert draw.to("cpu").operation == "crop"

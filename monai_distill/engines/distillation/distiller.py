@@ -21,7 +21,7 @@ from monai_distill.runtime.validation import is_positive_int
 __all__ = ["Distiller"]
 
 
-class Draws(Protocol):
+class Batches(Protocol):
     """What the objective is asked about, by iteration number: the same whenever it is asked for."""
 
     def __getitem__(self, iteration: int) -> Any:
@@ -80,7 +80,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         self,
         synthetic: SyntheticDataset,
         objective: Objective,
-        train_data_loader: Draws,
+        train_data_loader: Batches,
         optimizer: Optimizer,
         *,
         max_epochs: int,
@@ -101,7 +101,7 @@ class Distiller(Trainer):  # type: ignore[misc]
             raise ValueError(f"Expected a gate above 0, or null for none, got {gate}.")
         self.synthetic = synthetic
         self.objective = objective
-        self.draws = train_data_loader
+        self.batches = train_data_loader
         self.optimizer = optimizer
         self.min_student_lr = min_student_lr
         self.student_lr_ratio = student_lr_ratio
@@ -110,7 +110,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         super().__init__(
             device=synthetic.images.device,
             max_epochs=max_epochs,
-            data_loader=_DrawsFromHere(self),
+            data_loader=_BatchesFromIteration(self),
             epoch_length=epoch_length,
             handlers=train_handlers,
             decollate=False,
@@ -205,7 +205,7 @@ def _not_finite(iteration: int, loss: Tensor) -> str:
     )
 
 
-class _DrawsFromHere:
+class _BatchesFromIteration:
     """Iterates the draws from the engine's own iteration, so that a resumed run asks for the right ones."""
 
     def __init__(self, engine: Distiller) -> None:
@@ -213,4 +213,4 @@ class _DrawsFromHere:
 
     def __iter__(self) -> Iterator[Any]:
         while True:
-            yield self.engine.draws[self.engine.state.iteration]
+            yield self.engine.batches[self.engine.state.iteration]

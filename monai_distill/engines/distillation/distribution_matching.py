@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums, sums_of_all
-from monai_distill.networks import activations, draws_at_random, embedding, shared_statistics
+from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums, sum_over_processes
+from monai_distill.networks import activations, embedding, has_random_layers, shared_statistics
 from monai_distill.runtime import processes
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
+from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 __all__ = ["DistributionMatching", "attention_features", "embedding_features"]
 
@@ -95,7 +95,7 @@ class DistributionMatching:
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration)
         draw = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
         # The seed holds for the forward passes too, so that dropout needs no random state to be resumed.
-        with global_seed_kept(derived_seed(self.seed, "matching network", batch.iteration)):
+        with temporary_global_seed(derived_seed(self.seed, "matching network", batch.iteration)):
             network = self.network_factory().to(images).train().requires_grad_(False)
             with torch.no_grad():
                 real = self._real_sums(network, batch, draw, synthetic)
@@ -105,9 +105,9 @@ class DistributionMatching:
         return loss.detach(), {"images": gradient}
 
     def _real_sums(
-        self, network: nn.Module, batch: ClassBatch, draw: AugmentDraw, synthetic: SyntheticDataset
+        self, network: nn.Module, batch: ClassBatch, draw: AugmentParameters, synthetic: SyntheticDataset
     ) -> list[ClassSums]:
-        if draws_at_random(network):
+        if has_random_layers(network):
             return self._sums(network, self.augment.apply(batch.images, draw), batch.labels, synthetic)
         own = slice(processes.rank(), None, processes.count())  # a share of every class: these come one after another
         if len(batch.labels) < processes.count():
@@ -117,7 +117,7 @@ class DistributionMatching:
             )
         with shared_statistics(network):
             images = self.augment.apply(batch.images[own], draw)
-            return sums_of_all(self._sums(network, images, batch.labels[own], synthetic))
+            return sum_over_processes(self._sums(network, images, batch.labels[own], synthetic))
 
     def _sums(self, network: nn.Module, images: Tensor, labels: Tensor, synthetic: SyntheticDataset) -> list[ClassSums]:
         count = len(synthetic.class_names)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import NoisyClassMeans, SyntheticDataset
 from monai_distill.losses import class_sums
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
+from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 
 from .distribution_matching import embedding_features
@@ -61,7 +61,7 @@ class RandomViews:
         self.seed = seed
         self.networks: list[nn.Module] = []
         for view in range(views):
-            with global_seed_kept(derived_seed(seed, "matching network", view)):
+            with temporary_global_seed(derived_seed(seed, "matching network", view)):
                 self.networks.append(network_factory().eval().requires_grad_(False))
         if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.networks[0].modules()):
             raise ValueError(

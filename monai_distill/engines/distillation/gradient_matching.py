@@ -14,8 +14,8 @@ from monai_distill.data import ClassBatch, SyntheticDataset
 from monai_distill.losses import GradientMatchingLoss, classification_loss
 from monai_distill.networks import FlatNetwork, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
+from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 __all__ = ["GradientMatching", "network_loops"]
 
@@ -58,7 +58,7 @@ class GradientMatching:
         network_lr: of SGD in these epochs.
         batch_size: synthetic images per SGD step in these epochs.
         loss: function of two lists of gradients, one entry per parameter, to a scalar.
-        together: whether all classes are one call (``torch.func.vmap``; only where classes have equal counts); by
+        vmap: whether all classes are one call (``torch.func.vmap``; only where classes have equal counts); by
             default whatever is faster on the device.
         seed: seed of the run.
 
@@ -86,7 +86,7 @@ class GradientMatching:
         network_lr: float = 0.01,
         batch_size: int = 256,
         loss: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor] | None = None,
-        together: bool | None = None,
+        vmap: bool | None = None,
         seed: int = 0,
     ) -> None:
         if outer_steps < 1 or inner_epochs < 0 or batch_size < 1:
@@ -101,7 +101,7 @@ class GradientMatching:
         self.network_lr = network_lr
         self.batch_size = batch_size
         self.loss = GradientMatchingLoss() if loss is None else loss
-        self.together = together
+        self.vmap = vmap
         self.seed = seed
         self._parameters = torch.empty(0)
         self._iteration = -1  # the one that the parameters are for
@@ -121,9 +121,9 @@ class GradientMatching:
             return self._matched(synthetic, batch)
 
     def _seeded(self, iteration: int) -> contextlib.AbstractContextManager[None]:
-        if not self.network.draws:
+        if not self.network.has_random_layers:
             return contextlib.nullcontext()
-        return global_seed_kept(derived_seed(self.seed, "dropout", iteration))
+        return temporary_global_seed(derived_seed(self.seed, "dropout", iteration))
 
     def _advance(self, synthetic: SyntheticDataset, iteration: int) -> None:
         """Bring the network to where this iteration needs it; a second call for one iteration changes nothing."""
@@ -144,7 +144,7 @@ class GradientMatching:
     def _trained(self, parameters: Tensor, synthetic: SyntheticDataset, iteration: int) -> Tensor:
         generator = seeded_generator(self.seed, "network steps", iteration)
         images, targets = synthetic.images.detach(), synthetic.labels
-        gradient = parameter_gradient(self._noted_loss, stackable=False)
+        gradient = parameter_gradient(self._noted_loss, for_vmap=False)
         for _ in range(self.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.batch_size):
                 draw = self.augment.draw(len(rows), images.shape[2:], generator)
@@ -169,15 +169,15 @@ class GradientMatching:
         gradients, values = zip(*self._over_classes(self._pulled, list(rows), detached, aims), strict=True)
         (gradient,) = torch.autograd.grad(ours, leaf, gradients)
         value = torch.stack(values).sum()
-        if not self.network.draws:
+        if not self.network.has_random_layers:
             value, gradient = processes.sums([value, gradient])
         return value, {"images": gradient}
 
     def _own(self, classes: list[int]) -> list[int]:
         """The classes of this process. Dropout draws for one class after another, so that each then does them all."""
-        return classes if self.network.draws else classes[processes.rank() :: processes.count()]
+        return classes if self.network.has_random_layers else classes[processes.rank() :: processes.count()]
 
-    def _draw(self, label: int, batch: ClassBatch) -> AugmentDraw:
+    def _draw(self, label: int, batch: ClassBatch) -> AugmentParameters:
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration, label)
         return self.augment.draw(1, batch.images.shape[2:], generator, siamese=True).to(batch.images.device)
 
@@ -216,8 +216,8 @@ class GradientMatching:
         """``function(targets, images, ...)`` of every class: in one call, or in turn where their counts differ."""
         targets = [torch.full((len(own),), c, device=own.device) for c, own in zip(classes, images, strict=True)]
         arguments = [targets, images, *more]
-        together = should_vmap(images[0], len(images[0])) if self.together is None else self.together
-        if together and len({len(own) for own in images}) == 1 and not self.network.draws:
+        vmap = should_vmap(images[0], len(images[0])) if self.vmap is None else self.vmap
+        if vmap and len({len(own) for own in images}) == 1 and not self.network.has_random_layers:
             results = torch.func.vmap(function)(*(torch.stack(list(argument)) for argument in arguments))
             return list(zip(*(result.unbind() for result in results), strict=True))
         return [function(*row) for row in zip(*arguments, strict=True)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.networks import FlatNetwork, LossDerivatives
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 __all__ = ["StudentPlan", "StudentStep", "graph_bytes", "images_are_separable"]
 
@@ -33,7 +33,7 @@ class StudentPlan(NamedTuple):
     """
 
     batches: Sequence[Tensor]
-    draws: Sequence[AugmentDraw]
+    draws: Sequence[AugmentParameters]
     labels: Tensor | None
 
     @classmethod
@@ -95,7 +95,7 @@ def images_are_separable(network: FlatNetwork) -> bool:
         True
     """
     mixes = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.module.modules())
-    return not (network.draws or mixes)
+    return not (network.has_random_layers or mixes)
 
 
 class StudentStep:
@@ -116,7 +116,7 @@ class StudentStep:
         >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
         >>> loss = LossDerivatives(
         ...     lambda p, images, labels: nn.functional.cross_entropy(network(p[0], images[0]), labels[0]))
-        >>> plan = StudentPlan([torch.arange(3)], [AugmentDraw("none", {})], torch.tensor([0, 1, 0]))
+        >>> plan = StudentPlan([torch.arange(3)], [AugmentParameters("none", {})], torch.tensor([0, 1, 0]))
         >>> step = StudentStep(loss, SiameseAugment(()), names=["images", "student_lr"], plans=[plan])
         >>> step(torch.zeros(1, 10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
         torch.Size([1, 10])
@@ -191,7 +191,7 @@ class StudentStep:
 
         def counted(count: int) -> int:
             plans = [
-                StudentPlan([plan.batches[0][:1].expand(count)], [AugmentDraw("none", {})], plan.labels)
+                StudentPlan([plan.batches[0][:1].expand(count)], [AugmentParameters("none", {})], plan.labels)
                 for plan in self.plans
             ]
             few = StudentStep(

@@ -12,7 +12,7 @@ from torch import Tensor
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.losses import TrajectoryMatchingLoss, classification_loss
 from monai_distill.networks import FlatNetwork, LossDerivatives, should_vmap
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
+from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 
 from .student_step import StudentPlan, StudentStep, images_are_separable
@@ -50,7 +50,7 @@ class TrajectoryMatching:
         teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every
             iteration (Cui et al. 2023); the set's own labels get no gradient then.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
-        together: whether the students of several segments run in one call; by default where that is faster (see
+        vmap: whether the students of several segments run in one call; by default where that is faster (see
             :func:`should_vmap`). Networks that draw run one after another.
         compiled: students' steps through ``torch.compile`` (see :class:`LossDerivatives`), one at a time.
         seed: seed of the run.
@@ -83,14 +83,14 @@ class TrajectoryMatching:
         truncated: bool = False,
         teacher_labels: bool = False,
         temperature: float = 1.0,
-        together: bool | None = None,
+        vmap: bool | None = None,
         compiled: bool | str = False,
         seed: int = 0,
     ) -> None:
         _require_numbers(student_steps, batch_size, images_at_once, temperature)
         if compiled and chunk not in (None, 1):
             raise ValueError(f"Expected a chunk of 1 for compiled steps, got {chunk}. Leave it out.")
-        if compiled and network.draws:  # a compiled step and its derivative would drop differently
+        if compiled and network.has_random_layers:  # a compiled step and its derivative would drop differently
             raise ValueError("Expected a network without dropout for compiled steps, got one that draws.")
         self.network = network
         self.augment = augment
@@ -102,7 +102,7 @@ class TrajectoryMatching:
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
         self.truncated = truncated
         self.teacher_labels = teacher_labels
-        self.together = together
+        self.vmap = vmap
         self.derivatives = LossDerivatives(
             _added_up(lambda p, images, targets: classification_loss(network(p, images), targets, temperature)),
             compiled=compiled,
@@ -146,9 +146,11 @@ class TrajectoryMatching:
         return total / len(groups), {name: gradient / len(groups) for name, gradient in gradients.items()}
 
     def _stacks(self, synthetic: SyntheticDataset) -> bool:
-        if self.together is None:
-            return not self.network.draws and should_vmap(synthetic.images, self.batch_size or len(synthetic))
-        return self.together and not self.network.draws
+        if self.vmap is None:
+            return not self.network.has_random_layers and should_vmap(
+                synthetic.images, self.batch_size or len(synthetic)
+            )
+        return self.vmap and not self.network.has_random_layers
 
     def _matched(self, synthetic: SyntheticDataset, segments: Sequence[Segment]) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss and gradients of segments whose students run in one call."""
@@ -188,9 +190,9 @@ class TrajectoryMatching:
 
     def _replayable(self, path: Sequence[int], number: int) -> contextlib.AbstractContextManager[None]:
         """A step is computed more than once; dropout must drop the same every time."""
-        if not self.network.draws:
+        if not self.network.has_random_layers:
             return contextlib.nullcontext()
-        return global_seed_kept(derived_seed(self.seed, "dropout", *path, number))
+        return temporary_global_seed(derived_seed(self.seed, "dropout", *path, number))
 
     def _choose(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
         """Steps, and where one step is too much images, whose graph the budget allows."""

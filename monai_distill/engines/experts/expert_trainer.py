@@ -60,7 +60,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         seed: seed of the run.
         direction: maps (gradient function, parameters [P]) to the step's direction [P].
         curriculum: maps an epoch (from 0) to the positions [m] of the images seen in it; None for all in every epoch.
-        together: whether a group runs in one call; by default whatever is faster on the device.
+        vmap: whether a group runs in one call; by default whatever is faster on the device.
         compiled: run one expert after another through ``torch.compile`` (see :func:`parameter_gradient`).
         handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on
             training images.
@@ -83,7 +83,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         seed: int = 0,
         direction: Callable[[GradientFunction, Tensor], Tensor] = plain_direction,
         curriculum: Callable[[int], Tensor] | None = None,
-        together: bool | None = None,
+        vmap: bool | None = None,
         compiled: bool | str = False,
         handlers: Any = None,
     ) -> None:
@@ -100,8 +100,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.seed = seed
         self.direction = direction
         self.curriculum = curriculum
-        self.together = (not compiled and should_vmap(bank.images, batch_size)) if together is None else together
-        self._gradient = parameter_gradient(self._loss, stackable=self.together, compiled=compiled)
+        self.vmap = (not compiled and should_vmap(bank.images, batch_size)) if vmap is None else vmap
+        self._gradient = parameter_gradient(self._loss, for_vmap=self.vmap, compiled=compiled)
         self.rounds = _rounds(store, at_once)
         self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
@@ -143,7 +143,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
             images = torch.stack(
                 [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
             )
-            step = map_over_networks(self._step, self.together, self._dropout_seeds(epoch, low))
+            step = map_over_networks(self._step, self.vmap, self._dropout_seeds(epoch, low))
             out = step(self._parameters, images, self.bank.labels[rows])
             self._parameters = out[:, :-2]
             tallies.append(out[:, -2:] * rows.shape[1])
@@ -155,7 +155,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         return {"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}
 
     def _dropout_seeds(self, epoch: int, low: int) -> list[int] | None:
-        if not self.network.draws:
+        if not self.network.has_random_layers:
             return None
         return [derived_seed(self.seed, "expert", e, "dropout", epoch, low) for e in self._experts]
 

@@ -65,7 +65,7 @@ def usable_networks(
     if skipped:
         name, reason = next(iter(skipped.items()))
         warnings.warn(
-            f"{len(skipped)} of {len(factories)} architectures do not take the images and are left out; {name}: {reason}",
+            f"{len(skipped)} of {len(factories)} architectures do not take the images, {name} for one: {reason}",
             stacklevel=2,
         )
     return networks, skipped

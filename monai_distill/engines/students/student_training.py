@@ -190,7 +190,7 @@ class StudentTraining:
             queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
             rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
             queues = [queue[self.batch_size :] for queue in queues]
-            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.draws else None
+            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.has_random_layers else None
             grads = map_over_networks(gradient, vmap, dropout)(
                 parameters, self._augmented(images[rows], generators), targets[rows]
             )
@@ -212,13 +212,13 @@ class StudentTraining:
             value = classification_loss(network(parameters, images), targets, self.temperature)
             return value, value.detach()
 
-        gradient = parameter_gradient(loss, stackable=vmap, compiled=self.compiled)
+        gradient = parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled)
         return lambda *arguments: gradient(*arguments)[0]
 
     def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         shape = batches.shape[3:]
-        draws = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
-        return torch.stack([self.augment.apply(batch, draw) for batch, draw in zip(batches, draws, strict=True)])
+        parameters = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
+        return torch.stack([self.augment.apply(batch, p) for batch, p in zip(batches, parameters, strict=True)])
 
 
 def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:

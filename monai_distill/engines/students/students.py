@@ -147,8 +147,6 @@ def checksum_once(values: Tensor) -> str:
         >>> checksum_once(values) == checksum_once(values) != checksum_once(values.add_(1))
         True
     """
-    known: tuple[int, str] | None = _CHECKSUMS[values] if values in _CHECKSUMS else None
-    if known is None or known[0] != values._version:
-        known = (values._version, tensor_checksum(values))
-        _CHECKSUMS[values] = known
-    return known[1]
+    if values not in _CHECKSUMS or _CHECKSUMS[values][0] != values._version:
+        _CHECKSUMS[values] = values._version, tensor_checksum(values)
+    return str(_CHECKSUMS[values][1])

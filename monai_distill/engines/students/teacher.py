@@ -13,7 +13,7 @@ from tqdm import tqdm
 from monai_distill.data import ClassBank
 from monai_distill.networks import FlatNetwork, embedding
 from monai_distill.runtime import ResultCache
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept
+from monai_distill.runtime.randomness import derived_seed, temporary_global_seed
 
 from .scoring import predict_logits, train_students
 from .student_training import StudentTraining
@@ -97,6 +97,6 @@ class Teacher:
 
     @functools.cached_property
     def _module(self) -> nn.Module:
-        with global_seed_kept(0):
+        with temporary_global_seed(0):
             fresh = self.network.factory()
         return self.network.load_into(fresh.to(self.bank.device), self.parameters).eval()

@@ -25,7 +25,7 @@ from monai_distill.runtime.checksums import checksums
 from .audit_evidence import released_audit, rounded
 from .card import data_card
 from .croissant import croissant
-from .licence import Owner, licence_text
+from .license import Owner, license_text
 from .manifest import released_manifest, released_scores
 from .privacy_report import privacy_report, report_markdown
 from .tier import ReleaseTier
@@ -44,13 +44,13 @@ class Release:
         folder: to be made; must not exist.
         formats: of ``safetensors`` (always part of a release), ``npz``, ``png``, ``nifti``.
         no_claim: allow tier T0, at which nothing is promised.
-        owner: title, publisher, recipient, notes, licence.
+        owner: title, publisher, recipient, notes, license.
         hard_labels: release class numbers where labels are learned.
         spacing: millimetres per axis for NIfTI; those of the source, see :func:`released_spacing`, unless given.
 
     Raises:
         TypeError: when ``no_claim`` is no bool.
-        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels, its
+        ValueError: for unknown formats, or a set that may not be released: by its license, its tier, its labels, its
             size, or volumes without one spacing.
         RuntimeError: when the run is not finished or ``folder`` exists.
 
@@ -85,8 +85,8 @@ class Release:
             _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
         )
         manifest = self.synthetic.manifest
-        licence = None if self.owner.licence is None else Path(self.owner.licence)
-        self.licence = licence_text(manifest, licence)
+        license = None if self.owner.license is None else Path(self.owner.license)
+        self.license = license_text(manifest, license)
         self.owner.notes_text()  # an unreadable file is told of now, not after an hour of scoring
         self.tier = ReleaseTier.of(manifest, self.audit, self.ledger)
         if hard_labels and self.synthetic.soft:
@@ -99,15 +99,15 @@ class Release:
             )
         self.spacing = released_spacing(manifest, spacing, needed="nifti" in self.formats)
         self.manifest = released_manifest(
-            self.synthetic, self.tier, self.owner, self.licence, self.formats, self.spacing
+            self.synthetic, self.tier, self.owner, self.license, self.formats, self.spacing
         )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
         """Write, read back, score, describe, scan; only then does the folder appear under its name.
 
         Args:
-            students: makes the evaluator of the run, called with ``training_set`` and ``on_step``; its ``run()`` and
-                ``scores()`` are called once per format that can be trained on.
+            students: scores a set by the students of the run: called with ``training_set`` and ``on_step`` once per
+                format that can be trained on, it returns a row of scores.
             words: what the last scan looks for.
             device: where the students are trained.
 
@@ -169,9 +169,8 @@ class Release:
         with tqdm(desc="scoring the release", unit="step", disable=None) as bar:
             for name in (form for form in self.formats if form != "png"):
                 held = read_release(folder, name).to(device)
-                evaluator = students(training_set=held.training_set, on_step=lambda: bar.update(1))
-                evaluator.run()
-                rows[name] = {**evaluator.scores(), "student_lr": float(held.student_lr.detach())}
+                row = students(training_set=held, on_step=lambda: bar.update(1))
+                rows[name] = {**row, "student_lr": float(held.student_lr.detach())}
         return rows
 
     def _describe(self, folder: Path, scores: dict[str, Any], words: IdentifyingWords) -> None:
@@ -192,7 +191,7 @@ class Release:
         )
         _save(folder / "privacy_report.json", report)
         atomic_write(folder / "privacy_report.md", report_markdown(report).encode())
-        atomic_write(folder / "LICENSE", self.licence.encode())
+        atomic_write(folder / "LICENSE", self.license.encode())
         there = {path.name for path in folder.iterdir()} | {"croissant.json"}
         atomic_write(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, there).encode())
         _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.metrics.score_record import RunScores
 
 __all__ = ["RunRecords"]
 
@@ -37,7 +38,7 @@ class RunRecords(NamedTuple):
     """
 
     synthetic: SyntheticDataset
-    scores: Record
+    scores: RunScores
     history: Record
     audit: Record
     ledger: Record

@@ -11,6 +11,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.runtime.literals import literal_settings
 
 __all__ = ["ShadowJob"]
 
@@ -53,7 +54,7 @@ class ShadowJob:
         _silence(parser.config)
         own = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
         own["site_ledger"] = None  # shadows are not released, so the site is not charged
-        for name, value in {**self.settings, **own}.items():
+        for name, value in literal_settings({**self.settings, **own}).items():
             parser.set(value, name)
         parser["train"]["dataset"] = _Items(members, patients)
         for section, dataset in self.sections.items():

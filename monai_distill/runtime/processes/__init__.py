@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .exchange import anywhere, copy_from_first, from_first, means, seen_by_all, sums, to_first
-from .group import count, even_share, is_first, join, leave, rank, refuse_several
+from .group import count, even_share, is_first, join, leave, rank, require_single_process
 
 __all__ = [
     "anywhere",
@@ -17,7 +17,7 @@ __all__ = [
     "leave",
     "means",
     "rank",
-    "refuse_several",
+    "require_single_process",
     "seen_by_all",
     "sums",
     "to_first",

@@ -10,7 +10,7 @@ import ignite.distributed as idist
 import torch
 import torch.distributed as dist
 
-__all__ = ["count", "even_share", "is_first", "join", "leave", "rank", "refuse_several"]
+__all__ = ["count", "even_share", "is_first", "join", "leave", "rank", "require_single_process"]
 
 # The others wait while the first validates or scores, however long that takes; torchrun ends them when it dies.
 PATIENCE = datetime.timedelta(days=7)
@@ -131,7 +131,7 @@ def even_share(total: int, name: str) -> int:
     return share
 
 
-def refuse_several(what: str) -> None:
+def require_single_process(what: str) -> None:
     """Do nothing in the only process of a job.
 
     Args:
@@ -141,7 +141,7 @@ def refuse_several(what: str) -> None:
         RuntimeError: in a job of several processes: each would do all the work, and write the same files.
 
     Example:
-        >>> refuse_several("The audit")
+        >>> require_single_process("The audit")
     """
     several = max(_launched(), count())
     if several > 1:

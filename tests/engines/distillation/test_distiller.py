@@ -93,7 +93,7 @@ def test_the_loop_is_the_optimizer_on_the_objective_s_gradients(make: Callable[.
     found.run()
     expected: list[float] = []
     for iteration in range(EPOCHS * LENGTH):  # a plain loop, without any engine
-        loss, gradients = twin.objective(twin.synthetic, twin.draws[iteration])
+        loss, gradients = twin.objective(twin.synthetic, twin.batches[iteration])
         for name, parameter in twin.synthetic.named_parameters():
             parameter.grad = gradients[name]
         twin.optimizer.step()
@@ -343,7 +343,7 @@ def test_an_iteration_above_the_gate_changes_nothing_not_even_the_momentum(make:
     passed = [0, 2, 4, 6]  # the same as a loop that never met the others
     twin = make()
     for iteration in passed:
-        _, gradients = twin.objective(twin.synthetic, twin.draws[iteration])
+        _, gradients = twin.objective(twin.synthetic, twin.batches[iteration])
         for name, parameter in twin.synthetic.named_parameters():
             parameter.grad = gradients[name]
         twin.optimizer.step()

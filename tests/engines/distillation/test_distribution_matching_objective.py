@@ -14,8 +14,8 @@ from monai_distill.data import ClassBank, ClassBatch, ClassBatches, SyntheticDat
 from monai_distill.engines.distillation import DistributionMatching, attention_features, embedding_features
 from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept, seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
+from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 OWN_LABELS = torch.tensor([0, 1, 2, 2, 0, 2])  # unequal counts, classes mixed
 REAL_LABELS = torch.tensor([0] * 6 + [1] * 2 + [2] * 5)  # class 1 is smaller than the batch
@@ -42,7 +42,7 @@ def _reference(
     """The network's blocks one after another and a loop over classes, with the draws rebuilt from the seed."""
     augment, dims = SiameseAugment(), synthetic.images.ndim - 2
     draw = augment.draw(1, (8,) * dims, seeded_generator(0, "siamese augmentation", batch.iteration), siamese=True)
-    with global_seed_kept(derived_seed(0, "matching network", batch.iteration)):
+    with temporary_global_seed(derived_seed(0, "matching network", batch.iteration)):
         network = factory().double()
     images = synthetic.images.detach().clone().requires_grad_()
 
@@ -84,7 +84,7 @@ def test_real_and_synthetic_images_get_the_same_draw(monkeypatch: pytest.MonkeyP
     augment, seen = SiameseAugment(("rotate", "scale", "crop")), []
     apply = augment.apply
 
-    def keep(images: Tensor, draw: AugmentDraw) -> Tensor:
+    def keep(images: Tensor, draw: AugmentParameters) -> Tensor:
         seen.append(draw)
         return apply(images, draw)
 

@@ -17,7 +17,7 @@ from monai_distill.engines.distillation import Distiller, GradientMatching, netw
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 EQUAL, UNEQUAL = [1, 0, 2, 2, 0, 1], [0, 2, 2, 1, 2]
 
@@ -58,13 +58,13 @@ def _reference(
     return total.detach(), torch.autograd.grad(total, images)[0]
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("vmap", [True, False])
 @pytest.mark.parametrize("labels", [EQUAL, UNEQUAL], ids=["equal", "unequal"])
 @pytest.mark.parametrize("dims", [2, 3])
-def test_loss_and_gradient_equal_the_formula(dims: int, labels: list[int], together: bool) -> None:
+def test_loss_and_gradient_equal_the_formula(dims: int, labels: list[int], vmap: bool) -> None:
     factory, synthetic, batches = world(labels, dims)
     batch = batches[3]
-    value, gradients = make(factory, together=together)(synthetic, batch)
+    value, gradients = make(factory, vmap=vmap)(synthetic, batch)
     parameters = FlatNetwork(factory).initial(derived_seed(0, "matching network", 1)).double()
     expected_value, expected = _reference(factory, synthetic, batch, parameters)
     torch.testing.assert_close(value, expected_value)
@@ -101,7 +101,7 @@ def test_each_class_has_one_draw_for_its_real_and_synthetic_images(monkeypatch: 
     augment, seen = SiameseAugment(("rotate", "scale", "crop")), []
     apply = augment.apply
 
-    def keep(images: Tensor, draw: AugmentDraw) -> Tensor:
+    def keep(images: Tensor, draw: AugmentParameters) -> Tensor:
         seen.append(draw)
         return apply(images, draw)
 

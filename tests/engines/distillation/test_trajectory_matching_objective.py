@@ -122,7 +122,7 @@ def test_every_chunk_equals_the_naive_unroll(which: str, batch_size: int | None,
     for chunk in (1, 3, STEPS):
         match = objective(module, chunk=chunk, batch_size=batch_size)
         if which != "last":  # the default loss is the last state's
-            match.loss = lambda states, piece: LOSSES[which](states, segment)
+            match.loss = lambda states, segment: LOSSES[which](states, segment)
         value, gradients = match(synthetic, segment)
         assert float(value) == pytest.approx(float(expected_value), rel=TOLERANCE[dtype])
         assert_same(gradients, expected, TOLERANCE[dtype])
@@ -294,7 +294,7 @@ def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
     module, synthetic, segment = make(torch.float64, soft=False)
     seen: list[Tensor] = []
 
-    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
+    def keep(states: Sequence[Tensor], segment: Segment) -> Tensor:
         seen.extend(state.detach() for state in states)
         return _ratio(states[-1], segment)
 
@@ -340,9 +340,9 @@ def test_the_truncated_learning_rate_gradient_is_the_one_at_fixed_directions() -
     module, synthetic, segment = make()
     seen: list[Tensor] = []
 
-    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
+    def keep(states: Sequence[Tensor], segment: Segment) -> Tensor:
         seen[:] = [state.detach() for state in states]
-        return _ratio(states[-1], piece)
+        return _ratio(states[-1], segment)
 
     gradient = objective(module, truncated=True, loss=keep)(synthetic, segment)[1]["student_lr"]
     alpha = synthetic.student_lr.detach().clone().requires_grad_()
@@ -407,15 +407,15 @@ def test_the_nearest_step_has_the_gradient_of_an_unroll_that_ends_there(norm: in
     synthetic.student_lr.data.fill_(0.3)
     seen: list[Tensor] = []
 
-    def keep(states: Sequence[Tensor], piece: Segment) -> Tensor:
+    def keep(states: Sequence[Tensor], segment: Segment) -> Tensor:
         seen[:] = [state.detach() for state in states]
-        return _ratio(states[-1], piece)
+        return _ratio(states[-1], segment)
 
     objective(module, loss=keep)(synthetic, segment)
     segment = segment._replace(target=seen[3] + 0.01 * segment.target)  # so that step 3 comes nearest
     nearest = NearestStepLoss(norm)
     assert nearest.chosen(seen, segment.target) == 3
-    expected = objective(module, loss=lambda states, piece: _ratio(states[3], piece))(synthetic, segment)
+    expected = objective(module, loss=lambda states, segment: _ratio(states[3], segment))(synthetic, segment)
     for chunk in (1, 2, STEPS):
         found = objective(module, loss=nearest, chunk=chunk)(synthetic, segment)
         torch.testing.assert_close(found[0], expected[0])
@@ -459,8 +459,8 @@ def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_cal
     segments = several(module)
     alone = [objective(module, chunk=STEPS, batch_size=2)(synthetic, segment) for segment in segments]
     expected = {name: torch.stack([own[name] for _, own in alone]).mean(dim=0) for name in alone[0][1]}
-    for together in (False, True):
-        value, gradients = objective(module, batch_size=2, together=together, **settings)(synthetic, segments)
+    for vmap in (False, True):
+        value, gradients = objective(module, batch_size=2, vmap=vmap, **settings)(synthetic, segments)
         torch.testing.assert_close(value, torch.stack([value for value, _ in alone]).mean())
         assert_same(gradients, expected, 1e-10)
 
@@ -470,9 +470,7 @@ def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_cal
 )
 def test_what_a_method_does_otherwise_it_does_for_several_segments_in_one_call(settings: dict[str, object]) -> None:
     module, synthetic, _ = make(soft=False)
-    found, expected = (
-        objective(module, together=together, **settings)(synthetic, several(module)) for together in (True, False)
-    )
+    found, expected = (objective(module, vmap=vmap, **settings)(synthetic, several(module)) for vmap in (True, False))
     torch.testing.assert_close(found[0], expected[0])
     assert_same(found[1], expected[1], 1e-10)
 
@@ -480,8 +478,8 @@ def test_what_a_method_does_otherwise_it_does_for_several_segments_in_one_call(s
 def test_compiled_steps_take_several_segments_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     module, synthetic, _ = make()
-    found = objective(module, together=True, compiled=True)(synthetic, several(module))
-    expected = objective(module, together=False)(synthetic, several(module))
+    found = objective(module, vmap=True, compiled=True)(synthetic, several(module))
+    expected = objective(module, vmap=False)(synthetic, several(module))
     torch.testing.assert_close(found[0], expected[0])
     assert_same(found[1], expected[1], 1e-10)
 
@@ -493,7 +491,7 @@ def test_students_of_a_network_that_draws_run_one_after_another() -> None:
     network, (_, synthetic, segment) = FlatNetwork(module), make()
     start = network.initial(0).double()
     segments = [segment._replace(start=start, target=start + 0.1, place=place) for place in range(2)]
-    match = TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, together=True)
+    match = TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, vmap=True)
     losses = [float(match(synthetic, own)[0]) for own in segments]
     assert losses[0] != losses[1]
     assert float(match(synthetic, segments)[0]) == pytest.approx(sum(losses) / 2, rel=1e-12)
@@ -501,7 +499,7 @@ def test_students_of_a_network_that_draws_run_one_after_another() -> None:
 
 def test_the_budget_is_shared_by_the_students_of_one_call() -> None:
     module, synthetic, _ = make()
-    match = objective(module, memory_budget=0.11, together=True)
+    match = objective(module, memory_budget=0.11, vmap=True)
     match(synthetic, several(module))
     assert (match.chunk, match.images_at_once) == (1, 2)  # two steps of all five for a single one
 

@@ -131,9 +131,9 @@ def test_states_after_the_nearest_one_may_be_no_numbers(chunk: int) -> None:
         return _wavy_step(state, copies, number) if number < 3 else torch.sqrt(-(state**2) - 1)
 
     nearest = min((1, 2, 3), key=lambda i: float((through(*leaves)[i] - target).abs().sum()))
-    piece = SimpleNamespace(start=start, target=target)
+    segment = SimpleNamespace(start=start, target=target)
     value, gradients = unrolled_gradient(
-        step, start, leaves, STEPS, lambda states: NearestStepLoss()(states, piece), chunk
+        step, start, leaves, STEPS, lambda states: NearestStepLoss()(states, segment), chunk
     )
 
     def ratio(*copies: Tensor) -> Tensor:

@@ -91,9 +91,9 @@ def test_what_makes_no_schedule_is_refused(settings: dict[str, float]) -> None:
         make(**settings)
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("vmap", [False, True])
 def test_experts_see_the_images_of_the_epoch_alone(
-    network: FlatNetwork, bank: ClassBank, tmp_path: Path, together: bool
+    network: FlatNetwork, bank: ClassBank, tmp_path: Path, vmap: bool
 ) -> None:
     """As experts on a bank of those images only, epoch by epoch: order and augmentation are drawn alike."""
     seen = {0: torch.tensor([1, 4, 5, 12]), 1: torch.arange(13)}
@@ -109,7 +109,7 @@ def test_experts_see_the_images_of_the_epoch_alone(
             augment=SiameseAugment(),
             epochs=epochs,
             batch_size=3,
-            together=together,
+            vmap=vmap,
             **settings,  # type: ignore[arg-type]
         ).run()
         return target

@@ -91,11 +91,11 @@ def _reference_expert(
     return snapshots, scores
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("vmap", [False, True])
 def test_snapshots_are_pairwise_different_and_begin_with_the_initialisation(
-    train: Train, network: FlatNetwork, together: bool
+    train: Train, network: FlatNetwork, vmap: bool
 ) -> None:
-    store = train("a", together=together)
+    store = train("a", vmap=vmap)
     assert store.complete
     for expert in range(EXPERTS):
         snapshots = snapshots_of(store, expert)
@@ -117,16 +117,16 @@ def test_snapshots_in_memory_have_storages_of_their_own(make_trainer: Callable[.
 
 
 @pytest.mark.parametrize("augment", [SiameseAugment(()), SiameseAugment()], ids=["plain", "augmented"])
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("vmap", [False, True])
 def test_every_epoch_equals_an_independent_sgd_loop(
     train: Train,
     bank: ClassBank,
     network: FlatNetwork,
     make_module: Callable[[], ConvNet],
     augment: SiameseAugment,
-    together: bool,
+    vmap: bool,
 ) -> None:
-    store = train("a", augment=augment, together=together)
+    store = train("a", augment=augment, vmap=vmap)
     for expert in range(EXPERTS):
         module = network.load_into(make_module(), network.initial(derived_seed(SEED, "expert", expert)))
         snapshots, scores = _reference_expert(module, bank, expert, augment)
@@ -139,16 +139,16 @@ def test_every_epoch_equals_an_independent_sgd_loop(
 
 
 def test_one_group_together_equals_one_expert_after_another(train: Train) -> None:
-    together, alone = everything(train("a", together=True)), everything(train("b", together=False))
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+    vmap, alone = everything(train("a", vmap=True)), everything(train("b", vmap=False))
+    torch.testing.assert_close(vmap, alone, rtol=1e-4, atol=1e-4)
     assert not torch.equal(alone[:, 0], alone[:, 1])
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_the_size_of_a_group_does_not_change_an_expert(train: Train, together: bool) -> None:
-    expected = everything(train("a", at_once=1, together=together))
+@pytest.mark.parametrize("vmap", [False, True])
+def test_the_size_of_a_group_does_not_change_an_expert(train: Train, vmap: bool) -> None:
+    expected = everything(train("a", at_once=1, vmap=vmap))
     for at_once in (3, 10):
-        found = everything(train(str(at_once), at_once=at_once, together=together))
+        found = everything(train(str(at_once), at_once=at_once, vmap=vmap))
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -161,7 +161,7 @@ def test_the_size_of_a_group_does_not_change_an_expert_with_dropout(
     network, found = FlatNetwork(module), []
     for at_once in (1, 2):
         store = TrajectoryStore(tmp_path / str(at_once), {}, experts=2, snapshots=2, parameters=network.size)
-        make_trainer("x", network=network, store=store, snapshots=2, at_once=at_once, together=False).run()
+        make_trainer("x", network=network, store=store, snapshots=2, at_once=at_once, vmap=False).run()
         found.append(everything(store))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
@@ -219,15 +219,15 @@ def test_repeating_gives_the_same_bytes_and_another_seed_others(
     assert train("c", seed=SEED + 1).array_file.read_bytes() != first.array_file.read_bytes()
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_the_direction_is_what_is_stepped_along(train: Train, together: bool) -> None:
+@pytest.mark.parametrize("vmap", [False, True])
+def test_the_direction_is_what_is_stepped_along(train: Train, vmap: bool) -> None:
     calls: list[tuple[int, ...]] = []
 
     def doubled(gradient: Callable[[Tensor], Tensor], parameters: Tensor) -> Tensor:
         calls.append(tuple(parameters.shape))
         return 2 * plain_direction(gradient, parameters)
 
-    found = everything(train("a", direction=doubled, together=together))
+    found = everything(train("a", direction=doubled, vmap=vmap))
     assert len(set(calls)) == 1
     torch.testing.assert_close(found, everything(train("b", lr=2 * STUDENT_LR)), rtol=1e-4, atol=1e-5)
 

@@ -62,9 +62,9 @@ def test_a_point_without_a_way_on_gives_no_nan(where: str) -> None:
     assert bool(torch.isfinite(found).all())
 
 
-@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("vmap", [False, True])
 def test_experts_take_flat_steps_and_report_the_loss_before_the_step(
-    network: FlatNetwork, bank: ClassBank, tmp_path: Path, together: bool
+    network: FlatNetwork, bank: ClassBank, tmp_path: Path, vmap: bool
 ) -> None:
     direction = FlatDirection(0.3, 0.5)
     store = TrajectoryStore(tmp_path / "flat", {}, experts=2, snapshots=2, parameters=network.size)
@@ -77,7 +77,7 @@ def test_experts_take_flat_steps_and_report_the_loss_before_the_step(
         lr=0.1,
         batch_size=len(bank),
         direction=direction,
-        together=together,
+        vmap=vmap,
     ).run()
     for expert in range(2):
         start = network.initial(derived_seed(0, "expert", expert))

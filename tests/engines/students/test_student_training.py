@@ -15,7 +15,7 @@ from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import AugmentDraw, SiameseAugment
+from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 SEEDS = [3, 14, 15]
 PLAIN = SiameseAugment(())
@@ -119,7 +119,7 @@ class _Spy(SiameseAugment):
         super().__init__(())
         self.batches: list[list[int]] = []
 
-    def apply(self, images: Tensor, draw: AugmentDraw) -> Tensor:
+    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
         self.batches.append(images[:, 0, 0, 0].long().tolist())
         return super().apply(images, draw)
 
@@ -162,7 +162,7 @@ def test_every_student_and_step_has_an_augmentation_of_its_own(network: FlatNetw
     class Watched(SiameseAugment):
         draws: list[bytes] = []  # noqa: RUF012
 
-        def apply(self, images: Tensor, draw: AugmentDraw) -> Tensor:
+        def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
             self.draws.append(draw.values["shift"].numpy().tobytes())
             return super().apply(images, draw)
 

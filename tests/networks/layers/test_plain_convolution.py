@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_distill.networks.layers import native_kernel
 from monai_distill.networks.layers.plain_convolution import PlainConvolution
-from monai_distill.runtime.randomness import global_seed_kept, seeded_generator
+from monai_distill.runtime.randomness import seeded_generator, temporary_global_seed
 
 Call = Callable[..., Tensor]
 PLAIN = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
@@ -138,7 +138,7 @@ def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call],
 def test_the_first_draw_is_that_of_pytorch(dims: int) -> None:
     made = []
     for kind in (lambda *a: PlainConvolution(dims, *a), (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1]):
-        with global_seed_kept(0):
+        with temporary_global_seed(0):
             made.append(kind(2, 3, 3).state_dict())
     assert made[0].keys() == made[1].keys()
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])

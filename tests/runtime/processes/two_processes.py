@@ -30,7 +30,7 @@ from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime import processes
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST, command
-from tests.losses.pieces import piece
+from tests.losses.segments import segment
 
 SPREAD = ("--segments_per_step", "2", "--experts", "3")
 NO_EXPERTS = tuple(
@@ -152,7 +152,7 @@ def batch_norm() -> float:
 
 
 def growing_mask() -> float:
-    """The losses and masks of three iterations of two pieces each: one process takes both, two take one each."""
+    """The losses and masks of three iterations of two segments each: one process takes both, two take one each."""
     own = processes.rank()
     ours, mask = grown([own])
     with alone():
@@ -165,7 +165,7 @@ def grown(places: list[int]) -> tuple[Tensor, Tensor]:
     values = []
     for iteration in range(3):
         starts, ends, targets = torch.randn(3, 2, 40, generator=generator)
-        values += [loss([starts[p], ends[p]], piece(starts[p], targets[p], iteration=iteration)) for p in places]
+        values += [loss([starts[p], ends[p]], segment(starts[p], targets[p], iteration=iteration)) for p in places]
     assert loss.mask is not None
     return torch.stack(values).reshape(3, -1), loss.mask
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import ClassBank
 from monai_distill.networks import FlatNetwork, embedding
-from monai_distill.runtime.randomness import derived_seed, global_seed_kept
+from monai_distill.runtime.randomness import derived_seed, temporary_global_seed
 
 __all__ = ["network_features", "pixel_features", "random_networks", "trained_network"]
 
@@ -35,7 +35,7 @@ def random_networks(factory: Callable[[], nn.Module], count: int, seed: int) -> 
     """
     networks = []
     for i in range(count):
-        with global_seed_kept(derived_seed(seed, "audit random network", i)):
+        with temporary_global_seed(derived_seed(seed, "audit random network", i)):
             networks.append(factory())
     return networks
 

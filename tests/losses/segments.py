@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Piece(NamedTuple):
+class MadeSegment(NamedTuple):
     """All that a loss may ask of an expert."""
 
     iteration: int
@@ -17,5 +17,5 @@ class Piece(NamedTuple):
     middle: Tensor | None
 
 
-def piece(start: Tensor, target: Tensor, middle: Tensor | None = None, iteration: int = 0) -> Piece:
-    return Piece(iteration, start, target, middle)
+def segment(start: Tensor, target: Tensor, middle: Tensor | None = None, iteration: int = 0) -> MadeSegment:
+    return MadeSegment(iteration, start, target, middle)
