@@ -139,9 +139,8 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
         (method, {**_summaries(scores["distilled"]), **_cost(scores)}) for method, scores in runs.items()
     ]
     controls = {name: row for scores in [*runs.values()][::-1] for name, row in all_rows(scores).items()}
-    for name in dict.fromkeys((*ROW_TITLES, *controls)):
-        if name in controls and name not in ("distilled", "dp_sgd"):
-            rows.append((row_title(name), _summaries(controls[name])))
+    names = [name for name in dict.fromkeys((*ROW_TITLES, *controls)) if name not in ("distilled", "dp_sgd")]
+    rows += [(row_title(name), _summaries(controls[name])) for name in names if name in controls]
     prior: Summary = {"mean": first["prior"]["accuracy"], "std": None, "interval95": None, "values": []}
     rows.append((ROW_TITLES["prior"], {"accuracy": prior}))
     text = "\n\n".join(table for table in (_markdown(rows), compare_protocols(folder, runs)) if table)

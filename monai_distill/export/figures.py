@@ -127,7 +127,7 @@ Validations = Sequence[Mapping[str, Any]]  # None where a metric has no value
 
 
 def save_curves(iterations: Rows, validations: Validations, file: str | Path, *, chosen: int | None = None) -> Path:
-    """Draw three panels as PNG: loss, learned learning rate, validation scores; ``chosen`` marks the selected iteration.
+    """Draw loss, learned learning rate and validation scores as PNG; ``chosen`` marks the selected iteration.
 
     Args:
         iterations: rows with ``iteration``, ``loss`` and ``student_lr``.

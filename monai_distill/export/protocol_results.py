@@ -50,7 +50,7 @@ comparisons, uses, networks, scores, got images. Put numbers into figures.
         lengths = {len(row) for row in table["rows"]} - {len(table["header"])}
         if lengths:
             raise ValueError(
-                f"Expected rows of {len(table['header'])} cells in the table {table['title']!r} of {name}, got {lengths}."
+                f"Expected rows of {len(table['header'])} cells in table {table['title']!r} of {name}, got {lengths}."
             )
 
 
@@ -68,7 +68,7 @@ def save_heat_maps(scores: RunScores, folder: str | Path) -> list[Path]:
     files = []
     for name, result in scores.get("protocols", {}).items():
         panels = {
-            comparison["title"]: _summaries({kind: comparison[kind] for kind in ("distilled", "random")})  # type: ignore[literal-required]
+            comparison["title"]: _summaries({kind: comparison[kind] for kind in ("distilled", "random")})
             for comparison in result.get("comparisons", [])
             if comparison["heat_map"]
         }

@@ -6,9 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from monai_distill.export.protocol_comparison import protocol_comparison
+from PIL import Image
 
 
 def row(mean: float) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_logits_are_scored_like_their_probabilities() -> None:
 
 @pytest.mark.parametrize("logits", [torch.full((1, 2, 2), math.nan), torch.zeros(2, 2), torch.zeros(1, 3, 2)])
 def test_logits_that_cannot_be_scored_are_refused(logits: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="Expected .*logits"):
+    with pytest.raises(ValueError, match=r"Expected .*logits"):
         score_logits(logits, torch.tensor([0, 1]))
 
 

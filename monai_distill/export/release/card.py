@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from monai_distill.export.tables import NAMES
+from monai_distill.metrics.score_tables import METRIC_TITLES, ROW_TITLES
 
 from .license import Owner
 from .privacy_report import NON_CLAIMS
@@ -138,9 +138,9 @@ def _use(manifest: Mapping[str, Any]) -> str:
 
 def _score_part(scores: Mapping[str, Any]) -> str:
     rows = {f"distilled, {name}": values for name, values in scores["formats"].items()}
-    rows |= {"random real, same size": scores.get("random"), "all training images": scores.get("full")}
+    rows |= {ROW_TITLES[name]: scores.get(name) for name in ("random", "full")}
     lines = {
-        title: " | ".join(_cell(values.get(name)) for name in NAMES)
+        title: " | ".join(_cell(values.get(name)) for name in METRIC_TITLES)
         for title, values in rows.items()
         if values is not None
     }
@@ -157,7 +157,7 @@ def _score_part(scores: Mapping[str, Any]) -> str:
     prior = scores.get("prior")
     said += "" if prior is None else f"\n\nAlways answering the most frequent class: {prior['accuracy']:.3f} accuracy."
     controls = "" if "random" in scores else f"\n\n{scores['controls_left_out']}"
-    return head + _table("trained on", " | ".join(NAMES.values()), lines) + said + controls
+    return head + _table("trained on", " | ".join(METRIC_TITLES.values()), lines) + said + controls
 
 
 def _spread(scores: Mapping[str, Any]) -> str:

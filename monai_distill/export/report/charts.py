@@ -81,7 +81,7 @@ def score_chart(rows: Sequence[tuple[str, Summary]], chance: float, label: str) 
         axis.plot(values, [place] * len(values), "o", markerfacecolor="none", color=color, alpha=0.4, markersize=5)
         if interval:
             axis.plot(interval, [place, place], color=color, linewidth=2.5, solid_capstyle="butt")
-        axis.plot([value["mean"]], [place], "D", color=color, markersize=6)
+        axis.plot([float("nan") if value["mean"] is None else value["mean"]], [place], "D", color=color, markersize=6)
         between = f" ({number(interval[0])} to {number(interval[1])})" if interval else ""
         words.append(f"{title} {number(value['mean'])}{between}")
     axis.axvline(chance, linestyle=":", color=INK, linewidth=1)

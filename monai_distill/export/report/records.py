@@ -88,7 +88,8 @@ class RunRecords(NamedTuple):
                 f"`monai-distill evaluate {folder}` scores a set that has none."
             )
         names = ("scores", "history", "audit", "ledger")
-        found = cls(synthetic, *(_read(folder / f"{name}.json") for name in names))
+        files = {name: _read(folder / f"{name}.json") for name in names}
+        found = cls(synthetic, **files)  # type: ignore[arg-type]
         if not isinstance(found.scores.get("distilled"), dict):
             raise RuntimeError(
                 f"{folder / 'scores.json'} has no scores of the set. Run: monai-distill evaluate {folder}"

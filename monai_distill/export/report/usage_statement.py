@@ -85,8 +85,10 @@ def _result(records: RunRecords) -> str:
     text = f"Trained on nothing else, {network} answers {_both(scores['distilled'])}."
     if "full" in scores:
         text += f" Trained on all training images it answers {_both(scores['full'])}."
-        full, distilled = scores["full"].get(DECIDES), scores["distilled"].get(DECIDES)
-        if full and distilled and (full["mean"] or 1.0) < (distilled["mean"] or 0.0):
+        full, distilled = (
+            row[DECIDES]["mean"] if DECIDES in row else None for row in (scores["full"], scores["distilled"])
+        )
+        if full is not None and distilled is not None and full < distilled:
             text += " That is less, so the networks on all images were trained too briefly to be the yardstick."
     if "prior" in scores:
         text += f" Always answering the most frequent class is correct for {percent(scores['prior']['accuracy'])}."

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from monai_distill.data import ClassBank
-from monai_distill.engines.protocols.class_memory import masked_score, memory_of_classes, classes_subset
+from monai_distill.engines.protocols.class_memory import classes_subset, masked_score, memory_of_classes
 from monai_distill.metrics import accuracy, auroc
 
 LABELS = torch.tensor([2, 0, 1, 2])
