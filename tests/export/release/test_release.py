@@ -16,7 +16,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.export.release import Owner, Release, Verification, release
 from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.scan import IdentifyingWords
-from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Students, Write, read
+from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Write, read, score_by_mean
 
 ALWAYS = {
     *("DATA_CARD.md", "LICENSE", "SHA256SUMS", "croissant.json", "labels.csv", "manifest.json"),
@@ -64,7 +64,7 @@ def test_what_is_scored_is_what_each_format_holds(write: Write) -> None:
     folder = write()
     scores = read(folder, "scores.json")
     for name in ("safetensors", "npz", "nifti"):
-        mean = float(read_release(folder, name).images.detach().mean())  # what Students score
+        mean = float(read_release(folder, name).images.detach().mean())  # the score of score_by_mean
         assert scores["formats"][name]["accuracy"]["mean"] == mean
     assert scores["distilled"] == scores["formats"]["safetensors"]
     cost = scores["rounding_cost"]["npz"]["accuracy"]
@@ -143,7 +143,7 @@ def test_learned_labels_do_not_go_out_as_audited(make_run: MakeRun, tmp_path: Pa
     run = make_run(soft=True, initial_images="noise", files={"audit.json": AUDIT})
     with pytest.raises(ValueError, match=r"Learned labels leak.*--hard_labels"):
         Release(run, tmp_path / "out")
-    folder = Release(run, tmp_path / "out", hard_labels=True).write(Students, IdentifyingWords([]))
+    folder = Release(run, tmp_path / "out", hard_labels=True).write(score_by_mean, IdentifyingWords([]))
     data = SyntheticDataset.load(folder)
     assert not data.soft
     assert data.labels.tolist() == [0, 0, 1, 0]
@@ -208,20 +208,19 @@ def test_a_name_in_the_owners_texts_is_found_before_anything_is_scored(make_run:
     (tmp_path / "notes.md").write_text("with thanks to Jane Doe")
     release = Release(make_run(), tmp_path / "out" / "r", no_claim=True, owner=Owner(notes=tmp_path / "notes.md"))
     with pytest.raises(RuntimeError, match=r"DATA_CARD.md: holds 'Jane Doe'"):
-        release.write(Students, IdentifyingWords(["Jane Doe"]))
+        release.write(score_by_mean, IdentifyingWords(["Jane Doe"]))
     assert list((tmp_path / "out").iterdir()) == []
-    release.write(Students, IdentifyingWords(["Jane Doe"], but=["jane doe"]))
+    release.write(score_by_mean, IdentifyingWords(["Jane Doe"], but=["jane doe"]))
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_whatever_stops_an_export_leaves_nothing(error: BaseException, make_run: MakeRun, tmp_path: Path) -> None:
-    class Broken(Students):
-        def run(self) -> None:
-            raise error
+    def broken(**_: Any) -> dict[str, Any]:
+        raise error
 
     release = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
     with pytest.raises(type(error)):
-        release.write(Broken, IdentifyingWords([]))
+        release.write(broken, IdentifyingWords([]))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -231,7 +230,7 @@ def test_a_release_that_its_recipient_could_not_verify_is_not_made(
     monkeypatch.setattr(release, "checksums", lambda _: "")
     made = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
     with pytest.raises(RuntimeError, match=r"does not verify, so nothing was exported: .*not listed in SHA256SUMS"):
-        made.write(Students, IdentifyingWords([]))
+        made.write(score_by_mean, IdentifyingWords([]))
     assert list((tmp_path / "out").iterdir()) == []
 
 
