@@ -1,4 +1,4 @@
-"""A protocol that nothing in the package knows: its table, section, comparison and picture; results that are refused."""
+"""A protocol that the package does not know: its table, section, comparison and picture; refused results."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
