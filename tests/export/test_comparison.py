@@ -109,11 +109,11 @@ def test_time_and_memory_stand_beside_the_scores_of_runs_that_counted_them(tmp_p
     assert (known["seconds"], known["peak_memory_mib"]) == (62.4, 812.3)
 
 
-def test_a_score_that_is_not_known_leaves_its_cell_empty(tmp_path: Path) -> None:
+def test_a_score_that_is_not_known_is_a_dash(tmp_path: Path) -> None:
     content = scores(0.8, "random")
     content["distilled"]["auroc"] = {"mean": None, "std": None, "values": []}
     write(tmp_path / "mtt", content)
-    assert save_comparison(tmp_path, ["mtt"]).splitlines()[2].split("|")[5].strip() == ""
+    assert save_comparison(tmp_path, ["mtt"]).splitlines()[2].split("|")[5].strip() == "-"
 
 
 @pytest.mark.parametrize("about", [{"dataset": "mnist"}, {"images_per_class": 10}])
@@ -186,6 +186,6 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_any_run(tmp_path: P
 
 def test_the_folder_of_a_run_is_not_taken_for_one_of_several(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"folder for several runs, got .*, that of a run"):
+    with pytest.raises(ValueError, match="folder for several runs"):
         compare_methods(tmp_path, ["mtt"], lambda method, folder: pytest.fail("a method was run"), settings=SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
