@@ -106,8 +106,12 @@ def compare_protocols(folder: str | Path, runs: Mapping[str, RunScores]) -> str:
         }
         comparisons = {method: result.get("comparisons", []) for method, result in results.items()}
         panels: dict[str, dict[str, dict[str, Summary]]] = {}
-        for title in dict.fromkeys(comparison["title"] for found in comparisons.values() for comparison in found):
-            of_methods = {method: c for method, found in comparisons.items() for c in found if c["title"] == title}
+        for title in dict.fromkeys(
+            comparison["title"] for results_of in comparisons.values() for comparison in results_of
+        ):
+            of_methods = {
+                method: c for method, results_of in comparisons.items() for c in results_of if c["title"] == title
+            }
             rows = _rows(of_methods)
             tables.append(markdown_table(_table(title, rows)))
             if all(comparison["heat_map"] for comparison in of_methods.values()):

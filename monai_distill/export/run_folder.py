@@ -59,7 +59,7 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            RuntimeError: when it cannot be made, holds a finished run, or an unfinished one, and ``resume`` is off.
+            RuntimeError: if it cannot be made, or holds a finished or unfinished run and ``resume`` is off.
         """
         processes.from_first(lambda: self._prepare(resume))
         return self
@@ -69,7 +69,7 @@ class RunFolder:
             raise RuntimeError(f"{self.folder} holds a finished run. Give another output_dir, or delete it.")
         if (self.folder / "state.pt").exists() and not resume:
             raise RuntimeError(
-                f"{self.folder} holds an unfinished run. Go on with: monai-distill resume {self.folder} ; or give "
+                f"{self.folder} holds an unfinished run. Continue with: monai-distill resume {self.folder} ; or give "
                 "another output_dir."
             )
         try:
@@ -80,13 +80,12 @@ class RunFolder:
             ) from error
 
     def refuse_begun(self) -> None:
-        """Do nothing where no part of a run is kept that belongs to the ``config.json`` beside it.
+        """Refuse a folder that holds parts of a run, before another ``config.json`` is written there.
 
-        For whoever writes another ``config.json`` there; a run of the same one goes on with the parts after
-        :meth:`prepare`.
+        A run of the same ``config.json`` continues with these parts after :meth:`prepare`.
 
         Raises:
-            RuntimeError: when experts are kept, or privacy budget was spent.
+            RuntimeError: if the folder holds experts, or privacy budget was spent.
         """
         processes.from_first(self._refuse_begun)
 
@@ -97,7 +96,7 @@ class RunFolder:
         if trained or spent:
             part = "a ledger of spent privacy budget" if spent else f"trained experts ({trained})"
             raise RuntimeError(
-                f"Expected a folder without parts of another run, got {self.folder} with {part}. Go on with that run: "
+                f"Expected a folder without parts of another run, got {self.folder} with {part}. Continue that run: "
                 f"monai-distill resume {self.folder} ; or give another --output_dir."
             )
 
@@ -106,7 +105,7 @@ class RunFolder:
 
         Args:
             synthetic: the selected state.
-            about: what the manifest says of method, data, protocol and seeds; plain JSON values.
+            about: the manifest's entries on method, data, protocol and seeds; plain JSON values.
             history: an object with ``iterations`` and ``validations``.
             chosen: iteration of the selected state.
         """

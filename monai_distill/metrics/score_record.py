@@ -74,7 +74,7 @@ class ClinicalScores(TypedDict, total=False):
     calibration: dict[str, Summary]
     auroc_bootstrap: dict[str, Any]
     subgroups: dict[str, dict[str, ScoreRow]]
-    beside: dict[str, ClinicalScores]
+    controls: dict[str, ClinicalScores]
 
 
 Cell = str | float | int | None | Summary

@@ -109,8 +109,8 @@ class ScoresProtocol:
 
         Returns:
             ``scores``: the result of :meth:`Scorecard.run`; ``controls``: name -> metric -> summary, and the learning
-            rate used; ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set and, below ``beside``, of
-            the random subset and of all training images. ``figures``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from
+            rate used; ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set and, below ``controls``,
+            of the random subset and of all training images. ``figures``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from
             accuracies, the same from balanced accuracies, and the rows they need.
 
         Raises:
@@ -215,7 +215,7 @@ class ScoresProtocol:
                 seed=seed,
             )
 
-        return {**scores("distilled"), "beside": {name: scores(name) for name in ("random", "full")}}
+        return {**scores("distilled"), "controls": {name: scores(name) for name in ("random", "full")}}
 
 
 def _result(figures: dict[str, Any]) -> ProtocolResult:

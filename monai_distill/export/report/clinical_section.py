@@ -18,7 +18,7 @@ def clinical_section(clinical: ClinicalScores, class_names: Sequence[str]) -> Se
     """Sensitivity and specificity of every class, the confusion matrix, calibration, subgroups.
 
     Args:
-        clinical: from ``scores.json``; lists are in class order, ``beside`` holds the same of controls.
+        clinical: from ``scores.json``; lists are in class order, ``controls`` holds those of controls.
         class_names: in label order, for scores without ``classes``.
 
     Example:
@@ -29,7 +29,7 @@ def clinical_section(clinical: ClinicalScores, class_names: Sequence[str]) -> Se
     """
     names = [str(name) for name in clinical.get("classes", class_names)]
     tables, pictures = [_per_class(clinical, names, "distilled")], []
-    tables += [_per_class(scores, names, kind) for kind, scores in clinical.get("beside", {}).items()]
+    tables += [_per_class(scores, names, kind) for kind, scores in clinical.get("controls", {}).items()]
     if "confusion" in clinical:
         matrix = clinical["confusion"]
         pictures.append(_confusion(matrix, names))

@@ -65,7 +65,7 @@ def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBank
     assert (robust["rows"]["hard"], robust["rows"]["rival"]) == (card["distilled"], card["random"])
     rates = [row["mean"] for row in found["clinical"]["sensitivity"]]
     assert np.mean(rates) == pytest.approx(card["distilled"]["balanced_accuracy"]["mean"])
-    assert np.mean([row["mean"] for row in found["clinical"]["beside"]["full"]["sensitivity"]]) == pytest.approx(
+    assert np.mean([row["mean"] for row in found["clinical"]["controls"]["full"]["sensitivity"]]) == pytest.approx(
         card["full"]["balanced_accuracy"]["mean"]
     )
     plain = StudentTraining(SiameseAugment(()), steps=4)

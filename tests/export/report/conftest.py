@@ -89,7 +89,7 @@ EVERYTHING = scores(
         "calibration": {"expected": metric(0.12)},
         "auroc_bootstrap": {"value": 0.91, "interval": [0.9, 0.92], "unit": "patient"},
         "subgroups": {"site": {EVIL: {"images": 40, **row(0.5)}}},
-        "beside": {"random": {"sensitivity": [metric(0.5)] * 3}},
+        "controls": {"random": {"sensitivity": [metric(0.5)] * 3}},
     },
     protocols={
         "across": {
