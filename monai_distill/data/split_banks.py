@@ -172,8 +172,8 @@ class SplitBanks:
             return
         raise RuntimeError(
             f"Expected the images that the set was made from, {source.get('counts')}, got others, "
-            f"{self.provenance['counts']}: among these may be test images that it was made from. Put the data back, give "
-            "the folder where it lies now as dataset_dir, or make a new run."
+            f"{self.provenance['counts']}: among these may be test images that it was made from. Put the data back, "
+            "give the folder where it lies now as dataset_dir, or make a new run."
         )
 
     @property
@@ -214,8 +214,8 @@ def _warn_of_conflicting_labels(
     if examples:
         where = ", ".join(f"{count} in {name}" for name, count in counts.items() if count)
         warnings.warn(
-            f"Identical images lie in one section under two labels: {where}, such as {examples[0]}. At least one of the "
-            "labels is wrong; correct the data.",
+            f"Identical images lie in one section under two labels: {where}, such as {examples[0]}. At least one of "
+            "the labels is wrong; correct the data.",
             stacklevel=3,
         )
     return counts

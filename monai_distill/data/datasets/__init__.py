@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
-from .image_folder import ImageFolderDataset, image_files
+from .folder_listing import image_files
+from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset

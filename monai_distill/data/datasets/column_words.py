@@ -18,7 +18,7 @@ def _words(text: str) -> frozenset[str]:
 
 IMAGE_WORDS = _words(
     "img images file files filename filenames filepath filepaths path paths imagepath imagefile imagefilename "
-    "imagename imageid imgpath imgname imgid picture picturepath scan scanpath slice bild bilddatei datei dateiname pfad"
+    "imagename imageid imgpath imgname imgid picture picturepath scan scanpath slice bild datei dateiname pfad"
 )
 LABEL_WORDS = _words(
     "labels class classes classname classlabel category categories target targets y diagnosis dx finding findings "
@@ -27,7 +27,9 @@ LABEL_WORDS = _words(
 _PREFIX = "(anon|anonymi[sz]ed|deid|deidentified|pseudo|pseudonymi[sz]ed|hashed|orig|original|dicom|bcr|study|unique)"
 _PERSON = "(patients?|patientin|patienten|pat|pts?|subjects?|subj|participants?|mrns?|medicalrecord|pid|proband)"
 _RARE_PERSON = "(sub|person|individual|volunteer|donor|animal|mouse|rat|case|fall|client|member|hospital)"
-_NUMBER = "(id|ids|uid|guid|uuid|no|nr|nos|nrs|num|numbers?|nummer|code|key|hash|identifier|index|idx|pseudonym|barcode)"
+_NUMBER = (
+    "(id|ids|uid|guid|uuid|no|nr|nos|nrs|num|numbers?|nummer|code|key|hash|identifier|index|idx|pseudonym|barcode)"
+)
 _CERTAIN = re.compile(
     f"{_PREFIX}*({_PERSON}{_NUMBER}*(names?|{_NUMBER})?|(sub|person|individual|volunteer|donor|animal){_NUMBER}+)"
 )

@@ -8,15 +8,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
 from pydicom.misc import is_dicom
 
+from monai_distill.data.reading.dicom_series import dicom_files
 from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
 
 from .column_words import header_key
 
-__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "is_image", "visible_folders"]
+__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "image_files", "is_image", "visible_folders"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -136,3 +138,38 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if _is_visible(name))
         yield Path(place), sorted(name for name in names if _is_visible(name))
+
+
+def image_files(folder: str | PathLike[str], spatial_dims: int = 2) -> list[dict[str, str]]:
+    """Every image below ``folder``, sorted, as items ``image`` (the path) and ``name`` (relative to ``folder``).
+
+    The name is safe to store in a result: it holds nothing of the disk but the folder's content. For volumes, a folder
+    with DICOM files is one image, a series.
+
+    Args:
+        folder: to look through.
+        spatial_dims: 2, or 3 for volumes.
+
+    Raises:
+        ValueError: if the folder does not exist or holds no image.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "b").mkdir()
+        >>> (folder / "b" / "c.png").touch()
+        >>> [item["name"] for item in image_files(folder)]
+        ['b/c.png']
+    """
+    root = Path(folder)
+    series = {place: set(dicom_files(place)) for place in _series_folders(root)} if spatial_dims == 3 else {}
+    slices = {path for files in series.values() for path in files}
+    images = [p for p in root.rglob("*") if p.name.lower().endswith(IMAGE_SUFFIXES) and p.is_file() and p not in slices]
+    images += [place for place, files in series.items() if files]
+    if not images:
+        raise ValueError(f"Expected a folder with image files ({', '.join(IMAGE_SUFFIXES)}), got none in {root}.")
+    return [{"image": str(path), "name": path.relative_to(root).as_posix()} for path in sorted(images)]
+
+
+def _series_folders(root: Path) -> list[Path]:
+    return [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []

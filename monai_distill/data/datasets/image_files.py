@@ -69,6 +69,8 @@ class ImageFilesDataset(SectionDataset):
     ) -> None:
         self.reading = reading or FileToImaged()
         self.split = split or SplitRule()
+        if not isinstance(dicom_patients, bool):  # any word would pass for true
+            raise TypeError(f"Expected dicom_patients as true or false, got {dicom_patients!r}.")
         self.dicom_patients = dicom_patients
         self._given_names = None if class_names is None else tuple(cleaned_names(listed_names(class_names)))
         self._source = source or DataSource()
@@ -97,7 +99,10 @@ class ImageFilesDataset(SectionDataset):
         self.class_names = self._given_names or sorted_names([row.label for row in rows])
         self._check_class_names()
         labels = label_indices(rows, self.class_names)
-        sections, rule = self.split.sections(rows, labels)
+        try:
+            sections, rule = self.split.sections(rows, labels)
+        except ValueError as error:  # who the patients are may not be what the user expects
+            raise ValueError(" ".join([str(error), *(f"Here {note}." for note in self.notes)])) from error
         files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
         listing = self._listing()
         if listing is not None:
@@ -135,7 +140,8 @@ class ImageFilesDataset(SectionDataset):
                 f"patient in training and test measure nothing. {_HEADERS_WAY_OUT}"
             )
         unit = "studies" if headers.by_study else "patients"
-        self.notes += (f"{unit} are those of the DICOM headers ({count}); their identifiers are hashed",)
+        note = f"{unit} are those of the DICOM headers ({count}); their identifiers are hashed"
+        self.notes += (f"{note}; for placeholders give --dicom_patients false",)
         if headers.by_study:
             self.unused_patients += ("DICOM headers without PatientID, of which only the study is known",)
         return [replace(row, patient=patient) for row, patient in zip(rows, headers.patients, strict=True)]

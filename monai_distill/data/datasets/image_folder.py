@@ -10,7 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.reading.dicom_series import dicom_files
 from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
 
 from .column_words import header_key, names_split
@@ -19,42 +18,7 @@ from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .split_rule import section_named
 
-__all__ = ["ImageFolderDataset", "image_files"]
-
-
-def image_files(folder: str | PathLike[str], spatial_dims: int = 2) -> list[dict[str, str]]:
-    """Every image below ``folder``, sorted, as items ``image`` (the path) and ``name`` (relative to ``folder``).
-
-    The name is safe to store in a result: it holds nothing of the disk but the folder's content. For volumes, a folder
-    with DICOM files is one image, a series.
-
-    Args:
-        folder: to look through.
-        spatial_dims: 2, or 3 for volumes.
-
-    Raises:
-        ValueError: if the folder does not exist or holds no image.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> (folder / "b").mkdir()
-        >>> (folder / "b" / "c.png").touch()
-        >>> [item["name"] for item in image_files(folder)]
-        ['b/c.png']
-    """
-    root = Path(folder)
-    series = {place: set(dicom_files(place)) for place in _series_folders(root)} if spatial_dims == 3 else {}
-    slices = {path for files in series.values() for path in files}
-    images = [p for p in root.rglob("*") if p.name.lower().endswith(IMAGE_SUFFIXES) and p.is_file() and p not in slices]
-    images += [place for place, files in series.items() if files]
-    if not images:
-        raise ValueError(f"Expected a folder with image files ({', '.join(IMAGE_SUFFIXES)}), got none in {root}.")
-    return [{"image": str(path), "name": path.relative_to(root).as_posix()} for path in sorted(images)]
-
-
-def _series_folders(root: Path) -> list[Path]:
-    return [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
+__all__ = ["ImageFolderDataset"]
 
 
 class ImageFolderDataset(ImageFilesDataset):
@@ -94,6 +58,8 @@ class ImageFolderDataset(ImageFilesDataset):
         spatial_dims: int = 2,
         **options: Any,
     ) -> None:
+        if patient_folders not in (None, True, False):
+            raise TypeError(f"Expected patient_folders as true, false or null, got {patient_folders!r}.")
         self.patient_folders = patient_folders
         self.spatial_dims = spatial_dims
         super().__init__(root_dir, section, class_names=class_names, **options)
@@ -195,7 +161,7 @@ class ImageFolderDataset(ImageFilesDataset):
         left: Counter[str] = Counter()
         for folder, content in listed.items():
             if folder in used:
-                left["masks"] += len(content.masks)
+                left["masks"] += 0 if self._reads_masks() else len(content.masks)
             else:
                 left["images of folders outside class_names"] += len(content.images)
             left.update({f"{suffix} files": count for suffix, count in content.others.items()})
@@ -222,10 +188,9 @@ class ImageFolderDataset(ImageFilesDataset):
             for folder, content in listed.items()
         ]
         loose = self.left_out.get("images in no class folder", 0)
-        missing = f"the class folder(s) {list(absent)}" if absent else "images in class folders"
         return (
-            f"Cannot find {missing} in the dataset directory {self.root_dir}, got the folders [{', '.join(contents)}]"
-            f"{f' and {loose} images in none of them' * bool(loose)}. {self._advice()}"
+            f"Cannot find dataset directory with images: {self.root_dir}/{absent[0] if absent else 'CLASS'}, got the "
+            f"folders [{', '.join(contents)}]{f' and {loose} images in none of them' * bool(loose)}. {self._advice()}"
         )
 
     def _check_class_names(self) -> None:
@@ -242,6 +207,10 @@ class ImageFolderDataset(ImageFilesDataset):
     def _extra(self, folder: Path, path: Path) -> dict[str, Any]:
         """Further keys of the item of an image, for subclasses."""
         return {}
+
+    def _reads_masks(self) -> bool:
+        """Whether masks are part of the items, for subclasses."""
+        return False
 
     def _advice(self) -> str:
         return f"Expected CLASS/*.png or CLASS/PATIENT/*.png (any of {', '.join(IMAGE_SUFFIXES)}) under root_dir."
