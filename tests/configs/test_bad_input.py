@@ -19,8 +19,7 @@ def refused(outcome: Outcome, run: Path, *says: str) -> None:
     """Exit code 1, one line with every part of the message, no traceback, no scores and no state."""
     assert outcome.code == 1
     assert outcome.out == ""
-    # the line about the data that were read is no part of the error
-    lines = [line for line in outcome.err.strip().splitlines() if not line.startswith("monai-distill: Data: ")]
+    lines = outcome.err.strip().splitlines()
     assert len(lines) == 1, outcome.err
     assert lines[0].startswith("monai-distill: error: ")
     missing = [part for part in says if part not in lines[0]]

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import pydicom
 from pydicom.errors import InvalidDicomError
-from pydicom.misc import is_dicom
 
 from monai_distill.data.reading.dicom_series import dicom_files
-from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
+from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, file_type
 from monai_distill.runtime.progress import with_progress
 
 from .spelling import spelling_key
@@ -72,11 +71,10 @@ def _identity(path: Path) -> tuple[bool, str | None, bool]:
 
 @lru_cache(maxsize=200_000)  # three sections of one data set read the same headers
 def _identity_of(file: str, size: int, modified: int) -> tuple[bool, str | None, bool]:
-    is_marked = file.lower().endswith((".dcm", ".dicom", ".ima"))
-    if not (is_marked or is_dicom(file)):
+    if file_type(file) != "DICOM":
         return False, None, False
     try:
-        head = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=is_marked)
+        head = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
         patient, issuer, study = (str(head.get(tag) or "").strip() for tag in _TAGS)
     except (InvalidDicomError, OSError, ValueError, AttributeError, NotImplementedError):
         return True, None, False  # reading the image names the file and the fault

@@ -8,17 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
 
-from pydicom.misc import is_dicom
-
-from monai_distill.data.reading.dicom_series import dicom_files
-from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
+from monai_distill.data.reading.file_type import file_type, is_image_file
 
 from .column_words import header_key
 
-__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "image_files", "is_image", "visible_folders"]
+__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "visible_folders"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -64,9 +60,9 @@ class ClassFolder:
         for place, names in _walk(self.folder):
             inside = place.relative_to(self.folder).parts
             if any(header_key(part) in MASK_FOLDERS for part in inside):
-                self.masks += [place / name for name in names if is_image(place / name)]
+                self.masks += [place / name for name in names if is_image_file(place / name)]
                 continue
-            images = [place / name for name in names if is_image(place / name)]
+            images = [place / name for name in names if is_image_file(place / name)]
             self.others.update(Path(name).suffix or "without a suffix" for name in names if place / name not in images)
             if self.volumes and place != self.folder and (slices := [path for path in images if _is_slice(path)]):
                 self.images.append(place)
@@ -102,20 +98,8 @@ def _starts(stem: str) -> Iterator[str]:
             yield stem[: match.start()]
 
 
-def is_image(path: Path) -> bool:
-    """Whether a file is an image: by its suffix, or as DICOM by its content.
-
-    Example:
-        >>> is_image(Path("a.PNG")), is_image(Path("notes.txt"))
-        (True, False)
-    """
-    if path.name.lower().endswith(IMAGE_SUFFIXES):
-        return True
-    return path.is_file() and is_dicom(str(path))
-
-
 def _is_slice(path: Path) -> bool:
-    return not path.name.lower().endswith(tuple(s for s in IMAGE_SUFFIXES if s not in (".dcm", ".dicom", ".ima")))
+    return file_type(path) == "DICOM"
 
 
 def visible_folders(folder: Path) -> list[Path]:
@@ -138,38 +122,3 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if _is_visible(name))
         yield Path(place), sorted(name for name in names if _is_visible(name))
-
-
-def image_files(folder: str | PathLike[str], spatial_dims: int = 2) -> list[dict[str, str]]:
-    """Every image below ``folder``, sorted, as items ``image`` (the path) and ``name`` (relative to ``folder``).
-
-    The name is safe to store in a result: it holds nothing of the disk but the folder's content. For volumes, a folder
-    with DICOM files is one image, a series.
-
-    Args:
-        folder: to look through.
-        spatial_dims: 2, or 3 for volumes.
-
-    Raises:
-        ValueError: if the folder does not exist or holds no image.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> (folder / "b").mkdir()
-        >>> (folder / "b" / "c.png").touch()
-        >>> [item["name"] for item in image_files(folder)]
-        ['b/c.png']
-    """
-    root = Path(folder)
-    series = {place: set(dicom_files(place)) for place in _series_folders(root)} if spatial_dims == 3 else {}
-    slices = {path for files in series.values() for path in files}
-    images = [p for p in root.rglob("*") if p.name.lower().endswith(IMAGE_SUFFIXES) and p.is_file() and p not in slices]
-    images += [place for place, files in series.items() if files]
-    if not images:
-        raise ValueError(f"Expected a folder with image files ({', '.join(IMAGE_SUFFIXES)}), got none in {root}.")
-    return [{"image": str(path), "name": path.relative_to(root).as_posix()} for path in sorted(images)]
-
-
-def _series_folders(root: Path) -> list[Path]:
-    return [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []

@@ -10,10 +10,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
+from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, is_image_file
 
 from .column_words import header_key, names_split
-from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, is_image, visible_folders
+from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, visible_folders
 from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .split_rule import section_named
@@ -165,7 +165,7 @@ class ImageFolderDataset(ImageFilesDataset):
             else:
                 left["images of folders outside class_names"] += len(content.images)
             left.update({f"{suffix} files": count for suffix, count in content.others.items()})
-        left["images in no class folder"] += sum(is_image(p) for top in tops for p in top.iterdir() if p.is_file())
+        left["images in no class folder"] += sum(is_image_file(p) for top in tops for p in top.iterdir() if p.is_file())
         self.left_out = dict(sorted((+left).items()))
         empty = sorted({f.name for f, c in listed.items() if not c.images} - {f.name for f in used})
         if empty and used and self._given_names is None:
