@@ -26,7 +26,7 @@ SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.eng
 
 
 class Outcome(NamedTuple):
-    """What the shell would see; ``data`` holds the lines on standard error that account for the data, ``err`` the rest."""
+    """What the shell would see; ``data`` holds the lines on standard error about the data, ``err`` the others."""
 
     code: int
     out: str
