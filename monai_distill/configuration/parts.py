@@ -13,6 +13,7 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
 from monai_distill.data.reading import image_files
 from monai_distill.engines.students import parameter_scores
+from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks import FlatNetwork
 
 __all__ = [
@@ -135,7 +136,7 @@ def prepared_bank(
     return bank.mapped(lambda images: preprocessing(images).to(device))
 
 
-def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Tensor], dict[str, Any]]:
+def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Tensor], ScoreRow]:
     """A function of parameters [S, P] to their scores on ``bank``: see :func:`parameter_scores`."""
     return lambda parameters: parameter_scores(network, parameters, bank)
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.export import RunFolder
 from monai_distill.handlers import BestSynthetic, History, RunCost
+from monai_distill.metrics.score_record import RunScores
 from monai_distill.runtime import processes
 
 from .parts import load_set
@@ -30,7 +31,7 @@ class Trains(Protocol):
 class Scores(Protocol):
     """A scorecard: ``run(synthetic)`` returns the rows of the score table."""
 
-    def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
+    def run(self, synthetic: SyntheticDataset) -> RunScores:
         """Train students and test them."""
 
 
@@ -119,7 +120,7 @@ class DistillationRun:
             rows = self.cost.measured("scores", lambda: scorecard.run(synthetic))
             further = {} if self.guarantee is None else self.guarantee.scores()
             scores = {**self._about(about), **rows, **further, "cost": self.cost.report()}
-            self.run_folder.save_scores(scores)
+            self.run_folder.save_scores(cast(RunScores, scores))
 
     def evaluate(
         self, scorecard: Scores, about: Mapping[str, Any], objective: Callable[[], object] | None, device: Any
@@ -147,7 +148,8 @@ class DistillationRun:
             device: where the set is put.
         """
         self.run_folder.folder.mkdir(parents=True, exist_ok=True)
-        self.run_folder.save_scores({**about, **scorecard.run(load_set(models, device))})
+        scores = {**about, **scorecard.run(load_set(models, device))}
+        self.run_folder.save_scores(cast(RunScores, scores))
         shutil.copyfile(self.run_folder.scores_file, Path(models) / "scores.json")
 
     def _about(self, about: Mapping[str, Any]) -> dict[str, Any]:

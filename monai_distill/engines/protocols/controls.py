@@ -52,7 +52,7 @@ def soft_label_control(
         scorecard: draws the random images.
         teacher: gives the labels.
     """
-    return teacher.labelled(*scorecard.random(images_per_class, trial))
+    return teacher.soft_labels(*scorecard.random(images_per_class, trial))
 
 
 def short_training(steps: int) -> int:

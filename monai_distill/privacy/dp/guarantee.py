@@ -13,7 +13,7 @@ from .dp_model import DPModel
 from .ledger import PrivacyLedger
 from .records import record_codes
 
-__all__ = ["Guarantee", "number_of_records", "public_job", "unit_of"]
+__all__ = ["Guarantee", "number_of_records", "public_job"]
 
 
 class Guarantee:
@@ -52,17 +52,6 @@ class Guarantee:
     def scores(self) -> dict[str, Any]:
         """The row of the DP-SGD network, where it is enabled."""
         return self.model.scores()
-
-
-def unit_of(bank: ClassBank) -> str:
-    """What one record is: ``patient`` where the data set names patients, else ``image``.
-
-    Example:
-        >>> import torch
-        >>> unit_of(ClassBank(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"]))
-        'image'
-    """
-    return "image" if bank.patients is None else "patient"
 
 
 def number_of_records(bank: ClassBank) -> int:
