@@ -167,7 +167,7 @@ def test_a_state_of_another_job_is_refused_and_every_difference_named(file: Path
     with pytest.raises(RuntimeError) as caught:
         Job().run(file, resume=True, job={"seed": 1, "same": (1,), "new": None, "zca": True})
     text = str(caught.value)
-    for part in ("seed: found 0, expected 1", "network: found {'width': 4}, asked for None", "zca: found None"):
+    for part in ("seed: found 0, expected 1", "network: found {'width': 4}, expected None", "zca: found None"):
         assert part in text
     assert "same" not in text
     assert "another output_dir" in text
