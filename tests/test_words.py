@@ -35,7 +35,9 @@ TEXTS = sorted(
 )
 WORD = re.compile(r"(?<![\w.])(?:de-?)?(anonym\w*|private\w*|compliant|compliance)(?!\w)", re.I)
 TITLES = {"anonymeter"}  # of other works
-INPUT = r"data|images?|keys?|records?|patients?|training|validation|statistics?|mean|counts?|information|generators?|seeds?"
+INPUT = (
+    r"data|images?|keys?|records?|patients?|training|validation|statistics?|mean|counts?|information|generators?|seeds?"
+)
 DENIED = re.compile(r"\b(?:not|no|never|nor|neither|cannot|nobody|nothing|without|refuted?|un\w+ly)\b|n't\b", re.I)
 
 
