@@ -93,7 +93,7 @@ def _harmless(clause: str, match: re.Match[str]) -> bool:
     if match.group().lower() in TITLES:
         return True
     word, before, after = match.group(), clause[: match.start()], clause[match.end() :]
-    name = "_" in word or re.search(r"[a-z][A-Z]", word) or after.startswith(("(", "=", "_"))
+    name = "_" in word or re.search(r"[a-z][A-Z]", word) or after.startswith(("(", "=", "_", "["))
     defined = re.search(r"\bdifferentially[\s-]$", before, re.I) and word.lower() == "private"
     kept = re.match(rf"\s(?:{INPUT})\b", after) and word.lower() == "private"
     quoted = before.endswith(('"', "'", "`", "“")) and after.startswith(('"', "'", "`", "”", ",", "."))
