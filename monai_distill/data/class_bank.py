@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.image_blocks import Images, blocks
 from monai_distill.runtime.validation import listed_names
 
 from .dataset_reading import read_dataset
-from .prepared_images import Images, PreparedImages, blocks
+from .prepared_images import PreparedImages
 
 __all__ = ["ClassBank"]
+
+CLOSED = "This part of the run may not read any real image or label."
 
 
 class ClassBank:
@@ -46,11 +50,8 @@ class ClassBank:
         self, images: Images, labels: Tensor, class_names: Sequence[str], patients: Tensor | None = None
     ) -> None:
         class_names = listed_names(class_names)
-        if (
-            len(images) != len(labels)
-            or len(images.shape) < 4
-            or (patients is not None and len(patients) != len(labels))
-        ):
+        lengths = {len(images), len(labels), len(labels) if patients is None else len(patients)}
+        if len(lengths) > 1 or len(images.shape) < 4:
             raise ValueError(
                 f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and "
                 f"{tuple(labels.shape)}, and as many patients or none."
@@ -62,11 +63,12 @@ class ClassBank:
             )
         if not _finite(images):
             raise ValueError("Expected finite pixel values, got NaN or infinity. Mend or drop those images first.")
-        self.images = images
-        self.labels = labels.long()
+        self._images = images
+        self._labels = labels.long()
+        self._closed = False
         self.class_names = class_names
         self.patients = patients
-        self.indices = [torch.nonzero(self.labels == c).flatten() for c in range(len(class_names))]
+        self.indices = [torch.nonzero(self._labels == c).flatten() for c in range(len(class_names))]
 
     @classmethod
     def from_dataset(
@@ -91,7 +93,41 @@ class ClassBank:
         return cls(images, content.labels.to(device), names, content.patients)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self._labels)
+
+    @property
+    def images(self) -> Images:
+        """The images [n, channels, *spatial]; indexing prepares them.
+
+        Raises:
+            RuntimeError: while the bank is closed, by reading an image (its shape may be read).
+        """
+        return _ClosedImages(self._images) if self._closed else self._images
+
+    @property
+    def labels(self) -> Tensor:
+        """Class numbers [n], on the device of the images.
+
+        Raises:
+            RuntimeError: while the bank is closed.
+        """
+        if self._closed:
+            raise RuntimeError(CLOSED)
+        return self._labels
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Within this block no image and no label can be read: a part of a run proves that it reads none."""
+        self._closed = True
+        try:
+            yield
+        finally:
+            self._closed = False
+
+    @property
+    def image_shape(self) -> torch.Size:
+        """Channels and sides of an image."""
+        return self._images.shape[1:]
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -106,7 +142,7 @@ class ClassBank:
     @property
     def device(self) -> torch.device:
         """Where batches of images go."""
-        return self.images.device
+        return self._images.device
 
     def draw_indices(self, label: int, count: int, generator: torch.Generator) -> Tensor:
         """Positions [count] of random images of one class; every image comes once before any comes twice.
@@ -138,19 +174,16 @@ class ClassBank:
             function: a preprocessing of a batch [m, channels, *spatial] that treats every image by itself.
             device: where batches go; None: where they go now.
         """
-        images = (
-            self.images if isinstance(self.images, PreparedImages) else PreparedImages(self.images[:], channel_axis=1)
-        )
+        images = self.images
+        if not isinstance(images, PreparedImages):
+            images = PreparedImages(images[:], channel_axis=1)
         mapped = images.mapped(function, device)
         return ClassBank(mapped, self.labels.to(mapped.device), self.class_names, self.patients)
 
     def image_hashes(self) -> list[str]:
         """SHA-256 of every image's values, in order: equal exactly when two images are equal pixel by pixel."""
-        return [
-            hashlib.sha256(image.tobytes()).hexdigest()
-            for block in blocks(self.images)
-            for image in _float_array(block)
-        ]
+        arrays = (image for block in blocks(self.images) for image in _float_array(block))
+        return [hashlib.sha256(array.data).hexdigest() for array in arrays]
 
     def without(self, hashes: Collection[str]) -> ClassBank:
         """The bank without the images whose hash (see :meth:`image_hashes`) is in ``hashes``."""
@@ -164,6 +197,19 @@ class ClassBank:
             digest.update(_float_array(block).data)
         digest.update(self.labels.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+
+class _ClosedImages:
+    """The shape of images that may not be read."""
+
+    def __init__(self, images: Images) -> None:
+        self.shape, self.dtype, self.device = images.shape, images.dtype, images.device
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        raise RuntimeError(CLOSED)
 
 
 def _finite(images: Images) -> bool:

@@ -83,11 +83,8 @@ def _items(dataset: Any) -> Iterator[Any]:
     else:
         loader = (item for batch in _loader(dataset, workers) for item in batch)
     name = getattr(dataset, "section", "")
-    return iter(
-        tqdm(
-            loader, total=len(dataset), desc=f"reading {name} images".replace("  ", " "), unit="image", disable=not many
-        )
-    )
+    description = " ".join(word for word in ("reading", name, "images") if word)
+    return iter(tqdm(loader, total=len(dataset), desc=description, unit="image", disable=not many))
 
 
 def _loader(dataset: Any, workers: int) -> Any:

@@ -4,34 +4,16 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Images", "PreparedImages", "blocks"]
+__all__ = ["PreparedImages"]
 
-BLOCK_BYTES = 64 * 2**20  # of float32 values that one block holds
 MAPPED_BYTES = 256 * 2**20  # of a memory-mapped file that stay in the process
-
-
-class Images(Protocol):
-    """Images [n, channels, *spatial] that are read by index: a tensor, or :class:`PreparedImages`."""
-
-    @property
-    def shape(self) -> torch.Size: ...
-
-    @property
-    def dtype(self) -> torch.dtype: ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: Any) -> Tensor: ...
 
 
 class PreparedImages:
@@ -76,7 +58,6 @@ class PreparedImages:
         self.prepare = prepare
         self.rows = rows
         self.device = torch.device(device) if device is not None else self.pixels.device
-        self.closed = False
         self._read_bytes = 0
         sides = list(self.pixels.shape[1:])
         channels = 1 if channel_axis is None else sides.pop(channel_axis % self.pixels.ndim - 1)
@@ -86,13 +67,7 @@ class PreparedImages:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Tensor:
-        """Images at ``index``: an integer, a slice, or a tensor of positions of any shape.
-
-        Raises:
-            RuntimeError: while the images are closed.
-        """
-        if self.closed:
-            raise RuntimeError("These images are closed: this part of a run may not read any real image.")
+        """Images at ``index``: an integer, a slice, or a tensor of positions of any shape."""
         if isinstance(index, int):
             return self[index : index + 1 if index != -1 else None][0]
         gathered = self._gathered(index)
@@ -165,16 +140,3 @@ class PreparedImages:
             if handle is not None and hasattr(mmap, "MADV_DONTNEED"):
                 handle.madvise(mmap.MADV_DONTNEED)
             self._read_bytes = 0
-
-
-def blocks(images: Images, size: int | None = None) -> Iterator[Tensor]:
-    """All images in order, in blocks of ``size`` (by default as many as fit 64 MiB of float32 values).
-
-    Example:
-        >>> [len(block) for block in blocks(torch.zeros(5, 1, 2, 2), 2)]
-        [2, 2, 1]
-    """
-    each = max(images[:1].numel(), 1) if len(images) else 1
-    count = size or max(BLOCK_BYTES // (4 * each), 1)
-    for low in range(0, len(images), count):
-        yield images[low : low + count]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from monai_distill.runtime.image_blocks import Images
 
 from .class_bank import ClassBank
 
@@ -69,7 +70,7 @@ class SplitBanks:
         validation: Any,
         test: Any,
         *,
-        fit: Callable[[Tensor], Any],
+        fit: Callable[[Images], Any],
         device: torch.device | str = "cpu",
     ) -> None:
         first = ClassBank.from_dataset(training)
@@ -88,9 +89,7 @@ class SplitBanks:
             )
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
-        self.training, self.validation, self.test = (
-            bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw
-        )
+        self.training, self.validation, self.test = (bank.mapped(self.preprocessing, device) for bank in raw)
         self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {
             **getattr(training, "provenance", {}),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore, refuse_small_classes
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.image_blocks import Images
 
 __all__ = ["correct_images", "expert_labels", "expert_logits", "mean_of_right_logits"]
 
@@ -119,7 +120,7 @@ def correct_images(
 
 
 def _first_right(
-    network: FlatNetwork, experts: list[Tensor], images: Tensor, order: Tensor, label: int, count: int
+    network: FlatNetwork, experts: list[Tensor], images: Images, order: Tensor, label: int, count: int
 ) -> Tensor:
     """The first ``count`` positions that an expert gets right, or fewer when all experts together have not so many."""
     found, rest = order[:0], order
@@ -135,7 +136,7 @@ def _first_right(
     return found
 
 
-def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images: Tensor, label: int) -> Tensor:
+def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images: Images, label: int) -> Tensor:
     return torch.stack([_predicted(network, e, images).softmax(dim=1)[:, label] for e in experts]).mean(dim=0)
 
 

@@ -121,7 +121,7 @@ class ClassRelease:
         return torch.cat([*(part * math.sqrt((1 - self.count_share) / count) for part in parts), one], dim=1)
 
     def _lengths(self) -> list[int]:
-        blank = torch.zeros_like(self.bank.images[:1])  # asks for shapes, not for an image
+        blank = torch.zeros((1, *self.bank.image_shape), device=self.bank.device)  # asks for shapes, not for an image
         return [self.views(view, blank).shape[1] for view in range(len(self.views))]  # type: ignore[arg-type]
 
     def _means(self, told: Tensor, lengths: list[int]) -> list[Tensor]:
@@ -141,7 +141,7 @@ class ClassRelease:
 
         It has no more of them than pixels, however many numbers the views tell of it.
         """
-        directions = min(sum(lengths), self.bank.images[0].numel())
+        directions = min(sum(lengths), self.bank.image_shape.numel())
         return math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))
 
     def _read(self) -> tuple[Tensor, list[int]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from torch import nn
@@ -34,31 +35,24 @@ def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBank]) -> None:
-    """Call ``function`` while the images of ``banks`` are NaN and their labels -1, for whoever refers to them.
-
-    Whatever would be computed from a real image is then not finite, on which the ``Distiller`` stops: that no real
-    image is touched is so enforced and not promised. The images come back in the end.
+    """Call ``function`` while the images and labels of ``banks`` cannot be read.
 
     Raises:
-        RuntimeError: when the sealed tensors were written to.
+        RuntimeError: when ``function`` reads a real image or label.
 
     Example:
         >>> import torch
-        >>> bank, seen = ClassBank(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"]), []
-        >>> run_with_masked_data(lambda: seen.append(float(bank.images.sum())), [bank])
-        >>> seen, float(bank.images.sum())
-        ([nan], 4.0)
+        >>> bank = ClassBank(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"])
+        >>> run_with_masked_data(lambda: bank.images[0], [bank])
+        Traceback (most recent call last):
+        RuntimeError: This part of the run may not read any real image or label.
+        >>> float(bank.images[0].sum())
+        4.0
     """
-    tensors = [(tensor, tensor.clone()) for bank in banks for tensor in (bank.images, bank.labels)]
-    for tensor, _ in tensors:
-        tensor.fill_(float("nan") if tensor.is_floating_point() else -1)
-    try:
+    with ExitStack() as closed:
+        for bank in banks:
+            closed.enter_context(bank.closed())
         function()
-        if not all(bool((t.isnan() if t.is_floating_point() else t == -1).all()) for t, _ in tensors):
-            raise RuntimeError("The sealed images were written to. Nothing may touch them while they are sealed.")
-    finally:
-        for tensor, value in tensors:
-            tensor.copy_(value)
 
 
 class DPContract:

@@ -134,7 +134,7 @@ class PrototypeRelease:
 
     def _found(self) -> tuple[Tensor, list[float]]:
         """Prototypes [classes * k, C, *spatial] as pixel values from 0 to 1, class after class; counts of classes."""
-        shape = self.bank.images.shape[1:]
+        shape = self.bank.image_shape
         first = self._told(torch.zeros(len(self.bank), dtype=torch.long), 1)
         last = first
         if self.each > 1:
@@ -193,7 +193,7 @@ class PrototypeRelease:
 
     def _needed(self) -> int:
         """At so many records of a class the noise in a centre of a group of average size is as long as the centre."""
-        pixels = self.bank.images[0].numel()
+        pixels = self.bank.image_shape.numel()
         return math.ceil(self.each * self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)))
 
 

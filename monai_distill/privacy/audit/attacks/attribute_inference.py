@@ -93,7 +93,7 @@ def attribute_attacks(
     for name, values in candidates.metadata.items():
         known = [str(item.get(name, "")) for item in public_items.data]
         if 1 < len(set(known)) <= MOST_VALUES:
-            found[f"attribute {name}"] = AttributeInference(candidates.images, values, public.images, known, logits)
+            found[f"attribute {name}"] = AttributeInference(candidates.images, values, public.images[:], known, logits)
     return found
 
 
