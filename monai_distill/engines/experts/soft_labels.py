@@ -140,13 +140,13 @@ def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images:
     return torch.stack([_predicted(network, e, images).softmax(dim=1)[:, label] for e in experts]).mean(dim=0)
 
 
-def _predicted(network: FlatNetwork, parameters: Tensor, images: Tensor) -> Tensor:
+def _predicted(network: FlatNetwork, parameters: Tensor, images: Images) -> Tensor:
     positions = torch.arange(len(images), device=images.device)
     return torch.cat([logits for _, logits in _batched(network, parameters, images, positions)])
 
 
 def _batched(
-    network: FlatNetwork, parameters: Tensor, images: Tensor, positions: Tensor
+    network: FlatNetwork, parameters: Tensor, images: Images, positions: Tensor
 ) -> Iterator[tuple[int, Tensor]]:
     for low in range(0, len(positions), BATCH):
         yield low, network.predict(parameters, images[positions[low : low + BATCH]])
