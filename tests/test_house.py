@@ -147,7 +147,7 @@ def test_functions_have_at_most_45_lines_besides_their_docstring(path: Path) -> 
     assert long == {}
 
 
-def test_files_open_with_licence_and_future_import(path: Path) -> None:
+def test_files_open_with_license_and_future_import(path: Path) -> None:
     source = path.read_text()
     assert "# SPDX-License-Identifier: Apache-2.0" in source.splitlines()[:10]
     imports = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -20,7 +20,7 @@ OWNER = {
     "publisher": "who answers for the release",
     "recipient": "for whom it is meant",
     "notes": "Markdown file that becomes a part of the data card: collection, subjects, approval",
-    "licence": "file with the licence or data-use agreement; not needed for Creative Commons sources",
+    "license": "file with the license or data-use agreement; not needed for Creative Commons sources",
 }
 
 
@@ -39,7 +39,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="allow tier T0: nothing is promised, for use inside the institution",
     )
     for name, text in OWNER.items():
-        command.add_argument(f"--{name}", help=text, metavar="FILE" if name in ("notes", "licence") else "TEXT")
+        command.add_argument(f"--{name}", help=text, metavar="FILE" if name in ("notes", "license") else "TEXT")
     command.add_argument("--hard_labels", action="store_true", help="class numbers where labels are learned")
     command.add_argument("--spacing", metavar="MM,MM[,MM]", help="for NIfTI; those of the source unless given")
     command.add_argument("--students", type=int, help="networks that score each format; as the run unless given")

@@ -99,12 +99,12 @@ def classifier_config(inference: Config) -> Config:
 def bundle_papers(
     name: str, train: Config, words: Config, image_shape: Sequence[int], class_names: Sequence[str]
 ) -> dict[str, str]:
-    """LICENSE, logging.conf, README and data licence by path."""
+    """LICENSE, logging.conf, README and data license by path."""
     about = _about(name, train, words, image_shape, class_names)
     root = config_dir()
-    licence = root.parent / "LICENSE"  # beside configs/ in a checkout and in an installed package alike
+    license = root.parent / "LICENSE"  # beside configs/ in a checkout and in an installed package alike
     return {
-        "LICENSE": licence.read_text(),
+        "LICENSE": license.read_text(),
         "configs/logging.conf": (root / "bundle" / "logging.conf").read_text(),
         "docs/README.md": Template((root / "bundle" / "README.md").read_text()).substitute(about),
         "docs/data_license.txt": words["data_license"],

@@ -20,8 +20,6 @@ from .prepared_images import PreparedImages
 
 __all__ = ["ClassBank"]
 
-CLOSED = "This part of the run may not read any real image or label."
-
 
 class ClassBank:
     """Images and labels of one section, indexed by class, for loops that draw by class or by batch.
@@ -63,12 +61,11 @@ class ClassBank:
             )
         if not _finite(images):
             raise ValueError("Expected finite pixel values, got NaN or infinity. Mend or drop those images first.")
-        self._images = images
-        self._labels = labels.long()
-        self._closed = False
+        self.images = images
+        self.labels = labels.long()
         self.class_names = class_names
         self.patients = patients
-        self.indices = [torch.nonzero(self._labels == c).flatten() for c in range(len(class_names))]
+        self.indices = [torch.nonzero(self.labels == c).flatten() for c in range(len(class_names))]
 
     @classmethod
     def from_dataset(
@@ -93,41 +90,35 @@ class ClassBank:
         return cls(images, content.labels.to(device), names, content.patients)
 
     def __len__(self) -> int:
-        return len(self._labels)
-
-    @property
-    def images(self) -> Images:
-        """The images [n, channels, *spatial]; indexing prepares them.
-
-        Raises:
-            RuntimeError: while the bank is closed, by reading an image (its shape may be read).
-        """
-        return _ClosedImages(self._images) if self._closed else self._images
-
-    @property
-    def labels(self) -> Tensor:
-        """Class numbers [n], on the device of the images.
-
-        Raises:
-            RuntimeError: while the bank is closed.
-        """
-        if self._closed:
-            raise RuntimeError(CLOSED)
-        return self._labels
+        return len(self.labels)
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Within this block no image and no label can be read: a part of a run proves that it reads none."""
-        self._closed = True
+        """Within this block no image and no label can be read, whoever holds them: a run proves that it reads none.
+
+        Reading :class:`PreparedImages` raises a RuntimeError. A plain tensor of images holds NaN, and labels are -1.
+        """
+        images = self.images
+        tensors = [self.labels] if isinstance(images, PreparedImages) else [self.labels, images[:]]
+        copies = [tensor.clone() for tensor in tensors]
+        for tensor in tensors:
+            tensor.fill_(float("nan") if tensor.is_floating_point() else -1)
+        if isinstance(images, PreparedImages):
+            images.gate.close()
         try:
             yield
+            if not all(bool((t.isnan() if t.is_floating_point() else t == -1).all()) for t in tensors):
+                raise RuntimeError("The closed images were written to. Nothing may change them while they are closed.")
         finally:
-            self._closed = False
+            for tensor, copy in zip(tensors, copies, strict=True):
+                tensor.copy_(copy)
+            if isinstance(images, PreparedImages):
+                images.gate.open()
 
     @property
     def image_shape(self) -> torch.Size:
         """Channels and sides of an image."""
-        return self._images.shape[1:]
+        return self.images.shape[1:]
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -142,7 +133,7 @@ class ClassBank:
     @property
     def device(self) -> torch.device:
         """Where batches of images go."""
-        return self._images.device
+        return self.images.device
 
     def draw_indices(self, label: int, count: int, generator: torch.Generator) -> Tensor:
         """Positions [count] of random images of one class; every image comes once before any comes twice.
@@ -197,19 +188,6 @@ class ClassBank:
             digest.update(_float_array(block).data)
         digest.update(self.labels.cpu().numpy().tobytes())
         return digest.hexdigest()
-
-
-class _ClosedImages:
-    """The shape of images that may not be read."""
-
-    def __init__(self, images: Images) -> None:
-        self.shape, self.dtype, self.device = images.shape, images.dtype, images.device
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> Tensor:
-        raise RuntimeError(CLOSED)
 
 
 def _finite(images: Images) -> bool:

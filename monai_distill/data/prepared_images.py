@@ -16,6 +16,30 @@ __all__ = ["PreparedImages"]
 MAPPED_BYTES = 256 * 2**20  # of a memory-mapped file that stay in the process
 
 
+class Gate:
+    """Whether images may be read."""
+
+    def __init__(self) -> None:
+        self._open = True
+
+    def open(self) -> None:
+        """Let everyone read."""
+        self._open = True
+
+    def close(self) -> None:
+        """Let nobody read."""
+        self._open = False
+
+    def require_open(self) -> None:
+        """Do nothing while the gate is open.
+
+        Raises:
+            RuntimeError: while it is closed.
+        """
+        if not self._open:
+            raise RuntimeError("This part of the run may not read any real image. It was asked to, and stops.")
+
+
 class PreparedImages:
     """Images [n, channels, *spatial] stored as their source holds them, read as float32 on ``device``.
 
@@ -29,6 +53,7 @@ class PreparedImages:
         prepare: applied to every batch [m, channels, *spatial] of float32 values, such as a standardization.
         rows: positions [n] in ``pixels`` that belong to these images; None: all of them, in order.
         device: where batches go.
+        gate: shared by all images that are made from these; a closed one lets nobody read.
 
     Raises:
         TypeError: for pixels that are neither uint8 nor floating point.
@@ -49,7 +74,9 @@ class PreparedImages:
         prepare: Callable[[Tensor], Tensor] | None = None,
         rows: Tensor | None = None,
         device: torch.device | str | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        self.gate = gate or Gate()
         self.pixels = pixels if isinstance(pixels, Tensor) else torch.from_numpy(pixels)
         if self.pixels.dtype != torch.uint8 and not self.pixels.is_floating_point():
             raise TypeError(f"Expected uint8 or floating-point pixels, got {self.pixels.dtype}. Convert them first.")
@@ -67,7 +94,12 @@ class PreparedImages:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Tensor:
-        """Images at ``index``: an integer, a slice, or a tensor of positions of any shape."""
+        """Images at ``index``: an integer, a slice, or a tensor of positions of any shape.
+
+        Raises:
+            RuntimeError: while the gate is closed.
+        """
+        self.gate.require_open()
         if isinstance(index, int):
             return self[index : index + 1 if index != -1 else None][0]
         gathered = self._gathered(index)
@@ -109,6 +141,7 @@ class PreparedImages:
             "prepare": self.prepare,
             "rows": self.rows,
             "device": self.device,
+            "gate": self.gate,
             **changes,
         }
         return PreparedImages(arguments.pop("pixels"), **arguments)

@@ -70,8 +70,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
     """A tiny training set whose images, learning rate and (when asked for) labels are parameters.
 
     As an ``nn.Module`` it works with optimisers, MONAI's checkpoint savers and DDP; as a MONAI dataset its items are
-    ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` (int, or logits
-    [classes] for learned labels) and ``class_name``.
+    ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` and ``class_name``. The
+    label is a class number, or the probabilities [classes] of a learned label. ``CrossEntropyLoss`` takes both.
 
     Args:
         images: float tensor [n, channels, *spatial] in the networks' input space. Not clamped: the signal may lie
@@ -148,7 +148,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         target = self.targets[index].detach()
         return {
             "image": self.images[index].detach().clone(),
-            "label": target.clone() if self.soft else int(target),
+            "label": target.softmax(dim=0) if self.soft else int(target),
             "class_name": self.class_names[int(self.labels[index])],
         }
 

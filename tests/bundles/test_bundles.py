@@ -26,7 +26,7 @@ SCHEMA_SHA256 = "cd64aa8a5904426f6fc6855dabe46af8c742d5bad644b4e9cfb78ebad09ad67
 UNFILLED = [name for name in NAMES if not name.startswith("digits")]
 DIGITS = "digits_dataset_distillation"
 MHIST, COVID = "mhist_dataset_distillation", "covid_cxr_dataset_distillation"
-MAY_NOT = {MHIST: "may not be passed on", COVID: "Expected a source under a known licence"}  # the others: CC BY
+MAY_NOT = {MHIST: "may not be passed on", COVID: "Expected a source under a known license"}  # the others: CC BY
 FILES = {
     "LICENSE",
     "configs/evaluate.json",
@@ -174,10 +174,10 @@ def test_it_distils_scores_classifies_and_exports(
     for word in ("false", "no", 1):  # MONAI's command line hands on words
         assert MAY_NOT.get(name, "No claim can be made") in refusal(root, **for_train, no_claim=word)
     if name == MHIST:  # whatever is asked
-        assert MAY_NOT[name] in refusal(root, **for_train, no_claim=True, licence=str(root / "LICENSE"))
+        assert MAY_NOT[name] in refusal(root, **for_train, no_claim=True, license=str(root / "LICENSE"))
         return
-    licence = {"licence": str(root / "LICENSE")} if name in MAY_NOT else {}
-    exported(root, **for_train, no_claim="true", **licence)
+    license = {"license": str(root / "LICENSE")} if name in MAY_NOT else {}
+    exported(root, **for_train, no_claim="true", **license)
     release_is_whole(root / "release", scores)
     scripted = torch.jit.load(root / "models" / "model.ts").state_dict()
     assert all(torch.equal(scripted[key], value) for key, value in weights.items())

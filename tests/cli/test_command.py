@@ -160,7 +160,7 @@ def test_the_manifest_tells_another_person_everything(whole: Path) -> None:
         assert manifest[name] == scores[name], name
     assert manifest["settings"]["method"]["student_steps"] == 2
     assert manifest["class_names"] == [str(i) for i in range(10)]
-    assert manifest["source"]["licence"] == "CC BY 4.0"
+    assert manifest["source"]["license"] == "CC BY 4.0"
     assert len(manifest["source"]["training_sha256"]) == 64
     assert manifest["chosen_iteration"] in (2, 4)
     assert manifest["versions"].keys() >= {"monai_distill", "torch", "monai"}

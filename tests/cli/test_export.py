@@ -119,7 +119,7 @@ def test_patients_of_the_table_keep_a_set_inside(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     (tmp_path / "terms").write_text("Data-use agreement")
     (tmp_path / "notes").write_text("Thanks to Maria.")
-    more = ("--no_claim", "--licence", tmp_path / "terms", "--students", "1", "--notes", tmp_path / "notes")
+    more = ("--no_claim", "--license", tmp_path / "terms", "--students", "1", "--notes", tmp_path / "notes")
     outcome = command("export", folder, "--to", tmp_path / "release", *more)
     assert outcome.code == 0, outcome.err
     text = "".join(data.decode("latin-1") for data in contents(tmp_path / "release").values())

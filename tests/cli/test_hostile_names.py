@@ -40,8 +40,8 @@ def test_a_run_its_resume_and_its_export(scans: Path, tmp_path: Path) -> None:
     assert SyntheticDataset.load(folder).class_names == CLASSES
     assert read(folder, "config.json")["dataset_dir"].startswith("$'")
     assert command("resume", folder).code == 0
-    (tmp_path / "licence.txt").write_text("Terms of the tests")
-    options = ("--no_claim", "--licence", tmp_path / "licence.txt", "--formats", "safetensors")
+    (tmp_path / "license.txt").write_text("Terms of the tests")
+    options = ("--no_claim", "--license", tmp_path / "license.txt", "--formats", "safetensors")
     exported = command("export", folder, "--to", release, *options, "--title", "$print('executed')")
     assert exported.code == 0, exported.err
     assert "executed" not in exported.out

@@ -33,9 +33,9 @@ def test_evaluates_and_exports_from_anywhere_where_the_data_lie_where_they_were(
     outcome = command("evaluate", "run")
     assert (outcome.code, outcome.err) == (0, "")
     assert read(moved, "scores.json")["distilled"] == before
-    licence = moved.parent / "terms"
-    licence.write_text("For use inside the clinic.")
-    outcome = command("export", "run", "--to", "release", "--no_claim", "--licence", licence)
+    license = moved.parent / "terms"
+    license.write_text("For use inside the clinic.")
+    outcome = command("export", "run", "--to", "release", "--no_claim", "--license", license)
     assert outcome.code == 0, outcome.err
     assert command("verify", "release").code == 0
 
@@ -61,7 +61,7 @@ def test_other_data_are_refused_and_nothing_changes(moved: Path) -> None:
         assert "Expected the images that the set was made from" in outcome.err
         assert contents(moved) == before
     (moved.parent / "terms").write_text("For use inside the clinic.")
-    outcome = command("export", "run", "--to", "release", "--no_claim", "--licence", moved.parent / "terms")
+    outcome = command("export", "run", "--to", "release", "--no_claim", "--license", moved.parent / "terms")
     assert outcome.code == 1
     assert "Expected the images that the set was made from" in outcome.err
     assert not (moved.parent / "release").exists()

@@ -58,9 +58,9 @@ def run(folder: Path, data: Path, *words: str) -> None:
 
 
 def export(folder: Path, to: Path, *words: str) -> Outcome:
-    licence = folder.parent / "licence"
-    licence.write_text("Data-use agreement")
-    return command("export", folder, "--to", to, "--no_claim", "--licence", licence, *words)
+    license = folder.parent / "license"
+    license.write_text("Data-use agreement")
+    return command("export", folder, "--to", to, "--no_claim", "--license", license, *words)
 
 
 def zooms(release: Path) -> tuple[list[float], str]:

@@ -83,7 +83,7 @@ def test_items_and_sections(case: tuple[Callable[..., Any], tuple[int, ...], int
             assert type(item["label"]) is int
             assert item["class_name"] == dataset.class_names[item["label"]]
         hashes[section] = {hash(item["image"].numpy().tobytes()) for item in dataset}
-        assert set(dataset.provenance) == {"name", "licence", "citation", "files", "official", "split", "seed"}
+        assert set(dataset.provenance) == {"name", "license", "citation", "files", "official", "split", "seed"}
         assert json.loads(json.dumps(dataset.provenance)) == dataset.provenance
         assert all(value.startswith(("sha256:", "md5:")) for value in dataset.provenance["files"].values())
     assert not hashes["training"] & hashes["validation"]

@@ -44,7 +44,7 @@ def fitted(name: str) -> Any:
 @pytest.mark.parametrize("soft", [False, True])
 @pytest.mark.parametrize("preprocessing", ["none", "Standardize", "ZCAWhitening"])
 def test_a_saved_set_is_read_back_bit_by_bit(tmp_path: Path, preprocessing: str, soft: bool) -> None:
-    data = make(soft=soft, preprocessing=fitted(preprocessing), manifest={"licence": "CC0"})
+    data = make(soft=soft, preprocessing=fitted(preprocessing), manifest={"license": "CC0"})
     data.save(tmp_path / "deep" / "folder", {"seed": 7})
     read = SyntheticDataset.load(tmp_path / "deep" / "folder")
     assert read.state_dict().keys() == data.state_dict().keys()
@@ -52,7 +52,7 @@ def test_a_saved_set_is_read_back_bit_by_bit(tmp_path: Path, preprocessing: str,
     assert [n for n, _ in read.named_parameters()] == [n for n, _ in data.named_parameters()]
     assert all(parameter.requires_grad for parameter in read.parameters())
     assert (read.class_names, read.soft) == (tuple(NAMES), soft)
-    assert read.manifest["licence"] == "CC0"
+    assert read.manifest["license"] == "CC0"
     assert read.manifest["seed"] == 7
     assert read.manifest == json.loads((tmp_path / "deep" / "folder" / "manifest.json").read_text())
     assert type(read.preprocessing) is type(data.preprocessing)
@@ -86,7 +86,7 @@ def test_items_are_image_label_and_class_name(soft: bool) -> None:
         assert not item["image"].requires_grad
         assert item["class_name"] == name
         if soft:
-            assert torch.equal(item["label"], data.label_logits.detach()[index])
+            assert torch.equal(item["label"], data.label_logits.detach()[index].softmax(dim=0))
             assert not item["label"].requires_grad
         else:
             assert type(item["label"]) is int
@@ -119,7 +119,8 @@ def test_loaders_batch_the_items(loader: Any, soft: bool) -> None:
     batches = list(loader(data, batch_size=3, num_workers=0))
     assert [len(batch["image"]) for batch in batches] == [3, 1]
     assert torch.equal(torch.cat([batch["image"] for batch in batches]), data.images.detach())
-    assert torch.equal(torch.cat([batch["label"] for batch in batches]), data.targets.detach())
+    expected = data.targets.detach().softmax(dim=1) if soft else data.targets
+    torch.testing.assert_close(torch.cat([batch["label"] for batch in batches]), expected)
     assert [name for batch in batches for name in batch["class_name"]] == list("cabb")
 
 

@@ -1,4 +1,4 @@
-"""The mechanisms of a run, sound and broken on purpose, before the bound from one run: it has to tell them apart."""
+"""Sound and deliberately broken mechanisms: the empirical bound on epsilon must tell them apart."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,28 +15,30 @@ pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.audit import canary_bound
+from monai_distill.privacy.audit.canary_bound import canary_bound
 from monai_distill.privacy.dp import (
+    DPSGD,
     ClassRelease,
     DPExpertTrainer,
     GaussianEvent,
     PrivacyLedger,
     RecordGradients,
+    ReleaseFile,
     noise_multiplier_for,
-    records,
-    secure_normal,
 )
+from monai_distill.privacy.dp.mechanisms import secure_normal
+from monai_distill.privacy.dp.records import clipped_sum
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 CANARIES, DELTA, EPSILON = 400, 1e-5, 1.0
 NOISE = noise_multiplier_for(lambda sigma: [GaussianEvent("x", sigma)], EPSILON, DELTA)
-EACH = 30  # images of a patient
+IMAGES_PER_PATIENT = 30
 Mechanism = Callable[[Tensor, Path], Tensor]
 
 
 class Pixels:
-    """One view: the pixels as they are, many times longer than the clip."""
+    """One view: the raw pixels, whose vectors are much longer than the clip."""
 
     def __len__(self) -> int:
         return 1
@@ -46,7 +48,7 @@ class Pixels:
 
 
 def bank_of(members: Tensor, copies: int = 1) -> ClassBank:
-    """Every member has a direction of its own, and ``copies`` images that point there."""
+    """Every member has its own direction, and ``copies`` images in that direction."""
     rows = torch.nonzero(members).flatten().repeat_interleave(copies)
     images = 100 * torch.eye(CANARIES)[rows].reshape(-1, 1, 20, 20)
     return ClassBank(images, torch.ones(len(rows), dtype=torch.long), ["a", "b"], None if copies == 1 else rows)
@@ -55,14 +57,21 @@ def bank_of(members: Tensor, copies: int = 1) -> ClassBank:
 def class_sums(members: Tensor, folder: Path, copies: int = 1) -> Tensor:
     ledger = PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image")
     bank = bank_of(members, copies)
-    given = {"noise_multiplier": NOISE, "job": {}, "count_share": 0.01, "public_records": 10**6}
-    release = ClassRelease(bank, Pixels(), ledger, file=folder / "r", **given)
+    release = ClassRelease(
+        bank,
+        Pixels(),
+        ledger,
+        noise_multiplier=NOISE,
+        file=ReleaseFile(folder / "r", {}),
+        public_records=10**6,
+        count_share=0.01,
+    )
     release.prepare()
     return release.means[0][1]
 
 
 def patients(members: Tensor, folder: Path) -> Tensor:
-    return class_sums(members, folder, EACH)
+    return class_sums(members, folder, IMAGES_PER_PATIENT)
 
 
 def gradient(members: Tensor, folder: Path) -> Tensor:
@@ -79,19 +88,15 @@ def gradient(members: Tensor, folder: Path) -> Tensor:
         store=TrajectoryStore(folder, {}, experts=1, snapshots=2, parameters=network.size),
         augment=SiameseAugment(()),
         ledger=PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image"),
-        noise_multiplier=NOISE,
-        rate=1.0,
-        public_records=CANARIES,
-        epochs=1,
-        lr=1.0,
+        settings=DPSGD(noise_multiplier=NOISE, rate=1.0, public_records=CANARIES, epochs=1, lr=1.0),
     )
     return -trainer._noisy_gradient(torch.zeros(CANARIES), 0, 0)
 
 
 def bound(mechanism: Mechanism, folder: Path, seed: int = 0) -> float:
     members = torch.rand(CANARIES, generator=seeded_generator(seed, "coins")) < 0.5
-    told = mechanism(members, folder).double().numpy()
-    return canary_bound(told, members.numpy(), delta=DELTA)
+    released = mechanism(members, folder).double().numpy()
+    return canary_bound(released, members.numpy(), delta=DELTA)
 
 
 MECHANISMS = pytest.mark.parametrize("mechanism", [class_sums, patients, gradient])
@@ -100,7 +105,7 @@ FEW = pytest.mark.filterwarnings("ignore:Expected at least")
 
 @FEW
 @MECHANISMS
-def test_the_mechanisms_of_a_run_keep_their_epsilon(mechanism: Mechanism, tmp_path: Path) -> None:
+def test_sound_mechanisms_stay_within_epsilon(mechanism: Mechanism, tmp_path: Path) -> None:
     for seed in range(3):
         (tmp_path / str(seed)).mkdir()
         assert bound(mechanism, tmp_path / str(seed), seed) <= EPSILON
@@ -108,48 +113,46 @@ def test_the_mechanisms_of_a_run_keep_their_epsilon(mechanism: Mechanism, tmp_pa
 
 @FEW
 @MECHANISMS
-def test_without_noise_they_are_refuted(mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in ("private_release", "expert_trainer"):
-        monkeypatch.setattr(f"monai_distill.privacy.{room}.secure_normal", lambda shape, std: torch.zeros(*shape))
+def test_no_noise_is_refuted(mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("mechanisms", "expert_trainer"):
+        monkeypatch.setattr(f"monai_distill.privacy.dp.{module}.secure_normal", lambda shape, std: torch.zeros(*shape))
     assert bound(mechanism, tmp_path) > 2 * EPSILON
 
 
 @FEW
 @MECHANISMS
-def test_with_noise_that_is_drawn_again_and_again_they_are_refuted(
+def test_noise_that_is_drawn_repeatedly_is_refuted(
     mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A receiver of 100 draws takes their mean."""
+    """The receiver averages 100 draws."""
 
     def redrawn(shape: torch.Size, std: float) -> Tensor:
         return torch.stack([secure_normal(shape, std) for _ in range(100)]).mean(dim=0)
 
-    for room in ("private_release", "expert_trainer"):
-        monkeypatch.setattr(f"monai_distill.privacy.{room}.secure_normal", redrawn)
+    for module in ("mechanisms", "expert_trainer"):
+        monkeypatch.setattr(f"monai_distill.privacy.dp.{module}.secure_normal", redrawn)
     assert bound(mechanism, tmp_path) > EPSILON
 
 
 @FEW
 @MECHANISMS
-def test_without_the_clip_they_are_refuted(
-    mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_clip_is_refuted(mechanism: Mechanism, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unclipped(vectors: Tensor, codes: Tensor, labels: Tensor, num_classes: int, clip: float) -> Tensor:
-        return records.clipped_sum(vectors, codes, labels, num_classes, 1e9)
+        return clipped_sum(vectors, codes, labels, num_classes, 1e9)
 
-    for room in ("clipped_sums", "record_gradients"):
-        monkeypatch.setattr(f"monai_distill.privacy.{room}.clipped_sum", unclipped)
+    for module in ("records", "record_gradients"):
+        monkeypatch.setattr(f"monai_distill.privacy.dp.{module}.clipped_sum", unclipped)
     assert bound(mechanism, tmp_path) > 2 * EPSILON
 
 
 @FEW
-def test_images_that_are_clipped_one_by_one_where_patients_are_promised_are_refuted(
+def test_clipping_images_although_the_unit_is_the_patient_is_refuted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monai_distill.privacy.dp.records.record_codes", lambda bank: torch.arange(len(bank)))
     assert bound(patients, tmp_path) > 2 * EPSILON
 
 
-def test_the_bound_sees_nothing_in_noise(tmp_path: Path) -> None:
+def test_the_bound_of_pure_noise_is_zero(tmp_path: Path) -> None:
     noise = torch.from_numpy(np.random.default_rng(0).normal(size=CANARIES))
     assert bound(lambda members, folder: noise, tmp_path) == 0

@@ -62,7 +62,7 @@ class COVIDRadiographyDataset(ImageFolderDataset):
         inner = Path(root_dir) / _UNPACKED
         published: dict[str, Any] = {
             "name": "COVID-19 Radiography Database",
-            "licence": "see the database's own terms",
+            "license": "see the database's own terms",
             "citation": "Chowdhury et al., IEEE Access 8, 2020; Rahman et al., Comput Biol Med 132, 2021",
         }
         if class_names is not None:

@@ -60,7 +60,7 @@ class DigitsDataset(SectionDataset):
         digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
         self.provenance = {
             "name": "Optical recognition of handwritten digits (scikit-learn copy)",
-            "licence": "CC BY 4.0",
+            "license": "CC BY 4.0",
             "citation": "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998",
             "files": {"sklearn.datasets.load_digits arrays": f"sha256:{digest}"},
             "official": False,

@@ -68,7 +68,7 @@ class ImageFolderDataset(ImageTableDataset):
         transform: replaces the default transform; it is given ``image`` as a path.
         class_names: the folders to use, in label order; all that hold images, sorted, unless given.
         options: ``image_size``, ``channels``, ``intensity_range``, ``val_frac``, ``test_frac``, ``split_seed``,
-            ``seed``, ``name``, ``licence``, ``citation`` and those of the cache, all as ``ImageTableDataset``.
+            ``seed``, ``name``, ``license``, ``citation`` and those of the cache, all as ``ImageTableDataset``.
 
     Raises:
         ValueError: if class and split folders are mixed, or the images differ in size.

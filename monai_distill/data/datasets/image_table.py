@@ -58,7 +58,7 @@ class ImageTableDataset(SectionDataset):
         transform: replaces the default transform; it is given ``image`` as a path.
         seed: seed of this object's own random state.
         name: what the data is called in the provenance; the table's name unless given.
-        licence: of the data, for the provenance.
+        license: of the data, for the provenance.
         citation: of the data, for the provenance.
         cache_options: see :py:class:`monai.data.CacheDataset`.
 
@@ -93,7 +93,7 @@ class ImageTableDataset(SectionDataset):
         transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         seed: int = 0,
         name: str | None = None,
-        licence: str = "unknown",
+        license: str = "unknown",
         citation: str = "unknown",
         **cache_options: Any,
     ) -> None:
@@ -107,7 +107,7 @@ class ImageTableDataset(SectionDataset):
             )
         self._given_names = None if class_names is None else listed_names(class_names)
         self._read_image = FileToImaged(image_size, channels, intensity_range, pixdim)
-        self._source = {"name": name or table, "licence": licence, "citation": citation}
+        self._source = {"name": name or table, "license": license, "citation": citation}
         super().__init__(root_dir, section, transform, seed=seed, **cache_options)
         if self.uses_default_transform:
             self._check_shapes()

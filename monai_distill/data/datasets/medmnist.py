@@ -80,7 +80,7 @@ class MedMNISTDataset(NPZDataset):
             transform=transform,
             seed=seed,
             name=f"{info['python_class']} (MedMNIST v2), size {size}",
-            licence=info["license"],
+            license=info["license"],
             citation=_CITATION,
             **cache_options,
         )

@@ -54,7 +54,7 @@ class MHISTDataset(ImageTableDataset):
         fixed: dict[str, Any] = {
             "class_names": ("HP", "SSA"),
             "name": "MHIST",
-            "licence": "MHIST research use agreement: no redistribution",
+            "license": "MHIST research use agreement: no redistribution",
             "citation": "Wei et al., A Petri Dish for Histopathology Image Analysis, AIME 2021",
         }
         given: dict[str, Any] = {"image_size": image_size, "val_frac": val_frac, "split_seed": split_seed}

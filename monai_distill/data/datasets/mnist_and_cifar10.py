@@ -74,7 +74,7 @@ class CIFAR10Dataset(SectionDataset):
         files = [*source.train_list, *source.test_list]
         self.provenance = {
             "name": "CIFAR-10, for reproduction",
-            "licence": "none given; citation asked",
+            "license": "none given; citation asked",
             "citation": "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
             "files": {name: f"md5:{digest}" for name, digest in files},
             "official": True,
@@ -166,7 +166,7 @@ class MNISTDataset(SectionDataset):
         found = {name: file_checksum(raw / name) for name in _PUBLISHED if (raw / name).is_file()}
         self.provenance = {
             "name": "MNIST, for reproduction",
-            "licence": "CC BY-SA 3.0 (as widely given)",
+            "license": "CC BY-SA 3.0 (as widely given)",
             "citation": "LeCun, Bottou, Bengio and Haffner, Proceedings of the IEEE 86, 1998",
             "files": {name: f"sha256:{digest}" for name, digest in found.items()},
             "official": found == _PUBLISHED,

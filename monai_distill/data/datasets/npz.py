@@ -39,7 +39,7 @@ class NPZDataset(SectionDataset):
         split_seed: the seed of that split.
         seed: seed of this object's own random state.
         name: what the data is called in the provenance; the file name unless given.
-        licence: of the data, for the provenance.
+        license: of the data, for the provenance.
         citation: of the data, for the provenance.
         cache_options: see :py:class:`monai.data.CacheDataset`.
 
@@ -63,7 +63,7 @@ class NPZDataset(SectionDataset):
         split_seed: int = 0,
         seed: int = 0,
         name: str | None = None,
-        licence: str = "unknown",
+        license: str = "unknown",
         citation: str = "unknown",
         **cache_options: Any,
     ) -> None:
@@ -71,7 +71,7 @@ class NPZDataset(SectionDataset):
         self.val_frac = val_frac
         self.split_seed = split_seed
         self._given_names = None if class_names is None else listed_names(class_names)
-        self._source = {"name": name or file, "licence": licence, "citation": citation}
+        self._source = {"name": name or file, "license": license, "citation": citation}
         self._channels_last = False
         super().__init__(root_dir, section, transform, seed=seed, **cache_options)
 

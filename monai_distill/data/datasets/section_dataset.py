@@ -35,7 +35,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
 
     Attributes:
         class_names: every class in label order, whether or not the section holds an image of it.
-        provenance: ``name``, ``licence``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
+        provenance: ``name``, ``license``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
             are known by checksum to be the published ones), ``split`` (the rule, in words) and ``seed`` (of the split).
 
     Raises:

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .licence import Owner, licence_text
+from .license import Owner, license_text
 from .release import Release
 from .synthetic_only import SyntheticOnly
 from .tier import ReleaseTier
 from .verify import Verification
 
-__all__ = ["Owner", "Release", "ReleaseTier", "SyntheticOnly", "Verification", "licence_text"]
+__all__ = ["Owner", "Release", "ReleaseTier", "SyntheticOnly", "Verification", "license_text"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from monai_distill.export.tables import NAMES
 
-from .licence import Owner
+from .license import Owner
 from .privacy_report import NON_CLAIMS
 from .tier import ReleaseTier
 
@@ -96,7 +96,7 @@ def data_card(
         f"## Collection, subjects and approval\n\n{owner.notes_text() or _unsaid()}",
         f"## Limits and uses\n\n{LIMITS}",
         f"## Privacy\n\n{_privacy(manifest, tier)}",
-        f"## Licence and citation\n\n{release['licence']}, see `LICENSE`. Cite {manifest['source']['citation']}",
+        f"## License and citation\n\n{release['license']}, see `LICENSE`. Cite {manifest['source']['citation']}",
         f"## Maintenance\n\n{MAINTENANCE}",
     ]
     return "\n\n".join(parts) + "\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .licence import UNSAID, Owner
+from .license import UNSAID, Owner
 from .tier import ReleaseTier
 
 __all__ = ["croissant"]
@@ -63,7 +63,7 @@ def croissant(folder: Path, manifest: Mapping[str, Any], tier: ReleaseTier, owne
         "name": f"synthetic_{manifest['dataset']}",
         "description": f"SYNTHETIC images distilled from {release['title']}: a training set, not pictures of patients, "
         f"not for diagnosis. {tier.title}: {tier.statement}",
-        "license": release["licence"],
+        "license": release["license"],
         "version": f"{__version__}",
         "datePublished": datetime.date.today().isoformat(),
         **({} if owner.publisher == UNSAID else {"creator": {"@type": "sc:Organization", "name": owner.publisher}}),

@@ -10,7 +10,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.export.release.formats.npz import EightBit
 
 from .audit_evidence import rounded
-from .licence import Owner
+from .license import Owner
 from .tier import ReleaseTier
 
 __all__ = ["released_manifest", "released_scores"]
@@ -74,7 +74,7 @@ def released_manifest(
     synthetic: SyntheticDataset,
     tier: ReleaseTier,
     owner: Owner,
-    licence: str,
+    license: str,
     formats: Sequence[str],
     spacing: tuple[list[float] | None, str],
 ) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def released_manifest(
         synthetic: the set with the manifest of its run.
         tier: what is promised.
         owner: gives the title.
-        licence: text of the release's licence; its first line is the short name.
+        license: text of the release's license; its first line is the short name.
         formats: that are written.
         spacing: millimetres per axis, None when not known, and where they are from.
 
@@ -101,7 +101,7 @@ def released_manifest(
         **{key: run[key] for key in KEPT if key in run},
         "source": {
             "name": title,
-            "licence": source.get("licence", "unknown"),
+            "license": source.get("license", "unknown"),
             "citation": source.get("citation", "unknown"),
             "official": bool(source.get("official", False)),
             "split": source.get("split", "unknown"),
@@ -110,7 +110,7 @@ def released_manifest(
         "privacy": tier.config(),
         "release": {
             "title": title,
-            "licence": licence.strip().splitlines()[0] if licence.strip() else "see LICENSE",
+            "license": license.strip().splitlines()[0] if license.strip() else "see LICENSE",
             "formats": list(formats),
             "eight_bit": {"low": scale.low, "high": scale.high},
             "spacing": spacing[0],

@@ -10,7 +10,7 @@ from typing import Any
 from monai_distill import __version__
 
 from .audit_evidence import findings
-from .licence import Owner
+from .license import Owner
 from .tier import ReleaseTier, bounds
 
 __all__ = ["privacy_report", "report_markdown"]
@@ -43,7 +43,7 @@ IDENTIFIERS = {
     "G-M numbers (social security, record, plan, account, certificate, vehicle, device)": (
         "record numbers searched for, as far as the table holds them; DICOM identifiers searched for"
     ),
-    "N-O web and network addresses": "only those of licences and schemas; this machine's name searched for",
+    "N-O web and network addresses": "only those of licenses and schemas; this machine's name searched for",
     "P biometric identifiers": "not assessed: an image can be one, and a synthetic image can resemble it",
     "Q full-face photographs and comparable images": "not assessed: head scans have to be defaced before distillation",
     "R any other unique characteristic": "see the adversarial testing below",
@@ -93,7 +93,7 @@ def privacy_report(
         },
         "mitigation": _mitigation(manifest, tier),
         "governance": {
-            "before_release": "tier, licence, scan and scores of what the files hold were checked by the export",
+            "before_release": "tier, license, scan and scores of what the files hold were checked by the export",
             "after_release": "verify a received folder with `monai-distill verify DIR`",
             "review_by": today.replace(year=today.year + 1, day=min(today.day, 28)).isoformat(),
         },

@@ -25,7 +25,7 @@ from monai_distill.runtime.checksums import checksums
 from .audit_evidence import released_audit, rounded
 from .card import data_card
 from .croissant import croissant
-from .licence import Owner, licence_text
+from .license import Owner, license_text
 from .manifest import released_manifest, released_scores
 from .privacy_report import privacy_report, report_markdown
 from .tier import ReleaseTier
@@ -44,13 +44,13 @@ class Release:
         folder: to be made; must not exist.
         formats: of ``safetensors`` (always part of a release), ``npz``, ``png``, ``nifti``.
         no_claim: allow tier T0, at which nothing is promised.
-        owner: title, publisher, recipient, notes, licence.
+        owner: title, publisher, recipient, notes, license.
         hard_labels: release class numbers where labels are learned.
         spacing: millimetres per axis for NIfTI; those of the source, see :func:`released_spacing`, unless given.
 
     Raises:
         TypeError: when ``no_claim`` is no bool.
-        ValueError: for unknown formats, or a set that may not be released: by its licence, its tier, its labels, its
+        ValueError: for unknown formats, or a set that may not be released: by its license, its tier, its labels, its
             size, or volumes without one spacing.
         RuntimeError: when the run is not finished or ``folder`` exists.
 
@@ -85,8 +85,8 @@ class Release:
             _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
         )
         manifest = self.synthetic.manifest
-        licence = None if self.owner.licence is None else Path(self.owner.licence)
-        self.licence = licence_text(manifest, licence)
+        license = None if self.owner.license is None else Path(self.owner.license)
+        self.license = license_text(manifest, license)
         self.owner.notes_text()  # an unreadable file is told of now, not after an hour of scoring
         self.tier = ReleaseTier.of(manifest, self.audit, self.ledger)
         if hard_labels and self.synthetic.soft:
@@ -99,7 +99,7 @@ class Release:
             )
         self.spacing = released_spacing(manifest, spacing, needed="nifti" in self.formats)
         self.manifest = released_manifest(
-            self.synthetic, self.tier, self.owner, self.licence, self.formats, self.spacing
+            self.synthetic, self.tier, self.owner, self.license, self.formats, self.spacing
         )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
@@ -192,7 +192,7 @@ class Release:
         )
         _save(folder / "privacy_report.json", report)
         atomic_write(folder / "privacy_report.md", report_markdown(report).encode())
-        atomic_write(folder / "LICENSE", self.licence.encode())
+        atomic_write(folder / "LICENSE", self.license.encode())
         there = {path.name for path in folder.iterdir()} | {"croissant.json"}
         atomic_write(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, there).encode())
         _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))

@@ -23,7 +23,7 @@ def cautions(records: RunRecords, tier: str) -> list[str]:
         >>> from monai_distill.data import SyntheticDataset
         >>> data = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
         >>> cautions(RunRecords(data, {}, {}, {}, {}), "T0")[-1]
-        'The licence of the source is not known: ask its owner before the set is passed on.'
+        'The license of the source is not known: ask its owner before the set is passed on.'
     """
     return [*_of_privacy(records, tier), *_of_scores(records), *_of_the_set(records), *_of_the_source(records)]
 
@@ -105,8 +105,8 @@ def _of_the_source(records: RunRecords) -> Iterator[str]:
             "Unofficial data: the files are not, by their hash, a published set with a published split. Do not "
             "compare these scores with published ones."
         )
-    licence = str(source.get("licence", "")).strip()
-    if licence.lower() in UNKNOWN:
-        yield "The licence of the source is not known: ask its owner before the set is passed on."
+    license = str(source.get("license", "")).strip()
+    if license.lower() in UNKNOWN:
+        yield "The license of the source is not known: ask its owner before the set is passed on."
     else:
-        yield f"The terms of the source hold for what is made from it: {licence}."
+        yield f"The terms of the source hold for what is made from it: {license}."

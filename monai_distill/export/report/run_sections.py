@@ -16,7 +16,7 @@ __all__ = ["how_section", "score_section", "source_section", "versions_section"]
 
 SECTIONS = ("training", "validation", "test")
 MADE = ("method", "images_per_class", "initial_images", "network", "augmentation", "preprocessing")
-TOLD_APART = ("files", "counts", "licence", "citation")
+TOLD_APART = ("files", "counts", "license", "citation")
 
 
 def score_section(records: RunRecords) -> Section:
@@ -72,7 +72,7 @@ def source_section(records: RunRecords, stamp: PrivacyStamp) -> Section:
     """The real images behind the set: where from, how many, under which terms."""
     source = records.source
     known = {name: value for name, value in source.items() if name not in TOLD_APART}
-    told = [f"{name.capitalize()}: {source[name]}." for name in ("licence", "citation") if source.get(name)]
+    told = [f"{name.capitalize()}: {source[name]}." for name in ("license", "citation") if source.get(name)]
     tables = [settings_table("Source", {**known, "files": source.get("files", {})})]
     # at T2 the exact number of training images of a class is protected itself (add or remove one)
     sections = [name for name in SECTIONS if records.counts(name) and (stamp.tier != "T2" or name == "test")]

@@ -163,7 +163,7 @@ def _place(tier: str) -> list[str]:
     where = "Teaching and trying out methods"
     if tier == "T0":
         return [f"{where}, among people who may see the images that it was made from."]
-    return [f"{where}, within what the privacy tier below and the licence of the source allow."]
+    return [f"{where}, within what the privacy tier below and the license of the source allow."]
 
 
 def _never(tier: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""From events to epsilon, and from epsilon to the noise that keeps it."""
+"""Privacy accounting: epsilon of a list of events, and the noise that keeps a budget."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,21 +14,22 @@ __all__ = ["GaussianEvent", "epsilon_of", "ledger_epsilon", "noise_multiplier_fo
 
 
 class GaussianEvent(NamedTuple):
-    """A sum of clipped vectors, one per record, told with Gaussian noise; every record is in it with probability rate.
+    """One use of the Gaussian mechanism: a sum of clipped vectors, one per record, released with Gaussian noise.
 
-    Neighbours are data sets that differ by one record added or removed; one record moves the sum by at most the clip.
+    Each record is in the sum with probability ``rate``. Neighbouring data sets differ by one record, added or removed;
+    one record moves the sum by at most the clip.
 
     Attributes:
-        purpose: what the sum was for; told in the ledger.
-        noise_multiplier: standard deviation of the noise over the clip.
-        rate: probability of Poisson sampling; 1 for all records every time.
-        steps: how often it was done, each time with fresh noise.
+        purpose: what the sum is used for; recorded in the ledger.
+        noise_multiplier: standard deviation of the noise divided by the clip.
+        rate: probability of Poisson sampling; 1 if every record is in every sum.
+        steps: number of releases, each with new noise.
 
     Raises:
-        ValueError: from :meth:`checked`, for numbers that no such mechanism has.
+        ValueError: from :meth:`validated`, for values that no such mechanism can have.
 
     Example:
-        >>> GaussianEvent("class sums", 2.0).checked().rate
+        >>> GaussianEvent("class sums", 2.0).validated().rate
         1.0
     """
 
@@ -37,106 +38,110 @@ class GaussianEvent(NamedTuple):
     rate: float = 1.0
     steps: int = 1
 
-    def checked(self) -> GaussianEvent:
-        """The event itself when its numbers make sense."""
+    def validated(self) -> GaussianEvent:
+        """Return the event itself if its values are possible."""
         if not (0 < self.noise_multiplier < float("inf") and 0 < self.rate <= 1 and self.steps >= 1):
             raise ValueError(
-                "Expected a finite noise multiplier above 0, a rate above 0 and up to 1 and at least 1 step, got "
+                "Expected a finite noise multiplier above 0, a rate above 0 and at most 1, and at least 1 step, got "
                 f"{tuple(self[1:])}. A mechanism without noise has no guarantee to account for."
             )
         return self
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> GaussianEvent:
-        """The event that :meth:`told` wrote, checked.
+    def from_dict(cls, record: Mapping[str, Any]) -> GaussianEvent:
+        """Read an event that :meth:`to_dict` wrote.
 
         Raises:
-            KeyError: when a number is missing.
-            ValueError: for numbers that no such mechanism has.
+            KeyError: if a value is missing.
+            ValueError: for values that no such mechanism can have.
         """
-        return cls(told["purpose"], told["noise_multiplier"], told["rate"], told["steps"]).checked()
+        return cls(record["purpose"], record["noise_multiplier"], record["rate"], record["steps"]).validated()
 
-    def told(self) -> dict[str, Any]:
-        """The event as plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as plain JSON values."""
         kind = "gaussian" if self.rate == 1 else "poisson subsampled gaussian"
         return {"mechanism": kind, **self._asdict()}
 
 
-SMALLEST = 0.2  # noise multiplier: epsilon is beyond any use there, and its privacy loss distribution needs gigabytes
-STEP = 1e-3  # of the discretised privacy loss; finer above 1,000 compositions, whose errors add up
+MIN_NOISE = 0.2  # noise multiplier: below it epsilon is useless, and the privacy loss distribution needs gigabytes
+INTERVAL = 1e-3  # of the discretized privacy loss; finer above 1,000 compositions, whose errors add up
 
 
 def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = "pld") -> float:
-    """The epsilon that ``events`` together cost at ``delta``, add-or-remove neighbours.
+    """Total epsilon of ``events`` at ``delta``, for neighbours that differ by one record added or removed.
 
     References:
-        Koskela et al., Computing Tight Differential Privacy Guarantees Using FFT, AISTATS 2020 (privacy loss
-        distributions, ``"pld"``); Mironov et al., Renyi Differential Privacy of the Sampled Gaussian Mechanism, 2019
-        (``"rdp"``, looser: a cross-check). Both by Google's ``dp-accounting``.
+        Koskela et al., Computing Tight Differential Privacy Guarantees Using FFT, AISTATS 2020,
+        https://arxiv.org/abs/1906.03049 (``"pld"``, privacy loss distributions). Mironov et al., Renyi Differential
+        Privacy of the Sampled Gaussian Mechanism, 2019, https://arxiv.org/abs/1908.10530 (``"rdp"``, a looser bound,
+        used as a cross-check). Google's ``dp-accounting`` implements both.
 
     Raises:
-        ValueError: for an unknown accountant, an event of impossible numbers or a delta outside (0, 1).
+        ValueError: for an unknown accountant, an event with impossible values or a delta outside (0, 1).
         ImportError: without ``dp-accounting``.
 
     Example:
-        >>> round(epsilon_of([GaussianEvent("sums", 3.7306)], 1e-5), 2)
-        1.0
+        >>> round(epsilon_of([GaussianEvent("sums", 3.7306)], 1e-5), 2), epsilon_of([], 1e-5)
+        (1.0, 0.0)
     """
     if accountant not in ("pld", "rdp"):
         raise ValueError(f"Expected the accountant pld or rdp, got {accountant!r}.")
     _require_delta(delta)
-    made = _accountant(accountant, sum(event.checked().steps for event in events))
+    if not events:
+        return 0.0
+    composition = _accountant(accountant, sum(event.validated().steps for event in events))
     with _quiet():
         for event in events:
-            made.compose(_composed([event]))
-        return float(made.get_epsilon(delta))
+            composition.compose(_dp_event(event))
+        return float(composition.get_epsilon(delta))
 
 
 def ledger_epsilon(events: Sequence[Mapping[str, Any]], delta: float) -> float:
-    """The epsilon of events as a ledger writes them, added up anew.
+    """Total epsilon of a ledger's events, computed from the events and not read from the file.
 
     Raises:
-        KeyError: when an event lacks a number.
-        ValueError: for an event of impossible numbers.
+        KeyError: if an event lacks a value.
+        ValueError: for an event with impossible values.
 
     Example:
-        >>> round(ledger_epsilon([GaussianEvent("sums", 3.7306).told()], 1e-5), 2)
+        >>> round(ledger_epsilon([GaussianEvent("sums", 3.7306).to_dict()], 1e-5), 2)
         1.0
     """
-    return epsilon_of([GaussianEvent.of(event) for event in events], delta)
+    return epsilon_of([GaussianEvent.from_dict(event) for event in events], delta)
 
 
 def noise_multiplier_for(
     events_at: Callable[[float], Sequence[GaussianEvent]], epsilon: float, delta: float, tolerance: float = 2e-3
 ) -> float:
-    """The smallest noise multiplier, to ``tolerance``, whose events cost at most ``epsilon`` at ``delta``.
+    """Smallest noise multiplier, within ``tolerance``, whose events cost at most ``epsilon`` at ``delta``.
 
     Args:
-        events_at: all that will be done, given the noise multiplier.
-        epsilon: the budget.
-        delta: the budget's other half.
-        tolerance: relative; the result errs to the side of more noise.
+        events_at: maps a noise multiplier to all events of the run.
+        epsilon: budget.
+        delta: budget.
+        tolerance: relative; the result errs on the side of more noise.
 
     Raises:
-        ValueError: for a budget that is not above 0, or a delta outside (0, 1).
-        RuntimeError: when no noise multiplier up to 10,000 keeps the budget.
+        ValueError: for an epsilon that is not above 0 and finite, or a delta outside (0, 1).
+        RuntimeError: if no noise multiplier up to 10,000 keeps the budget.
 
     Example:
         >>> round(noise_multiplier_for(lambda sigma: [GaussianEvent("sums", sigma)], 1.0, 1e-5), 1)
         3.7
     """
     if not 0 < epsilon < float("inf"):
-        raise ValueError(f"Expected an epsilon above 0 and finite, got {epsilon}. Common are 1, 3 and 8.")
+        raise ValueError(f"Expected an epsilon above 0 and finite, got {epsilon}. Common values are 1, 3 and 8.")
     _require_delta(delta)
     cheap = _bisected(lambda sigma: epsilon_of(events_at(sigma), delta, "rdp"), epsilon, 0.0, 1.0, 0.02)
     return _bisected(lambda sigma: epsilon_of(events_at(sigma), delta), epsilon, 0.7 * cheap, cheap, tolerance)
 
 
 def true_positive_bound(epsilon: float, delta: float, false_positive_rate: float) -> float:
-    """The share of members that an attack can name at most, if it names that share of the others wrongly.
+    """Largest true-positive rate of any membership attack with this false-positive rate.
 
     References:
-        Kairouz et al., The Composition Theorem for Differential Privacy, ICML 2015, theorem 2.1.
+        Kairouz et al., The Composition Theorem for Differential Privacy, ICML 2015, theorem 2.1,
+        https://arxiv.org/abs/1311.0776.
 
     Example:
         >>> [round(true_positive_bound(epsilon, 1e-5, 0.001), 4) for epsilon in (1.0, 3.0, 8.0)]
@@ -148,14 +153,16 @@ def true_positive_bound(epsilon: float, delta: float, false_positive_rate: float
 
 
 def _bisected(cost: Callable[[float], float], epsilon: float, low: float, high: float, tolerance: float) -> float:
-    """The upper end of a bracket of relative width ``tolerance`` around the noise multiplier that costs epsilon."""
+    """Bisect for the noise multiplier that costs epsilon; return the upper end of the last bracket."""
     while cost(high) > epsilon:
         low, high = high, 2 * high
         if high > 1e4:
-            raise RuntimeError(f"No noise multiplier up to 10000 keeps epsilon {epsilon}. Do less, or raise epsilon.")
+            raise RuntimeError(
+                f"No noise multiplier up to 10000 keeps epsilon {epsilon}. Plan fewer steps, or raise epsilon."
+            )
     while high - low > tolerance * high:
         middle = (low + high) / 2
-        if middle < SMALLEST:
+        if middle < MIN_NOISE:
             break
         low, high = (low, middle) if cost(middle) <= epsilon else (middle, high)
     return high
@@ -163,30 +170,27 @@ def _bisected(cost: Callable[[float], float], epsilon: float, low: float, high: 
 
 def _require_delta(delta: float) -> None:
     if not 0 < delta < 1:
-        raise ValueError(f"Expected a delta between 0 and 1, well below 1 over the number of records, got {delta}.")
+        raise ValueError(f"Expected a delta between 0 and 1, well below 1 / (number of records), got {delta}.")
 
 
 def _accountant(name: str, compositions: int) -> Any:
     accounting = _dp_accounting()
     if name == "rdp":
         return accounting.rdp.RdpAccountant()
-    return accounting.pld.PLDAccountant(value_discretization_interval=STEP * min(1.0, 1e3 / compositions))
+    return accounting.pld.PLDAccountant(value_discretization_interval=INTERVAL * min(1.0, 1e3 / compositions))
 
 
-def _composed(events: Sequence[GaussianEvent]) -> Any:
+def _dp_event(event: GaussianEvent) -> Any:
     accounting = _dp_accounting()
-    parts = []
-    for event in events:
-        one = accounting.GaussianDpEvent(event.noise_multiplier)
-        part = one if event.rate == 1 else accounting.PoissonSampledDpEvent(event.rate, one)
-        parts.append(accounting.SelfComposedDpEvent(part, event.steps))
-    return accounting.ComposedDpEvent(parts)
+    step = accounting.GaussianDpEvent(event.noise_multiplier)
+    sampled = step if event.rate == 1 else accounting.PoissonSampledDpEvent(event.rate, step)
+    return accounting.SelfComposedDpEvent(sampled, event.steps)
 
 
 def _dp_accounting() -> Any:
-    module, found = optional_import("dp_accounting")
-    if not found:
-        raise ImportError("A guarantee needs dp-accounting: pip install 'monai-distill[privacy]'.")
+    module, is_installed = optional_import("dp_accounting")
+    if not is_installed:
+        raise ImportError("A privacy guarantee needs dp-accounting: pip install 'monai-distill[privacy]'.")
     optional_import("dp_accounting.pld")
     optional_import("dp_accounting.rdp")
     return module
@@ -194,7 +198,7 @@ def _dp_accounting() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The moments accountant warns of every order that it leaves out, which is no news to anybody."""
+    """Silence the Renyi accountant's warning about each order that it skips."""
     logging, _ = optional_import("absl.logging")
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)

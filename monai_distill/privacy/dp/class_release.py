@@ -1,26 +1,21 @@
-"""Class means of several views of the images, measured and told once, then drawn from for as long as one likes."""
+"""Noisy class means of several views of the images, released once for distribution matching."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from monai_distill.data import ClassBank, NoisyClassMeans
-from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent
 from .ledger import PrivacyLedger
 from .mechanisms import PrivateRelease
 from .records import clipped_class_sums, require_min_records, warn_if_few_records
+from .release_file import ReleaseFile
 
 __all__ = ["ClassRelease"]
 
@@ -30,34 +25,33 @@ ADVICE = "Raise epsilon, lower views or width, merge classes, or collect more."
 
 
 class ClassRelease:
-    """The one look of differentially private distribution matching at the real images, and what it saw.
+    """Releases noisy per-class feature sums once; distribution matching never reads real images again.
 
-    The vectors of all views of an image, and one constant that makes a count, are put side by side, of length 1 in all;
-    summed per class, told once with Gaussian noise (:class:`PrivateRelease`), and kept in a file, so that an
-    interrupted run goes on with the noise that was drawn. ``release[i]`` is the view of iteration i.
+    The vector of an image has length 1: the features of all views, and one constant entry that gives the class count.
+    The vectors are summed per class and released once with Gaussian noise (:class:`PrivateRelease`). The result is
+    stored in a file, so that an interrupted run continues with the same noise. ``release[i]`` gives the means of the
+    view of iteration i.
 
     References:
         Zheng and Li, Differentially Private Dataset Condensation, NDSS workshop 2024.
 
-    Deviation: all images instead of batches, so that the accounting has no sampling to assume; class counts are told
-        with noise, in the same release, instead of being taken as known. Nor does the number of images decide whether
-        there is a release: too few are refused by the number that may be told, and warned of by the counts told.
+    Deviation: all images instead of batches, so that the accounting assumes no sampling. Class counts are part of the
+        noisy release and not treated as public. The exact number of images never decides whether there is a release: a
+        data set is refused by its public number, and a small class causes a warning based on its noisy count.
 
     Args:
-        bank: the training images, with patients where these are known.
-        views: function of (number, images) to vectors of length at most 1, with a length: how many there are.
-        ledger: the event is entered there.
-        noise_multiplier: standard deviation of the noise over the clip, which is 1.
-        file: where the release is kept.
-        job: what decides the views, as plain JSON values; a file of another job is refused.
-        public_records: a round number of records that may be told.
-        count_share: share of a record's squared length that goes into the count.
-        batch_size: images at once.
+        bank: training images, with patients if they are known.
+        views: maps (view number, images) to vectors of length at most 1; its length is the number of views.
+        ledger: records the event.
+        noise_multiplier: standard deviation of the noise divided by the clip, which is 1.
+        file: stores the release.
+        public_records: public, rounded number of records.
+        count_share: share of a record's squared length that the count uses.
 
     Raises:
-        ValueError: from :meth:`prepare`, when none are public, or so few that the noise would drown a class mean.
-        RuntimeError: when asked before :meth:`prepare`, when the file is of another job, or when it has gone although
-            the ledger says that it was told.
+        ValueError: from :meth:`prepare`, if ``public_records`` is missing, or too small for this noise.
+        RuntimeError: from ``release[i]`` before :meth:`prepare`; if the file is of another job; if it is missing
+            although the ledger says that the sums were released.
     """
 
     def __init__(
@@ -67,85 +61,72 @@ class ClassRelease:
         ledger: PrivacyLedger,
         *,
         noise_multiplier: float,
-        file: str | Path,
-        job: Mapping[str, Any],
+        file: ReleaseFile,
         public_records: int | None,
         count_share: float = 0.1,
-        batch_size: int = 256,
     ) -> None:
         self.bank = bank
         self.views = views
         self.ledger = ledger
         self.event = GaussianEvent(PURPOSE, noise_multiplier)
-        self.file = Path(file)
-        self.job = json.dumps({**job, "noise_multiplier": noise_multiplier, "count_share": count_share}, sort_keys=True)
+        self.file = ReleaseFile(file.path, {**file.job, "count_share": count_share})
         self.count_share = count_share
         self.public_records = public_records
-        self.batch_size = batch_size
         self.means: list[Tensor] = []
 
     def prepare(self) -> None:
-        """Measure and tell, or read what was told before; the event is in the ledger before anything is kept."""
+        """Release the sums, or read the stored release; the event is in the ledger before the images are read."""
         if self.file.exists():
-            told, lengths = self._read()
+            stored = self.file.read(self.event)
+            sums, lengths = stored["sums"], stored["lengths"].tolist()
             self.ledger.enter(self.event)
         else:
             self.ledger.require_not_released(self.event)
             lengths = self._lengths()
-            require_min_records(
-                self.public_records, self._needed(lengths), self.bank.num_classes, self.ledger.unit, ADVICE
-            )
-            sums = clipped_class_sums(self.bank, self._vectors, clip=CLIP, batch_size=self.batch_size)
+            minimum, unit = self._min_records(lengths), self.ledger.unit
+            require_min_records(self.public_records, minimum, self.bank.num_classes, unit, ADVICE)
             self.ledger.enter(self.event)
-            told = PrivateRelease(sums, clip=CLIP, noise_multiplier=self.event.noise_multiplier).draw()
-            tensors = {"sums": told, "lengths": torch.tensor(lengths)}
-            atomic_write(self.file, save(tensors, {"job": self.job}))
-            warn_if_few_records(
-                self._counts(told).tolist(), self._needed(lengths), self.bank.class_names, self.ledger.unit
-            )
+            clean = clipped_class_sums(self.bank, self._vectors, clip=CLIP)
+            sums = PrivateRelease(clean, clip=CLIP, noise_multiplier=self.event.noise_multiplier).draw()
+            self.file.write(self.event, {"sums": sums, "lengths": torch.tensor(lengths)})
+            warn_if_few_records(self._counts(sums).tolist(), minimum, self.bank.class_names, unit)
         self.ledger.mark_released(self.event)
-        self.means = self._means(told, lengths)
-        del self.bank  # nothing that is reachable from here knows a real image any more
+        self.means = self._means(sums, lengths)
+        del self.bank  # from here on no real image is reachable from this object
 
     def __getitem__(self, iteration: int) -> NoisyClassMeans:
-        """The means to match at one iteration; the views come in turn."""
+        """Means to match in one iteration; views take turns."""
         if not self.means:
-            raise RuntimeError("Nothing has been measured. Call prepare() first.")
+            raise RuntimeError("The class means have not been released yet. Call prepare() first.")
         view = iteration % len(self.means)
         return NoisyClassMeans(iteration, view, self.means[view])
 
     def _vectors(self, images: Tensor) -> Tensor:
         count = len(self.views)  # type: ignore[arg-type]
         parts = [self.views(view, images) for view in range(count)]
-        one = images.new_full((len(images), 1), math.sqrt(self.count_share))
-        return torch.cat([*(part * math.sqrt((1 - self.count_share) / count) for part in parts), one], dim=1)
+        constant = images.new_full((len(images), 1), math.sqrt(self.count_share))
+        return torch.cat([*(part * math.sqrt((1 - self.count_share) / count) for part in parts), constant], dim=1)
 
     def _lengths(self) -> list[int]:
-        blank = torch.zeros((1, *self.bank.image_shape), device=self.bank.device)  # asks for shapes, not for an image
+        blank = torch.zeros((1, *self.bank.image_shape), device=self.bank.device)  # only the shapes matter
         return [self.views(view, blank).shape[1] for view in range(len(self.views))]  # type: ignore[arg-type]
 
-    def _means(self, told: Tensor, lengths: list[int]) -> list[Tensor]:
-        """Means [classes, F] of every view; a count that the noise has eaten is taken for the noise's own size."""
+    def _means(self, sums: Tensor, lengths: list[int]) -> list[Tensor]:
+        """Means [classes, F] of every view. A count smaller than its noise is replaced by the size of the noise."""
         floor = self.event.noise_multiplier * CLIP / math.sqrt(self.count_share)
-        counts = self._counts(told).clamp_min(floor)
+        counts = self._counts(sums).clamp_min(floor)
         scale = math.sqrt(len(lengths) / (1 - self.count_share))
-        parts = torch.split(told[:, :-1], lengths, dim=1)
+        parts = torch.split(sums[:, :-1], lengths, dim=1)
         return [(part * scale / counts[:, None]).float() for part in parts]
 
-    def _counts(self, told: Tensor) -> Tensor:
-        """Records of every class [classes], as told."""
-        return told[:, -1] / math.sqrt(self.count_share)
+    def _counts(self, sums: Tensor) -> Tensor:
+        """Noisy number of records of every class [classes]."""
+        return sums[:, -1] / math.sqrt(self.count_share)
 
-    def _needed(self, lengths: list[int]) -> int:
-        """So many records of a class have a mean as long as its noise, in the directions that an image can follow.
+    def _min_records(self, lengths: list[int]) -> int:
+        """Records per class at which a class mean is as long as its noise, in the directions that an image can follow.
 
-        It has no more of them than pixels, however many numbers the views tell of it.
+        An image has at most as many directions as pixels, however many features the views have.
         """
         directions = min(sum(lengths), self.bank.image_shape.numel())
         return math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))
-
-    def _read(self) -> tuple[Tensor, list[int]]:
-        with safe_open(str(self.file), "pt") as content:
-            if (content.metadata() or {}).get("job") != self.job:
-                raise RuntimeError(f"{self.file} was told by another job. Give another output_dir.")
-            return content.get_tensor("sums"), content.get_tensor("lengths").tolist()

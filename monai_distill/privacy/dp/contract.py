@@ -1,4 +1,4 @@
-"""What must hold, beside the noise, for a guarantee to be one."""
+"""Conditions of a guarantee besides the noise: nothing else may depend on the training images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,35 +7,35 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from monai_distill.data import ClassBank
 
-__all__ = ["DPContract", "public_provenance", "run_with_masked_data"]
+__all__ = ["DPContract", "FixedPreprocessing", "public_provenance", "run_with_masked_data"]
 
-KEPT = ("name", "licence", "citation", "official", "split", "seed")
+PUBLIC = ("name", "license", "citation", "official", "split", "seed")  # fields that no single record decides
 
 
 def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """The provenance without what depends on every single record: checksums and counts; nor a name that is a file's.
+    """Provenance without record-dependent fields (checksums, counts) and without file names.
 
-    Whoever has all records but one could try candidates for the last against a checksum of the training images, and
-    against an exact count, with certainty; no noise helps then. A table of one's own is named after its file, which
-    the list of files, left out here, would have shown.
+    Someone who has all records but one could test guesses of the last record against a checksum or an exact count, and
+    noise does not help against that. A data set read from a table is named after its file, so that name is dropped too.
 
     Example:
         >>> public_provenance({"name": "ward 7", "training_sha256": "ab12", "counts": {"training": [7]}})
         {'name': 'ward 7'}
     """
-    told = {name: provenance[name] for name in KEPT if name in provenance}
-    own = told.get("name") in provenance.get("files", {})
-    return {**told, "name": "images of the owner"} if own else told
+    public = {name: provenance[name] for name in PUBLIC if name in provenance}
+    named_after_file = public.get("name") in provenance.get("files", {})
+    return {**public, "name": "images of the owner"} if named_after_file else public
 
 
 def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBank]) -> None:
-    """Call ``function`` while the images and labels of ``banks`` cannot be read.
+    """Call ``function`` while the images and labels of ``banks`` cannot be read (:meth:`ClassBank.closed`).
 
     Raises:
         RuntimeError: when ``function`` reads a real image or label.
@@ -43,11 +43,10 @@ def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBa
     Example:
         >>> import torch
         >>> bank = ClassBank(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"])
-        >>> run_with_masked_data(lambda: bank.images[0], [bank])
-        Traceback (most recent call last):
-        RuntimeError: This part of the run may not read any real image or label.
-        >>> float(bank.images[0].sum())
-        4.0
+        >>> values = []
+        >>> run_with_masked_data(lambda: values.append(float(bank.images.sum())), [bank])
+        >>> values, float(bank.images.sum())
+        ([nan], 4.0)
     """
     with ExitStack() as closed:
         for bank in banks:
@@ -55,33 +54,59 @@ def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBa
         function()
 
 
-class DPContract:
-    """Refuses whatever looks at the training images beside the mechanism that is accounted for.
-
-    References:
-        The conditions of ``Papernot and Steinke, Hyperparameter Tuning with Renyi Differential Privacy, ICLR 2022``
-        (selection leaks) and of differentially private training in general.
+@dataclass(frozen=True)
+class FixedPreprocessing:
+    """A preprocessing that must not depend on the training images.
 
     Args:
-        initial_images: what the synthetic images start from.
-        zca: whether ZCA whitening, fitted on the training images, is asked for.
-        preprocessing: the configuration of the fitted preprocessing.
-        constants: mean and standard deviation that it must have, chosen without the data.
-        networks: one of every architecture that sees training images.
-        validations: validations during the run whose scores could select; 0 for none.
+        config: configuration of the preprocessing that the run uses.
+        mean: constant that was chosen without the data.
+        std: constant that was chosen without the data.
+        zca: whether the run asks for ZCA whitening.
+    """
+
+    config: Mapping[str, Any]
+    mean: float
+    std: float
+    zca: bool = False
+
+    def breach(self) -> str | None:
+        """Return why the preprocessing depends on the training images; None if it does not."""
+        if self.zca or str(self.config.get("_target_", "")).rpartition(".")[2] == "ZCAWhitening":
+            return "ZCA whitening is fitted on the training images. Use --zca false."
+        if set(self.config.get("mean", ())) == {self.mean} and set(self.config.get("std", ())) == {self.std}:
+            return None
+        return (
+            "mean and standard deviation are not the given constants, so they come from the training images. Leave "
+            f"data#fit unchanged and set public_mean and public_std, now {(self.mean, self.std)}."
+        )
+
+
+class DPContract:
+    """Refuses a run that uses the training images outside the mechanism that the ledger accounts for.
+
+    References:
+        Papernot and Steinke, Hyperparameter Tuning with Renyi Differential Privacy, ICLR 2022,
+        https://arxiv.org/abs/2110.03620 (selection leaks).
+
+    Args:
+        initial_images: initial synthetic images, such as ``"noise"`` or ``"real"``.
+        preprocessing: preprocessing of the run.
         delta: of the budget.
-        records: a round number of training records that may be told; None where there is none. The exact one decides
-            nothing, or that there is a release would tell of it.
-        counted: how many there are: only to warn who holds the images of a delta that is too large for so many.
-        curriculum: how often experts are shown which images, where that depends on the images; None for not.
+        networks: one of every architecture that is applied to training images.
+        validations: number of validations during the run; their scores could select an iterate.
+        public_records: public, rounded number of training records; None if there is none.
+        num_records: exact number of training records; used only to warn the data owner when delta exceeds
+            1 / num_records. It never decides whether a run is refused, because that would reveal it.
+        curriculum: schedule of the experts' images if it depends on the images; else None.
 
     Raises:
-        ValueError: from :meth:`check`, naming every condition that does not hold and the way out of each.
+        ValueError: from :meth:`check`, with every condition that is violated and how to meet it.
 
     Example:
-        >>> fixed = {"_target_": "monai_distill.transforms.Standardize", "mean": [0.5], "std": [0.5]}
-        >>> contract = DPContract(initial_images="real", preprocessing=fixed, constants=(0.5, 0.5), delta=1e-5)
-        >>> contract.check()
+        >>> config = {"_target_": "monai_distill.transforms.Standardize", "mean": [0.5], "std": [0.5]}
+        >>> fixed = FixedPreprocessing(config, mean=0.5, std=0.5)
+        >>> DPContract(initial_images="real", preprocessing=fixed, delta=1e-5).check()
         Traceback (most recent call last):
         ValueError: No guarantee can be given:
         - initial images are 'real': training images would be copied. Use --initial_images noise.
@@ -91,83 +116,70 @@ class DPContract:
         self,
         *,
         initial_images: str,
-        preprocessing: Mapping[str, Any],
-        constants: tuple[float, float],
+        preprocessing: FixedPreprocessing,
         delta: float,
-        zca: bool = False,
         networks: Sequence[nn.Module] = (),
         validations: int = 0,
-        records: int | None = None,
-        counted: int | None = None,
+        public_records: int | None = None,
+        num_records: int | None = None,
         curriculum: Any = None,
     ) -> None:
         self.initial_images = initial_images
         self.preprocessing = preprocessing
-        self.constants = constants
         self.delta = delta
-        self.zca = zca
         self.networks = networks
         self.validations = validations
-        self.records = records
-        self.counted = counted
+        self.public_records = public_records
+        self.num_records = num_records
         self.curriculum = curriculum
 
     def check(self) -> None:
-        """Do nothing when every condition holds."""
+        """Raise ValueError unless every condition holds."""
         breaches = [*self._data_breaches(), *self._network_breaches(), *self._selection_breaches()]
         if breaches:
             raise ValueError("\n- ".join(["No guarantee can be given:", *breaches]))
-        if self.counted is not None and self.delta > 1 / self.counted:
+        if self.num_records is not None and self.delta > 1 / self.num_records:
             warnings.warn(
-                f"delta {self.delta:g} is above 1 over the number of records: publishing one record outright would "
-                "keep it. Give a smaller --delta.",
+                f"delta {self.delta:g} exceeds 1 / (number of records): publishing one record unchanged would satisfy "
+                "it. Give a smaller --delta.",
                 stacklevel=2,
             )
 
     def _data_breaches(self) -> list[str]:
-        found = []
+        breaches = []
         if self.initial_images != "noise":
-            how = {"correct": "training images that experts get right"}.get(self.initial_images, "training images")
-            found.append(
-                f"initial images are {self.initial_images!r}: {how} would be copied. Use --initial_images noise."
+            copied = {"correct": "training images that experts get right"}.get(self.initial_images, "training images")
+            breaches.append(
+                f"initial images are {self.initial_images!r}: {copied} would be copied. Use --initial_images noise."
             )
-        kind = str(self.preprocessing.get("_target_", "")).rpartition(".")[2]
-        if self.zca or kind == "ZCAWhitening":
-            found.append("ZCA whitening is fitted on the training images. Use --zca false.")
-        elif not self._constant():
-            found.append(
-                "mean and standard deviation are not the constants, so they come from the training images. Leave "
-                f"data#fit as it is and set public_mean and public_std, now {self.constants}."
-            )
+        breach = self.preprocessing.breach()
+        breaches += [] if breach is None else [breach]
         if self.curriculum is not None:
-            found.append(
-                "how often an image is seen depends on the others: on their difficulty, or on how many its class has. "
-                "Use --curriculum None and --balanced_experts false."
+            breaches.append(
+                "how often an expert sees an image depends on the other images: on their difficulty, or on the size of "
+                "its class. Use --curriculum None and --balanced_experts false."
             )
-        if self.records is not None and self.delta > 1 / self.records:
-            found.append(
-                f"delta {self.delta:g} is above 1 over the number of records, {self.records}: publishing one record "
-                f"outright would keep it. Use --delta {10.0 ** -math.ceil(math.log10(10 * self.records)):.0e} or less."
+        if self.public_records is not None and self.delta > 1 / self.public_records:
+            advised = 10.0 ** -math.ceil(math.log10(10 * self.public_records))
+            breaches.append(
+                f"delta {self.delta:g} exceeds 1 / (number of records, {self.public_records}): publishing one record "
+                f"unchanged would satisfy it. Use --delta {advised:.0e} or less."
             )
-        return found
-
-    def _constant(self) -> bool:
-        mean, std = self.constants
-        values = self.preprocessing
-        return set(values.get("mean", ())) == {mean} and set(values.get("std", ())) == {std}
+        return breaches
 
     def _network_breaches(self) -> list[str]:
         mixing = sorted({type(m).__name__ for network in self.networks for m in network.modules() if _mixes(m)})
         if not mixing:
             return []
-        return [f"{mixing} mixes the images of a batch, or keeps their statistics. Use --matching_norm instance."]
+        stored = "stores statistics of training images"
+        return [f"{mixing} mixes the images of a batch, or {stored}. Use --matching_norm instance."]
 
     def _selection_breaches(self) -> list[str]:
         if not self.validations:
             return []
         breach = (
             f"{self.validations} validations during the run could select an iterate on real images, which leaks. The "
-            "last iterate is released: leave val_interval as it is."
+            "last iterate is released: leave val_interval unchanged."
         )
         return [breach]
 

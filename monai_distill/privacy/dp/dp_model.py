@@ -1,4 +1,4 @@
-"""The network that a distilled set with a guarantee has to stand beside: one trained by DP-SGD on the same budget."""
+"""The baseline of a distilled set with a guarantee: a network trained by DP-SGD on the same budget."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,16 +15,17 @@ __all__ = ["DPModel"]
 
 
 class DPModel:
-    """Trains networks by DP-SGD and scores their last iterate, for a row of the score table.
+    """Trains networks by DP-SGD and scores their last iterate, for one row of the score table.
 
     References:
-        Carlini et al., No Free Lunch in "Privacy for Free", 2022: the baseline that this field is to be held against.
+        Carlini et al., No Free Lunch in "Privacy for Free: How does Dataset Condensation Help Privacy", 2022,
+        https://arxiv.org/abs/2209.14987 (the baseline that distilled sets should be compared with).
 
     Args:
-        trainer: with a ledger of its own, of the same epsilon. The networks are not released: who gives both the set
-            and the networks away has spent both budgets.
-        score: function of parameters [S, P] to metrics.
-        enabled: False for no such row.
+        trainer: with a ledger of its own, of the same epsilon. The networks are not released: releasing both the set
+            and the networks would spend both budgets.
+        score: maps parameters [S, P] to metrics.
+        enabled: False leaves the row out.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class DPModel:
         self.enabled = enabled
 
     def check(self) -> None:
-        """Refuse now what :meth:`scores` would refuse after the distillation.
+        """Raise before the distillation what :meth:`scores` would raise after it.
 
         Raises:
             ValueError: without a public number of records.
@@ -44,11 +45,11 @@ class DPModel:
             self.trainer.require_public_records()
 
     def scores(self) -> dict[str, Any]:
-        """``{"dp_sgd": {metric: ..., "epsilon", "delta", "unit"}}``, or nothing when not enabled."""
+        """Return ``{"dp_sgd": {metric: ..., "epsilon", "delta", "unit"}}``, or nothing if not enabled."""
         if not self.enabled:
             return {}
         self.trainer.run()
         store, ledger = self.trainer.store, self.trainer.ledger
-        parameters = torch.stack([store.snapshot(e, -1) for e in range(store.shape[0])])
+        parameters = torch.stack([store.snapshot(expert, -1) for expert in range(store.shape[0])])
         budget = {"epsilon": ledger.epsilon, "delta": ledger.delta, "unit": ledger.unit}
         return {"dp_sgd": {**self.score(parameters), **budget}}

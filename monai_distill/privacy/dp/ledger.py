@@ -1,4 +1,4 @@
-"""The account of a run: what was told of the records, and what it cost."""
+"""The privacy ledger of one run: what was released about the records, and its epsilon."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,36 +14,38 @@ from monai_distill.runtime import processes
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent, epsilon_of, true_positive_bound
+from .event_record import EventRecord, require_within_budget
 from .site_ledger import SiteLedger
 
 __all__ = ["PrivacyLedger"]
 
 UNITS = ("patient", "image")
 FALSE_POSITIVE_RATES = (0.001, 0.01)
-SLACK = 1e-6  # of the accountants' own rounding
 
 
 class PrivacyLedger:
-    """Keeps the events of one run within a budget and writes them, with what they cost, to ``ledger.json``.
+    """Records the events of one run in ``ledger.json`` and refuses an event that exceeds the budget.
 
-    What is computed from a release afterwards costs nothing and is no event. The ledger knows this run alone: the same
-    patients distilled twice pay twice, which the ledger of the site adds up, where one is given. What the file says is
-    never forgotten: an event that was entered stays, and one whose outcome was kept (:meth:`mark_released`) is not told
-    again with fresh noise when that outcome has gone (:meth:`require_not_released`). Two copies of a run folder are
-    one run; only the ledger of the site can see that both would tell.
+    An event is recorded before the data are read. Computations on a released result cost nothing and are not recorded.
+    Recorded events stay in the file. When the result of an event has been stored, :meth:`mark_released` notes it; if
+    that result is lost later, :meth:`require_not_released` refuses to draw new noise for it, because a second release
+    would cost the budget again.
+
+    The ledger covers one run. Pass ``site`` to add up all runs on the same records: two runs on the same patients cost
+    both budgets. Two copies of a run folder count as one run; only the site ledger notices if both release a result.
 
     Args:
-        file: where the ledger is written after every entry; None for nowhere.
-        epsilon: the budget.
-        delta: its other half.
-        unit: ``"patient"`` or ``"image"``: what one record is, whose presence the guarantee hides.
-        site: charged as well, before this ledger; None for none.
+        file: where the ledger is written after every change; None writes nothing.
+        epsilon: budget.
+        delta: budget.
+        unit: ``"patient"`` or ``"image"``: the record whose presence the guarantee hides.
+        site: ledger of the site, charged before this one; None for no site ledger.
 
     Raises:
         ValueError: for another unit.
-        RuntimeError: from :meth:`check` and :meth:`enter`, when the event would go beyond the budget, of the run or of
-            the site; when the file cannot be read; in a job of several processes, of which each would tell what it
-            computes with noise of its own.
+        RuntimeError: from :meth:`check` and :meth:`enter`, if an event would exceed the budget of the run or of the
+            site; if the file cannot be read; in a job of several processes, where each process would add noise of its
+            own.
 
     Example:
         >>> ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="image")
@@ -63,86 +65,84 @@ class PrivacyLedger:
         self.delta = delta
         self.unit = unit
         self.site = site
-        kept = _read(self.file)
-        self.events: dict[str, GaussianEvent] = {event.purpose: event for event in kept["events"]}
-        self.run: str = kept["run"] or (secrets.token_hex(8) if site is not None else "")
-        self._charged = [event.told() for event in kept["events"]] if kept["run"] else []
-        self._told: list[str] = kept["told"]
+        run, self.record = _read(self.file)
+        self.run: str = run or (secrets.token_hex(8) if site is not None else "")
+        self._charged = set(self.record.events) if run else set()
+
+    @property
+    def events(self) -> dict[str, GaussianEvent]:
+        """Recorded events by purpose."""
+        return {event.purpose: event for event in self.record.events}
 
     def check(self, events: Sequence[GaussianEvent]) -> None:
-        """Refuse now what :meth:`enter` would refuse later; nothing is entered."""
-        self._refuse_beyond(self._with(events), events[-1].purpose)
-        fresh = [event for event in events if event.told() not in self._charged]
-        if self.site is not None and fresh:
-            self.site.check(self.run, fresh)
+        """Raise what :meth:`enter` would raise for these events; nothing is recorded."""
+        self._added(events)
+        new = [event for event in events if event not in self._charged]
+        if self.site is not None and new:
+            self.site.check(self.run, new)
 
     def enter(self, event: GaussianEvent) -> None:
-        """Enter one event; the same one again, as a resumed run finds it, is entered once."""
-        uncharged = self.site is not None and event.told() not in self._charged
-        if self.events.get(event.purpose) == event and not uncharged:
+        """Record one event. The same event again, as in a resumed run, is recorded once."""
+        uncharged = self.site is not None and event not in self._charged
+        if event in self.record.events and not uncharged:
             return
-        self._refuse_beyond(self._with([event]), event.purpose)
+        record = self._added([event])
         if self.site is not None and uncharged:
-            self._write()  # who this is, so that a run that is interrupted here is known again
+            self._write()  # stores the run's identifier, so that a run that is interrupted here is recognized
             self.site.enter(self.run, event)
-            self._charged.append(event.told())
-        self.events[event.purpose] = event
+            self._charged.add(event)
+        self.record = record
         self._write()
 
     def require_not_released(self, event: GaussianEvent) -> None:
-        """Raise when the event was told before: to be asked where what was told then is not there any more.
+        """Refuse to draw the noise of an event again. Call this if the stored result of the event is missing.
 
         Raises:
-            RuntimeError: telling it again would cost its budget again, and nobody would have added that up.
+            RuntimeError: if the event was released before, by this run or by a copy of it.
         """
-        elsewhere = self.site.told(self.run) if self.site is not None else []
-        if event.purpose in (*self._told, *elsewhere):
+        elsewhere = self.site.released(self.run) if self.site is not None else []
+        if event.purpose in (*self.record.released, *elsewhere):
             raise RuntimeError(
-                f"{event.purpose!r} was told before, by this run or a copy of it, says the ledger, but its outcome is "
-                "not here. Told again, with fresh noise, it would cost its budget a second time. Bring the file back, "
-                "or begin a run of its own with another output_dir, which pays again."
+                f"The ledger says that {event.purpose!r} was released before, by this run or a copy of it, but the "
+                "stored result is missing. A second release with new noise would cost the budget again. Restore the "
+                "file, or start a new run with another output_dir, which pays again."
             )
 
     def mark_released(self, event: GaussianEvent) -> None:
-        """Note that the event's outcome has been kept; from now on it cannot be drawn anew in this run."""
-        if event.purpose not in self._told:
-            self._told.append(event.purpose)
+        """Record that the result of the event has been stored; this run cannot draw it again."""
+        if event.purpose not in self.record.released:
+            self.record = self.record.with_released(event.purpose)
             self._write()
             if self.site is not None:
                 self.site.mark_released(self.run, event.purpose)
 
-    def _with(self, events: Sequence[GaussianEvent]) -> list[GaussianEvent]:
-        """All events so far and these, each once."""
-        for event in events:
-            if self.events.get(event.purpose, event) != event:
-                raise RuntimeError(
-                    f"{event.purpose!r} has been told before, with other numbers. It cannot be told twice. Give "
-                    "another output_dir."
-                )
-        return list({**self.events, **{event.purpose: event for event in events}}.values())
+    def _added(self, events: Sequence[GaussianEvent]) -> EventRecord:
+        """The record with these events, within the budget."""
+        record = self.record.with_events(events)
+        require_within_budget(
+            record.events,
+            self.epsilon,
+            self.delta,
+            lambda total: (
+                f"{events[-1].purpose!r} would raise epsilon to {total:.4g}, beyond the budget of {self.epsilon:g} at "
+                f"delta {self.delta:g}. Give the event more noise, or raise epsilon before the run."
+            ),
+        )
+        return record
 
     def _write(self) -> None:
         if self.file is not None:
-            atomic_write(self.file, json.dumps(self.told(), indent=2).encode())
-
-    def _refuse_beyond(self, events: Sequence[GaussianEvent], purpose: str) -> None:
-        total = epsilon_of(events, self.delta)
-        if total > self.epsilon + SLACK:
-            raise RuntimeError(
-                f"{purpose!r} would raise epsilon to {total:.4g}, beyond the budget of {self.epsilon:g} at delta "
-                f"{self.delta:g}. Give it more noise, or raise epsilon before the run."
-            )
+            atomic_write(self.file, json.dumps(self.to_dict(), indent=2).encode())
 
     def spent(self, accountant: str = "pld") -> float:
-        """Epsilon of all events so far."""
-        return epsilon_of(list(self.events.values()), self.delta, accountant) if self.events else 0.0
+        """Epsilon of all recorded events."""
+        return epsilon_of(self.record.events, self.delta, accountant)
 
-    def told(self) -> dict[str, Any]:
-        """The ledger as plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ledger as plain JSON values."""
         return {
             **({"run": self.run} if self.run else {}),
-            "events": [event.told() for event in self.events.values()],
-            "told": self._told,
+            **self.record.to_dict(),
             "epsilon": self.spent(),
             "delta": self.delta,
             "unit": self.unit,
@@ -154,12 +154,12 @@ class PrivacyLedger:
         }
 
     def statement(self) -> dict[str, Any]:
-        """The block ``privacy`` of a manifest: epsilon is the budget, which what was spent is within."""
-        if not self.events:
-            raise RuntimeError("Nothing has been told yet, so there is nothing to state.")
-        weaker = "" if self.unit == "patient" else " A patient with several images is covered less: the unit is one."
+        """Return the ``privacy`` block of a manifest; its epsilon is the budget, which bounds what was spent."""
+        if not self.record.events:
+            raise RuntimeError("The ledger has no events: nothing has been released, so there is nothing to state.")
+        weaker = "" if self.unit == "patient" else " A patient with several images is protected less than one image."
         if self.epsilon > 10:
-            weaker += " An epsilon above 10 hinders reconstruction at most; it says nothing of membership."
+            weaker += " An epsilon above 10 at most hinders reconstruction; it says nothing of membership."
         return {
             "tier": "T2",
             "unit": self.unit,
@@ -167,13 +167,14 @@ class PrivacyLedger:
             "delta": self.delta,
             "statement": (
                 f"Differentially private with epsilon {self.epsilon:g} and delta {self.delta:g} per {self.unit} of the "
-                f"training section (one added or removed): {', '.join(self.events)}. All else was computed from these. "
-                f"Whoever takes 0.1 percent of strangers for members finds at most {100 * self._bound(0.001):.3g} "
-                f"percent of the members.{weaker} Taken as known to all: class names, and that every class has an "
-                "image; image size; every setting, also one that was tuned on such images; which images are the "
-                "training section (a drawn split depends on all of them). Not covered: validation and test images, "
-                "which only give scores; scores of networks trained on real images; floating-point and timing side "
-                "channels; other releases of the same images; what was done before. This is no legal determination."
+                f"training section (one added or removed). Released with noise: {', '.join(self.events)}. Everything "
+                "else was computed from these results. A membership attack that wrongly accuses 0.1 percent of "
+                f"non-members finds at most {100 * self._bound(0.001):.3g} percent of the members.{weaker} Treated as "
+                "public: class names, and that every class has an image; image size; every setting, even if it was "
+                "tuned on such images; which images form the training section (a drawn split depends on all of them). "
+                "Not covered: validation and test images, which only give scores; scores of networks trained on real "
+                "images; floating-point and timing side channels; other releases of the same images; earlier "
+                "processing of the images. This is no legal determination."
             ),
         }
 
@@ -181,16 +182,15 @@ class PrivacyLedger:
         return true_positive_bound(self.epsilon, self.delta, false_positive_rate)
 
 
-def _read(file: Path | None) -> dict[str, Any]:
-    """What the file of an earlier start of this run says: ``run``, ``events`` and ``told``."""
+def _read(file: Path | None) -> tuple[str, EventRecord]:
+    """The run's identifier and record from the file of an earlier start of this run."""
     if file is None or not file.exists():
-        return {"run": "", "events": [], "told": []}
+        return "", EventRecord()
     try:
         content = json.loads(file.read_text())
-        events = [GaussianEvent.of(event) for event in content["events"]]
-        return {"run": content.get("run", ""), "events": events, "told": list(content.get("told", []))}
+        return str(content.get("run", "")), EventRecord.from_dict(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RuntimeError(
-            f"Cannot read the ledger {file}: {error}. Bring it back from a copy, or give another output_dir; without "
-            "it what was told would be forgotten."
+            f"Cannot read the ledger {file}: {error}. Restore it from a copy, or give another output_dir. Without the "
+            "ledger nobody would know what was released."
         ) from None

@@ -1,4 +1,4 @@
-"""A sum that can be told once, with noise, and is gone afterwards."""
+"""The Gaussian mechanism: noise from the operating system, and a sum that can be released only once."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 __all__ = ["PrivateRelease", "secure_coins", "secure_normal"]
 
-DRAWS = 4  # Gaussians added up per value: what is left of the float grid of one then tells nothing
+SUMMANDS = 4  # Gaussians added per value, so that the floating-point spacing of a single one is not visible
 BITS = 53
 
 
@@ -22,8 +22,9 @@ def secure_normal(shape: Sequence[int], std: float) -> Tensor:
     """Normal noise [*shape] of standard deviation ``std``, float64 on the CPU, from ``os.urandom``.
 
     References:
-        Holohan and Braghin, Secure Random Sampling in Differential Privacy, ESORICS 2021: the sum of 4 Gaussians, so
-        that the spacing of floating-point numbers does not give away the value beneath.
+        Holohan and Braghin, Secure Random Sampling in Differential Privacy, ESORICS 2021,
+        https://arxiv.org/abs/2107.10138: a sum of four Gaussians hides the spacing of floating-point numbers, which
+        would otherwise reveal the value under the noise.
 
     Raises:
         ValueError: for a standard deviation that is negative or not finite.
@@ -36,11 +37,11 @@ def secure_normal(shape: Sequence[int], std: float) -> Tensor:
         raise ValueError(f"Expected a standard deviation of at least 0 and finite, got {std}.")
     count = math.prod(shape)
     total = np.zeros(count)
-    for _ in range(DRAWS // 2):
-        radius = np.sqrt(-2 * np.log(1 - _uniform(count)))  # Box and Muller: two Gaussians of two uniforms
+    for _ in range(SUMMANDS // 2):
+        radius = np.sqrt(-2 * np.log(1 - _uniform(count)))  # Box and Muller: two Gaussians from two uniform numbers
         angle = 2 * np.pi * _uniform(count)
         total += radius * (np.cos(angle) + np.sin(angle))
-    return torch.from_numpy(std * total / math.sqrt(DRAWS)).reshape(tuple(shape))
+    return torch.from_numpy(std * total / math.sqrt(SUMMANDS)).reshape(tuple(shape))
 
 
 def secure_coins(count: int, probability: float) -> Tensor:
@@ -59,31 +60,31 @@ def secure_coins(count: int, probability: float) -> Tensor:
 
 
 def _uniform(count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Numbers in [0, 1) on a grid of 2**-53."""
+    """Numbers in [0, 1), multiples of 2**-53."""
     words = np.frombuffer(os.urandom(8 * count), dtype="<u8")
     return (words >> np.uint64(64 - BITS)).astype(np.float64) * 2.0**-BITS
 
 
-GRID = 2.0**-10  # of the noise's standard deviation, rounded down to a power of two
+GRID = 2.0**-10  # grid of a released value in standard deviations of the noise, rounded down to a power of two
 
 
 class PrivateRelease:
-    """Holds a sum of clipped vectors until :meth:`draw` tells it, once, with Gaussian noise.
+    """Holds a sum of clipped vectors until :meth:`draw` releases it, once, with Gaussian noise.
 
-    The value is overwritten with zeros when it has been told, wherever else it was referred to. Telling it again with
-    fresh noise would cost the budget anew (the public program of DOSSER does so at every step), so it raises.
+    :meth:`draw` overwrites the sum with zeros, also for other holders of the tensor. A second draw raises, because each
+    draw with new noise costs the budget again. (The public program of DOSSER adds new noise at every step.)
 
     References:
         Dwork and Roth, The Algorithmic Foundations of Differential Privacy, 2014, appendix A (the Gaussian mechanism).
 
     Args:
-        value: the sum, any shape; taken over, not copied.
-        clip: by how much one record can move it, in Euclidean length over the whole tensor.
-        noise_multiplier: standard deviation of the noise over the clip.
+        value: the sum, any shape; not copied.
+        clip: how far one record can move the sum, in Euclidean length over the whole tensor.
+        noise_multiplier: standard deviation of the noise divided by the clip.
 
     Raises:
         ValueError: for a clip or noise multiplier that is not above 0 and finite.
-        RuntimeError: from a second :meth:`draw`, and from an attempt to copy or pickle it.
+        RuntimeError: from a second :meth:`draw`, and from an attempt to copy or pickle the object.
 
     Example:
         >>> release = PrivateRelease(torch.zeros(2, 3), clip=1.0, noise_multiplier=2.0)
@@ -91,7 +92,7 @@ class PrivateRelease:
         torch.Size([2, 3])
         >>> release.draw()
         Traceback (most recent call last):
-        RuntimeError: This release has been told. It cannot be told twice; keep what draw() returned.
+        RuntimeError: This sum has been released. It cannot be released twice; store the result of draw().
     """
 
     def __init__(self, value: Tensor, *, clip: float, noise_multiplier: float) -> None:
@@ -101,14 +102,16 @@ class PrivateRelease:
         self.std = clip * noise_multiplier
 
     def draw(self) -> Tensor:
-        """The value with noise, float64 on the CPU, rounded to a coarse grid."""
+        """Return the sum with noise, float64 on the CPU, rounded to a coarse grid."""
         value, self._value = self._value, None
         if value is None:
-            raise RuntimeError("This release has been told. It cannot be told twice; keep what draw() returned.")
+            raise RuntimeError("This sum has been released. It cannot be released twice; store the result of draw().")
         grid = 2.0 ** math.floor(math.log2(self.std * GRID))
-        told = value.to("cpu", torch.float64) + secure_normal(value.shape, self.std)
+        noisy = value.to("cpu", torch.float64) + secure_normal(value.shape, self.std)
         value.zero_()
-        return (told / grid).round() * grid
+        return (noisy / grid).round() * grid
 
     def __reduce__(self) -> NoReturn:
-        raise RuntimeError("A release is not copied or pickled: a copy could be told twice. Keep what draw() returns.")
+        raise RuntimeError(
+            "A release cannot be copied or pickled: a copy could be released again. Store draw()'s result."
+        )

@@ -1,4 +1,4 @@
-"""The gradient of a loss on a sample of records, none of which moves it by more than the clip."""
+"""Sum of clipped gradients, one per record."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,28 +11,29 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank
 
-from .records import clipped_sum, record_codes, whole_records
+from .records import clipped_sum, record_batches, record_codes
 
 __all__ = ["RecordGradients"]
 
 
 class RecordGradients:
-    """Sums of clipped gradients of the cross-entropy, one per record: of an image, or a patient's mean over images.
+    """Sums clipped cross-entropy gradients, one per record; a patient's gradient is the mean over images.
 
     References:
-        Abadi et al., Deep Learning with Differential Privacy, CCS 2016, algorithm 1.
+        Abadi et al., Deep Learning with Differential Privacy, CCS 2016, https://arxiv.org/abs/1607.00133,
+        algorithm 1.
 
-    Deviation: the unit may be a patient, of whom at most ``images_per_record`` images count, always the same ones.
+    Deviation: the unit may be a patient. At most ``images_per_record`` images of a patient are used, always the same.
 
     Args:
-        network: function of (parameters [P], images) to logits, which does not mix the images of a batch.
-        bank: the training images, with patients where these are known.
+        network: maps (parameters [P], images) to logits; it must not mix the images of a batch.
+        bank: training images, with patients if they are known.
         clip: largest length of a record's gradient.
-        images_per_record: of a patient.
-        chunk: gradients held at once; memory is ``chunk`` times P.
+        images_per_record: largest number of images per patient.
+        chunk: gradients in memory at once; memory is ``chunk`` times P.
 
     Raises:
-        ValueError: for numbers below 1, or from a call whose gradients are not finite.
+        ValueError: for a clip that is not above 0 or counts below 1; from a call, if a gradient is not finite.
 
     Example:
         >>> bank = ClassBank(torch.ones(2, 1, 1, 2), torch.tensor([0, 1]), ["a", "b"])
@@ -51,32 +52,34 @@ class RecordGradients:
         chunk: int = 16,
     ) -> None:
         if images_per_record < 1 or chunk < 1 or not 0 < clip < float("inf"):
-            raise ValueError(f"Expected a clip above 0 and numbers from 1, got {clip}, {images_per_record}, {chunk}.")
+            raise ValueError(
+                "Expected a clip above 0, images_per_record of at least 1 and chunk of at least 1, got "
+                f"{clip}, {images_per_record} and {chunk}."
+            )
         self.network = network
         self.bank = bank
         self.clip = clip
         self.chunk = chunk
         codes = record_codes(bank)
         _, numbers = torch.unique(codes, return_inverse=True)
-        self.kept = _first(numbers, images_per_record)
-        self.codes = numbers[self.kept]
+        self.used = _first(numbers, images_per_record)
+        self.codes = numbers[self.used]
         self.records = int(numbers.max()) + 1
 
     def __call__(
         self, parameters: Tensor, sampled: Tensor, augment: Callable[[Tensor], Tensor] = lambda images: images
     ) -> Tensor:
-        """The sum [P] over the records that ``sampled`` [records] marks; zeros when it marks none.
+        """Return the sum [P] over the records that ``sampled`` [records] marks; zeros if it marks none.
 
-        ``augment`` must treat an image alike whoever else is in the sample.
+        ``augment`` must treat an image the same whatever the rest of the sample is.
         """
-        one = torch.func.grad(self._loss)
-        per_image: Callable[..., Tensor] = torch.func.vmap(one, in_dims=(None, 0, 0))
+        per_image: Callable[..., Tensor] = torch.func.vmap(torch.func.grad(self._loss), in_dims=(None, 0, 0))
         total = torch.zeros_like(parameters)
         chosen = torch.nonzero(sampled[self.codes]).flatten()
         if not len(chosen):
             return total
-        for rows in whole_records(self.codes[chosen], self.chunk):
-            positions = self.kept[chosen[rows]].to(self.bank.device)
+        for rows in record_batches(self.codes[chosen], self.chunk):
+            positions = self.used[chosen[rows]].to(self.bank.device)
             images = augment(self.bank.images[positions])
             gradients = per_image(parameters, images, self.bank.labels[positions])
             zeros = torch.zeros(len(rows), dtype=torch.long)
@@ -87,10 +90,10 @@ class RecordGradients:
         return F.cross_entropy(self.network(parameters, image[None]), label[None])
 
 
-def _first(numbers: Tensor, most: int) -> Tensor:
-    """Positions of the first ``most`` images of every record, in order."""
+def _first(numbers: Tensor, limit: int) -> Tensor:
+    """Positions of the first ``limit`` images of every record, in order."""
     order = torch.argsort(numbers, stable=True)
     starts = torch.zeros(int(numbers.max()) + 2, dtype=torch.long)
     starts[1:] = torch.bincount(numbers).cumsum(0)
-    place = torch.arange(len(numbers)) - starts[numbers[order]]
-    return order[place < most].sort().values
+    position = torch.arange(len(numbers)) - starts[numbers[order]]
+    return order[position < limit].sort().values

@@ -1,4 +1,4 @@
-"""Images grouped by the record that they belong to, and sums to which no record adds more than the clip."""
+"""Records (patients or images), and sums to which no record adds more than the clip."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,33 +15,34 @@ from monai_distill.data import ClassBank
 __all__ = [
     "clipped_class_sums",
     "clipped_sum",
+    "record_batches",
     "record_codes",
     "require_min_records",
     "warn_if_few_records",
-    "whole_records",
 ]
 
 
 def clipped_class_sums(
     bank: ClassBank, vectors_of: Callable[[Tensor], Tensor], *, clip: float = 1.0, batch_size: int = 256
 ) -> Tensor:
-    """Add up one vector per record: the mean over the record's images of their vectors, each in the row of its class.
+    """Sum one vector per record and class: the mean over the record's images, each image in the row of its class.
 
-    A record is an image, or where patients are known a patient, who weighs one however many images there are. Its whole
-    vector, over all classes together, is scaled down to the length ``clip`` when it is longer; so one record more or
-    less moves the result by at most ``clip``.
+    A record is a patient if patients are known, else an image; a patient has the same weight however many images there
+    are. The record's vector over all classes together is scaled down to the length ``clip`` if it is longer, so that
+    one record more or less moves the result by at most ``clip``.
 
     Args:
-        bank: the training images.
-        vectors_of: images [b, C, *spatial] to vectors [b, D]; of an image alone, never of its neighbours in the batch.
+        bank: training images.
+        vectors_of: maps images [b, C, *spatial] to vectors [b, D]; the vector of an image must not depend on the rest
+            of the batch.
         clip: largest length of a record's vector.
-        batch_size: about how many images go through ``vectors_of`` at once.
+        batch_size: approximate number of images per call of ``vectors_of``.
 
     Returns:
         [classes, D] float64 on the CPU.
 
     Raises:
-        ValueError: when a vector is not finite, which no clip could bound, or when there is no image.
+        ValueError: if a vector is not finite, which no clip could bound, or if there is no image.
 
     Example:
         >>> bank = ClassBank(torch.ones(3, 1, 2, 2), torch.tensor([0, 1, 1]), ["a", "b"])
@@ -52,11 +53,11 @@ def clipped_class_sums(
     codes = record_codes(bank)
     total: Tensor | None = None
     with tqdm(total=len(bank), desc="class sums", unit="image", disable=None) as bar:
-        for rows in whole_records(codes, batch_size):
-            there = rows.to(bank.device)
+        for rows in record_batches(codes, batch_size):
+            positions = rows.to(bank.device)
             with torch.no_grad():
-                vectors = vectors_of(bank.images[there]).to("cpu", torch.float64)
-            part = clipped_sum(vectors, codes[rows], bank.labels[there].cpu(), bank.num_classes, clip)
+                vectors = vectors_of(bank.images[positions]).to("cpu", torch.float64)
+            part = clipped_sum(vectors, codes[rows], bank.labels[positions].cpu(), bank.num_classes, clip)
             total = part if total is None else total + part
             bar.update(len(rows))
     if total is None:
@@ -64,59 +65,60 @@ def clipped_class_sums(
     return total
 
 
-def require_min_records(public_records: int | None, needed: int, classes: int, unit: str, advice: str) -> None:
-    """Do nothing when ``public_records`` can be enough.
+def require_min_records(public_records: int | None, minimum: int, classes: int, unit: str, advice: str) -> None:
+    """Refuse a public number of records that is too small for every class to have ``minimum`` records.
 
-    An exact count decides nothing here: whoever knew all records but one could tell from the release alone, because it
-    is there, that the last one makes up the number.
+    The exact number is not used. A threshold on the exact count would leak one record: the existence of the release
+    reveals that the threshold was met.
 
     Args:
-        public_records: a round number of all records that may be told; None is refused, because nothing else can tell
-            before the budget is spent that it would be spent for nothing.
-        needed: of every class.
-        classes: how many there are.
-        unit: what a record is, for the words.
-        advice: the way out.
+        public_records: public, rounded number of all records; None is refused, because without it a hopeless run would
+            be noticed only after its budget was spent.
+        minimum: records per class.
+        classes: number of classes.
+        unit: ``"patient"`` or ``"image"``, for the message.
+        advice: what to do instead, for the message.
 
     Raises:
-        ValueError: when they cannot be enough, or are not given.
+        ValueError: if the number is missing or too small.
 
     Example:
         >>> require_min_records(100, 60, 2, "image", "Collect more.")
         Traceback (most recent call last):
-        ValueError: Expected at least 60 images in every class, so that the noise leaves something to see; \
-public_records is 100 for 2 classes. Collect more.
+        ValueError: Expected at least 60 images in every class, or the noise would hide the signal; public_records is \
+100 for 2 classes. Collect more.
     """
     if public_records is None:
         raise ValueError(
-            f"Expected public_records, a round number of training {unit}s that may be told to anyone, got None. By it "
-            "a data set too small for its epsilon is refused before anything is told. Give --public_records N."
+            f"Expected public_records, a rounded number of training {unit}s that may be made public, got None. It is "
+            "needed to refuse a data set that is too small for its epsilon before the budget is spent. Give "
+            "--public_records N."
         )
-    if public_records < needed * classes:
+    if public_records < minimum * classes:
         raise ValueError(
-            f"Expected at least {needed} {unit}s in every class, so that the noise leaves something to see; "
-            f"public_records is {public_records} for {classes} classes. {advice}"
+            f"Expected at least {minimum} {unit}s in every class, or the noise would hide the signal; public_records "
+            f"is {public_records} for {classes} classes. {advice}"
         )
 
 
-def warn_if_few_records(counts: Sequence[float], needed: int, class_names: Sequence[str], unit: str) -> None:
-    """Warn of classes that were told, with noise, to have fewer than ``needed`` records.
+def warn_if_few_records(counts: Sequence[float], minimum: int, class_names: Sequence[str], unit: str) -> None:
+    """Warn of classes whose noisy, already released count is below ``minimum``.
 
     Example:
         >>> warn_if_few_records([61.2, 75.0], 60, ["a", "b"], "image")
     """
-    told = zip(class_names, counts, strict=True)
-    few = [f"{name} about {max(count, 0):.0f}" for name, count in told if count < needed]
-    if few:
+    named = zip(class_names, counts, strict=True)
+    small = [f"{name} about {max(count, 0):.0f}" for name, count in named if count < minimum]
+    if small:
         warnings.warn(
-            f"Expected at least {needed} {unit}s in every class, so that the noise leaves something to see; told were "
-            f"{', '.join(few)}. Of these classes little but noise will be in the images.",
+            f"Expected at least {minimum} {unit}s in every class, or the noise would hide the signal; the released "
+            f"counts are {', '.join(small)}. The images of these classes will show little but noise.",
             stacklevel=2,
         )
 
 
 def record_codes(bank: ClassBank) -> Tensor:
-    """Which record every image [n] belongs to: its patient where patients are known, else the image itself.
+    """Record of every image [n]: its patient if patients are known, else the image itself.
 
     Example:
         >>> record_codes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]))
@@ -126,20 +128,20 @@ def record_codes(bank: ClassBank) -> Tensor:
 
 
 def clipped_sum(vectors: Tensor, codes: Tensor, labels: Tensor, num_classes: int, clip: float) -> Tensor:
-    """Per class, the sum over records of the mean of their images' vectors, each record clipped over all classes.
+    """Per class, sum over records the mean of their images' vectors; each record is clipped over all classes together.
 
     Args:
         vectors: [b, D], all images of some records.
-        codes: the record of every image, [b].
+        codes: record of every image, [b].
         labels: class numbers [b].
-        num_classes: rows of the result.
-        clip: largest Euclidean length of what one record adds, all rows together.
+        num_classes: number of rows of the result.
+        clip: largest Euclidean length of one record's contribution, all rows together.
 
     Returns:
         [classes, D].
 
     Raises:
-        ValueError: when a vector is not finite, which no clip could bound.
+        ValueError: if a vector is not finite, which no clip could bound.
 
     Example:
         >>> one = torch.ones(2, dtype=torch.long)
@@ -147,35 +149,37 @@ def clipped_sum(vectors: Tensor, codes: Tensor, labels: Tensor, num_classes: int
         tensor([[1.0000, 0.5000]])
     """
     if not bool(torch.isfinite(vectors).all()):
-        raise ValueError("Expected finite vectors, got NaN or infinity: no clip bounds these.")
+        raise ValueError("Expected finite vectors, got NaN or infinity, which no clip can bound.")
     codes, labels = codes.to(vectors.device), labels.to(vectors.device)
     _, record, sizes = torch.unique(codes, return_inverse=True, return_counts=True)
     shares = vectors / sizes[record][:, None]
-    pairs, place = torch.unique(record * num_classes + labels, return_inverse=True)
-    rows = shares.new_zeros(len(pairs), vectors.shape[1]).index_add(0, place, shares)  # a record's row of one class
-    owner = pairs // num_classes
-    lengths = rows.new_zeros(len(sizes)).index_add(0, owner, rows.square().sum(dim=1)).sqrt()
+    pairs, pair_of_image = torch.unique(record * num_classes + labels, return_inverse=True)
+    rows = shares.new_zeros(len(pairs), vectors.shape[1]).index_add(
+        0, pair_of_image, shares
+    )  # one row per record, class
+    record_of_row = pairs // num_classes
+    lengths = rows.new_zeros(len(sizes)).index_add(0, record_of_row, rows.square().sum(dim=1)).sqrt()
     scales = (clip / lengths.clamp_min(1e-12)).clamp_max(1.0)
     total: Tensor = rows.new_zeros(num_classes, vectors.shape[1])
-    return total.index_add_(0, pairs % num_classes, rows * scales[owner][:, None])
+    return total.index_add_(0, pairs % num_classes, rows * scales[record_of_row][:, None])
 
 
-def whole_records(codes: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """Positions of images in batches of about ``batch_size`` that never part a record.
+def record_batches(codes: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """Positions of images in batches of about ``batch_size``; all images of a record are in one batch.
 
     Example:
-        >>> [batch.tolist() for batch in whole_records(torch.tensor([0, 1, 0, 2]), 3)]
+        >>> [batch.tolist() for batch in record_batches(torch.tensor([0, 1, 0, 2]), 3)]
         [[0, 2, 1], [3]]
     """
     order = torch.argsort(codes, stable=True)
     _, sizes = torch.unique_consecutive(codes[order], return_counts=True)
-    held: list[Tensor] = []
+    batch: list[Tensor] = []
     count = 0
     for images in torch.split(order, sizes.tolist()):
-        if held and count + len(images) > batch_size:
-            yield torch.cat(held)
-            held, count = [], 0
-        held.append(images)
+        if batch and count + len(images) > batch_size:
+            yield torch.cat(batch)
+            batch, count = [], 0
+        batch.append(images)
         count += len(images)
-    if held:
-        yield torch.cat(held)
+    if batch:
+        yield torch.cat(batch)

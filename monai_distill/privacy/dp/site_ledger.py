@@ -1,49 +1,73 @@
-"""The account of a site: what all runs on the same records cost together."""
+"""The privacy ledger of a site: the total epsilon of all runs on the same records."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent, epsilon_of, noise_multiplier_for
+from .event_record import EventRecord, require_within_budget
 
 __all__ = ["SiteLedger"]
 
-SLACK = 1e-6  # of the accountants' own rounding
-ROUNDING = 1e-3  # relative, between versions of the accountant
-PATIENCE = 10.0  # seconds; entering an event takes less than one
+VERSIONS = 1e-3  # relative tolerance: versions of the accountant round differently
+PATIENCE = 10.0  # seconds; recording an event takes less than one
+
+
+class _Run(NamedTuple):
+    """One run in the file."""
+
+    dataset: str
+    record: EventRecord
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> _Run:
+        return cls(str(content["dataset"]), EventRecord.from_dict(content))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"dataset": self.dataset, **self.record.to_dict()}
+
+
+class _Content(NamedTuple):
+    """The file's content."""
+
+    budget: float
+    runs: dict[str, _Run]
+
+    def events(self) -> list[GaussianEvent]:
+        return [event for run in self.runs.values() for event in run.record.events]
 
 
 class SiteLedger:
-    """Adds up the events of every run that may have seen the same records, in one file, and keeps them in one budget.
+    """Adds up the events of all runs on the same records in one file, and refuses a run that exceeds the budget.
 
-    A run is known by an identifier of its own, so that a resumed one pays once. Which records a run saw is not asked:
-    one file stands for everybody whose images it may have been, and each of them is taken to have been in every run.
-    What one run cost is told again and again by the accountant from the events, never read from the file.
+    Each run has an identifier, so that a resumed run pays once. The ledger does not ask which records a run used: it
+    assumes that every record was in every run. Epsilon is computed from the events each time and never taken from the
+    file.
 
-    Deviation: the networks of the DP-SGD row (:class:`DPModel`) are not entered, because they are not released.
+    Deviation: the networks of the DP-SGD row (:class:`DPModel`) are not recorded, because they are not released.
 
     Args:
-        file: where it is kept, for all runs; JSON.
-        epsilon: what all runs together may spend; to be said when the file is new, and not to be changed later.
-        delta: its other half; the same in every run.
+        file: JSON file shared by all runs.
+        epsilon: budget of all runs together; required for a new file, and fixed afterwards.
+        delta: budget; the same in every run.
         unit: ``"patient"`` or ``"image"``; the same in every run.
-        dataset: name of the run's data set, for whoever reads the file.
-        patience: seconds to wait for another run that is writing.
+        dataset: name of the run's data set, for people who read the file.
+        patience: seconds to wait while another run writes.
 
     Raises:
-        ValueError: when the file is new and no epsilon is given, or its folder is not there.
-        RuntimeError: when the file cannot be read or was changed by hand, counts another unit, delta or budget, is
-            held by another run, or would go beyond its budget (which says how much is left).
+        ValueError: for a new file without epsilon, or in a folder that does not exist.
+        RuntimeError: if the file cannot be read or was edited, has another unit, delta or budget, is locked by another
+            run, or if its budget would be exceeded (the message gives what is left).
 
     Example:
         >>> import tempfile
@@ -72,133 +96,126 @@ class SiteLedger:
         self.patience = patience
 
     def check(self, run: str, events: Sequence[GaussianEvent]) -> None:
-        """Refuse now what :meth:`enter` would refuse later; nothing is entered."""
-        with self._held() as content:
+        """Raise what :meth:`enter` would raise for these events; nothing is recorded."""
+        with self._locked() as content:
             self._added(content, run, events)
 
     def enter(self, run: str, event: GaussianEvent) -> None:
-        """Charge one event of one run; the same one again costs nothing."""
-        with self._held() as content:
-            self._write(content, self._added(content, run, [event]))
+        """Charge one event of one run; the same event again costs nothing."""
+        with self._locked() as content:
+            self._write(self._added(content, run, [event]))
 
     def mark_released(self, run: str, purpose: str) -> None:
-        """Note that a run has kept what an event told: a copy of its folder may not tell it again."""
-        with self._held() as content:
-            own = content["runs"].get(run)
-            if own is not None and purpose not in own.get("told", []):
-                told = {**own, "told": [*own.get("told", []), purpose]}
-                self._write(content, {**content["runs"], run: told})
+        """Record that a run has stored the result of an event: no copy of the run may release it again."""
+        with self._locked() as content:
+            recorded = content.runs.get(run)
+            if recorded is not None and purpose not in recorded.record.released:
+                marked = recorded._replace(record=recorded.record.with_released(purpose))
+                self._write(content._replace(runs={**content.runs, run: marked}))
 
-    def told(self, run: str) -> list[str]:
-        """Purposes of a run's events whose outcome has been kept, by it or by a copy of it."""
-        with self._held() as content:
-            return list(content["runs"].get(run, {}).get("told", []))
+    def released(self, run: str) -> list[str]:
+        """Purposes of a run's events whose result was stored, by the run or by a copy of it."""
+        with self._locked() as content:
+            return list(content.runs[run].record.released) if run in content.runs else []
 
     def spent(self) -> float:
         """Epsilon of all runs so far."""
-        with self._held() as content:
-            return self._cost(_events(content["runs"]))
+        with self._locked() as content:
+            return epsilon_of(content.events(), self.delta)
 
     def left(self) -> float:
-        """The largest epsilon that one more run, of one full-batch release, could be given; 0 for none."""
-        with self._held() as content:
+        """Largest epsilon that one more run could have, if it makes one full-batch release; 0 if nothing is left."""
+        with self._locked() as content:
             return self._left(content)
 
-    def _write(self, content: dict[str, Any], runs: dict[str, Any]) -> None:
+    def _write(self, content: _Content) -> None:
         written = {
-            "budget": content["budget"],
+            "budget": {"epsilon": content.budget, "delta": self.delta},
             "unit": self.unit,
-            "spent": self._cost(_events(runs)),
+            "spent": epsilon_of(content.events(), self.delta),
             "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
-            "runs": runs,
+            "runs": {name: run.to_dict() for name, run in content.runs.items()},
         }
         atomic_write(self.file, json.dumps(written, indent=2).encode())
 
-    def _added(self, content: dict[str, Any], run: str, events: Sequence[GaussianEvent]) -> dict[str, Any]:
-        """The runs with some more events, within the budget."""
-        own = content["runs"].get(run, {"dataset": self.dataset, "events": []})
-        told = [event.told() for event in events]
-        both = [*own["events"], *(event for event in told if event not in own["events"])]
-        if len({event["purpose"] for event in both}) < len(both):
-            raise RuntimeError(f"{self.file}: this run has told {_purposes(told)} before, with other numbers.")
-        runs = {**content["runs"], run: {**own, "events": both}}
-        total, budget = self._cost(_events(runs)), content["budget"]["epsilon"]
-        if total > budget + SLACK:
-            raise RuntimeError(
-                f"{_purposes(told)} would raise epsilon of all runs in {self.file} to {total:.4g}, beyond its budget "
-                f"of {budget:g} at delta {self.delta:g}. {self._way_out(content)}"
-            )
-        return runs
+    def _added(self, content: _Content, run: str, events: Sequence[GaussianEvent]) -> _Content:
+        """The content with these events of the run, within the budget."""
+        recorded = content.runs.get(run, _Run(self.dataset, EventRecord()))
+        charged = recorded._replace(record=recorded.record.with_events(events))
+        added = content._replace(runs={**content.runs, run: charged})
+        purposes = ", ".join(repr(event.purpose) for event in events)
+        require_within_budget(
+            added.events(),
+            content.budget,
+            self.delta,
+            lambda total: (
+                f"{purposes} would raise epsilon of all runs in {self.file} to {total:.4g}, beyond its budget of "
+                f"{content.budget:g} at delta {self.delta:g}. {self._advice(content)}"
+            ),
+        )
+        return added
 
-    def _way_out(self, content: dict[str, Any]) -> str:
+    def _advice(self, content: _Content) -> str:
         left = self._left(content)
         if left < 0.01:
-            return "Nothing is left of it: whose images these are have been told of as much as was settled."
-        return f"What is left allows one more run of --epsilon {left:.2f} (class sums), less for trained experts."
+            return "The site's privacy budget is used up; no further run on these records is allowed."
+        return f"The rest allows one more run of --epsilon {left:.2f} (class sums), or less for trained experts."
 
-    def _left(self, content: dict[str, Any]) -> float:
-        before, budget = _events(content["runs"]), content["budget"]["epsilon"]
+    def _left(self, content: _Content) -> float:
+        before = content.events()
         try:
-            sigma = noise_multiplier_for(lambda s: [*before, GaussianEvent("more", s)], budget, self.delta)
+            sigma = noise_multiplier_for(lambda s: [*before, GaussianEvent("more", s)], content.budget, self.delta)
         except RuntimeError:  # no noise is enough
             return 0.0
         return epsilon_of([GaussianEvent("more", sigma)], self.delta)
 
-    def _cost(self, events: Sequence[GaussianEvent]) -> float:
-        return epsilon_of(events, self.delta) if events else 0.0
-
     @contextmanager
-    def _held(self) -> Iterator[dict[str, Any]]:
-        """What the file says, while no other run may read or write it."""
+    def _locked(self) -> Iterator[_Content]:
+        """The file's content, while no other run can read or write it."""
         if not self.file.parent.is_dir():
-            raise ValueError(f"Expected a folder for the ledger {self.file}, got none at {self.file.parent}. Make it.")
+            raise ValueError(
+                f"Expected a folder for the ledger {self.file}; {self.file.parent} does not exist. Make it."
+            )
         try:
             with FileLock(f"{self.file}.lock", timeout=self.patience):
                 yield self._read() if self.file.exists() else self._new()
         except Timeout:
             raise RuntimeError(
-                f"{self.file} is held by another run for more than {self.patience:g} seconds. Wait for it, then start "
-                "this one again with --resume true."
+                f"{self.file} has been locked by another run for more than {self.patience:g} seconds. Wait for that "
+                "run, then start this one again with --resume true."
             ) from None
 
-    def _new(self) -> dict[str, Any]:
+    def _new(self) -> _Content:
         if self.epsilon is None:
             raise ValueError(
-                f"Expected a budget for the new ledger {self.file}: give --ledger_epsilon, the epsilon that all runs "
-                "on these records may spend together. Or is this another file than that of the runs before?"
+                f"Expected a budget for the new ledger {self.file}: give --ledger_epsilon, the epsilon of all runs on "
+                "these records together. If earlier runs used another file, give that file."
             )
-        return {"budget": {"epsilon": self.epsilon, "delta": self.delta}, "unit": self.unit, "runs": {}}
+        return _Content(self.epsilon, {})
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> _Content:
         try:
-            content: dict[str, Any] = json.loads(self.file.read_text())
-            events, said = _events(content["runs"]), float(content["spent"])
-            kept = (content["unit"], float(content["budget"]["delta"]), float(content["budget"]["epsilon"]))
+            written: dict[str, Any] = json.loads(self.file.read_text())
+            runs = {name: _Run.from_dict(run) for name, run in written["runs"].items()}
+            stated, unit = float(written["spent"]), written["unit"]
+            delta, budget = float(written["budget"]["delta"]), float(written["budget"]["epsilon"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RuntimeError(
-                f"Cannot read the ledger {self.file}: {error}. Bring it back from a copy; a new one would forget what "
+                f"Cannot read the ledger {self.file}: {error}. Restore it from a copy; a new file would forget what "
                 "was spent."
             ) from None
-        asked = (self.unit, self.delta, kept[2] if self.epsilon is None else self.epsilon)
-        if kept != asked:
-            words = "unit, delta and budget of epsilon"
+        expected = (self.unit, self.delta, budget if self.epsilon is None else self.epsilon)
+        if (unit, delta, budget) != expected:
             raise RuntimeError(
-                f"{self.file} counts {words} {kept}, this run {asked}: they do not add up. Give the run the ledger's "
-                "(--delta, --ledger_epsilon), or take another file for other records."
+                f"{self.file} has unit, delta and epsilon {(unit, delta, budget)}, this run has {expected}: they "
+                "cannot be added up. Give the run the ledger's values (--delta, --ledger_epsilon), or use another file "
+                "for other records."
             )
-        if abs(self._cost(events) - said) > ROUNDING * max(said, 1.0):
+        content = _Content(budget, runs)
+        spent = epsilon_of(content.events(), self.delta)
+        if abs(spent - stated) > VERSIONS * max(stated, 1.0):
             raise RuntimeError(
-                f"{self.file} says that {said:.4g} was spent, its events cost {self._cost(events):.4g}: it was changed "
-                "by hand. Bring it back from a copy."
+                f"{self.file} states that epsilon {stated:.4g} was spent, but its events cost {spent:.4g}: the file "
+                "was edited. Restore it from a copy."
             )
         return content
-
-
-def _events(runs: dict[str, Any]) -> list[GaussianEvent]:
-    """The events of all runs, checked."""
-    told = [event for run in runs.values() for event in run["events"]]
-    return [GaussianEvent.of(event) for event in told]
-
-
-def _purposes(told: Sequence[dict[str, Any]]) -> str:
-    return ", ".join(repr(event["purpose"]) for event in told)

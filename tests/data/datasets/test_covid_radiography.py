@@ -58,4 +58,4 @@ def test_reads_the_open_x_rays(shared_data: Path, tmp_path: Path) -> None:
     ]
     assert sum(len(part) for part in parts) == 268
     assert tuple(parts[0][0]["image"].shape) == (1, 32, 32)
-    assert parts[0].provenance["licence"] == "unknown"
+    assert parts[0].provenance["license"] == "unknown"

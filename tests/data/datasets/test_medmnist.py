@@ -40,7 +40,7 @@ def test_the_published_file_is_official_without_a_warning(npz_root: Path, monkey
         dataset = PathMNISTDataset(npz_root, "training", download=True)  # a file that is there is not downloaded
     assert dataset.provenance["official"] is True
     assert dataset.provenance["files"] == {"pathmnist.npz": f"md5:{md5}"}
-    assert dataset.provenance["licence"] == "CC BY 4.0"
+    assert dataset.provenance["license"] == "CC BY 4.0"
     assert dataset.provenance["split"].startswith("official MedMNIST v2 split")
 
 

@@ -22,7 +22,7 @@ def test_partition_votes_and_size(mhist_root: Path) -> None:
     for item in parts["training"]:
         assert item["votes"] == (6 if item["class_name"] == "SSA" else 1)
     assert "validation split off training, 85/15" in parts["test"].provenance["split"]
-    assert "no redistribution" in parts["test"].provenance["licence"]
+    assert "no redistribution" in parts["test"].provenance["license"]
 
 
 @pytest.mark.parametrize(

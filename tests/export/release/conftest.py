@@ -22,7 +22,7 @@ SHAPES = {"grey": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 SOURCE = {
     "name": "Digits of the tests",
-    "licence": "CC BY 4.0",
+    "license": "CC BY 4.0",
     "citation": "Alpaydin 1998",
     "files": {"secret_listing.csv": "sha256:00"},
     "official": False,

@@ -15,7 +15,7 @@ def test_counts_keep_two_digits(count: int, shown: int) -> None:
 
 
 def test_a_count_that_the_run_does_not_tell_is_not_made_up(make_run: MakeRun, write: Write) -> None:
-    source = {key: SOURCE[key] for key in ("name", "licence", "citation")}
+    source = {key: SOURCE[key] for key in ("name", "license", "citation")}
     folder = write(run=make_run(source=source))
     assert read(folder, "manifest.json")["source"]["training_images_rounded"] is None
     assert "the number of training images is not told" in (folder / "DATA_CARD.md").read_text()

@@ -60,7 +60,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "versions": {"monai_distill": "0.1.0", "torch": "2.11.0"},
         "source": {
             "name": "Scans of " + EVIL,
-            "licence": "CC BY 4.0",
+            "license": "CC BY 4.0",
             "citation": "Somebody, 2020, https://example.org/paper",
             "official": True,
             "files": {f"/data/{EVIL}.npz": "sha256:00"},

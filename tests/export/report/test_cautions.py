@@ -37,7 +37,7 @@ def told(found: RunRecords, tier: str = "T0") -> str:
         ({"history": {**HISTORY, "validations": [{"iteration": 1, "diverged": True}] * 2}}, "diverged at 2 of 2 looks"),
         ({"images_per_class": 1}, "One image a class"),
         ({"manifest": manifest(source={**SOURCE, "official": False})}, "Unofficial data"),
-        ({"manifest": manifest(source={**SOURCE, "licence": "unknown"})}, "licence of the source is not known"),
+        ({"manifest": manifest(source={**SOURCE, "license": "unknown"})}, "license of the source is not known"),
     ],
 )
 def test_a_warning_is_there_with_its_reason_and_not_without(records: Records, files: dict[str, Any], says: str) -> None:

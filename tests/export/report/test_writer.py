@@ -180,7 +180,7 @@ def test_a_set_and_its_scores_are_enough(run: Changed) -> None:
     (folder / "history.json").unlink()
     text = written(folder)[0].text()
     assert "A data set" in text or "a data set" in text
-    assert "licence of the source is not known" in text
+    assert "license of the source is not known" in text
 
 
 @pytest.mark.parametrize(

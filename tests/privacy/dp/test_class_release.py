@@ -1,4 +1,4 @@
-"""One look at the images, told once: what the means are, what stays, what is out of reach afterwards."""
+"""Class sums are released once: their accuracy, their file, and no access to real images afterwards."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.distillation import Distiller, NoisyMeanMatching, RandomViews, attention_features
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.dp import ClassRelease, PrivacyLedger, SiteLedger
+from monai_distill.privacy.dp import ClassRelease, PrivacyLedger, ReleaseFile, SiteLedger
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -36,11 +36,18 @@ def views_of(count: int = 2, seed: int = 0) -> RandomViews:
     )
 
 
-def release_of(bank: ClassBank, file: Path, noise: float = NOISE, views: Any = None, **settings: Any) -> ClassRelease:
+def release_of(
+    bank: ClassBank, file: Path, noise: float = NOISE, views: Any = None, public_records: int | None = 1000
+) -> ClassRelease:
     ledger = PrivacyLedger(None, epsilon=50.0, delta=1e-5, unit="image")
-    chosen = views_of() if views is None else views
-    given = {"noise_multiplier": noise, "job": {"seed": 0}, "public_records": 1000, **settings}
-    return ClassRelease(bank, chosen, ledger, file=file, **given)
+    return ClassRelease(
+        bank,
+        views_of() if views is None else views,
+        ledger,
+        noise_multiplier=noise,
+        file=ReleaseFile(file, {"seed": 0}),
+        public_records=public_records,
+    )
 
 
 def test_views_depend_on_the_image_alone_and_have_length_one() -> None:
@@ -53,24 +60,24 @@ def test_views_depend_on_the_image_alone_and_have_length_one() -> None:
     assert torch.equal(views_of()(1, images), together)
 
 
-def test_the_means_are_those_of_the_images_up_to_the_noise(tmp_path: Path) -> None:
+def test_means_equal_those_of_the_images_up_to_the_noise(tmp_path: Path) -> None:
     bank, views = bank_of(6000), views_of()
     release = release_of(bank, tmp_path / "r", noise=0.5, views=views)
     truth = [torch.stack([views(v, bank.images[bank.labels == c]).mean(dim=0) for c in (0, 1)]) for v in (0, 1)]
     release.prepare()
     for iteration in (0, 1, 2):
-        asked = release[iteration]
-        assert (asked.iteration, asked.view) == (iteration, iteration % 2)
+        batch = release[iteration]
+        assert (batch.iteration, batch.view) == (iteration, iteration % 2)
         # a coordinate's noise is 0.5 sqrt(2 / 0.9) over the 2000 images of the smaller class
-        assert float((asked.means - truth[asked.view]).abs().max()) < 6 * 0.5 * (2 / 0.9) ** 0.5 / 2000 + 1e-3
+        assert float((batch.means - truth[batch.view]).abs().max()) < 6 * 0.5 * (2 / 0.9) ** 0.5 / 2000 + 1e-3
 
 
-def test_a_resumed_run_reads_what_was_told_and_asks_no_image(tmp_path: Path) -> None:
+def test_a_resumed_run_reads_the_file_and_no_image(tmp_path: Path) -> None:
     first = release_of(bank_of(300), tmp_path / "r")
     first.prepare()
-    gone = bank_of(300)
-    gone.images.fill_(float("nan"))
-    again = release_of(gone, tmp_path / "r")
+    unreadable = bank_of(300)
+    unreadable.images.fill_(float("nan"))
+    again = release_of(unreadable, tmp_path / "r")
     again.prepare()
     assert torch.equal(first[1].means, again[1].means)
     assert again.ledger.events == first.ledger.events
@@ -90,7 +97,7 @@ def test_a_release_of_another_job_is_refused(tmp_path: Path) -> None:
         release_of(bank_of(300), tmp_path / "r", noise=5.0).prepare()
 
 
-def test_beyond_the_budget_nothing_is_told_or_kept(tmp_path: Path) -> None:
+def test_beyond_the_budget_nothing_is_released(tmp_path: Path) -> None:
     release = release_of(bank_of(300), tmp_path / "r")
     release.ledger.epsilon = 0.1
     with pytest.raises(RuntimeError, match="beyond the budget"):
@@ -100,67 +107,67 @@ def test_beyond_the_budget_nothing_is_told_or_kept(tmp_path: Path) -> None:
         release[0]
 
 
-def test_too_few_by_the_public_number_are_refused_with_the_number_needed(tmp_path: Path) -> None:
+def test_a_small_public_number_is_refused_with_the_minimum(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"at least (\d+) images in every class.*public_records is 30") as refusal:
         release_of(bank_of(300), tmp_path / "r", public_records=30).prepare()
-    needed = int(str(refusal.value).split("at least ")[1].split()[0])
-    directions = 64  # pixels of an image; the two views tell 160 numbers of it
-    assert needed == pytest.approx(NOISE * (directions / 0.9) ** 0.5, abs=1)
+    minimum = int(str(refusal.value).split("at least ")[1].split()[0])
+    directions = 64  # pixels of an image; the two views have 160 features
+    assert minimum == pytest.approx(NOISE * (directions / 0.9) ** 0.5, abs=1)
     assert not (tmp_path / "r").exists()
-    release_of(bank_of(300), tmp_path / "r", public_records=2 * needed).prepare()
+    release_of(bank_of(300), tmp_path / "r", public_records=2 * minimum).prepare()
 
 
-def test_without_a_public_number_nothing_is_told(tmp_path: Path) -> None:
+def test_without_a_public_number_nothing_is_released(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Expected public_records.*got None.*--public_records N"):
         release_of(bank_of(300), tmp_path / "r", public_records=None).prepare()
     assert not (tmp_path / "r").exists()
 
 
-def test_no_exact_count_decides_whether_there_is_a_release(tmp_path: Path) -> None:
-    """Or whoever knows all but one learns from the bare release that the last makes up the number."""
+def test_the_exact_count_does_not_decide_whether_there_is_a_release(tmp_path: Path) -> None:
+    """Otherwise the existence of the release would reveal the last record."""
     small = release_of(bank_of(3), tmp_path / "r")
-    with pytest.warns(UserWarning, match=r"told were .*about \d+.* little but noise"):
+    with pytest.warns(UserWarning, match=r"counts are .*about \d+.* little but noise"):
         small.prepare()
     assert (tmp_path / "r").exists()
 
 
-def test_patients_are_counted_and_not_their_images(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="told were a about"):
+def test_patients_are_counted_instead_of_images(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="counts are a about"):
         release_of(bank_of(6000, patients=torch.arange(6000) % 2), tmp_path / "r").prepare()
 
 
-def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
-    given = {"noise_multiplier": NOISE, "file": tmp_path / "r", "job": {"seed": 0}, "public_records": 1000}
-
+def test_a_lost_release_is_not_drawn_again(tmp_path: Path) -> None:
     def release() -> ClassRelease:
         ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=50.0, delta=1e-5, unit="image")
-        return ClassRelease(bank_of(300), views_of(), ledger, **given)
+        release = release_of(bank_of(300), tmp_path / "r")
+        release.ledger = ledger
+        return release
 
     release().prepare()
-    kept = (tmp_path / "r").read_bytes()
+    content = (tmp_path / "r").read_bytes()
     (tmp_path / "r").unlink()
-    with pytest.raises(RuntimeError, match=r"told before.*another output_dir"):
+    with pytest.raises(RuntimeError, match=r"released before.*another output_dir"):
         release().prepare()
     assert not (tmp_path / "r").exists()
-    (tmp_path / "r").write_bytes(kept)
+    (tmp_path / "r").write_bytes(content)
     release().prepare()
 
 
-def test_a_run_killed_before_it_kept_what_it_drew_draws_anew_and_pays_once(
+def test_a_run_killed_before_its_file_was_written_draws_again_and_pays_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"noise_multiplier": NOISE, "file": tmp_path / "r", "job": {"seed": 0}, "public_records": 1000}
-
     def release() -> ClassRelease:
         site = SiteLedger(tmp_path / "site.json", epsilon=50.0, delta=1e-5, unit="image")
         ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=50.0, delta=1e-5, unit="image", site=site)
-        return ClassRelease(bank_of(300), views_of(), ledger, **given)
+        release = release_of(bank_of(300), tmp_path / "r")
+        release.ledger = ledger
+        return release
 
     def killed(file: Path, data: bytes) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("monai_distill.runtime.atomic_file.atomic_write", killed)
+        patch.setattr("monai_distill.privacy.dp.release_file.atomic_write", killed)
         with pytest.raises(KeyboardInterrupt):
             release().prepare()
     assert not (tmp_path / "r").exists()
@@ -169,18 +176,18 @@ def test_a_run_killed_before_it_kept_what_it_drew_draws_anew_and_pays_once(
 
 
 def reachable(*roots: Any) -> list[Any]:
-    """Every object that can be come by from ``roots``, but not through modules, classes and what they all share."""
-    seen: dict[int, Any] = {}
-    ahead = list(roots)
-    while ahead:
-        thing = ahead.pop()
-        if id(thing) in seen or isinstance(thing, types.ModuleType | type):
+    """All objects that ``roots`` refer to, except through modules and classes."""
+    found: dict[int, Any] = {}
+    pending = list(roots)
+    while pending:
+        thing = pending.pop()
+        if id(thing) in found or isinstance(thing, types.ModuleType | type):
             continue
         if isinstance(thing, dict) and "__builtins__" in thing:  # a module's globals
             continue
-        seen[id(thing)] = thing
-        ahead += gc.get_referents(thing)
-    return list(seen.values())
+        found[id(thing)] = thing
+        pending += gc.get_referents(thing)
+    return list(found.values())
 
 
 def test_no_real_image_is_reachable_from_the_distillation_and_longer_costs_nothing(tmp_path: Path) -> None:
@@ -193,7 +200,7 @@ def test_no_real_image_is_reachable_from_the_distillation_and_longer_costs_nothi
         assert tensors
         return any(tensor.untyped_storage().data_ptr() in real for tensor in tensors)
 
-    assert touched(release)  # before, so that the search is shown to find them
+    assert touched(release)  # the search finds them before
     release.prepare()
     spent = release.ledger.spent()
     data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])

@@ -1,4 +1,4 @@
-"""Prototypes: what they find, what one record can move, how many looks are paid for, what is refused."""
+"""Prototypes: what they find, how far one record moves them, how many rounds are paid for, what is refused."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,25 +11,25 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, PrivateRelease, PrototypeRelease
+from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, PrivateRelease, PrototypeRelease, ReleaseFile
 from monai_distill.privacy.dp import prototype_release as module
 from monai_distill.runtime.randomness import seeded_generator
 
-QUIET = 1e-3
+LITTLE_NOISE = 1e-3
 
 
 class Unlimited(PrivacyLedger):
-    """Notes events without adding them up: so little noise has no price that could be computed."""
+    """Records events without accounting, which cannot handle so little noise."""
 
     def enter(self, event: GaussianEvent) -> None:
-        self.events[event.purpose] = event
+        self.record = self.record.with_events([event])
 
 
 def patterns() -> Tensor:
     """Four kinds of images [4, 1, 8, 8], two for each class: a bright half, another in every kind."""
-    found = torch.full((4, 1, 8, 8), 0.1)
-    found[0, :, :4], found[1, :, 4:], found[2, :, :, :4], found[3, :, :, 4:] = 0.9, 0.9, 0.9, 0.9
-    return found
+    images = torch.full((4, 1, 8, 8), 0.1)
+    images[0, :, :4], images[1, :, 4:], images[2, :, :, :4], images[3, :, :, 4:] = 0.9, 0.9, 0.9, 0.9
+    return images
 
 
 def bank_of(count: int, patients: Tensor | None = None) -> ClassBank:
@@ -39,29 +39,45 @@ def bank_of(count: int, patients: Tensor | None = None) -> ClassBank:
     return ClassBank(pixels * 2 - 1, kinds // 2, ["a", "b"], patients)
 
 
-def prototypes(bank: ClassBank, file: Path, each: int = 2, **settings: Any) -> PrototypeRelease:
-    labels = torch.arange(2).repeat_interleave(each)
-    synthetic = SyntheticDataset(torch.zeros(2 * each, 1, 8, 8), labels, ["a", "b"])
+def prototypes(
+    bank: ClassBank,
+    file: Path,
+    per_class: int = 2,
+    *,
+    rounds: int | None = None,
+    noise: float = LITTLE_NOISE,
+    public_records: int = 10**6,
+    job: dict[str, Any] | None = None,
+) -> PrototypeRelease:
+    labels = torch.arange(2).repeat_interleave(per_class)
+    synthetic = SyntheticDataset(torch.zeros(2 * per_class, 1, 8, 8), labels, ["a", "b"])
     ledger = Unlimited(None, epsilon=1.0, delta=1e-5, unit="image")
-    plain = {"noise_multiplier": QUIET, "rounds": 4 if each > 1 else 1, "low": -1.0, "high": 1.0, "job": {}}
-    given = {**plain, "public_records": 10**6, **settings}
-    return PrototypeRelease(synthetic, bank, ledger, file=file, **given)
+    steps = rounds or (4 if per_class > 1 else 1)
+    return PrototypeRelease(
+        synthetic,
+        bank,
+        ledger,
+        event=GaussianEvent("prototypes", noise, steps=steps),
+        pixel_range=(-1.0, 1.0),
+        file=ReleaseFile(file, job or {}),
+        public_records=public_records,
+    )
 
 
-def test_every_image_begins_at_a_kind_of_its_own(tmp_path: Path) -> None:
+def test_every_image_starts_at_a_kind_of_its_own(tmp_path: Path) -> None:
     release = prototypes(bank_of(400), tmp_path / "p")
     release.prepare()
-    found = (release.synthetic.images.detach() + 1) / 2
+    starts = (release.synthetic.images.detach() + 1) / 2
     for label in (0, 1):
-        ours, truth = found[2 * label : 2 * label + 2], patterns()[2 * label : 2 * label + 2]
-        apart = (ours[:, None] - truth[None]).abs().flatten(2).mean(dim=2)
-        assert sorted(apart.argmin(dim=1).tolist()) == [0, 1]
-        assert float(apart.min(dim=1).values.max()) < 0.03
+        ours, truth = starts[2 * label : 2 * label + 2], patterns()[2 * label : 2 * label + 2]
+        distances = (ours[:, None] - truth[None]).abs().flatten(2).mean(dim=2)
+        assert sorted(distances.argmin(dim=1).tolist()) == [0, 1]
+        assert float(distances.min(dim=1).values.max()) < 0.03
 
 
-def test_one_image_per_class_begins_at_its_mean(tmp_path: Path) -> None:
+def test_one_image_per_class_starts_at_the_class_mean(tmp_path: Path) -> None:
     bank = bank_of(400)
-    release = prototypes(bank, tmp_path / "p", each=1)
+    release = prototypes(bank, tmp_path / "p", per_class=1)
     release.prepare()
     truth = torch.stack([bank.images[own].mean(dim=0) for own in bank.indices])
     assert float((release.synthetic.images.detach() - truth).abs().max()) < 0.03
@@ -74,8 +90,8 @@ def test_no_image_has_a_vector_longer_than_the_clip(tmp_path: Path, level: float
     assert float(release._vectors(torch.cat([images, 9 * images, bank_of(8).images])).norm(dim=1).max()) <= 1 + 1e-6
 
 
-@pytest.mark.parametrize(("each", "rounds"), [(1, 1), (2, 3)])
-def test_every_look_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, each: int, rounds: int) -> None:
+@pytest.mark.parametrize(("per_class", "rounds"), [(1, 1), (2, 3)])
+def test_every_round_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, per_class: int, rounds: int) -> None:
     drawn: list[float] = []
 
     class Counted(PrivateRelease):
@@ -84,7 +100,7 @@ def test_every_look_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
             return super().draw()
 
     monkeypatch.setattr(module, "PrivateRelease", Counted)
-    release = prototypes(bank_of(400), tmp_path / "p", each, rounds=rounds, noise_multiplier=0.5)
+    release = prototypes(bank_of(400), tmp_path / "p", per_class, rounds=rounds, noise=0.5)
     release.prepare()
     assert drawn == [0.5] * rounds
     assert [(e.noise_multiplier, e.steps) for e in release.ledger.events.values()] == [(0.5, rounds)]
@@ -93,16 +109,16 @@ def test_every_look_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_a_patient_counts_once_however_many_images_there_are(tmp_path: Path) -> None:
     bank = bank_of(400, patients=torch.arange(400) // 4)  # one of every kind
     release = prototypes(bank, tmp_path / "p")
-    told = release._told(torch.zeros(400, dtype=torch.long), 1)
-    assert told.sizes.flatten().tolist() == pytest.approx([50, 50], abs=0.5)  # 100 patients, half of each in a class
+    groups = release._release(torch.zeros(400, dtype=torch.long), 1)
+    assert groups.sizes.flatten().tolist() == pytest.approx([50, 50], abs=0.5)  # 100 patients, half of each in a class
 
 
-def test_a_resumed_run_reads_what_was_told_and_asks_no_image(tmp_path: Path) -> None:
+def test_a_resumed_run_reads_the_file_and_no_image(tmp_path: Path) -> None:
     first = prototypes(bank_of(400), tmp_path / "p")
     first.prepare()
-    gone = bank_of(400)
-    gone.images.fill_(float("nan"))
-    again = prototypes(gone, tmp_path / "p")
+    unreadable = bank_of(400)
+    unreadable.images.fill_(float("nan"))
+    again = prototypes(unreadable, tmp_path / "p")
     again.prepare()
     assert torch.equal(first.synthetic.images, again.synthetic.images)
     assert not hasattr(again, "bank")
@@ -110,18 +126,18 @@ def test_a_resumed_run_reads_what_was_told_and_asks_no_image(tmp_path: Path) -> 
         prototypes(bank_of(400), tmp_path / "p", job={"seed": 1}).prepare()
 
 
-def test_what_noise_alone_tells_apart_is_not_believed(tmp_path: Path) -> None:
+def test_differences_as_small_as_the_noise_are_removed(tmp_path: Path) -> None:
     alike = ClassBank(torch.zeros(4000, 1, 8, 8), torch.arange(4000) % 2, ["a", "b"])
-    release = prototypes(alike, tmp_path / "p", noise_multiplier=20.0)
+    release = prototypes(alike, tmp_path / "p", noise=20.0)
     groups = (torch.arange(4000) // 2) % 2
-    whole, parts = release._told(groups * 0, 1), release._told(groups, 2)
-    kept = parts.believed(whole)
+    whole, parts = release._release(groups * 0, 1), release._release(groups, 2)
+    denoised = parts.denoised(whole)
     assert float((parts.means != whole.means).double().mean()) == 1.0
-    assert float((kept.means == whole.means).double().mean()) > 0.6  # counts are noisy as well
-    assert float((kept.means - whole.means).abs().max()) < float((parts.means - whole.means).abs().max())
+    assert float((denoised.means == whole.means).double().mean()) > 0.6  # counts are noisy as well
+    assert float((denoised.means - whole.means).abs().max()) < float((parts.means - whole.means).abs().max())
 
 
-def test_the_noise_that_images_began_as_stays(tmp_path: Path) -> None:
+def test_the_initial_noise_of_the_images_stays(tmp_path: Path) -> None:
     release = prototypes(bank_of(400), tmp_path / "p")
     release.prepare()
     plain = release.synthetic.images.detach().clone()
@@ -133,25 +149,25 @@ def test_the_noise_that_images_began_as_stays(tmp_path: Path) -> None:
 
 
 def test_too_small_classes_and_wrong_rounds_are_refused(tmp_path: Path) -> None:
-    few = r"at least 169 images in every class.*public_records is 200.*--prototype_share 0"
-    with pytest.raises(ValueError, match=few):
-        prototypes(bank_of(400), tmp_path / "p", noise_multiplier=10.0, public_records=200).prepare()
+    refusal = r"at least 169 images in every class.*public_records is 200.*--prototype_share 0"
+    with pytest.raises(ValueError, match=refusal):
+        prototypes(bank_of(400), tmp_path / "p", noise=10.0, public_records=200).prepare()
     with pytest.raises(ValueError, match="Expected 1 round"):
         prototypes(bank_of(8), tmp_path / "p", rounds=1)
     assert not (tmp_path / "p").exists()
 
 
-def test_few_images_are_warned_of_by_the_counts_told_and_stop_nothing(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match=r"told were .*about \d+"):
-        prototypes(bank_of(8), tmp_path / "p", noise_multiplier=1.0).prepare()
+def test_small_noisy_counts_cause_a_warning_only(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"counts are .*about \d+"):
+        prototypes(bank_of(8), tmp_path / "p", noise=1.0).prepare()
     assert (tmp_path / "p").exists()
 
 
-def test_what_was_told_and_has_gone_is_not_drawn_anew(tmp_path: Path) -> None:
+def test_a_lost_release_is_not_drawn_again(tmp_path: Path) -> None:
     release = prototypes(bank_of(400), tmp_path / "p")
     release.prepare()
     (tmp_path / "p").unlink()
     again = prototypes(bank_of(400), tmp_path / "p")
     again.ledger = release.ledger
-    with pytest.raises(RuntimeError, match="told before"):
+    with pytest.raises(RuntimeError, match="released before"):
         again.prepare()

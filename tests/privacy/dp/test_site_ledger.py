@@ -1,4 +1,4 @@
-"""Several runs in one account: they add up, a budget holds, and a file that cannot be trusted stops the run."""
+"""The ledger of a site: runs add up within one budget, and an edited file stops the run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -23,8 +23,8 @@ FOUR = GaussianEvent("class sums", 4.0)
 
 
 def site(folder: Path, **settings: Any) -> SiteLedger:
-    given = {"epsilon": 2.0, "delta": 1e-5, "unit": "image", "patience": 0.1, **settings}
-    return SiteLedger(folder / "site.json", **given)
+    values = {"epsilon": 2.0, "delta": 1e-5, "unit": "image", "patience": 0.1, **settings}
+    return SiteLedger(folder / "site.json", **values)
 
 
 def exact(sigma: float) -> float:
@@ -37,7 +37,7 @@ def exact(sigma: float) -> float:
     return float(brentq(excess, 1e-3, 50))
 
 
-def test_runs_add_up_as_gaussians_do(tmp_path: Path) -> None:
+def test_runs_compose_like_gaussians(tmp_path: Path) -> None:
     site(tmp_path).enter("a", FOUR)
     site(tmp_path, epsilon=None).enter("b", FOUR)  # another process, later; the file knows the budget
     assert site(tmp_path).spent() == pytest.approx(exact(4 / 2**0.5), rel=0.01)
@@ -46,15 +46,15 @@ def test_runs_add_up_as_gaussians_do(tmp_path: Path) -> None:
     assert written["spent"] == pytest.approx(site(tmp_path).spent())
 
 
-def test_a_resumed_run_is_not_charged_twice_and_cannot_tell_other_numbers(tmp_path: Path) -> None:
+def test_a_resumed_run_pays_once_and_cannot_change_its_event(tmp_path: Path) -> None:
     for _ in range(3):
         site(tmp_path).enter("a", FOUR)
     assert site(tmp_path).spent() == pytest.approx(exact(4.0), rel=0.01)
-    with pytest.raises(RuntimeError, match="with other numbers"):
+    with pytest.raises(RuntimeError, match=r"class sums.*other values"):
         site(tmp_path).enter("a", GaussianEvent("class sums", 5.0))
 
 
-def test_what_goes_beyond_the_budget_is_refused_and_what_is_left_fits(tmp_path: Path) -> None:
+def test_an_excess_is_refused_and_the_rest_of_the_budget_is_exact(tmp_path: Path) -> None:
     site(tmp_path, epsilon=1.2).enter("a", FOUR)
     before = (tmp_path / "site.json").read_bytes()
     with pytest.raises(RuntimeError, match=r"beyond its budget of 1\.2 .* one more run of --epsilon 0\.[67]"):
@@ -66,33 +66,33 @@ def test_what_goes_beyond_the_budget_is_refused_and_what_is_left_fits(tmp_path: 
     sigma = brentq(lambda s: exact(s) - left, 1, 50)
     assert (1 / 16 + 1 / sigma**2) ** -0.5 == pytest.approx(brentq(lambda s: exact(s) - 1.2, 1, 50), rel=0.01)
     site(tmp_path, epsilon=None).enter("b", GaussianEvent("class sums", 1.001 * sigma))
-    with pytest.raises(RuntimeError, match="Nothing is left"):
+    with pytest.raises(RuntimeError, match="used up"):
         site(tmp_path, epsilon=None).check("c", [FOUR])
 
 
 @pytest.mark.parametrize("other", [{"unit": "patient"}, {"delta": 1e-6}, {"epsilon": 3.0}])
-def test_another_unit_delta_or_budget_does_not_add_up(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_another_unit_delta_or_budget_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
     site(tmp_path).enter("a", FOUR)
-    with pytest.raises(RuntimeError, match="do not add up"):
+    with pytest.raises(RuntimeError, match="cannot be added up"):
         site(tmp_path, **other).enter("b", FOUR)
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "says"),
+    ("damage", "reason"),
     [
         (lambda text: text[:40], "Cannot read the ledger"),
         (lambda text: "[]", "Cannot read the ledger"),
         (lambda text: text.replace('"unit"', '"units"'), "Cannot read the ledger"),
         (lambda text: text.replace('"steps": 1', '"steps": 0'), "Cannot read the ledger"),
-        (lambda text: text.replace("4.0", "40.0"), "changed by hand"),
+        (lambda text: text.replace("4.0", "40.0"), "edited"),
     ],
 )
-def test_a_file_that_cannot_be_trusted_stops_the_run(tmp_path: Path, spoilt: Callable[[str], str], says: str) -> None:
+def test_a_damaged_or_edited_file_stops_the_run(tmp_path: Path, damage: Callable[[str], str], reason: str) -> None:
     site(tmp_path).enter("a", FOUR)
     file = tmp_path / "site.json"
-    file.write_text(spoilt(file.read_text()))
+    file.write_text(damage(file.read_text()))
     before = file.read_bytes()
-    with pytest.raises(RuntimeError, match=says):
+    with pytest.raises(RuntimeError, match=reason):
         site(tmp_path).enter("b", FOUR)
     assert file.read_bytes() == before
 
@@ -103,17 +103,17 @@ def test_a_new_file_needs_a_budget_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Make it"):
         site(tmp_path / "nowhere").check("a", [FOUR])
     site(tmp_path).check("a", [FOUR])
-    assert not (tmp_path / "site.json").exists()  # looking enters nothing
+    assert not (tmp_path / "site.json").exists()  # checking records nothing
 
 
-def test_a_held_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
-    with FileLock(tmp_path / "site.json.lock"), pytest.raises(RuntimeError, match="held by another run"):
+def test_a_locked_file_is_named(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "site.json.lock"), pytest.raises(RuntimeError, match="locked by another run"):
         site(tmp_path).enter("a", FOUR)
     site(tmp_path).enter("a", FOUR)
 
 
-def test_runs_that_come_at_the_same_moment_do_not_spend_the_same_budget(tmp_path: Path) -> None:
-    def entered(run: int) -> bool:
+def test_simultaneous_runs_do_not_spend_the_same_budget(tmp_path: Path) -> None:
+    def is_accepted(run: int) -> bool:
         try:
             site(tmp_path, epsilon=1.4, patience=60.0).enter(f"run {run}", FOUR)
         except RuntimeError as error:
@@ -121,11 +121,11 @@ def test_runs_that_come_at_the_same_moment_do_not_spend_the_same_budget(tmp_path
         return True
 
     with ThreadPoolExecutor(6) as threads:
-        assert sum(threads.map(entered, range(6))) == 2  # two cost 1.36, three 1.7
+        assert sum(threads.map(is_accepted, range(6))) == 2  # two cost 1.36, three 1.7
     assert site(tmp_path, epsilon=None).spent() <= 1.4
 
 
-def test_the_ledger_of_a_run_charges_the_site_once_however_often_it_resumes(tmp_path: Path) -> None:
+def test_a_run_charges_the_site_once_however_often_it_resumes(tmp_path: Path) -> None:
     def resumed() -> PrivacyLedger:
         return PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image", site=site(tmp_path))
 
@@ -136,34 +136,34 @@ def test_the_ledger_of_a_run_charges_the_site_once_however_often_it_resumes(tmp_
     runs = json.loads((tmp_path / "site.json").read_text())["runs"]
     assert [len(run["events"]) for run in runs.values()] == [1]
     assert list(runs) == [json.loads((tmp_path / "ledger.json").read_text())["run"]]
-    (tmp_path / "site.json").unlink()  # at another place: what was charged there is not asked for here
+    (tmp_path / "site.json").unlink()  # the run ledger remembers what it charged
     resumed().enter(FOUR)
     assert not (tmp_path / "site.json").exists()
 
 
-def test_a_copy_of_a_run_does_not_tell_what_the_other_has_told(tmp_path: Path) -> None:
+def test_a_copy_of_a_run_cannot_release_the_same_result(tmp_path: Path) -> None:
     def ledger(folder: str) -> PrivacyLedger:
         return PrivacyLedger(tmp_path / folder / "l.json", epsilon=1.0, delta=1e-5, unit="image", site=site(tmp_path))
 
     (tmp_path / "a").mkdir()
     ledger("a").enter(FOUR)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    ledger("b").require_not_released(FOUR)  # neither has told
+    ledger("b").require_not_released(FOUR)  # neither has released it
     ledger("a").mark_released(FOUR)
     with pytest.raises(RuntimeError, match="by this run or a copy of it"):
         ledger("b").require_not_released(FOUR)
     assert len(json.loads((tmp_path / "site.json").read_text())["runs"]) == 1
 
 
-def test_a_run_stopped_between_the_two_files_is_known_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_stopped_between_the_two_files_is_charged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ledger() -> PrivacyLedger:
         return PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image", site=site(tmp_path))
 
     with monkeypatch.context() as patch:
-        first, kept = ledger(), SiteLedger.enter
+        first, enter = ledger(), SiteLedger.enter
 
         def stopped(self: SiteLedger, run: str, event: GaussianEvent) -> None:
-            kept(self, run, event)
+            enter(self, run, event)
             raise KeyboardInterrupt
 
         patch.setattr(SiteLedger, "enter", stopped)
@@ -173,7 +173,7 @@ def test_a_run_stopped_between_the_two_files_is_known_again(tmp_path: Path, monk
     assert len(json.loads((tmp_path / "site.json").read_text())["runs"]) == 1
 
 
-def test_the_site_refuses_before_the_run_tells_anything(tmp_path: Path) -> None:
+def test_the_site_refuses_before_the_run_records_anything(tmp_path: Path) -> None:
     site(tmp_path, epsilon=1.0).enter("a", FOUR)
     ledger = PrivacyLedger(
         tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image", site=site(tmp_path, epsilon=None)

@@ -86,7 +86,7 @@ def write_npz(synthetic: SyntheticDataset, folder: Path, about: Mapping[str, Any
     Args:
         synthetic: the set.
         folder: of the release.
-        about: ``title`` and ``licence`` of the release.
+        about: ``title`` and ``license`` of the release.
     """
     pixels = synthetic.pixels().cpu()
     scale = EightBit.of(pixels)
@@ -154,5 +154,5 @@ def _info(synthetic: SyntheticDataset, about: Mapping[str, Any]) -> dict[str, An
         "label": {str(i): name for i, name in enumerate(synthetic.class_names)},
         "n_channels": synthetic.images.shape[1],
         "n_samples": {"train": len(synthetic), "val": 0, "test": 0},
-        "license": about["licence"],
+        "license": about["license"],
     }

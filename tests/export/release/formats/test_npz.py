@@ -21,7 +21,7 @@ from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.formats.npz import EightBit, write_npz
 from tests.export.release.conftest import SHAPES, MakeRun
 
-ABOUT = {"title": "the digits", "licence": "CC BY 4.0"}
+ABOUT = {"title": "the digits", "license": "CC BY 4.0"}
 
 
 def written(run: Path) -> SyntheticDataset:

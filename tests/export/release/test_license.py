@@ -1,4 +1,4 @@
-"""Licences: what goes on under which terms, and what does not go on."""
+"""Licenses: what goes on under which terms, and what does not go on."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,27 +9,27 @@ from typing import Any
 import pytest
 
 from monai_distill.data.datasets import MHISTDataset
-from monai_distill.export.release import licence_text
+from monai_distill.export.release import license_text
 
 
-def manifest(licence: str, **others: Any) -> dict[str, Any]:
-    return {"dataset": "table", "source": {"name": "S", "licence": licence, "citation": "C 2020", **others}}
+def manifest(license: str, **others: Any) -> dict[str, Any]:
+    return {"dataset": "table", "source": {"name": "S", "license": license, "citation": "C 2020", **others}}
 
 
 @pytest.mark.parametrize(
-    ("licence", "first", "address", "terms"),
+    ("license", "first", "address", "terms"),
     [
         ("CC BY 4.0", "CC BY 4.0", "licenses/by/4.0/", ()),
         ("CC BY-NC 4.0", "CC BY-NC 4.0", "licenses/by-nc/4.0/", ("Commercial use is not permitted",)),
-        ("CC BY-SA 3.0 (as widely given)", "CC BY-SA 3.0", "licenses/by-sa/3.0/", ("under the same licence.",)),
+        ("CC BY-SA 3.0 (as widely given)", "CC BY-SA 3.0", "licenses/by-sa/3.0/", ("under the same license.",)),
         ("CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0", "licenses/by-nc-sa/4.0/", ("Commercial", "has to be shared")),
         ("CC0 1.0", "CC0 1.0", "publicdomain/zero/1.0/", ()),
     ],
 )
-def test_a_set_goes_on_under_the_licence_of_its_source(
-    licence: str, first: str, address: str, terms: tuple[str, ...]
+def test_a_set_goes_on_under_the_license_of_its_source(
+    license: str, first: str, address: str, terms: tuple[str, ...]
 ) -> None:
-    text = licence_text(manifest(licence))
+    text = license_text(manifest(license))
     assert text.splitlines()[0] == first
     assert f"https://creativecommons.org/{address}legalcode" in text
     assert "Attribution: C 2020" in text
@@ -39,7 +39,7 @@ def test_a_set_goes_on_under_the_licence_of_its_source(
 @pytest.mark.parametrize(
     "source",
     [
-        {"dataset": "mhist", "source": {"licence": "CC BY 4.0"}},
+        {"dataset": "mhist", "source": {"license": "CC BY 4.0"}},
         manifest("CC BY 4.0", name="MHIST at 64 pixels"),
         manifest("MHIST research use agreement: no redistribution"),
     ],
@@ -47,7 +47,7 @@ def test_a_set_goes_on_under_the_licence_of_its_source(
 def test_mhist_is_refused_whatever_text_is_given(source: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "terms").write_text("do as you like")
     with pytest.raises(ValueError, match="MHIST, and what is distilled from it, may not be passed on"):
-        licence_text(source, tmp_path / "terms")
+        license_text(source, tmp_path / "terms")
 
 
 def test_what_the_mhist_loader_calls_itself_is_refused(tmp_path: Path) -> None:
@@ -56,18 +56,18 @@ def test_what_the_mhist_loader_calls_itself_is_refused(tmp_path: Path) -> None:
     assert any("no redistribution" in str(part) for part in source)
 
 
-@pytest.mark.parametrize("licence", ["CC BY-ND 4.0", "CC BY-NC-ND 4.0", "no derivatives", "All rights reserved"])
-def test_a_licence_that_forbids_it_is_clear(licence: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("license", ["CC BY-ND 4.0", "CC BY-NC-ND 4.0", "no derivatives", "All rights reserved"])
+def test_a_license_that_forbids_it_is_clear(license: str, tmp_path: Path) -> None:
     (tmp_path / "terms").write_text("do as you like")
     with pytest.raises(ValueError, match="forbids passing on"):
-        licence_text(manifest(licence), tmp_path / "terms")
+        license_text(manifest(license), tmp_path / "terms")
 
 
-@pytest.mark.parametrize("licence", ["unknown", "see the database's own terms", "none given; citation asked"])
-def test_an_unknown_licence_needs_the_owners_text(licence: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--licence FILE"):
-        licence_text(manifest(licence))
+@pytest.mark.parametrize("license", ["unknown", "see the database's own terms", "none given; citation asked"])
+def test_an_unknown_license_needs_the_owners_text(license: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--license FILE"):
+        license_text(manifest(license))
     (tmp_path / "terms").write_text("Data-use agreement\nfor the partner")
-    assert licence_text(manifest(licence), tmp_path / "terms") == "Data-use agreement\nfor the partner"
+    assert license_text(manifest(license), tmp_path / "terms") == "Data-use agreement\nfor the partner"
     with pytest.raises(ValueError, match=r"Cannot read .*absent"):
-        licence_text(manifest(licence), tmp_path / "absent")
+        license_text(manifest(license), tmp_path / "absent")

@@ -1,0 +1,79 @@
+"""Epsilon against closed forms, published values and Opacus; the noise that keeps a budget."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
+from monai_distill.privacy.dp import GaussianEvent, epsilon_of, noise_multiplier_for
+from monai_distill.privacy.dp.accounting import true_positive_bound
+
+SAMPLED = [(1.0, 0.0625, 16), (1.1, 0.01, 500), (2.0, 0.1, 200), (0.8, 0.004, 1000)]
+
+
+def gaussian_delta(sigma: float, epsilon: float) -> float:
+    """Balle and Wang, ICML 2018, theorem 8: exact for one Gaussian of sensitivity 1."""
+    a, b = 1 / (2 * sigma), epsilon * sigma
+    return float(norm.cdf(a - b) - math.exp(epsilon) * norm.cdf(-a - b))
+
+
+@pytest.mark.parametrize(("sigma", "count"), [(0.7, 1), (3.73, 1), (5.0, 9), (20.0, 100)])
+def test_full_batches_match_the_closed_form(sigma: float, count: int) -> None:
+    exact = brentq(lambda e: gaussian_delta(sigma / math.sqrt(count), e) - 1e-5, 1e-3, 60)
+    assert epsilon_of([GaussianEvent("x", sigma, steps=count)], 1e-5) == pytest.approx(exact, rel=0.01)
+
+
+@pytest.mark.parametrize(("sigma", "rate", "count"), SAMPLED)
+def test_sampled_batches_match_opacus(sigma: float, rate: float, count: int) -> None:
+    accountants = pytest.importorskip("opacus.accountants", reason="Opacus is not installed")
+    event = [GaussianEvent("x", sigma, rate, count)]
+    for ours, theirs in (("pld", accountants.PRVAccountant()), ("rdp", accountants.RDPAccountant())):
+        theirs.history = [(sigma, rate, count)]
+        assert epsilon_of(event, 1e-5, ours) == pytest.approx(theirs.get_epsilon(1e-5), rel=0.01)
+
+
+def test_published_values() -> None:
+    event = [GaussianEvent("x", 1.0, 0.0625, 16)]  # reference/privacy.md 2.5
+    assert epsilon_of(event, 1e-5) == pytest.approx(2.242, abs=2e-3)
+    assert epsilon_of(event, 1e-5, "rdp") == pytest.approx(2.764, abs=2e-3)
+
+
+def test_different_events_compose_like_gaussians() -> None:
+    both = epsilon_of([GaussianEvent("x", 3.0), GaussianEvent("y", 4.0)], 1e-5)
+    assert both == pytest.approx(epsilon_of([GaussianEvent("z", 2.4)], 1e-5), rel=0.01)  # 1/9 + 1/16 = 1/2.4^2
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 3.0, 8.0])
+def test_calibrated_noise_keeps_the_budget_and_slightly_less_noise_does_not(epsilon: float) -> None:
+    sigma = noise_multiplier_for(lambda s: [GaussianEvent("x", s)], epsilon, 1e-5)
+    assert gaussian_delta(sigma, epsilon) <= 1e-5 < gaussian_delta(0.995 * sigma, epsilon)
+
+
+def test_calibrated_noise_of_sampled_batches_keeps_the_budget() -> None:
+    sigma = noise_multiplier_for(lambda s: [GaussianEvent("x", s, 0.05, 50)], 3.0, 1e-5, tolerance=0.01)
+    assert 3.0 * 0.97 < epsilon_of([GaussianEvent("x", sigma, 0.05, 50)], 1e-5) <= 3.0
+
+
+@pytest.mark.parametrize("event", [GaussianEvent("x", 0.0), GaussianEvent("x", 1.0, 0.0), GaussianEvent("x", 1.0, 1.1)])
+def test_impossible_events_are_refused(event: GaussianEvent) -> None:
+    with pytest.raises(ValueError, match="no guarantee"):
+        epsilon_of([event], 1e-5)
+
+
+@pytest.mark.parametrize(("epsilon", "delta"), [(0, 1e-5), (-1, 1e-5), (1, 0), (1, 1), (math.inf, 1e-5)])
+def test_impossible_budgets_are_refused(epsilon: float, delta: float) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        noise_multiplier_for(lambda s: [GaussianEvent("x", s)], epsilon, delta)
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("rate", [0.001, 0.01, 0.3])
+def test_the_optimal_attack_on_a_gaussian_stays_below_the_bound(epsilon: float, rate: float) -> None:
+    sigma = brentq(lambda s: gaussian_delta(s, epsilon) - 1e-5, 0.2, 50)
+    best = norm.cdf(1 / sigma - norm.ppf(1 - rate))  # the likelihood ratio test between two Gaussians
+    assert best <= true_positive_bound(epsilon, 1e-5, rate)
