@@ -98,8 +98,11 @@ class PreparedImages:
 
         Raises:
             RuntimeError: while the gate is closed.
+            TypeError: for more than one index: read the images first.
         """
         self.gate.require_open()
+        if isinstance(index, tuple):
+            raise TypeError(f"Expected one index, which picks images, got {index}. Index the tensor that it gives.")
         if isinstance(index, int):
             return self[index : index + 1 if index != -1 else None][0]
         gathered = self._gathered(index)

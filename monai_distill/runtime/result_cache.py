@@ -19,6 +19,7 @@ from tqdm import tqdm
 from monai_distill import __version__
 
 from .atomic_file import atomic_write
+from .image_blocks import blocks
 
 __all__ = ["Part", "ResultCache", "TensorCache", "content_hash", "job_path", "package_versions"]
 
@@ -98,10 +99,10 @@ def content_hash(*values: Any) -> str:
     """
     digest = hashlib.sha256()
     for value in values:
-        if hasattr(value, "detach"):
-            plain = value.detach().cpu().contiguous()
-            digest.update(f"{plain.dtype} {tuple(plain.shape)}".encode())
-            digest.update(plain.numpy().tobytes())
+        if hasattr(value, "shape"):
+            digest.update(f"{value.dtype} {tuple(value.shape)}".encode())
+            for block in blocks(value) if len(value.shape) else [value]:
+                digest.update(block.detach().cpu().contiguous().numpy().tobytes())
         else:
             digest.update(json.dumps(value, sort_keys=True).encode())
     return digest.hexdigest()

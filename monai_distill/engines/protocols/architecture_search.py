@@ -16,6 +16,7 @@ from monai_distill.engines.students import StudentTraining, lr_candidates, rank_
 from monai_distill.metrics import SCORES, rank_agreement, summary
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.result_cache import Part, content_hash
 
@@ -23,7 +24,7 @@ from .architecture_space import architecture_space, usable_networks
 
 __all__ = ["ArchitectureSearch"]
 
-TrainedOn = tuple[tuple[Tensor, Tensor], StudentTraining, Sequence[float]]  # images and targets; learning rates to try
+TrainedOn = tuple[tuple[Images, Tensor], StudentTraining, Sequence[float]]  # images and targets; learning rates to try
 
 
 class ArchitectureSearch:

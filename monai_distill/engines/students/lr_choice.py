@@ -12,6 +12,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.image_blocks import Images
 
 from .student_evaluator import StudentEvaluator
 from .student_training import StudentDivergedError, StudentTraining
@@ -24,7 +25,7 @@ Candidate = TypeVar("Candidate", float, tuple[int, float])
 
 
 def score_students(
-    training_set: tuple[Tensor, Tensor, float],
+    training_set: tuple[Images, Tensor, float],
     network: FlatNetwork,
     protocol: StudentTraining,
     bank: ClassBank,

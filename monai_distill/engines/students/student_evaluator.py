@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import SCORES, StudentMetric, summary
 from monai_distill.networks import FlatNetwork, map_over_networks
+from monai_distill.runtime.image_blocks import Images, blocks
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import is_positive_int
 
@@ -91,7 +92,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
 
     def __init__(
         self,
-        training_set: Callable[[], tuple[Tensor, Tensor, float]],
+        training_set: Callable[[], tuple[Images, Tensor, float]],
         network: FlatNetwork,
         protocol: Callable[..., Tensor],
         bank: ClassBank,
@@ -176,13 +177,13 @@ class _Batches:
     """A bank's images and labels as batches of a dictionary, in order."""
 
     def __init__(self, bank: ClassBank, batch_size: int) -> None:
-        self.parts: Sequence[tuple[Tensor, Tensor]] = list(
-            zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True)
-        )
+        self.bank = bank
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return -(-len(self.bank) // self.batch_size)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        for images, labels in self.parts:
-            yield {"image": images, "label": labels}
+        labels = torch.split(self.bank.labels, self.batch_size)
+        for images, part in zip(blocks(self.bank.images, self.batch_size), labels, strict=True):
+            yield {"image": images, "label": part}

@@ -16,6 +16,7 @@ from monai_distill.data import ClassBank
 from monai_distill.metrics import accuracy
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import TensorCache, tensor_checksum
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.result_cache import package_versions
 
 from .student_evaluator import StudentEvaluator
@@ -23,7 +24,7 @@ from .student_training import StudentDivergedError, StudentTraining
 
 __all__ = ["StudentPredictions", "TrainingSet", "training_job"]
 
-TrainingSet = tuple[Tensor, Tensor, float]
+TrainingSet = tuple[Images, Tensor, float]
 
 
 class StudentPredictions:
