@@ -58,7 +58,7 @@ def copies_of(members: ClassBank, seed: int, patients: object = None) -> Synthet
 def strangers_like(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
     """Images that have nothing to do with the members."""
     bank = random_bank(9, seed + 1000)
-    return SyntheticDataset(bank.images, bank.labels, CLASSES)
+    return SyntheticDataset(bank.images[:], bank.labels, CLASSES)
 
 
 @pytest.fixture(scope="session")
