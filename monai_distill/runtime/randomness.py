@@ -55,5 +55,5 @@ def temporary_global_seed(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=gpus):
         torch.default_generator.manual_seed(seed)
         if gpus:
-            torch.cuda.manual_seed_all(seed)
+            torch.cuda.manual_seed_all(seed)  # noqa: TID251 - fork_rng restores the states
         yield

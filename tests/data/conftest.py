@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ import pytest
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from monai_distill.data.datasets import natural_images
 
 COUNTS = {"train": 12, "val": 6, "test": 6}
 MHIST_HEADER = "Image Name,Majority Vote Label,Number of Annotators who Selected SSA (Out of 7),Partition"
@@ -137,25 +142,18 @@ def mnist_root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class FakeCIFAR10:
-    """torchvision's reader with made pixels; the real one refuses any file but the published ones."""
-
-    classes = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    train_list = (("data_batch_1", "c99cafc152244af753f735de768cd75f"),)
-    test_list = (("test_batch", "40351d587109b95175f43aff81a1287e"),)
-
-    def __init__(self, root: str, train: bool, download: bool) -> None:
-        if not Path(root, "cifar-10-batches-py").is_dir():
-            raise RuntimeError("Dataset not found or corrupted.")
-        count = 40 if train else 10
-        self.data = pixels(count, 32, 32, 3, seed=count)
-        self.targets = [i % 10 for i in range(count)]
-
-
 @pytest.fixture
 def cifar_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("torchvision.datasets.CIFAR10", FakeCIFAR10)
-    (tmp_path / "cifar-10-batches-py").mkdir()
+    """CIFAR-10's six pickles with 50 and 10 made images, and a loader that takes these for the published ones."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    published = natural_images.PUBLISHED["cifar10"]
+    for seed, name in enumerate(published.files):
+        batch = {"data": pixels(10, 3072, seed=seed), "labels": list(range(10))}
+        (folder / name).write_bytes(pickle.dumps(batch))
+    md5 = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in published.files}
+    made = dataclasses.replace(published, files=md5)
+    monkeypatch.setattr(natural_images, "PUBLISHED", {**natural_images.PUBLISHED, "cifar10": made})
     return tmp_path
 
 

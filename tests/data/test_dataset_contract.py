@@ -1,4 +1,4 @@
-"""What every dataset promises, on made copies of every layout."""
+"""The contract of every dataset, on made copies of every layout."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,38 +16,38 @@ from monai.data import CacheDataset
 from monai.transforms import Randomizable
 
 from monai_distill.data.datasets import (
-    CIFAR10Dataset,
     COVIDRadiographyDataset,
     DigitsDataset,
     ImageFolderDataset,
     ImageTableDataset,
     MedMNISTDataset,
     MHISTDataset,
-    MNISTDataset,
+    NaturalImageDataset,
     NPZDataset,
-    PathMNISTDataset,
 )
+from monai_distill.data.reading import FileToImaged
 
 SECTIONS = ("training", "validation", "test")
+_MASKED = partial(COVIDRadiographyDataset, lung_masks=True, reading=FileToImaged(9, channels=1))
 CASES: dict[str, tuple[str | None, Any, tuple[int, ...], int]] = {
     "digits": (None, DigitsDataset, (1, 8, 8), 10),
     "npz": ("npz_root", partial(NPZDataset, file="own.npz"), (3, 7, 5), 3),
     "medmnist": ("npz_root", partial(MedMNISTDataset, flag="pneumoniamnist"), (1, 28, 28), 2),
     "medmnist 3D": ("npz_root", partial(MedMNISTDataset, flag="organmnist3d"), (1, 28, 28, 28), 11),
-    "pathmnist": ("npz_root", PathMNISTDataset, (3, 28, 28), 9),
+    "pathmnist": ("npz_root", partial(MedMNISTDataset, flag="pathmnist"), (3, 28, 28), 9),
     "table": ("table_root", ImageTableDataset, (1, 8, 6), 2),
     "folder": ("folder_root", ImageFolderDataset, (1, 8, 6), 2),
-    "mhist": ("mhist_root", partial(MHISTDataset, image_size=16), (3, 16, 16), 2),
+    "mhist": ("mhist_root", partial(MHISTDataset, reading=FileToImaged(16)), (3, 16, 16), 2),
     "covid": ("covid_root", COVIDRadiographyDataset, (1, 19, 19), 4),
-    "covid masked": ("covid_root", partial(COVIDRadiographyDataset, lung_masks=True, image_size=9), (1, 9, 9), 4),
-    "mnist": ("mnist_root", MNISTDataset, (1, 28, 28), 10),
-    "cifar10": ("cifar_root", CIFAR10Dataset, (3, 32, 32), 10),
+    "covid masked": ("covid_root", _MASKED, (1, 9, 9), 4),
+    "mnist": ("mnist_root", partial(NaturalImageDataset, name="mnist"), (1, 28, 28), 10),
+    "cifar10": ("cifar_root", partial(NaturalImageDataset, name="cifar10"), (3, 32, 32), 10),
 }
 pytestmark = pytest.mark.filterwarnings("ignore:.*is not the published:UserWarning")
 
 
 class Mark:
-    """A transform of the user's that shows what it was given."""
+    """A user's transform that shows what it received."""
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
         return {**item, "given": type(item["image"])}

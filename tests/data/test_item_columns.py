@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from monai.data import Dataset
 from PIL import Image
 
 from monai_distill.data import SplitBanks, item_columns
-from monai_distill.data.datasets import DigitsDataset, ImageTableDataset
+from monai_distill.data.datasets import DigitsDataset, ImageTableDataset, TableColumns
 from monai_distill.transforms import Standardize
 
 
-def sited(root: Path, **settings: Any) -> dict[str, ImageTableDataset]:
+def sited(root: Path, groups: Sequence[str] = ("site",)) -> dict[str, ImageTableDataset]:
     """24 images of 12 patients at two sites, half of them with a tumour."""
     pixels, rows = np.random.default_rng(0), ["image,label,patient,site,sex,split"]
     for i in range(24):
@@ -26,11 +26,11 @@ def sited(root: Path, **settings: Any) -> dict[str, ImageTableDataset]:
             f"{i:02}.png,{'tumour' if i % 2 else 'none'},p{i // 2},{'north' if i % 8 < 5 else 'south'},f,{split}"
         )
     (root / "table.csv").write_text("\n".join(rows))
-    given = {"channels": 1, "group_columns": ["site"], **settings}
-    return {s: ImageTableDataset(root, s, **given) for s in ("training", "validation", "test")}
+    columns = TableColumns(groups=groups)
+    return {s: ImageTableDataset(root, s, columns=columns) for s in ("training", "validation", "test")}
 
 
-def test_a_table_gives_patients_and_the_columns_asked_for(tmp_path: Path) -> None:
+def test_a_table_gives_patients_and_the_group_columns(tmp_path: Path) -> None:
     data = SplitBanks(*sited(tmp_path).values(), fit=Standardize.fit)
     assert data.test_columns == {
         "site": ["north"] * 5 + ["south"] * 3,
@@ -47,6 +47,6 @@ def test_without_further_columns_there_are_none() -> None:
 
 def test_columns_that_are_not_there_or_taken_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lacks the column\(s\) \['hospital'\]"):
-        sited(tmp_path, group_columns=["hospital"])
-    with pytest.raises(ValueError, match="beside \\['label'\\]"):
-        sited(tmp_path, group_columns=["sex", "label"])
+        sited(tmp_path, ["hospital"])
+    with pytest.raises(ValueError, match="group_columns than \\['label'\\]"):
+        sited(tmp_path, ["sex", "label"])

@@ -9,25 +9,26 @@ from .image_folder import ImageFolderDataset, image_files
 from .image_table import ImageTableDataset
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
-from .mnist_and_cifar10 import CIFAR10Dataset, MNISTDataset
+from .natural_images import NaturalImageDataset
 from .npz import NPZDataset
-from .pathmnist import PathMNISTDataset
-from .section_dataset import SectionDataset
-from .splits import check_patient_overlap, patient_split, stratified_split
+from .section_dataset import DataSource, SectionDataset
+from .split_rule import SplitRule
+from .splits import patient_split, stratified_split
+from .table_columns import TableColumns
 
 __all__ = [
-    "CIFAR10Dataset",
     "COVIDRadiographyDataset",
+    "DataSource",
     "DigitsDataset",
     "ImageFolderDataset",
     "ImageTableDataset",
     "MHISTDataset",
-    "MNISTDataset",
     "MedMNISTDataset",
     "NPZDataset",
-    "PathMNISTDataset",
+    "NaturalImageDataset",
     "SectionDataset",
-    "check_patient_overlap",
+    "SplitRule",
+    "TableColumns",
     "image_files",
     "patient_split",
     "stratified_split",

@@ -21,15 +21,14 @@ __all__ = ["DigitsDataset"]
 class DigitsDataset(SectionDataset):
     """1797 grey handwritten digits of 8x8 pixels (Alpaydin and Kaynak, UCI repository, 1998), bundled by scikit-learn.
 
-    Nothing is read from disk but scikit-learn's own file. Images are ``[1, 8, 8]``; the stored 0 to 16 become [0, 1].
+    Nothing is read from disk but scikit-learn's file. Images are ``[1, 8, 8]``; the stored 0 to 16 become [0, 1].
     There is no official split: 60/20/20 by :func:`~monai_distill.data.datasets.splits.stratified_split`.
 
     Args:
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        transform: replaces the default transform; it is given ``image`` as a float32 array ``[8, 8]`` in [0, 1].
+        transform: replaces the default transform; it receives ``image`` as a float32 array ``[8, 8]`` in [0, 1].
         split_seed: seed of the split; keep it, so that runs with other seeds stay comparable.
-        seed: seed of this object's own random state.
-        cache_options: see :py:class:`monai.data.CacheDataset`.
+        options: ``seed`` and the cache options of :class:`SectionDataset`.
 
     Raises:
         ValueError: if the section is unknown.
@@ -46,11 +45,10 @@ class DigitsDataset(SectionDataset):
         transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
         split_seed: int = 0,
-        seed: int = 0,
-        **cache_options: Any,
+        **options: Any,
     ) -> None:
         self.split_seed = split_seed
-        super().__init__(None, section, transform, seed=seed, **cache_options)
+        super().__init__(None, section, transform, **options)
 
     def _items(self, section: str) -> list[dict[str, Any]]:
         bunch = load_digits()

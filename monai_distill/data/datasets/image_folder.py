@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from monai_distill.data.reading.dicom_series import dicom_files
 from monai_distill.data.reading.stored_image import IMAGE_SUFFIXES
 
-from .image_rows import SPLIT_NAMES, ImageRow
-from .image_table import ImageTableDataset
+from .image_files import ImageFilesDataset
+from .image_rows import ImageRow
+from .split_rule import section_named
 
 __all__ = ["ImageFolderDataset", "image_files"]
 
@@ -54,7 +55,7 @@ def _series_folders(root: Path) -> list[Path]:
     return [root, *(path for path in root.rglob("*") if path.is_dir())] if root.is_dir() else []
 
 
-class ImageFolderDataset(ImageTableDataset):
+class ImageFolderDataset(ImageFilesDataset):
     """One section of images in class folders.
 
     On disk: ``ROOT_DIR/CLASS/*.png`` or ``ROOT_DIR/CLASS/images/*.png`` (or any other type that
@@ -65,34 +66,21 @@ class ImageFolderDataset(ImageTableDataset):
     Args:
         root_dir: the folder of the class folders.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        transform: replaces the default transform; it is given ``image`` as a path.
         class_names: the folders to use, in label order; all that hold images, sorted, unless given.
-        options: ``image_size``, ``channels``, ``intensity_range``, ``val_frac``, ``test_frac``, ``split_seed``,
-            ``seed``, ``name``, ``license``, ``citation`` and those of the cache, all as ``ImageTableDataset``.
+        options: ``reading``, ``split``, ``source``, ``transform``, ``seed`` and the cache options of
+            :class:`ImageFilesDataset`.
 
     Raises:
         ValueError: if class and split folders are mixed, or the images differ in size.
         RuntimeError: if a class folder is missing or empty, or an image cannot be read.
 
     Example:
-        >>> dataset = ImageFolderDataset("data/tiles", "training", image_size=64)  # doctest: +SKIP
+        >>> dataset = ImageFolderDataset("data/tiles", "training")  # doctest: +SKIP
     """
-
-    def __init__(
-        self,
-        root_dir: str | PathLike[str],
-        section: str,
-        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
-        *,
-        class_names: Sequence[str] | None = None,
-        **options: Any,
-    ) -> None:
-        options = {"name": Path(root_dir).name, **options}
-        super().__init__(root_dir, section, "", transform=transform, class_names=class_names, **options)
 
     def _rows(self) -> list[ImageRow]:
         folders = _folders(self.root_dir)
-        splits = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+        splits = [folder for folder in folders if section_named(folder.name)]
         others = [folder.name for folder in folders if folder not in splits and _images(folder)]
         if splits and others:
             raise ValueError(

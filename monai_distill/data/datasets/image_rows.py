@@ -11,32 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from monai_distill.data.reading.dicom_series import dicom_files
 
-from .splits import check_patient_overlap, patient_split, stratified_split
-
 __all__ = [
-    "SPLIT_NAMES",
     "ImageRow",
     "check_files",
     "label_indices",
     "listing_checksum",
     "refuse_empty_cells",
-    "sections_of",
     "sorted_names",
 ]
-
-SPLIT_NAMES = {
-    "train": "training",
-    "training": "training",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -157,68 +141,3 @@ def _is_series(path: Path) -> bool:
 
 def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in (dicom_files(path) if path.is_dir() else [path]))
-
-
-def sections_of(
-    rows: Sequence[ImageRow], labels: Sequence[int], val_frac: float, test_frac: float, seed: int
-) -> tuple[dict[str, list[int]], str]:
-    """The row indices of every section, and the rule in words.
-
-    A given split is used as it is; where it has no validation part, one is split off training. Without a split one
-    is drawn. Either draw is by patient where patients are known, else stratified by image (:mod:`.splits`).
-
-    Raises:
-        ValueError: for an unknown split name, a patient in two sections, or fractions out of range.
-
-    Example:
-        >>> rows = [ImageRow(f"{i}.png", "a", f"row {i}", split="train" if i < 8 else "test") for i in range(10)]
-        >>> sections, rule = sections_of(rows, [0] * 10, val_frac=0.25, test_frac=0.25, seed=0)
-        >>> {name: len(indices) for name, indices in sections.items()}
-        {'training': 6, 'validation': 2, 'test': 2}
-    """
-    if all(row.split is None for row in rows):
-        fractions = {"training": 1 - val_frac - test_frac, "validation": val_frac, "test": test_frac}
-        drawn, how = _drawn(rows, labels, list(range(len(rows))), fractions, seed)
-        return drawn, f"drawn, training/validation/test {_percent(fractions)}, {how}, seed {seed}"
-    sections = _given(rows)
-    rule = "as given with the data"
-    if not sections["validation"]:
-        fractions = {"training": 1 - val_frac, "validation": val_frac}
-        drawn, how = _drawn(rows, labels, sections["training"], fractions, seed)
-        sections |= drawn
-        rule += f"; validation split off training, {_percent(fractions)}, {how}, seed {seed}"
-    check_patient_overlap(
-        {name: [patient for i in part if (patient := rows[i].patient) is not None] for name, part in sections.items()}
-    )
-    return sections, rule
-
-
-def _given(rows: Sequence[ImageRow]) -> dict[str, list[int]]:
-    names = [SPLIT_NAMES.get((row.split or "").strip().lower()) for row in rows]
-    wrong = [row for row, name in zip(rows, names, strict=True) if name is None]
-    if wrong:
-        shown = ", ".join(f"{row.split!r} in {row.where}" for row in wrong[:5])
-        raise ValueError(
-            f"{len(wrong)} unknown split(s): expected one of {sorted(SPLIT_NAMES)}, got {shown}; rename them."
-        )
-    return {
-        section: [i for i, name in enumerate(names) if name == section]
-        for section in ("training", "validation", "test")
-    }
-
-
-def _drawn(
-    rows: Sequence[ImageRow], labels: Sequence[int], part: Sequence[int], fractions: dict[str, float], seed: int
-) -> tuple[dict[str, list[int]], str]:
-    chosen = [labels[i] for i in part]
-    patients = [patient for i in part if (patient := rows[i].patient) is not None]
-    if patients:
-        drawn, how = patient_split(chosen, patients, fractions, seed), "by patient, balanced by class"
-    else:
-        drawn, how = stratified_split(chosen, fractions, seed), "by image, stratified by class"
-    positions = np.asarray(part, dtype=np.int64)
-    return {name: positions[indices].tolist() for name, indices in drawn.items()}, how
-
-
-def _percent(fractions: dict[str, float]) -> str:
-    return "/".join(f"{100 * fraction:g}" for fraction in fractions.values())

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from monai_distill.runtime.checksums import file_checksum
 
 from .npz import NPZDataset
 from .npz_reading import SectionArrays
+from .section_dataset import DataSource
 
 __all__ = ["MedMNISTDataset"]
 
@@ -22,30 +22,29 @@ _CITATION = (
     "Yang et al., MedMNIST v2: a large-scale lightweight benchmark for 2D and 3D biomedical image classification, "
     "Scientific Data 10, 41, 2023; and the source of the set, see https://medmnist.com"
 )
-# three sections of one file are opened in one process: say what is to be said about the file once
-_said: set[tuple[str, int, str]] = set()
+# three sections of one file are opened in one process: warn about the file once
+_warned: set[tuple[str, int, str]] = set()
 
 
 class MedMNISTDataset(NPZDataset):
     """One section of a MedMNIST v2 set (Yang et al., Scientific Data, 2023).
 
-    On disk: ``ROOT_DIR/FLAG.npz`` for size 28, ``ROOT_DIR/FLAG_64.npz`` and so on for the others. A file that is there
-    is used as it is and no network is touched; one that is not the published file, by its md5, is used with a warning
-    and ``provenance["official"]`` is False. Images are ``[C, H, W]`` or, for the 3D sets, ``[1, D, H, W]``.
+    On disk: ``ROOT_DIR/FLAG.npz`` for size 28, ``ROOT_DIR/FLAG_64.npz`` and so on for the others. A file on disk is
+    used without a download; one that is not the published file, by its md5, is used with a warning and
+    ``provenance["official"]`` is False. Images are ``[C, H, W]`` or, for the 3D sets, ``[1, D, H, W]``.
 
     Args:
         root_dir: the folder of the file.
         section: ``"training"``, ``"validation"`` or ``"test"``.
         flag: a key of ``medmnist.INFO``, such as ``"pathmnist"`` or ``"organmnist3d"``.
         size: pixels or voxels a side: 28, 64, 128 or 224; for the 3D sets 28 or 64.
-        transform: replaces the default transform; it is given ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...
-        download: get the file with the medmnist package if it is not there; its md5 is checked.
-        seed: seed of this object's own random state.
-        cache_options: see :py:class:`monai.data.CacheDataset`.
+        download: get the file with the medmnist package if it is missing; its md5 is checked.
+        options: ``transform`` (receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...), ``seed`` and the cache
+            options of :class:`SectionDataset`.
 
     Raises:
         ValueError: for an unknown flag or size, a multi-label set, or a file that is damaged or of another shape.
-        RuntimeError: if the file is not there and ``download`` is False, or the download failed or is damaged.
+        RuntimeError: if the file is missing and ``download`` is False, or the download failed or is damaged.
 
     Example:
         >>> dataset = MedMNISTDataset("data", "training", "bloodmnist", download=True)  # doctest: +SKIP
@@ -55,13 +54,11 @@ class MedMNISTDataset(NPZDataset):
         self,
         root_dir: str | PathLike[str],
         section: str,
-        flag: str = "pathmnist",
+        flag: str,
         *,
         size: int = 28,
-        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         download: bool = False,
-        seed: int = 0,
-        **cache_options: Any,
+        **options: Any,
     ) -> None:
         info = _info(flag, size)
         suffix = "" if size == 28 else f"_{size}"
@@ -77,12 +74,8 @@ class MedMNISTDataset(NPZDataset):
             section,
             f"{flag}{suffix}.npz",
             class_names=[info["label"][str(label)] for label in range(len(info["label"]))],
-            transform=transform,
-            seed=seed,
-            name=f"{info['python_class']} (MedMNIST v2), size {size}",
-            license=info["license"],
-            citation=_CITATION,
-            **cache_options,
+            source=DataSource(f"{info['python_class']} (MedMNIST v2), size {size}", info["license"], _CITATION),
+            **options,
         )
 
     def _items(self, section: str) -> list[dict[str, Any]]:
@@ -98,14 +91,14 @@ class MedMNISTDataset(NPZDataset):
         official = self._is_official(path)
         self.provenance["split"] = ("official MedMNIST v2 split, " if official else "") + self.provenance["split"]
         if not official:
-            _say_once(
+            _warn_once(
                 path,
                 f"{path} is not the published {self.file}: expected md5 {self.md5}, got {file_checksum(path, 'md5')}. "
-                "It is used as it is; scores on it must not be reported as scores on the published set. "
+                "It is used unchanged; scores on it must not be reported as scores on the published set. "
                 "Delete it and pass download=True (--download true) for the published file.",
             )
         if "ordinal" in self._info["task"]:
-            _say_once(path, f"{self.flag} has graded labels (ordinal regression): used as plain classes, unordered.")
+            _warn_once(path, f"{self.flag} has graded labels (ordinal regression): used as plain classes, unordered.")
         return items
 
     def _is_official(self, path: Path) -> bool:
@@ -119,7 +112,7 @@ class MedMNISTDataset(NPZDataset):
         if arrays.images.shape[1:] != shape:
             raise ValueError(
                 f"{path} holds images of shape {arrays.images.shape[1:]}, expected {shape} for {self.flag} at size "
-                f"{self.size}; for a set of your own use NPZDataset."
+                f"{self.size}; for your own set use NPZDataset."
             )
 
     def _fetch(self, path: Path) -> None:
@@ -132,13 +125,13 @@ class MedMNISTDataset(NPZDataset):
                     f"Cannot download {path.name} from {self.resource}; "
                     f"check the network, or place the file at {path} by hand."
                 ) from error
-        found = file_checksum(path, "md5") if path.is_file() else "no file"
-        if found != self.md5:
+        received = file_checksum(path, "md5") if path.is_file() else "no file"
+        if received != self.md5:
             bad = path.with_name(path.name + ".bad")
             if path.is_file():
                 path.replace(bad)
             raise RuntimeError(
-                f"The download of {path.name} is damaged: expected md5 {self.md5}, got {found}. "
+                f"The download of {path.name} is damaged: expected md5 {self.md5}, got {received}. "
                 f"Delete {bad} and download again."
             )
 
@@ -158,8 +151,8 @@ def _info(flag: str, size: int) -> dict[str, Any]:
     return info
 
 
-def _say_once(path: Path, text: str) -> None:
+def _warn_once(path: Path, text: str) -> None:
     key = (str(path.resolve()), path.stat().st_mtime_ns, text)
-    if key not in _said:
-        _said.add(key)
+    if key not in _warned:
+        _warned.add(key)
         warnings.warn(text, stacklevel=2)

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
+from monai_distill.data.reading import FileToImaged
+
 from .image_rows import ImageRow
 from .image_table import ImageTableDataset
+from .section_dataset import DataSource
+from .split_rule import SplitRule
 
 __all__ = ["MHISTDataset"]
 
@@ -26,39 +29,36 @@ class MHISTDataset(ImageTableDataset):
     Args:
         root_dir: the folder of ``annotations.csv``.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        transform: replaces the default transform; it is given ``image`` as a path.
-        image_size: resize to this; 224 is the stored size.
-        val_frac: the share of the training partition that becomes validation.
-        split_seed: the seed of that split.
-        options: ``channels``, ``seed`` and those of the cache, as ``ImageTableDataset``.
+        reading: how a file becomes an image; 224x224 unless given, the stored size.
+        split: ``val_frac`` and ``seed`` of the validation part.
+        options: ``transform``, ``seed`` and the cache options of :class:`ImageFilesDataset`.
 
     Raises:
         ValueError: if the header, a label, a vote or a partition is not as published.
         RuntimeError: if the table or images are missing, with where to get them.
 
     Example:
-        >>> dataset = MHISTDataset("data/mhist", "training", image_size=32)  # doctest: +SKIP
+        >>> dataset = MHISTDataset("data/mhist", "training")  # doctest: +SKIP
     """
 
     def __init__(
         self,
         root_dir: str | PathLike[str],
         section: str,
-        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
-        image_size: int | Sequence[int] = 224,
-        val_frac: float = 0.15,
-        split_seed: int = 0,
+        reading: FileToImaged | None = None,
+        split: SplitRule | None = None,
         **options: Any,
     ) -> None:
-        fixed: dict[str, Any] = {
-            "class_names": ("HP", "SSA"),
-            "name": "MHIST",
-            "license": "MHIST research use agreement: no redistribution",
-            "citation": "Wei et al., A Petri Dish for Histopathology Image Analysis, AIME 2021",
-        }
-        given: dict[str, Any] = {"image_size": image_size, "val_frac": val_frac, "split_seed": split_seed}
-        super().__init__(root_dir, section, "annotations.csv", transform=transform, **fixed, **given, **options)
+        source = DataSource(
+            "MHIST",
+            "MHIST research use agreement: no redistribution",
+            "Wei et al., A Petri Dish for Histopathology Image Analysis, AIME 2021",
+        )
+        options = {"class_names": ("HP", "SSA"), "source": source, **options}
+        super().__init__(
+            root_dir, section, "annotations.csv", reading=reading or FileToImaged(224), split=split, **options
+        )
 
     def _rows(self) -> list[ImageRow]:
         table = self._read_table()
@@ -78,6 +78,6 @@ class MHISTDataset(ImageTableDataset):
 
     def _advice(self) -> str:
         return (
-            "MHIST is given out under a signed research use agreement: ask for it at https://bmirds.github.io/MHIST/, "
+            "MHIST is available under a signed research use agreement: ask for it at https://bmirds.github.io/MHIST/, "
             "then unpack it so that root_dir holds annotations.csv and images/MHIST_aaa.png and so on."
         )

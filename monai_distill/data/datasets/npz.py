@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
 from .npz_reading import SectionArrays, read_section
-from .section_dataset import SectionDataset
+from .section_dataset import DataSource, SectionDataset
+from .split_rule import SplitRule
 
 __all__ = ["NPZDataset"]
 
@@ -34,18 +35,14 @@ class NPZDataset(SectionDataset):
         section: ``"training"``, ``"validation"`` or ``"test"``.
         file: the name of the file in ``root_dir``.
         class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
-        transform: replaces the default transform; it is given ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...
-        val_frac: the share of training that becomes validation where the file has none.
-        split_seed: the seed of that split.
-        seed: seed of this object's own random state.
-        name: what the data is called in the provenance; the file name unless given.
-        license: of the data, for the provenance.
-        citation: of the data, for the provenance.
-        cache_options: see :py:class:`monai.data.CacheDataset`.
+        split: ``val_frac`` and ``seed`` of the validation part, where the file has none.
+        source: name, license and citation, for the provenance.
+        options: ``transform`` (receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...), ``seed`` and the cache
+            options of :class:`SectionDataset`.
 
     Raises:
         ValueError: if the file is damaged, lacks keys, is multi-label, or has arrays of a wrong shape, type or range.
-        RuntimeError: if the file is not there.
+        RuntimeError: if the file is missing.
 
     Example:
         >>> dataset = NPZDataset("data", "training", "blood.npz")  # doctest: +SKIP
@@ -58,36 +55,30 @@ class NPZDataset(SectionDataset):
         file: str,
         *,
         class_names: Sequence[str] | None = None,
-        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
-        val_frac: float = 0.1,
-        split_seed: int = 0,
-        seed: int = 0,
-        name: str | None = None,
-        license: str = "unknown",
-        citation: str = "unknown",
-        **cache_options: Any,
+        split: SplitRule | None = None,
+        source: DataSource | None = None,
+        **options: Any,
     ) -> None:
         self.file = file
-        self.val_frac = val_frac
-        self.split_seed = split_seed
+        self.split = split or SplitRule(val_frac=0.1)
         self._given_names = None if class_names is None else listed_names(class_names)
-        self._source = {"name": name or file, "license": license, "citation": citation}
+        self._source = source or DataSource()
         self._channels_last = False
-        super().__init__(root_dir, section, transform, seed=seed, **cache_options)
+        super().__init__(root_dir, section, **options)
 
     def _items(self, section: str) -> list[dict[str, Any]]:
         path = self.root_dir / self.file
         if not path.is_file():
             raise RuntimeError(f"Cannot find dataset file: {path}; place it there or correct root_dir or file.")
-        arrays = read_section(path, section, self.val_frac, self.split_seed)
+        arrays = read_section(path, section, self.split.val_frac, self.split.seed)
         self.class_names = self._names(arrays, path)
         self._channels_last = arrays.channels_last
         self.provenance = {
-            **self._source,
+            **self._source.to_dict(self.file),
             "files": {path.name: self._checksum(path)},
             "official": self._is_official(path),
             "split": arrays.split,
-            "seed": self.split_seed if "stratified" in arrays.split else None,
+            "seed": self.split.seed if "stratified" in arrays.split else None,
         }
         self._check_arrays(arrays, path)
         labels = arrays.labels.tolist()

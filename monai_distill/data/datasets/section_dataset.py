@@ -1,10 +1,12 @@
-"""The shared parent of every dataset: one section of a labelled image set, cached, with its provenance."""
+"""The parent of every dataset: one section of a labelled image set, cached, with its provenance."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,39 @@ import numpy as np
 from monai.data import CacheDataset
 from monai.transforms import Randomizable
 
-__all__ = ["SECTIONS", "SectionDataset"]
+from monai_distill.runtime.progress import with_progress
+
+__all__ = ["SECTIONS", "DataSource", "SectionDataset"]
 
 SECTIONS = ("training", "validation", "test")
 
 
+@dataclass(frozen=True)
+class DataSource:
+    """What the provenance says about the origin of the data.
+
+    Attributes:
+        name: of the data set; None takes the name of the file or folder.
+        license: of the images.
+        citation: of the publication.
+    """
+
+    name: str | None = None
+    license: str = "unknown"
+    citation: str = "unknown"
+
+    def to_dict(self, default_name: str) -> dict[str, str]:
+        """``name``, ``license`` and ``citation`` of a provenance.
+
+        Example:
+            >>> DataSource(license="CC BY 4.0").to_dict("table.csv")
+            {'name': 'table.csv', 'license': 'CC BY 4.0', 'citation': 'unknown'}
+        """
+        return {"name": self.name or default_name, "license": self.license, "citation": self.citation}
+
+
 class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI ships no types
-    """One section of a labelled image set; subclasses say where the items come from and how an image is read.
+    """One section of a labelled image set; subclasses define where items come from and how an image is read.
 
     Follows :py:class:`monai.apps.MedNISTDataset` (MONAI, 2020). After the default transform an item is a dict with
     ``image`` (plain ``torch.Tensor``, float32, ``[C, H, W]`` or ``[C, D, H, W]``, values in [0, 1]), ``label`` (int),
@@ -29,19 +57,19 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         root_dir: the folder that holds the data; None for data that ships with a package.
         section: ``"training"``, ``"validation"`` or ``"test"``.
         transform: replaces the default transform, which reads the image and scales it to [0, 1].
-        seed: seed of this object's own random state; the split does not depend on it.
-        cache_options: ``cache_num``, ``cache_rate``, ``num_workers``, ``progress`` (False unless given),
+        seed: seed of this object's random state; the split does not depend on it.
+        cache_options: ``cache_num``, ``cache_rate``, ``num_workers``, ``progress`` (MONAI's bar in place of ours),
             ``copy_cache``, ``as_contiguous``, ``runtime_cache``: see :py:class:`monai.data.CacheDataset`.
 
     Attributes:
         class_names: every class in label order, whether or not the section holds an image of it.
         provenance: ``name``, ``license``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
-            are known by checksum to be the published ones), ``split`` (the rule, in words) and ``seed`` (of the split).
+            have the checksums of the published ones), ``split`` (the rule, in words) and ``seed`` (of the split).
 
     Raises:
         ValueError: if ``root_dir`` is not a directory, the section is unknown or empty, or there are fewer than two
             classes.
-        RuntimeError: if the data is not there, or an image cannot be read; the message names the file.
+        RuntimeError: if the data is missing, or an image cannot be read; the message names the file.
 
     Example:
         >>> from monai_distill.data.datasets import DigitsDataset
@@ -82,7 +110,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         return len(self.class_names)
 
     def randomize(self, data: np.ndarray[Any, Any]) -> None:
-        """Shuffle ``data`` in place with this object's own random state, as MONAI's own datasets do."""
+        """Shuffle ``data`` in place with this object's random state, as MONAI's datasets do."""
         self.R.shuffle(data)
 
     @abstractmethod
@@ -93,18 +121,30 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
     def _default_transform(self) -> Callable[..., Any]:
         """Turns an item's ``image`` into a float32 tensor, channel first, in [0, 1]."""
 
-    def _check(self, items: Sequence[dict[str, Any]]) -> None:
+    def _check_class_names(self) -> None:
         name = type(self).__name__
         if len(self.class_names) < 2:
             raise ValueError(f"{name} needs at least two classes, got {list(self.class_names)}; check the labels.")
         if len(set(self.class_names)) < len(self.class_names):
             raise ValueError(f"{name} expects distinct class names, got {list(self.class_names)}; rename the repeated.")
+
+    def _check(self, items: Sequence[dict[str, Any]]) -> None:
+        self._check_class_names()
         if len(items) == 0:
             raise ValueError(
-                f"The section {self.section!r} of {name} is empty: expected at least one image, got none; "
-                "check the split of the data, or add images: a split that is drawn wants three of a class, or three "
-                "patients with it."
+                f"The section {self.section!r} of {type(self).__name__} is empty: expected at least one image, got "
+                "none; check the split of the data, or add images."
             )
+
+    def _fill_cache(self, indices: Sequence[int] | None = None) -> list[Any]:
+        """MONAI's, with a bar that appears only where reading takes time."""
+        if self.progress or self.cache_num <= 0:
+            filled: list[Any] = super()._fill_cache(indices)
+            return filled
+        chosen = range(self.cache_num) if indices is None else indices
+        with ThreadPool(self.num_workers) as pool:
+            images = pool.imap(self._load_cache_item, chosen)
+            return list(with_progress(images, len(chosen), f"reading {self.section} images"))
 
     def _load_cache_item(self, idx: int) -> Any:
         try:
@@ -122,7 +162,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
             raise self._named(error, index) from error
 
     def _named(self, error: Exception, index: int) -> Exception:
-        # MONAI's Compose says only which transform failed; the user needs the file and the first cause.
+        # MONAI's Compose names only the transform that failed; the user needs the file and the first cause.
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__

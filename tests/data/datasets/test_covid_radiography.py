@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from monai_distill.data.datasets import COVIDRadiographyDataset
+from monai_distill.data.reading import FileToImaged
 
 
 def test_split_and_grey(covid_root: Path) -> None:
@@ -37,7 +38,7 @@ def test_unpacked_folder_in_between(covid_root: Path) -> None:
     outer = covid_root.parent / "outer"
     outer.mkdir()
     covid_root.rename(outer / "COVID-19_Radiography_Dataset")
-    assert len(COVIDRadiographyDataset(outer, "test", image_size=8)) == 8
+    assert len(COVIDRadiographyDataset(outer, "test", reading=FileToImaged(8, channels=1))) == 8
 
 
 def test_refuses_missing_classes(covid_root: Path) -> None:
@@ -53,7 +54,7 @@ def test_reads_the_open_x_rays(shared_data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Images differ in size: .*pass image_size"):
         COVIDRadiographyDataset(tmp_path, "validation", class_names=("COVID", "Other"))
     parts = [
-        COVIDRadiographyDataset(tmp_path, section, class_names=("COVID", "Other"), image_size=32)
+        COVIDRadiographyDataset(tmp_path, section, class_names=("COVID", "Other"), reading=FileToImaged(32, channels=1))
         for section in ("training", "validation", "test")
     ]
     assert sum(len(part) for part in parts) == 268

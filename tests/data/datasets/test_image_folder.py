@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monai_distill.data.datasets import ImageFolderDataset
+from monai_distill.data.datasets import ImageFolderDataset, SplitRule
 
 Tools = dict[str, Callable[..., Any]]
 
@@ -29,7 +29,7 @@ def test_split_folders(tmp_path: Path, tools: Tools) -> None:
         for c, name in enumerate(("a", "b")):
             for i in range(count):
                 tools["image"](tmp_path / part / name / f"{i}.png", seed=1000 * c + 100 * count + i)
-    sizes = {s: len(ImageFolderDataset(tmp_path, s, val_frac=0.2)) for s in ("training", "validation", "test")}
+    sizes = {s: len(ImageFolderDataset(tmp_path, s, split=SplitRule(0.2))) for s in ("training", "validation", "test")}
     assert sizes == {"training": 16, "validation": 4, "test": 8}
     for i in range(2):
         tools["image"](tmp_path / "val" / "ab"[i] / "0.png", seed=i)

@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_distill.data.datasets import ImageTableDataset, NPZDataset
+from monai_distill.data.datasets import ImageTableDataset, NPZDataset, SplitRule, TableColumns
+from monai_distill.data.reading import FileToImaged
 
 Tools = dict[str, Callable[..., Any]]
 SECTIONS = ("training", "validation", "test")
@@ -25,7 +26,7 @@ def all_sections(root: Path, *args: Any, **options: Any) -> dict[str, ImageTable
 
 
 def test_patients_stay_whole(table_root: Path) -> None:
-    parts = all_sections(table_root, val_frac=0.25, test_frac=0.25)
+    parts = all_sections(table_root, split=SplitRule(0.25, 0.25))
     patients = {name: {item["patient"] for item in part} for name, part in parts.items()}
     assert sum(len(part) for part in parts.values()) == 24
     assert len(set.union(*patients.values())) == sum(len(part) for part in patients.values()) == 12
@@ -41,15 +42,13 @@ def test_split_does_not_depend_on_the_order_of_rows(table_root: Path, tools: Too
     rows = (table_root / "table.csv").read_text().splitlines()[1:]
     tools["table"](table_root, rows[::-1], "image,label,patient", "turned.csv")
     assert [item["image"].sum().item() for item in ImageTableDataset(table_root, "test", "turned.csv")] == before
-    other = [item["image"].sum().item() for item in ImageTableDataset(table_root, "test", split_seed=1)]
+    other = [item["image"].sum().item() for item in ImageTableDataset(table_root, "test", split=SplitRule(seed=1))]
     assert other != before
 
 
 def test_split_by_image_and_named_columns(table_root: Path, tools: Tools) -> None:
     tools["table"](table_root, [f"png/{i:02d}.png,{i % 2}" for i in range(24)], "file,finding", "other.csv")
-    parts = all_sections(
-        table_root, "other.csv", image_column="file", label_column="finding", val_frac=0.25, test_frac=0.25
-    )
+    parts = all_sections(table_root, "other.csv", columns=TableColumns("file", "finding"), split=SplitRule(0.25, 0.25))
     assert {name: len(part) for name, part in parts.items()} == {"training": 12, "validation": 6, "test": 6}
     assert all("patient" not in item for item in parts["training"])
     assert "by image, stratified" in parts["test"].provenance["split"]
@@ -64,7 +63,7 @@ def test_given_split(table_root: Path, tools: Tools) -> None:
     assert parts["test"].provenance["split"] == "as given with the data"
     assert parts["test"].provenance["seed"] is None
     tools["table"](table_root, [row.replace("Validation", "train") for row in rows], "image,label,patient,split")
-    parts = all_sections(table_root, val_frac=0.25)
+    parts = all_sections(table_root, split=SplitRule(0.25))
     assert len(parts["training"]) + len(parts["validation"]) == 18
     assert len(parts["validation"]) in (4, 5)
     assert "validation split off training" in parts["test"].provenance["split"]
@@ -77,6 +76,9 @@ def test_png_and_npz_have_the_same_orientation(tmp_path: Path, tools: Tools) -> 
     for i, image in enumerate(arrays["test_images"]):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
         rows.append(f"{i}.png,{i % 2},test")
+    for i in range(2):
+        Image.fromarray(arrays["train_images"][i]).save(tmp_path / f"train{i}.png")
+        rows += [f"train{i}.png,{i},{'train' if i else 'val'}"]
     tools["table"](tmp_path, rows, "image,label,split")
     from_files, from_npz = ImageTableDataset(tmp_path, "test"), NPZDataset(tmp_path, "test", "a.npz")
     for i in range(len(arrays["test_images"])):
@@ -92,7 +94,7 @@ def test_dicom_and_volumes(tmp_path: Path, tools: Tools) -> None:
     tools["table"](tmp_path, [f"{i}.nii.gz,{i % 2}" for i in range(9)], table="volumes.csv")
     dicom = ImageTableDataset(tmp_path, "training", "dicom.csv", num_workers=3)
     assert tuple(dicom[0]["image"].shape) == (1, 8, 8)
-    volumes = ImageTableDataset(tmp_path, "training", "volumes.csv", image_size=(4, 4, 4), channels=1)
+    volumes = ImageTableDataset(tmp_path, "training", "volumes.csv", reading=FileToImaged((4, 4, 4), channels=1))
     assert tuple(volumes[0]["image"].shape) == (1, 4, 4, 4)
     assert type(volumes[0]["image"]) is torch.Tensor
 
@@ -101,7 +103,7 @@ def test_dicom_and_volumes(tmp_path: Path, tools: Tools) -> None:
     ("header", "rows", "options", "match"),
     [
         ("image,kind", [], {}, r"lacks the column\(s\) \['label'\], got \['image', 'kind'\]"),
-        ("image,label", [], {"split_column": "fold"}, r"lacks the column\(s\) \['fold'\]"),
+        ("image,label", [], {"columns": TableColumns(split="fold")}, r"lacks the column\(s\) \['fold'\]"),
         (
             "image,label",
             ["png/00.png,a", "png/01.png,x"],
@@ -109,17 +111,17 @@ def test_dicom_and_volumes(tmp_path: Path, tools: Tools) -> None:
             r"got 'x' in row 3 of table.csv",
         ),
         ("image,label", ["png/00.png,a", "png/01.png,a"], {}, "at least two classes"),
-        ("image,label,split", ["png/00.png,a,dev", "png/01.png,b,train"], {}, r"unknown split\(s\).*'dev' in row 2"),
+        ("image,label,split", ["png/00.png,a,eval", "png/01.png,b,train"], {}, r"unknown split\(s\).*'eval' in row 2"),
         ("image,label,patient", ["png/00.png,a,p", "png/01.png,b,"], {}, r"no patient.*\['row 3 of table.csv'\]"),
         ("image,label", ["png/00.png,a", "png/00.png,b"], {}, "png/00.png is listed twice.*row 2.*row 3"),
         (
             "image,label,patient,split",
             ["png/00.png,a,p7,train", "png/01.png,b,p7,test"],
-            {"val_frac": 0.5},
+            {"split": SplitRule(0.5)},
             r"1 patient\(s\) appear in more than one section.*'p7' in test and",
         ),
-        ("image,label,split", ["png/00.png,a,val", "png/01.png,b,val"], {}, "'training' of ImageTableDataset is empty"),
-        ("image,label", ["png/00.png,a", "png/01.png,b"], {"val_frac": 0.9, "test_frac": 0.3}, "sum to 1, got"),
+        ("image,label,split", ["png/00.png,a,val", "png/01.png,b,val"], {}, "'training' is empty.*val 2"),
+        ("image,label", ["png/00.png,a", "png/01.png,b"], {"split": SplitRule(0.9, 0.3)}, "sum to 1, got"),
     ],
 )
 def test_refuses(
@@ -158,7 +160,7 @@ def test_names_two_files_of_different_size(table_root: Path, tools: Tools) -> No
     expected = r"\d\d.png has \[channels, \*spatial\] \[1, .*\] and \d\d.png has \[1, .*pass image_size"
     with pytest.raises(ValueError, match=expected):
         ImageTableDataset(table_root, "training")
-    dataset = ImageTableDataset(table_root, "training", image_size=(5, 4), channels=3)
+    dataset = ImageTableDataset(table_root, "training", reading=FileToImaged((5, 4), channels=3))
     assert {tuple(item["image"].shape) for item in dataset} == {(3, 5, 4)}
     assert len(ImageTableDataset(table_root, "training", runtime_cache=True)) == len(dataset)
 
@@ -166,12 +168,12 @@ def test_names_two_files_of_different_size(table_root: Path, tools: Tools) -> No
 def test_splits_real_x_rays_by_patient(shared_data: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(shared_data / "covid_cxr_open.zip") as archive:
         archive.extractall(tmp_path)
-    columns = {"image_column": "file", "label_column": "kind", "patient_column": "patientid"}
+    columns = TableColumns("file", "kind", "patientid")
     lines = (tmp_path / "metadata.csv").read_text(encoding="utf-8").splitlines()
     kinds = [line.split("/", 1)[0] for line in lines[1:]]
     table = [f"kind,{lines[0]}", *(f"{kind},{line}" for kind, line in zip(kinds, lines[1:], strict=True))]
     (tmp_path / "kinds.csv").write_text("\n".join(table), encoding="utf-8")
-    parts = all_sections(tmp_path, "kinds.csv", image_size=32, channels=1, **columns)
+    parts = all_sections(tmp_path, "kinds.csv", reading=FileToImaged(32, channels=1), columns=columns)
     assert sum(len(part) for part in parts.values()) == 268
     assert parts["training"].class_names == ("COVID", "Other")
     patients = [{item["patient"] for item in part} for part in parts.values()]

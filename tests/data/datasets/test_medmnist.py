@@ -13,7 +13,7 @@ import medmnist
 import numpy as np
 import pytest
 
-from monai_distill.data.datasets import MedMNISTDataset, PathMNISTDataset
+from monai_distill.data.datasets import MedMNISTDataset
 from monai_distill.runtime.checksums import file_checksum
 
 Tools = dict[str, Callable[..., Any]]
@@ -37,7 +37,9 @@ def test_the_published_file_is_official_without_a_warning(npz_root: Path, monkey
     monkeypatch.setitem(medmnist.INFO, "pathmnist", {**medmnist.INFO["pathmnist"], "MD5": md5})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        dataset = PathMNISTDataset(npz_root, "training", download=True)  # a file that is there is not downloaded
+        dataset = MedMNISTDataset(
+            npz_root, "training", "pathmnist", download=True
+        )  # a file that is there is not downloaded
     assert dataset.provenance["official"] is True
     assert dataset.provenance["files"] == {"pathmnist.npz": f"md5:{md5}"}
     assert dataset.provenance["license"] == "CC BY 4.0"
@@ -128,7 +130,7 @@ def test_downloads_through_medmnist(npz_root: Path, tmp_path: Path, monkeypatch:
     info = {**medmnist.INFO["pathmnist"], "MD5": file_checksum(source, "md5")}
     monkeypatch.setitem(medmnist.INFO, "pathmnist", info)
     monkeypatch.setattr(medmnist, "PathMNIST", Good)
-    assert PathMNISTDataset(root, "validation", download=True).provenance["official"] is True
+    assert MedMNISTDataset(root, "validation", "pathmnist", download=True).provenance["official"] is True
 
 
 def test_reads_real_pneumoniamnist(shared_data: Path, tmp_path: Path) -> None:

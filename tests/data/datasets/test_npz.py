@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data.datasets import NPZDataset
+from monai_distill.data.datasets import DataSource, NPZDataset, SplitRule
 
 Tools = dict[str, Callable[..., Any]]
 
@@ -55,7 +55,9 @@ def test_float_images_and_float_labels(tmp_path: Path, tools: Tools) -> None:
 
 def test_validation_is_split_off_where_absent(tmp_path: Path, tools: Tools) -> None:
     root = save(tmp_path, tools["npz_arrays"]((4, 4)), val_images=None, val_labels=None)
-    training, validation = (NPZDataset(root, name, "a.npz", val_frac=0.34) for name in ("training", "validation"))
+    training, validation = (
+        NPZDataset(root, name, "a.npz", split=SplitRule(0.34)) for name in ("training", "validation")
+    )
     assert (len(training), len(validation)) == (8, 4)
     assert "stratified 0.34 of the training part" in training.provenance["split"]
     assert training.provenance["seed"] == 0
@@ -121,7 +123,9 @@ def test_refuses_labels_without_a_name(tmp_path: Path, tools: Tools) -> None:
 
 
 def test_reads_real_bloodmnist(shared_data: Path) -> None:
-    dataset = NPZDataset(shared_data, "validation", "bloodmnist_own_split.npz", name="BloodMNIST, own split")
+    dataset = NPZDataset(
+        shared_data, "validation", "bloodmnist_own_split.npz", source=DataSource("BloodMNIST, own split")
+    )
     assert len(dataset) == 1712
     assert dataset.get_num_classes() == 8
     assert tuple(dataset[0]["image"].shape) == (3, 28, 28)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_distill.data.datasets import check_patient_overlap, patient_split, stratified_split
+from monai_distill.data.datasets import patient_split, stratified_split
+from monai_distill.data.datasets.splits import check_patient_overlap
 
 THIRDS = {"training": 0.7, "validation": 0.1, "test": 0.2}
 

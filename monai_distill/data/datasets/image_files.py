@@ -1,0 +1,166 @@
+"""The parent of the datasets of image files: rows to sections, and what every image must share."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from monai_distill.data.reading import FileToImaged
+from monai_distill.runtime.checksums import file_checksum
+from monai_distill.runtime.validation import listed_names
+
+from .image_rows import ImageRow, check_files, label_indices, listing_checksum, refuse_empty_cells, sorted_names
+from .section_dataset import DataSource, SectionDataset
+from .split_rule import SplitRule
+
+__all__ = ["ImageFilesDataset", "shared_spacing"]
+
+TOLERANCE = 0.01  # of a side: files round
+
+
+class ImageFilesDataset(SectionDataset):
+    """One section of labelled image files; subclasses list the files.
+
+    Rows are sorted by path before a split is drawn, so that neither the order of a table nor that of the disk changes
+    it. ``provenance`` of the training section has a ``spacing`` where the files state it.
+
+    Args:
+        root_dir: the folder that paths are relative to.
+        section: ``"training"``, ``"validation"`` or ``"test"``.
+        class_names: in label order; the sorted labels unless given.
+        reading: how a file becomes an image ``[C, *spatial]`` in [0, 1].
+        split: how sections are drawn where the data does not give them.
+        source: name, license and citation, for the provenance.
+        options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
+            :class:`SectionDataset`.
+
+    Raises:
+        ValueError: if a label or split is unknown, a patient is in two sections, or the images differ in size.
+        RuntimeError: if files are missing, or an image cannot be read; the message names the file.
+
+    Example:
+        >>> ImageFilesDataset("data", "training")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root_dir: str | PathLike[str],
+        section: str,
+        *,
+        class_names: Sequence[str] | None = None,
+        reading: FileToImaged | None = None,
+        split: SplitRule | None = None,
+        source: DataSource | None = None,
+        **options: Any,
+    ) -> None:
+        self.reading = reading or FileToImaged()
+        self.split = split or SplitRule()
+        self._given_names = None if class_names is None else listed_names(class_names)
+        self._source = source or DataSource()
+        super().__init__(root_dir, section, **options)
+        if self.uses_default_transform:
+            self._check_shapes()
+            self._record_spacing()
+
+    @abstractmethod
+    def _rows(self) -> list[ImageRow]:
+        """Every row of every section, in any order."""
+
+    @abstractmethod
+    def _advice(self) -> str:
+        """Where the data is expected, for errors."""
+
+    def _listing(self) -> Path | None:
+        """The file that lists the images, where there is one."""
+        return None
+
+    def _items(self, section: str) -> list[dict[str, Any]]:
+        rows = sorted(self._rows(), key=lambda row: row.image)
+        refuse_empty_cells(rows)
+        self.class_names = self._given_names or sorted_names([row.label for row in rows])
+        self._check_class_names()
+        labels = label_indices(rows, self.class_names)
+        check_files(self.root_dir, rows, self._advice())
+        sections, rule = self.split.sections(rows, labels)
+        files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
+        listing = self._listing()
+        if listing is not None:
+            files[listing.name] = f"sha256:{file_checksum(listing)}"
+        self.provenance = {
+            **self._source.to_dict(self.root_dir.name if listing is None else listing.name),
+            "files": files,
+            "official": False,
+            "split": rule,
+            "seed": self.split.seed if "seed" in rule else None,
+        }
+        return [self._item(rows[i], labels[i]) for i in sections[section]]
+
+    def _item(self, row: ImageRow, label: int) -> dict[str, Any]:
+        extra = {key: str(self.root_dir / value) if key == "mask" else value for key, value in row.extra.items()}
+        item = {"image": str(self.root_dir / row.image), "label": label, "class_name": self.class_names[label], **extra}
+        return item if row.patient is None else {**item, "patient": row.patient}
+
+    def _default_transform(self) -> FileToImaged:
+        return self.reading
+
+    def _record_spacing(self) -> None:
+        """Of the training images only: synthetic images come from these."""
+        if self.section != "training":
+            return
+        rule = "of the files, times the factor of resizing" if self.reading.pixdim is None else "as resampled"
+        spacing = shared_spacing((self.reading.spacing_of(item["image"]) for item in self.data), rule)
+        if spacing is not None:
+            self.provenance["spacing"] = spacing
+
+    def _check_shapes(self) -> None:
+        first: tuple[str, tuple[int, ...]] | None = None
+        for item, cached in zip(self.data, self._cache, strict=False):
+            if cached is None:  # filled while running
+                continue
+            name, shape = Path(item["image"]).name, tuple(cached["image"].shape)
+            first = first or (name, shape)
+            if shape != first[1]:
+                raise ValueError(
+                    f"Images differ in size: {first[0]} has [channels, *spatial] {list(first[1])} and {name} has "
+                    f"{list(shape)}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
+                )
+
+
+def shared_spacing(spacings: Iterable[tuple[float, ...] | None], rule: str) -> dict[str, Any] | None:
+    """The spacing for a provenance; None where no image states one.
+
+    Args:
+        spacings: millimetres per axis of every image as the networks see it, None where it is unknown.
+        rule: how they came about, in words.
+
+    Returns:
+        ``millimetres``, None unless they agree (within 1%) in all images, and ``rule``.
+
+    Example:
+        >>> shared_spacing([(2.0, 1.0), (2.001, 1.0)], "of the files")
+        {'millimetres': [2.0, 1.0], 'rule': 'of the files'}
+        >>> shared_spacing([(2.0, 1.0), (0.5, 1.0), None], "of the files")["rule"]
+        'differs: 0.5 x 1 to 2 x 1 mm, and 1 of 3 images state none'
+    """
+    all_spacings = list(spacings)
+    known = [spacing for spacing in all_spacings if spacing is not None]
+    if not known:
+        return None
+    silent = len(all_spacings) - len(known)
+    if len({len(spacing) for spacing in known}) > 1:
+        return {"millimetres": None, "rule": "differs: images of two and of three axes"}
+    low, high = ([edge(sides) for sides in zip(*known, strict=True)] for edge in (min, max))
+    alike = all(top - bottom <= TOLERANCE * top for bottom, top in zip(low, high, strict=True))
+    if alike and not silent:
+        return {"millimetres": list(known[0]), "rule": rule}
+    parts = [] if alike else [f"{_millimetres(low)} to {_millimetres(high)} mm"]
+    parts += [f"{silent} of {len(all_spacings)} images state none"] if silent else []
+    return {"millimetres": None, "rule": f"differs: {', and '.join(parts)}"}
+
+
+def _millimetres(sides: Iterable[float]) -> str:
+    return " x ".join(f"{side:.4g}" for side in sides)
