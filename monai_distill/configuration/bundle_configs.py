@@ -120,10 +120,6 @@ def _inference(train: Config, known: Config) -> Config:
     """Classification needs of the job: the loader, the network, and whatever these two refer to."""
     factory = {key: value for key, value in train["network_factory"].items() if key != "_mode_"}
     made: Config = {**_piece("inference"), "section": train["dataset"], "network_def": factory}
-    made["read_image"] = {**made["read_image"], "channels": known["channels"]}
-    for option in ("intensity_range", "pixdim"):
-        if option in train:
-            made["read_image"][option] = f"@{option}"
     made |= {"class_names": known["class_names"]}
     return with_dependencies(made, train)
 

@@ -27,8 +27,8 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore, real_images
-from monai_distill.engines.distillation import Distiller, TrajectoryMatching
-from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.distillation import Distiller, InnerLoop, TrajectoryMatching, UnrollMemory
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentEvaluator, StudentTraining
 from monai_distill.handlers import History, ProgressBar, ResumableState
 from monai_distill.metrics import SCORES
@@ -153,7 +153,7 @@ def climbed(data: Path, settings: Settings, device: str, out: Path) -> dict[str,
         parameters=network.size,
     )
     ExpertTrainer(
-        network=network, bank=training, store=store, augment=augment, epochs=epochs, seed=settings.seed,
+        network=network, bank=training, store=store, protocol=ExpertProtocol(augment, epochs), seed=settings.seed,
         handlers=[ProgressBar("experts", unit="epoch", show=["loss", "accuracy"])],
     ).run()  # fmt: skip
     seconds["experts"] = time.perf_counter() - begin - seconds["data"]
@@ -208,7 +208,11 @@ def distilled(
     Distiller(
         synthetic=synthetic,
         objective=TrajectoryMatching(
-            network, augment, student_steps=settings.student_steps, memory_budget=free / 2, seed=settings.seed
+            network,
+            augment,
+            inner=InnerLoop(settings.student_steps),
+            memory=UnrollMemory(budget=free / 2),
+            seed=settings.seed,
         ),
         train_data_loader=SegmentSampler(
             store, max_start_epoch=settings.max_start_epoch, expert_epochs=settings.expert_epochs,

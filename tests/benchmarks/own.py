@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.distillation import TrajectoryMatching
-from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -58,12 +58,8 @@ class Distillation:
         self.objective = TrajectoryMatching(
             network,
             _augment(options),
-            student_steps=options.student_steps,
-            chunk=options.chunk,
-            vmap=options.segments > 1,
-            compiled=options.compiled,
-            images_at_once=options.images_at_once,
-            memory_budget=options.memory_budget,
+            inner=InnerLoop(options.student_steps, vmap=options.segments > 1, compiled=options.compiled),
+            memory=UnrollMemory(options.chunk, options.images_at_once, options.memory_budget),
         )
         rates = [(self.synthetic.images, 1000.0), (self.synthetic.student_lr, 1e-5)]
         self.optimizer = torch.optim.SGD([{"params": [p], "lr": lr} for p, lr in rates], lr=0.0, momentum=0.5)
@@ -72,7 +68,7 @@ class Distillation:
     @property
     def chosen(self) -> dict[str, int | None]:
         """What the memory budget decided."""
-        return {"chunk": self.objective.chunk, "images_at_once": self.objective.images_at_once}
+        return {"chunk": self.objective.memory.chunk, "images_at_once": self.objective.memory.images_at_once}
 
     def __call__(self) -> None:
         segments = [segment._replace(iteration=self.iteration) for segment in self.segments]
@@ -98,8 +94,8 @@ def experts(options: argparse.Namespace) -> Callable[[], object]:
             count = options.experts_at_once
             store = TrajectoryStore(Path(folder), {}, experts=count, snapshots=2, parameters=network.size)
             ExpertTrainer(
-                network=network, bank=bank, store=store, augment=augment, epochs=1, at_once=count,
-                vmap=TOGETHER[options.together], compiled=options.compiled,
+                network=network, bank=bank, store=store, at_once=count,
+                protocol=ExpertProtocol(augment, 1, vmap=TOGETHER[options.together], compiled=options.compiled),
             ).run()  # fmt: skip
 
     return epoch

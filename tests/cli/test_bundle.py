@@ -93,11 +93,20 @@ def test_volumes_without_three_sides_are_refused_with_the_way_out(tmp_path: Path
 
 
 def test_settings_are_written_into_the_bundle(tmp_path: Path) -> None:
-    words = ("--images_per_class", "10", "--iterations", "7", "--train#trainer#min_student_lr", "1e-4", "--seed", "5")
+    words = (
+        "--images_per_class",
+        "10",
+        "--iterations",
+        "7",
+        "--train#trainer#limits#min_student_lr",
+        "1e-4",
+        "--seed",
+        "5",
+    )
     assert command("bundle", DIGITS, *words, "--to", tmp_path).code == 0
     job = json.loads((tmp_path / DIGITS / "configs" / "train.json").read_text())
     assert (job["images_per_class"], job["iterations"], job["seed"]) == (10, 7, 5)
-    assert job["train"]["trainer"]["min_student_lr"] == 1e-4
+    assert job["train"]["trainer"]["limits"]["min_student_lr"] == 1e-4
 
 
 def test_what_somebody_changed_is_not_written_over_unasked(tmp_path: Path) -> None:

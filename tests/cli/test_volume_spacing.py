@@ -78,7 +78,8 @@ def zooms(release: Path) -> tuple[list[float], str]:
 
 @pytest.mark.parametrize(
     ("write", "expected"),
-    [(nifti((0.5, 1.0, 3.0)), [1.0, 1.0, 3.0]), (series, [1.4, 0.9, 2.5])],  # 16 x 8 x 4 became 8 x 8 x 4
+    # 16 x 8 x 4 became 8 x 8 x 4; the slices of the series are sagittal, so its axes in RAS are 4 x 8 x 16
+    [(nifti((0.5, 1.0, 3.0)), [1.0, 1.0, 3.0]), (series, [1.25, 0.9, 2.8])],
     ids=["NIfTI", "DICOM series"],
 )
 def test_a_voxel_is_as_large_as_resizing_made_those_of_the_source(

@@ -111,7 +111,7 @@ def test_every_preset_runs_three_iterations(method: str, dataset: str, number: i
         parsed(method, tmp_path / "run", preset=preset, difficulty_epochs=1, validation_students=1, images_per_class=2)
     )
     assert trainer.state.iteration == 3
-    assert trainer.gate == preset["gate"]
+    assert trainer.limits.gate == preset["gate"]
     assert all(bool(torch.isfinite(value).all()) for value in trainer.synthetic.state_dict().values())
 
 
@@ -237,7 +237,7 @@ def test_balanced_experts_see_as_many_images_of_every_class(method: str, tmp_pat
     given = plain.get_parsed_content("seen_images")
     expected = len(labels) if given is None else len(given(0))
     assert 0 <= len(seen) - expected < 10
-    assert balanced.config["expert_trainer"]["curriculum"] == "@seen_images"
+    assert balanced.config["expert_trainer"]["protocol"]["curriculum"] == "@seen_images"
     jobs = [parser.get_parsed_content("expert_job")["recipe"] for parser in (plain, balanced)]
     assert jobs[1] == {**jobs[0], "balanced": True}
 
@@ -268,7 +268,7 @@ def test_compiled_steps_are_a_word_and_a_network_they_would_be_wrong_for_is_refu
     parser = parsed("mtt", tmp_path, compile_distillation=True, width=4, depth=1)
     matching = parser.get_parsed_content("matching")
     assert matching.derivatives.compiled is True
-    assert matching.chunk == 1
+    assert matching.memory.chunk == 1
     outcome = fast_run(tmp_path / "dry", "--compile_distillation", "reduce-overhead", "--dry_run")
     assert (outcome.code, "--compile_distillation reduce-overhead" in outcome.out) == (0, True)
     parser = parsed("mtt", tmp_path, compile_distillation="reduce-overhead", width=4, depth=1)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.distillation import TrajectoryMatching
-from monai_distill.engines.experts import ExpertTrainer, FlatDirection, plain_direction
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection, plain_direction
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
@@ -85,8 +85,10 @@ def test_experts_too_and_flat_ones_look_twice(
         folder = tmp_path / str(compiled)
         stores.append(TrajectoryStore(folder, {}, experts=2, snapshots=3, parameters=network.size))
         ExpertTrainer(
-            network=network, bank=bank, store=stores[-1], augment=SiameseAugment(), epochs=2, lr=0.1,
-            batch_size=5, direction=direction, vmap=False, compiled=compiled,
+            network=network, bank=bank, store=stores[-1],
+            protocol=ExpertProtocol(
+                SiameseAugment(), epochs=2, lr=0.1, batch_size=5, direction=direction, vmap=False, compiled=compiled
+            ),
         ).run()  # fmt: skip
     for expert in range(2):
         for epoch in range(3):
@@ -104,7 +106,10 @@ def test_matching_does_in_parts_and_with_several_segments(network: FlatNetwork, 
     segments = [Segment(0, 0, 0, start, start + 0.05, None, place) for place, start in enumerate(starts)]
     found, expected = (
         TrajectoryMatching(
-            network, SiameseAugment(), student_steps=3, chunk=1, images_at_once=4, vmap=vmap, compiled=compiled
+            network,
+            SiameseAugment(),
+            inner=InnerLoop(3, vmap=vmap, compiled=compiled),
+            memory=UnrollMemory(chunk=1, images_at_once=4),
         )(synthetic, segments)[1]
         for compiled in (MODE, False)
     )

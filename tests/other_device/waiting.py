@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 
 from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.distillation import TrajectoryMatching
-from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -62,14 +62,19 @@ def waits_of_loops(steps: int) -> dict[str, int]:
     segment = Segment(0, 0, 0, network.initial(0).to(NAME), network.initial(1).to(NAME))
 
     def iteration(chunk: int, at_once: int) -> Callable[[], object]:
-        match = TrajectoryMatching(network, SiameseAugment(), student_steps=steps, chunk=chunk, images_at_once=at_once)
+        memory = UnrollMemory(chunk, at_once)
+        match = TrajectoryMatching(network, SiameseAugment(), inner=InnerLoop(steps), memory=memory)
         return lambda: match(synthetic, segment)
 
     def epoch() -> None:
         bank = ClassBank(images.repeat(steps, 1, 1, 1), labels.repeat(steps), NAMES)
         store = TrajectoryStore(tempfile.mkdtemp(), {}, experts=2, snapshots=2, parameters=network.size)
         ExpertTrainer(
-            network=network, bank=bank, store=store, augment=SiameseAugment(), epochs=1, batch_size=6, at_once=2
+            network=network,
+            bank=bank,
+            store=store,
+            protocol=ExpertProtocol(SiameseAugment(), epochs=1, batch_size=6),
+            at_once=2,
         ).run()
 
     training = StudentTraining(SiameseAugment(), steps=steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
-from .image_folder import ImageFolderDataset, image_files
+from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
@@ -29,7 +29,6 @@ __all__ = [
     "SectionDataset",
     "SplitRule",
     "TableColumns",
-    "image_files",
     "patient_split",
     "stratified_split",
 ]

@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.reading import FileToImaged
+from monai_distill.data.reading import FileToImaged, shared_reading
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
@@ -26,7 +27,8 @@ class ImageFilesDataset(SectionDataset):
     """One section of labelled image files; subclasses list the files.
 
     Rows are sorted by path before a split is drawn, so that neither the order of a table nor that of the disk changes
-    it. ``provenance`` of the training section has a ``spacing`` where the files state it.
+    it. All files are read by one rule (:func:`~monai_distill.data.reading.shared_reading`), which is ``reading`` of
+    ``provenance``; that of the training section has a ``spacing`` where the files state it.
 
     Args:
         root_dir: the folder that paths are relative to.
@@ -85,6 +87,7 @@ class ImageFilesDataset(SectionDataset):
         self._check_class_names()
         labels = label_indices(rows, self.class_names)
         check_files(self.root_dir, rows, self._advice())
+        self._paths = [str(self.root_dir / row.image) for row in rows]
         sections, rule = self.split.sections(rows, labels)
         files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
         listing = self._listing()
@@ -105,6 +108,12 @@ class ImageFilesDataset(SectionDataset):
         return item if row.patient is None else {**item, "patient": row.patient}
 
     def _default_transform(self) -> FileToImaged:
+        # decided over the files of all sections, so that no section is read by another rule
+        self.reading, changes = shared_reading(self.reading, self._paths)
+        if self.section == "training":
+            for sentence in changes:
+                warnings.warn(sentence, stacklevel=2)
+        self.provenance["reading"] = self.reading.to_dict()
         return self.reading
 
     def _record_spacing(self) -> None:

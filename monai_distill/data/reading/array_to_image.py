@@ -1,4 +1,4 @@
-"""The one cheap transform of every dataset that is held as an array: to a float32 tensor in [0, 1], channel first."""
+"""Arrays to float32 tensors in [0, 1], channel first."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["ArrayToImaged"]
 
 
 class ArrayToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
-    """Array under ``image`` to a plain float32 tensor, channel first, in [0, 1]; one step, as sets hold many images.
+    """Array under ``image`` to a plain float32 tensor, channel first, in [0, 1], in one step, for sets of many images.
 
     Args:
         channels_last: whether the arrays are ``[..., C]``; otherwise they have no channel axis and one is put in front.
@@ -32,7 +32,7 @@ class ArrayToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         self.channels_last = channels_last
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a new item; the given one, which the dataset keeps, is left as it is."""
+        """Return a new item; the item of the dataset stays as it is."""
         image = torch.from_numpy(data["image"])
         image = image.movedim(-1, 0) if self.channels_last else image.unsqueeze(0)
         if image.dtype == torch.uint8:

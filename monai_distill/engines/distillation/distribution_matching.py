@@ -1,4 +1,4 @@
-"""The objective of distribution matching: random networks should see real and synthetic images alike on average."""
+"""The objective of distribution matching (DM, DataDAM): class means of random features should agree."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,15 +19,24 @@ __all__ = ["DistributionMatching", "attention_features", "embedding_features"]
 
 
 def embedding_features(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """The embedding alone, [[n, F]]: what distribution matching compares."""
+    """The embedding alone, [[n, F]]: the features that DM compares."""
     return [embedding(network, images)]
 
 
 def attention_features(network: nn.Module, images: Tensor, power: float = 1) -> list[Tensor]:
-    """Attention maps [n, pixels_l] of every feature layer but the last, then the embedding [n, F].
+    """Attention maps [n, pixels_l] of every feature layer but the last, then the embedding [n, F]: DataDAM's features.
+
+    References:
+        DataDAM: Sajedi et al., DataDAM: Efficient Dataset Distillation with Attention Matching, ICCV 2023,
+        https://arxiv.org/abs/2310.00093, section 3.2.
+
+    Args:
+        network: names its ``feature_layers`` and has ``embed``.
+        images: [n, C, *spatial].
+        power: exponent p of :func:`~monai_distill.losses.attention_map`.
 
     Raises:
-        ValueError: when the network names fewer than two feature layers.
+        ValueError: if the network names fewer than two feature layers.
     """
     layers, last = activations(network, images)
     if len(layers) < 2:
@@ -42,28 +51,31 @@ class DistributionMatching:
     """Loss between class means of features under a fresh random network, and its gradient on the synthetic images.
 
     References:
-        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023, algorithm 1; Sajedi et al., DataDAM,
-        ICCV 2023, algorithm 1.
+        DM: Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023,
+        https://arxiv.org/abs/2110.04181, algorithm 1.
+        DataDAM: Sajedi et al., DataDAM: Efficient Dataset Distillation with Attention Matching, ICCV 2023,
+        https://arxiv.org/abs/2310.00093, algorithm 1.
 
-    Deviations: all classes go through the network in one batch, which for instance norm changes nothing but the time;
-    one siamese draw is shared by all classes (the originals draw per class); classes may have any number of real and
-    synthetic images. Real and synthetic images are two forward passes, as in the originals: the real one needs no
-    graph, and under batch norm each has its own statistics.
+    Deviations: all classes go through the network in one batch, which changes only the time under instance norm. All
+    classes share one augmentation (the originals draw one per class). Classes may have any number of real and synthetic
+    images. Real and synthetic images are two forward passes, as in the originals: the real one needs no graph, and
+    under batch norm each has its own statistics.
 
-    Several processes share out the real images of a batch and add up their class sums; the synthetic ones, far fewer,
-    each takes whole. With dropout each takes everything: what is dropped depends on the batch.
+    Several processes divide the real images of a batch among them and add up their class sums. Each process takes all
+    synthetic images, which are far fewer. With dropout each takes all real images too, because the dropped units depend
+    on the batch.
 
     Args:
         network_factory: builds one freshly initialised network; it is in train mode, so ``norm="batch"`` uses the
             statistics of the batch.
-        augment: one operation per iteration, the same draw for real and synthetic images.
+        augment: one operation per iteration, with the same parameters for real and synthetic images.
         features: function of (network, images) to per-image vectors [n, F_l].
         loss: function of the class sums of every kind of features, real and synthetic, to a scalar; by default
-            :class:`DistributionMatchingLoss`.
+            :class:`~monai_distill.losses.DistributionMatchingLoss`.
         seed: seed of the run.
 
     Raises:
-        ValueError: from a call, when the network lacks what ``features`` asks for, or a process has no real image.
+        ValueError: from a call, if the network lacks a layer that ``features`` needs, or a process has no real image.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -93,31 +105,32 @@ class DistributionMatching:
         """Return the loss (a detached scalar) and the gradient of the images, by name."""
         images = synthetic.images.detach().requires_grad_()
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration)
-        draw = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
-        # The seed holds for the forward passes too, so that dropout needs no random state to be resumed.
+        augmentation = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
+        # The block covers the forward passes too, so that dropout needs no stored random state for a resume.
         with temporary_global_seed(derived_seed(self.seed, "matching network", batch.iteration)):
             network = self.network_factory().to(images).train().requires_grad_(False)
             with torch.no_grad():
-                real = self._real_sums(network, batch, draw, synthetic)
-            ours = self._sums(network, self.augment.apply(images, draw), synthetic.labels, synthetic)
-        loss = self.loss(real, ours)
+                real = self._real_sums(network, batch, augmentation, synthetic)
+            augmented = self.augment.apply(images, augmentation)
+            matched = self._sums(network, augmented, synthetic.labels, synthetic)
+        loss = self.loss(real, matched)
         (gradient,) = torch.autograd.grad(loss, images)
         return loss.detach(), {"images": gradient}
 
     def _real_sums(
-        self, network: nn.Module, batch: ClassBatch, draw: AugmentParameters, synthetic: SyntheticDataset
+        self, network: nn.Module, batch: ClassBatch, augmentation: AugmentParameters, synthetic: SyntheticDataset
     ) -> list[ClassSums]:
         if has_random_layers(network):
-            return self._sums(network, self.augment.apply(batch.images, draw), batch.labels, synthetic)
-        own = slice(processes.rank(), None, processes.count())  # a share of every class: these come one after another
+            return self._sums(network, self.augment.apply(batch.images, augmentation), batch.labels, synthetic)
+        share = slice(processes.rank(), None, processes.count())  # images come class by class, so of every class
         if len(batch.labels) < processes.count():
             raise ValueError(
                 f"Expected at least {processes.count()} real images, one per process, got a batch of "
                 f"{len(batch.labels)}. Raise batch_per_class."
             )
         with shared_statistics(network):
-            images = self.augment.apply(batch.images[own], draw)
-            return sum_over_processes(self._sums(network, images, batch.labels[own], synthetic))
+            images = self.augment.apply(batch.images[share], augmentation)
+            return sum_over_processes(self._sums(network, images, batch.labels[share], synthetic))
 
     def _sums(self, network: nn.Module, images: Tensor, labels: Tensor, synthetic: SyntheticDataset) -> list[ClassSums]:
         count = len(synthetic.class_names)

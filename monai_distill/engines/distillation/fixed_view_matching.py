@@ -1,4 +1,4 @@
-"""The objective of distribution matching against class means that were measured once, before."""
+"""Distribution matching (DM) against class means that were measured once, with noise, before the distillation."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from monai_distill.data import NoisyClassMeans, SyntheticDataset
 from monai_distill.losses import class_sums
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
+from monai_distill.runtime.validation import require_positive_int
 from monai_distill.transforms import SiameseAugment
 
 from .distribution_matching import embedding_features
@@ -21,22 +22,26 @@ __all__ = ["NoisyMeanMatching", "RandomViews"]
 
 
 class RandomViews:
-    """Maps an image to a vector of length 1, in several ways that depend on the seed and on no image.
+    """Maps an image to a vector of length 1, in several views that depend on the seed and on no image.
 
-    View k puts the image through augmentation k and random network k; every kind of features (an attention map, the
-    embedding) is scaled to length 1 per image and all are put side by side, the whole again of length 1. The features
-    of distribution matching that can be summed up with a known bound, once, and matched for as long as one likes.
+    View k applies augmentation k and random network k. Every kind of features (an attention map, the embedding) is
+    scaled to length 1 per image; all are concatenated and scaled to length 1 again. A sum of such vectors has a known
+    sensitivity to one image. It is released once and matched in any number of iterations.
+
+    References:
+        DM: Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023,
+        https://arxiv.org/abs/2110.04181 (random networks as feature maps).
 
     Args:
-        network_factory: builds one freshly initialised network; in evaluation mode, and without batch norm, so that
-            an image's vector does not depend on the others.
-        augment: one operation per view, the same draw for all images.
+        network_factory: builds one freshly initialized network. It is used in evaluation mode and has no batch norm, so
+            that an image's vector does not depend on other images.
+        augment: one operation per view, with the same parameters for all images.
         features: function of (network, images) to per-image vectors [n, F_l].
-        views: how many.
-        seed: seed of the run; it is no secret.
+        views: number of views.
+        seed: seed of the run; it need not be secret.
 
     Raises:
-        ValueError: for no views, or networks with batch norm.
+        ValueError: if ``views`` is below 1, or the networks have batch norm.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -54,8 +59,7 @@ class RandomViews:
         views: int = 10,
         seed: int = 0,
     ) -> None:
-        if views < 1:
-            raise ValueError(f"Expected at least 1 view, got {views}.")
+        require_positive_int(views=views)
         self.augment = augment
         self.features = features
         self.seed = seed
@@ -65,7 +69,8 @@ class RandomViews:
                 self.networks.append(network_factory().eval().requires_grad_(False))
         if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in self.networks[0].modules()):
             raise ValueError(
-                "Expected networks without batch norm, which mixes the images of a batch. Use --matching_norm instance."
+                "Expected networks without batch norm, which mixes the images of a batch, got networks with it. Use "
+                "--matching_norm instance."
             )
 
     def __len__(self) -> int:
@@ -74,30 +79,32 @@ class RandomViews:
     def __call__(self, view: int, images: Tensor) -> Tensor:
         """The vectors [n, F], each of length 1, of images [n, C, *spatial] in one view; differentiable."""
         generator = seeded_generator(self.seed, "augmentation of a view", view)
-        draw = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
+        augmentation = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
         network = self.networks[view].to(images.device)
-        kinds = self.features(network, self.augment.apply(images, draw))
+        kinds = self.features(network, self.augment.apply(images, augmentation))
         vectors = torch.cat([F.normalize(kind, dim=1) for kind in kinds], dim=1)
         return vectors / math.sqrt(len(kinds))
 
 
 class NoisyMeanMatching:
-    """Squared distances between measured class means and those of the synthetic images, in one view; and its gradient.
+    """Squared distances between noisy class means and those of the synthetic images, in one view; and its gradient.
 
-    No real image is asked for: what was measured is all that it knows of them.
+    It reads no real image: the measured means are all that it uses of them.
 
     References:
-        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023, eq. 5; Zheng and Li, Differentially
-        Private Dataset Condensation, NDSS workshop 2024 (noisy class sums of random features).
+        DM: Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023,
+        https://arxiv.org/abs/2110.04181, eq. 5.
+        Zheng and Li, Differentially Private Dataset Condensation, NDSS workshop 2024 (noisy class sums of random
+        features).
 
     Deviation: few views instead of a fresh network every iteration, measured on all images instead of a batch.
 
     Args:
-        views: function of (number of the view, images) to vectors [n, F].
-        weight: of the loss.
+        views: function of (number of the view, images [n, C, *spatial]) to vectors [n, F].
+        weight: factor of the loss.
 
     Raises:
-        ValueError: from a call, when the means are of other classes or another length than the views.
+        ValueError: from a call, if the means have another number of classes or another length than the vectors.
 
     Example:
         >>> match = NoisyMeanMatching(lambda view, images: images.flatten(1))
@@ -114,13 +121,13 @@ class NoisyMeanMatching:
     def __call__(self, synthetic: SyntheticDataset, batch: NoisyClassMeans) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and the gradient of the images, by name."""
         images = synthetic.images.detach().requires_grad_()
-        ours = class_sums(self.views(batch.view, images), synthetic.labels, len(synthetic.class_names))
-        if ours.sums.shape != batch.means.shape:
+        matched = class_sums(self.views(batch.view, images), synthetic.labels, len(synthetic.class_names))
+        if matched.sums.shape != batch.means.shape:
             raise ValueError(
-                f"Expected measured means {tuple(ours.sums.shape)}, got {tuple(batch.means.shape)}. Measure with the "
-                "same views and classes."
+                f"Expected measured means {tuple(matched.sums.shape)}, got {tuple(batch.means.shape)}. Measure with "
+                "the same views and classes."
             )
-        means = ours.sums / ours.counts.clamp_min(1)[:, None]
+        means = matched.sums / matched.counts.clamp_min(1)[:, None]
         loss = self.weight * (means - batch.means.to(means)).square().sum()
         (gradient,) = torch.autograd.grad(loss, images)
         return loss.detach(), {"images": gradient}

@@ -18,35 +18,37 @@ __all__ = ["StudentPlan", "StudentStep", "graph_bytes", "images_are_separable"]
 
 
 class StudentPlan(NamedTuple):
-    """Which images a student sees in every step, how they are augmented, and what it learns of them.
+    """The images of every step of a student, their augmentations and their labels.
 
     Attributes:
         batches: positions [n] of a step's images in the set.
-        draws: one per step.
-        labels: of the whole set, class numbers [N] or logits [N, classes]; None where the set learns its own.
+        augmentations: augmentation parameters of every step.
+        labels: of the whole set, class numbers [N] or logits [N, classes]; None where the set learns its labels.
 
     Example:
         >>> data = SyntheticDataset(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 0]), ["a", "b"])
-        >>> plan = StudentPlan.drawn(data, SiameseAugment(()), 2, None, torch.Generator().manual_seed(0), data.labels)
-        >>> [sorted(rows.tolist()) for rows in plan.batches], len(plan.draws)
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> plan = StudentPlan.random(data, SiameseAugment(()), 2, None, generator, labels=data.labels)
+        >>> [sorted(rows.tolist()) for rows in plan.batches], len(plan.augmentations)
         ([[0, 1, 2], [0, 1, 2]], 2)
     """
 
     batches: Sequence[Tensor]
-    draws: Sequence[AugmentParameters]
+    augmentations: Sequence[AugmentParameters]
     labels: Tensor | None
 
     @classmethod
-    def drawn(
+    def random(
         cls,
         synthetic: SyntheticDataset,
         augment: SiameseAugment,
         steps: int,
         batch_size: int | None,
         generator: torch.Generator,
+        *,
         labels: Tensor | None,
     ) -> StudentPlan:
-        """A plan of so many steps: shuffled rounds over the set, cut into batches, of which the last may be smaller."""
+        """A plan of ``steps`` steps: shuffled rounds over the set, cut into batches; a round's last may be smaller."""
         count, device = len(synthetic), synthetic.images.device
         size = count if batch_size is None else min(batch_size, count)
         batches: list[Tensor] = []
@@ -54,16 +56,15 @@ class StudentPlan(NamedTuple):
             batches += torch.split(torch.randperm(count, generator=generator), size)
         lengths = [len(rows) for rows in batches[:steps]]
         shape = synthetic.images.shape[2:]
-        draws = [augment.draw(length, shape, generator).to(device) for length in lengths]
-        together = torch.cat(batches[:steps]).to(device, non_blocking=True)  # one transfer
-        return cls(torch.split(together, lengths), draws, labels)
+        augmentations = [augment.draw(length, shape, generator).to(device) for length in lengths]
+        rows = torch.cat(batches[:steps]).to(device, non_blocking=True)  # one transfer
+        return cls(torch.split(rows, lengths), augmentations, labels)
 
 
 def graph_bytes(computation: Callable[[], object]) -> int:
-    """Bytes of the tensors that autograd keeps for the backward pass of ``computation``, each storage counted once.
+    """Bytes of the tensors that autograd stores for the backward pass of ``computation``, each storage counted once.
 
-    The figure depends on the computation alone, not on what else is in memory, so a choice made from it can be
-    repeated.
+    The number depends on the computation alone, not on what else is in memory. A choice made from it can be repeated.
 
     Example:
         >>> weight = torch.ones(1000, requires_grad=True)
@@ -72,15 +73,15 @@ def graph_bytes(computation: Callable[[], object]) -> int:
     """
     storages: dict[int, int] = {}
 
-    def note(tensor: Tensor) -> Tensor:
+    def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         storages[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        kept = computation()  # alive until counted: a freed storage could come again under its address
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        result = computation()  # alive until counted: a freed storage's address could be used again
     total = sum(storages.values())
-    del kept
+    del result
     return total
 
 
@@ -101,16 +102,16 @@ def images_are_separable(network: FlatNetwork) -> bool:
 class StudentStep:
     """``state - student_lr * gradient`` on the augmented images of a step; differentiable in the states and the set.
 
-    Of one student or of several in one call, each with a plan of its own: their states are stacked.
+    One student, or several in one call: their states are stacked, and each has its own plan.
 
     Args:
-        derivatives: of the students' losses, added up.
-        augment: applied with the plans' draws.
-        names: what the leaves are, in their order: ``images``, ``student_lr`` and, where they are learned,
+        derivatives: of the sum of the students' losses.
+        augment: applied with the plans' augmentation parameters.
+        names: names of the leaves, in their order: ``images``, ``student_lr`` and, where they are learned,
             ``label_logits``.
         plans: one per student; their batches of one step have one size.
         images_at_once: images of a student whose graph is held at once; None for all of a step.
-        replayable: step number -> a block in which a forward pass draws the same every time.
+        replayable: function of a step number to a block in which a forward pass is random in the same way every time.
 
     Example:
         >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
@@ -140,7 +141,7 @@ class StudentStep:
         self.replayable = replayable
 
     def __call__(self, states: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
-        """The next states [S, P]; with a graph where a gradient of the states or of a leaf is asked for."""
+        """The next states [S, P]; with a graph if the states or a leaf require a gradient."""
         images, targets, student_lr = self._inputs(leaves, number)
         graph = torch.is_grad_enabled() and any(t.requires_grad for t in (states, images, targets))
         parts = [(images, targets)] if graph else self._parts(images, targets)
@@ -151,55 +152,61 @@ class StudentStep:
                 total += gradient
         return states - student_lr * total
 
-    def pulled(
+    def vjp(
         self, states: Tensor, leaves: Sequence[Tensor], number: int, cotangent: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """Cotangents of the states [S, P] and of every leaf, for ``cotangent`` [S, P] of the next states.
+        """The vector-Jacobian product of a step: cotangents of the states [S, P] and of every leaf.
 
         Holds the graph of ``images_at_once`` images of a student at a time.
+
+        Args:
+            states: before the step, [S, P].
+            leaves: the leaves, in the order of ``names``.
+            number: of the step.
+            cotangent: of the next states, [S, P].
         """
         copies = [leaf.detach().requires_grad_() for leaf in leaves]
         images, targets, student_lr = self._inputs(copies, number)
-        onward, by_step = cotangent.clone(), torch.zeros_like(student_lr)
-        reached = [t for t in (images, targets) if t.requires_grad]
-        found: list[list[Tensor]] = [[] for _ in reached]
+        by_states, by_lr = cotangent.clone(), torch.zeros_like(student_lr)
+        learned = [t for t in (images, targets) if t.requires_grad]
+        by_learned: list[list[Tensor]] = [[] for _ in learned]
         with self.replayable(number):
             for part in self._parts(images.detach(), targets.detach()):
                 vectors = states.detach().requires_grad_()
-                ends = [
-                    t.requires_grad_() for t, whole in zip(part, (images, targets), strict=True) if whole.requires_grad
+                inputs = [
+                    t.requires_grad_() for t, full in zip(part, (images, targets), strict=True) if full.requires_grad
                 ]
-                slope, (by_state, *by_ends) = self.derivatives.along(vectors, *part, cotangent, [vectors, *ends])
+                slope, (by_vectors, *by_inputs) = self.derivatives.along(vectors, *part, cotangent, [vectors, *inputs])
                 share = part[0].shape[1] / images.shape[1]
                 scale = -share * student_lr.detach()
-                onward += scale * by_state
-                by_step = by_step - share * slope
-                for place, value in zip(found, by_ends, strict=True):
-                    place.append(scale * value)
-        pulls = [torch.cat(values, dim=1) for values in found]
-        grads = torch.autograd.grad(reached, copies, pulls, allow_unused=True, materialize_grads=True)
-        place_of_step = self.names.index("student_lr")
-        return onward, [g + by_step if i == place_of_step else g for i, g in enumerate(grads)]
+                by_states += scale * by_vectors
+                by_lr = by_lr - share * slope
+                for parts, value in zip(by_learned, by_inputs, strict=True):
+                    parts.append(scale * value)
+        cotangents = [torch.cat(values, dim=1) for values in by_learned]
+        by_leaves = torch.autograd.grad(learned, copies, cotangents, allow_unused=True, materialize_grads=True)
+        lr_place = self.names.index("student_lr")
+        return by_states, [g + by_lr if i == lr_place else g for i, g in enumerate(by_leaves)]
 
     def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
         """Bytes of a step's graph that do not depend on its images, and bytes for every image of each student.
 
-        Counted on two and on three images, so that finding out takes no memory to speak of; without the augmentation,
-        whose share is a few copies of an image.
+        Both follow from steps on two and on three images, which take little memory. The augmentation, which holds a few
+        copies of an image, is left out.
         """
         start, copies = states.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
 
-        def counted(count: int) -> int:
+        def bytes_for(count: int) -> int:
             plans = [
                 StudentPlan([plan.batches[0][:1].expand(count)], [AugmentParameters("none", {})], plan.labels)
                 for plan in self.plans
             ]
-            few = StudentStep(
+            small = StudentStep(
                 self.derivatives, SiameseAugment(()), names=self.names, plans=plans, replayable=self.replayable
             )
-            return graph_bytes(lambda: few(start, copies, 0))
+            return graph_bytes(lambda: small(start, copies, 0))
 
-        two, three = counted(2), counted(3)  # not one: batch statistics of one image are refused
+        two, three = bytes_for(2), bytes_for(3)  # batch norm refuses a single image
         return max(3 * two - 2 * three, 0), max(three - two, 1)
 
     def _inputs(self, leaves: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -208,7 +215,7 @@ class StudentStep:
         images, targets = [], []
         for plan in self.plans:
             rows = plan.batches[number]
-            images.append(self.augment.apply(values["images"][rows], plan.draws[number]))
+            images.append(self.augment.apply(values["images"][rows], plan.augmentations[number]))
             targets.append((values["label_logits"] if plan.labels is None else plan.labels)[rows])
         return _stacked(images), _stacked(targets), values["student_lr"]
 
@@ -217,12 +224,13 @@ class StudentStep:
         return list(zip(torch.split(images, size, dim=1), torch.split(targets, size, dim=1), strict=True))
 
     def _gradient(self, states: Tensor, images: Tensor, targets: Tensor, count: int, graph: bool) -> Tensor:
-        """The share that ``images`` have in the gradients [S, P] of the mean losses over ``count`` images each."""
-        gradient = self.derivatives.gradient_with_graph if graph else self.derivatives.gradient
-        found, own = gradient(states, images, targets), images.shape[1]
-        return found if own == count else found * (own / count)
+        """The share of ``images`` in the gradients [S, P] of the mean losses over ``count`` images each."""
+        gradient = (self.derivatives.gradient_with_graph if graph else self.derivatives.gradient)(
+            states, images, targets
+        )
+        return gradient if images.shape[1] == count else gradient * (images.shape[1] / count)
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    """As ``torch.stack``; of a single one without a copy."""
+    """``torch.stack`` that does not copy a single tensor."""
     return tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors))

@@ -1,9 +1,10 @@
-"""The objective of the trajectory family: a student trained on the synthetic set should end where the expert went."""
+"""The objective of trajectory matching (MTT and its family): a student should arrive where the expert arrived."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,6 +16,7 @@ from monai_distill.networks import FlatNetwork, LossDerivatives, should_vmap
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 
+from .inner_loop import InnerLoop, UnrollMemory
 from .student_step import StudentPlan, StudentStep, images_are_separable
 from .unroll import unrolled_gradient
 
@@ -22,47 +24,40 @@ __all__ = ["TrajectoryMatching"]
 
 
 class TrajectoryMatching:
-    """Unroll N student steps from a segment's start and return loss and exact gradients of the synthetic parameters.
+    """Unroll N student steps from a segment's start; return the loss and exact gradients of the synthetic parameters.
 
-    Of several segments it is the mean over them; of several processes with as many each, the mean that the
-    ``Distiller`` takes is that of all.
+    For several segments these are the means over the segments. The ``Distiller`` then averages over the processes.
 
     References:
-        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1.
+        MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
+        https://arxiv.org/abs/2203.11932, algorithm 1.
+        TESLA: Cui et al., Scaling Up Dataset Distillation to ImageNet-1K with Constant Memory, ICML 2023,
+        https://arxiv.org/abs/2211.10586 (``truncated`` and ``teacher_labels``).
+        FTD, ATT, DATM, PAD and HoP-TM change the experts, the segments, the labels or the loss, not this class.
 
-    Deviations: the same gradient at a memory that need not grow with N (see :func:`unrolled_gradient`); augmentation is
-    drawn from the run's seed, the iteration number and the segment's place in it, never from a global state; where a
-    round does not divide into whole batches, its short one comes last (the original takes it first).
+    Deviations: the same gradient at a memory that need not grow with N (see :func:`unrolled_gradient`). Augmentation
+    parameters follow from the run's seed, the iteration and the segment's place in it, not from a global state. Where a
+    round does not divide into whole batches, the short batch comes last (in MTT's program it comes first).
 
     Args:
-        network: the student's architecture, the same as the experts'.
-        augment: one operation per student step, drawn from the seed.
-        student_steps: SGD steps of the student (N).
-        batch_size: synthetic images per step; None for all. Rounds are shuffled and cut, the last batch of a round may
-            be smaller.
-        chunk: student steps whose graph is held at once; None for as many as ``memory_budget`` allows.
-        images_at_once: images of a step whose graph is held at once where ``chunk`` is 1; None for as many as
-            ``memory_budget`` allows. Networks that mix the images of a batch, or draw, take all.
-        memory_budget: MiB for the graph, of all students that run in one call; both choices depend on this and on their
-            number alone, so that a resumed run makes them again.
-        loss: function of (states, segment) to a scalar.
-        truncated: the truncated gradient of Cui et al. 2023 instead of the exact one, for comparison.
-        teacher_labels: the students learn what the segment's target predicts of the synthetic images, anew in every
-            iteration (Cui et al. 2023); the set's own labels get no gradient then.
-        temperature: of the softmax in the students' loss (see :func:`classification_loss`).
-        vmap: whether the students of several segments run in one call; by default where that is faster (see
-            :func:`should_vmap`). Networks that draw run one after another.
-        compiled: students' steps through ``torch.compile`` (see :class:`LossDerivatives`), one at a time.
+        network: the student's architecture, which is the experts'.
+        augment: one operation per student step.
+        inner: the student's steps.
+        memory: how much of their graph is held at once.
+        loss: function of (states, segment) to a scalar; by default
+            :class:`~monai_distill.losses.TrajectoryMatchingLoss`.
+        truncated: TESLA's truncated gradient instead of the exact one, for comparison.
+        teacher_labels: in every iteration the students learn what the segment's target predicts for the synthetic
+            images (TESLA). The set's own labels get no gradient then.
         seed: seed of the run.
 
     Raises:
-        ValueError: for no steps, an empty batch, a temperature that is not above 0, or compiled steps of a network that
-            draws or of a chunk above 1.
+        ValueError: if compiled steps are requested for a network with dropout or for a chunk above 1.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
         >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
-        >>> match = TrajectoryMatching(network, SiameseAugment(()), student_steps=2)
+        >>> match = TrajectoryMatching(network, SiameseAugment(()), inner=InnerLoop(steps=2))
         >>> data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
         >>> loss, gradients = match(data, Segment(0, 0, 0, network.initial(0), network.initial(1)))
         >>> sorted(gradients)
@@ -74,50 +69,39 @@ class TrajectoryMatching:
         network: FlatNetwork,
         augment: SiameseAugment,
         *,
-        student_steps: int,
-        batch_size: int | None = None,
-        chunk: int | None = None,
-        images_at_once: int | None = None,
-        memory_budget: float = 512.0,
+        inner: InnerLoop,
+        memory: UnrollMemory | None = None,
         loss: Callable[[Sequence[Tensor], Segment], Tensor] | None = None,
         truncated: bool = False,
         teacher_labels: bool = False,
-        temperature: float = 1.0,
-        vmap: bool | None = None,
-        compiled: bool | str = False,
         seed: int = 0,
     ) -> None:
-        _require_numbers(student_steps, batch_size, images_at_once, temperature)
-        if compiled and chunk not in (None, 1):
-            raise ValueError(f"Expected a chunk of 1 for compiled steps, got {chunk}. Leave it out.")
-        if compiled and network.has_random_layers:  # a compiled step and its derivative would drop differently
-            raise ValueError("Expected a network without dropout for compiled steps, got one that draws.")
+        memory = UnrollMemory() if memory is None else memory
+        if inner.compiled:
+            _require_compilable(network, memory)
+            memory = dataclasses.replace(memory, chunk=1)
         self.network = network
         self.augment = augment
-        self.student_steps = student_steps
-        self.batch_size = batch_size
-        self.chunk = 1 if compiled else chunk
-        self.images_at_once = images_at_once
-        self.memory_budget = memory_budget
+        self.inner = inner
+        self.memory = memory
         self.loss = TrajectoryMatchingLoss() if loss is None else loss
         self.truncated = truncated
         self.teacher_labels = teacher_labels
-        self.vmap = vmap
         self.derivatives = LossDerivatives(
-            _added_up(lambda p, images, targets: classification_loss(network(p, images), targets, temperature)),
-            compiled=compiled,
+            _sum_over_students(lambda p, images, y: classification_loss(network(p, images), y, inner.temperature)),
+            compiled=inner.compiled,
         )
         self.seed = seed
-        self._checked = not compiled
+        self._checked = not inner.compiled
 
     def check(self, shape: Sequence[int]) -> None:
-        """Refuse a network whose compiled steps would have a wrong gradient; nothing where they are not compiled.
+        """Refuse a network whose compiled steps would have a wrong gradient; uncompiled steps need no check.
 
         Args:
             shape: of an image, [C, *spatial]; its values do not matter.
 
         Raises:
-            ValueError: for such a network (see :meth:`LossDerivatives.check`).
+            ValueError: for such a network (see :meth:`~monai_distill.networks.LossDerivatives.check`).
         """
         if not self._checked:
             device = next(self.network.module.parameters()).device
@@ -132,25 +116,25 @@ class TrajectoryMatching:
         """Return the loss (a detached scalar) and a gradient for every parameter of ``synthetic``, by name.
 
         Raises:
-            ValueError: without a segment.
+            ValueError: if there is no segment.
         """
         segments = [batch] if isinstance(batch, Segment) else list(batch)
         if not segments:
-            raise ValueError("Expected at least one segment for an iteration, got none.")
+            raise ValueError("Expected at least one segment for an iteration, got none. Set per_step to 1 or more.")
         self.check(synthetic.images.shape[1:])
-        groups = [segments] if self._stacks(synthetic) else [[segment] for segment in segments]
+        groups = [segments] if self._in_one_call(synthetic) else [[segment] for segment in segments]
         total, gradients = self._matched(synthetic, groups[0])
         for group in groups[1:]:
             loss, more = self._matched(synthetic, group)
             total, gradients = total + loss, {name: gradients[name] + more[name] for name in gradients}
         return total / len(groups), {name: gradient / len(groups) for name, gradient in gradients.items()}
 
-    def _stacks(self, synthetic: SyntheticDataset) -> bool:
-        if self.vmap is None:
-            return not self.network.has_random_layers and should_vmap(
-                synthetic.images, self.batch_size or len(synthetic)
-            )
-        return self.vmap and not self.network.has_random_layers
+    def _in_one_call(self, synthetic: SyntheticDataset) -> bool:
+        if self.network.has_random_layers:
+            return False
+        if self.inner.vmap is not None:
+            return self.inner.vmap
+        return should_vmap(synthetic.images, self.inner.batch_size or len(synthetic))
 
     def _matched(self, synthetic: SyntheticDataset, segments: Sequence[Segment]) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss and gradients of segments whose students run in one call."""
@@ -160,70 +144,65 @@ class TrajectoryMatching:
             self.augment,
             names=list(named),
             plans=[self._plan(synthetic, segment) for segment in segments],
-            replayable=lambda number: self._replayable(_path(segments[0]), number),
+            replayable=lambda number: self._replayable(_seed_path(segments[0]), number),
         )
         starts = torch.stack([segment.start for segment in segments])
-        if self.chunk is None or self.images_at_once is None:
-            self._choose(step, starts, list(named.values()))
-        assert self.chunk is not None  # just chosen
-        step.images_at_once = self.images_at_once
+        if not self.memory.is_resolved:
+            self._resolve_memory(step, starts, list(named.values()))
+        step.images_at_once = self.memory.images_at_once
 
         def loss(states: Sequence[Tensor]) -> Tensor:
-            own = [self.loss([state[i] for state in states], segment) for i, segment in enumerate(segments)]
-            return torch.stack(own).mean()
+            losses = [self.loss([state[i] for state in states], segment) for i, segment in enumerate(segments)]
+            return torch.stack(losses).mean()
 
         value, gradients = unrolled_gradient(
-            step, starts, list(named.values()), self.student_steps, loss, self.chunk, self.truncated, step.pulled
+            step, starts, list(named.values()), self.inner.steps, loss, self.memory.chunk or 1, self.truncated, step.vjp
         )
         return value, dict(zip(named, gradients, strict=True))
 
     def _plan(self, synthetic: SyntheticDataset, segment: Segment) -> StudentPlan:
-        generator = seeded_generator(self.seed, "student steps", *_path(segment))
+        generator = seeded_generator(self.seed, "student steps", *_seed_path(segment))
         labels = self._fixed_labels(synthetic, segment)
-        return StudentPlan.drawn(synthetic, self.augment, self.student_steps, self.batch_size, generator, labels)
+        return StudentPlan.random(
+            synthetic, self.augment, self.inner.steps, self.inner.batch_size, generator, labels=labels
+        )
 
-    def _fixed_labels(self, synthetic: SyntheticDataset, batch: Segment) -> Tensor | None:
+    def _fixed_labels(self, synthetic: SyntheticDataset, segment: Segment) -> Tensor | None:
         """The students' targets where these are not learned: class numbers [n], or the expert's logits [n, classes]."""
         if self.teacher_labels:
-            return self.network.predict(batch.target, synthetic.images.detach())
+            return self.network.predict(segment.target, synthetic.images.detach())
         return None if synthetic.soft else synthetic.labels
 
     def _replayable(self, path: Sequence[int], number: int) -> contextlib.AbstractContextManager[None]:
-        """A step is computed more than once; dropout must drop the same every time."""
+        """A block in which dropout drops the same units every time: a step is computed more than once."""
         if not self.network.has_random_layers:
             return contextlib.nullcontext()
         return temporary_global_seed(derived_seed(self.seed, "dropout", *path, number))
 
-    def _choose(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
-        """Steps, and where one step is too much images, whose graph the budget allows."""
-        count, separable = len(step.plans[0].batches[0]), images_are_separable(self.network)
+    def _resolve_memory(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
         fixed, per_image = step.graph_bytes(starts, leaves)
-        budget = self.memory_budget * 2**20
-        if self.chunk is None:
-            self.chunk = max(1, min(self.student_steps, int(budget / (fixed + count * per_image))))
-        if self.images_at_once is None:
-            most = max(1, min(count, int((budget - fixed) / per_image))) if separable else count
-            self.images_at_once = -(-count // -(-count // most))  # parts of one size, where they can be
-
-
-def _require_numbers(
-    student_steps: int, batch_size: int | None, images_at_once: int | None, temperature: float
-) -> None:
-    if any(count is not None and count < 1 for count in (student_steps, batch_size, images_at_once)):
-        raise ValueError(
-            "Expected at least 1 student step, 1 image per batch and 1 image at once, got "
-            f"{student_steps}, {batch_size} and {images_at_once}."
+        images = len(step.plans[0].batches[0])
+        separable = images_are_separable(self.network)
+        self.memory = self.memory.resolved(
+            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=separable
         )
-    if not temperature > 0:
-        raise ValueError(f"Expected a temperature above 0, got {temperature}.")
 
 
-def _path(segment: Segment) -> tuple[int, ...]:
-    """What the draws of a segment's student follow from, beside the seed."""
+def _require_compilable(network: FlatNetwork, memory: UnrollMemory) -> None:
+    if memory.chunk not in (None, 1):
+        raise ValueError(f"Expected a chunk of 1 for compiled steps, got {memory.chunk}. Leave it out.")
+    if network.has_random_layers:  # a compiled step and its derivative would drop different units
+        raise ValueError(
+            "Expected a network without dropout for compiled steps, got one with random layers. Leave compiled out."
+        )
+
+
+def _seed_path(segment: Segment) -> tuple[int, ...]:
+    """The path that, with the seed, decides the batches and augmentations of a segment's student."""
     return (segment.iteration, segment.place) if segment.place else (segment.iteration,)
 
 
-def _added_up(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def _sum_over_students(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The sum of a student's loss over stacked parameters [S, P], images [S, n, ...] and targets."""
 
     def total(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:

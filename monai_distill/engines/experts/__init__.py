@@ -3,15 +3,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .curriculum import BalancedEpochs, Curriculum
-from .difficulty import error_length, gradient_length, image_difficulty
-from .expert_trainer import ExpertTrainer, plain_direction
+from .balanced_epochs import BalancedEpochs
+from .datm_soft_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
+from .expert_protocol import ExpertProtocol, plain_direction
+from .expert_trainer import ExpertTrainer
 from .ftd_gsam import FlatDirection
-from .soft_labels import correct_images, expert_labels, expert_logits, mean_of_right_logits
+from .pad_curriculum import Curriculum
+from .pad_difficulty import error_length, gradient_length, image_difficulty
 
 __all__ = [
     "BalancedEpochs",
     "Curriculum",
+    "ExpertProtocol",
     "ExpertTrainer",
     "FlatDirection",
     "correct_images",

@@ -1,4 +1,4 @@
-"""Experts that walk through flat regions, where a student's accumulated error does less harm."""
+"""FTD's expert step (GSAM): experts in flat regions, where a student's accumulated error does less harm."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -8,29 +8,36 @@ from typing import Any
 
 from torch import Tensor
 
+from monai_distill.runtime.validation import require_in_interval
+
 __all__ = ["FlatDirection"]
 
 TINY = 1e-12
 
 
 class FlatDirection:
-    """Direction of an SGD step that seeks flat minima; give it to :class:`ExpertTrainer` as ``direction``.
+    """Direction of an SGD step that seeks flat minima; a ``direction`` of :class:`ExpertProtocol`.
 
-    The gradient at a point where the loss is higher nearby, ``g'``, minus ``strength`` times the part of the gradient
-    here that is perpendicular to it: ``theta + e`` with ``e = rho theta^2 g / | |theta| g |`` (adaptive) or
-    ``rho g / |g|``. Both gradients see the same augmented batch; a step costs two.
+    With the gradient ``g`` at theta, the gradient ``g'`` at ``theta + e`` is taken, where
+    ``e = rho theta^2 g / | |theta| g |`` (adaptive) or ``e = rho g / |g|``. The direction is ``g'`` minus ``strength``
+    times the part of ``g`` that is perpendicular to ``g'``. Both gradients see the same augmented batch; a step costs
+    two gradients.
 
     References:
-        Zhuang et al., Surrogate Gap Minimization Improves Sharpness-Aware Training, ICLR 2022; used for experts by Du
-        et al., Minimizing the Accumulated Trajectory Error to Improve Dataset Distillation, CVPR 2023.
+        FTD: Du et al., Minimizing the Accumulated Trajectory Error to Improve Dataset Distillation, CVPR 2023,
+        https://arxiv.org/abs/2211.11004 (flat experts).
+        GSAM: Zhuang et al., Surrogate Gap Minimization Improves Sharpness-Aware Training, ICLR 2022,
+        https://arxiv.org/abs/2203.08065, algorithm 1.
+
+    Deviation: rho is constant, as in FTD's settings (GSAM schedules it).
 
     Args:
-        rho: how far away the second gradient is taken.
-        strength: weight of the perpendicular part.
+        rho: distance of the second gradient.
+        strength: weight of the perpendicular part (alpha in the GSAM paper).
         adaptive: whether the perturbation scales with the parameters.
 
     Raises:
-        ValueError: when rho is not above 0 or strength below 0.
+        ValueError: if rho is not above 0, or strength is below 0.
 
     Example:
         >>> import torch
@@ -39,18 +46,18 @@ class FlatDirection:
     """
 
     def __init__(self, rho: float = 0.01, strength: float = 0.3, adaptive: bool = True) -> None:
-        if not (rho > 0 and strength >= 0):
-            raise ValueError(f"Expected rho above 0 and strength of at least 0, got {rho} and {strength}.")
+        require_in_interval("(0, inf)", rho=rho)
+        require_in_interval("[0, inf)", strength=strength)
         self.rho = rho
         self.strength = strength
         self.adaptive = adaptive
 
     def config(self) -> dict[str, Any]:
-        """What tells these experts from others, as plain JSON values."""
+        """The settings that distinguish these experts from others, as plain JSON values."""
         return {"name": "flat", "rho": self.rho, "strength": self.strength, "adaptive": self.adaptive}
 
     def __call__(self, gradient: Callable[[Tensor], Tensor], parameters: Tensor) -> Tensor:
-        """Return the direction [P] at ``parameters`` [P]; ``gradient`` is asked there first, then nearby."""
+        """Return the direction [P] at ``parameters`` [P]; ``gradient`` is called there first, then at theta + e."""
         here = gradient(parameters)
         if self.adaptive:
             offset = self.rho * parameters.square() * here / ((parameters.abs() * here).norm() + TINY)

@@ -16,7 +16,7 @@ from monai_distill.data import ClassBank
 
 __all__ = ["DPContract", "FixedPreprocessing", "public_provenance", "run_with_masked_data"]
 
-PUBLIC = ("name", "license", "citation", "official", "split", "seed")  # fields that no single record decides
+PUBLIC = ("name", "license", "citation", "official", "split", "seed", "reading")  # fields that no single record decides
 
 
 def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:

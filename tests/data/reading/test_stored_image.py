@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from monai_distill.data.reading import FileToImaged
-from monai_distill.data.reading.stored_image import stored_grid
+from monai_distill.data.reading.stored_image import file_header
 
 Tools = dict[str, Callable[..., Any]]
 
@@ -45,7 +45,8 @@ def test_nifti_tells_millimetres_in_the_order_of_its_axes(
     tmp_path: Path,
 ) -> None:
     path = nifti(tmp_path / "a.nii.gz", shape, zooms, unit)
-    sides, spacing = stored_grid(path)
+    header = file_header(path)
+    sides, spacing = header.shape, header.spacing
     assert sides == shape[: len(sides)]
     assert spacing == (expected if expected is None else pytest.approx(expected))
     assert tuple(FileToImaged()({"image": path})["image"].shape[1:]) == sides
@@ -55,9 +56,11 @@ def test_dicom_tells_it_and_pictures_do_not(tmp_path: Path, tools: Tools) -> Non
     tools["dicom"](tmp_path / "a.dcm", tools["pixels"](4, 6), PixelSpacing=[0.2, 0.3])
     tools["dicom"](tmp_path / "detector.dcm", tools["pixels"](4, 6), ImagerPixelSpacing=[0.2, 0.3])
     tools["image"](tmp_path / "a.png")
-    assert stored_grid(str(tmp_path / "a.dcm")) == ((4, 6), (0.2, 0.3))
-    assert stored_grid(str(tmp_path / "detector.dcm")) == ((4, 6), None)
-    assert stored_grid(str(tmp_path / "a.png"))[1] is None
+    headers = {name: file_header(str(tmp_path / name)) for name in ("a.dcm", "detector.dcm", "a.png")}
+    assert headers["a.dcm"].shape == headers["detector.dcm"].shape == (4, 6)
+    assert headers["a.dcm"].spacing == (0.2, 0.3)
+    assert headers["detector.dcm"].spacing is None
+    assert headers["a.png"].spacing is None
 
 
 def test_resizing_changes_the_size_of_a_voxel_and_not_that_of_the_whole(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import ClassBank, ClassBatch, ClassBatches, SyntheticDataset
-from monai_distill.engines.distillation import Distiller, GradientMatching, network_loops
+from monai_distill.engines.distillation import Distiller, GradientMatching, NetworkLoop, network_loops
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
@@ -32,9 +33,10 @@ def world(labels: list[int], dims: int = 2) -> tuple[Callable[[], ConvNet], Synt
     return factory, synthetic, ClassBatches(bank, 4, seed=0, equal=True)
 
 
-def make(factory: Callable[[], ConvNet], augment: SiameseAugment | None = None, **settings: object) -> GradientMatching:
-    arguments = {"outer_steps": 3, "inner_epochs": 2, "batch_size": 4, **settings}
-    return GradientMatching(FlatNetwork(factory), augment or SiameseAugment(), **arguments)  # type: ignore[arg-type]
+def make(factory: Callable[[], ConvNet], augment: SiameseAugment | None = None, **settings: Any) -> GradientMatching:
+    loop = {"outer_steps": 3, "inner_epochs": 2, "batch_size": 4}
+    loop |= {name: settings.pop(name) for name in list(settings) if name in loop}
+    return GradientMatching(FlatNetwork(factory), augment or SiameseAugment(), loop=NetworkLoop(**loop), **settings)
 
 
 def _reference(

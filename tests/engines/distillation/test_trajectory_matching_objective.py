@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import Segment, SyntheticDataset
-from monai_distill.engines.distillation import TrajectoryMatching
+from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.losses import (
     AnglePenalty,
     GrowingMaskLoss,
@@ -27,6 +29,7 @@ from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 STEPS = 6
+KINDS = (InnerLoop, UnrollMemory)
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
@@ -47,8 +50,14 @@ def make(
     return module, synthetic, Segment(4, 0, 0, start, target)
 
 
-def objective(module: Callable[[], ConvNet], **settings: object) -> TrajectoryMatching:
-    return TrajectoryMatching(FlatNetwork(module), SiameseAugment(), **{"student_steps": STEPS, **settings})  # type: ignore[arg-type]
+def objective(module: Callable[[], ConvNet] | FlatNetwork, **settings: Any) -> TrajectoryMatching:
+    """An objective of ``STEPS`` steps; settings of the inner loop and of the memory are given by their own names."""
+    network = module if isinstance(module, FlatNetwork) else FlatNetwork(module)
+    parts = {kind: {f.name: settings.pop(f.name) for f in fields(kind) if f.name in settings} for kind in KINDS}
+    inner = InnerLoop(**{"steps": STEPS, **parts[InnerLoop]})
+    return TrajectoryMatching(
+        network, SiameseAugment(), inner=inner, memory=UnrollMemory(**parts[UnrollMemory]), **settings
+    )
 
 
 def _reference(
@@ -155,7 +164,7 @@ def test_compiled_steps_give_the_same_gradient(
     compiled = objective(module, compiled=True, images_at_once=images_at_once, batch_size=4)
     found = compiled(synthetic, segment)
     value, expected = objective(module, chunk=STEPS, batch_size=4)(synthetic, segment)
-    assert compiled.chunk == 1
+    assert compiled.memory.chunk == 1
     torch.testing.assert_close(found[0], value)
     assert_same(found[1], expected, 1e-10)
 
@@ -165,7 +174,7 @@ def test_compiled_steps_are_refused_where_they_could_not_be_exact() -> None:
         objective(make()[0], compiled=True, chunk=2)
     with_dropout = lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))  # noqa: E731
     with pytest.raises(ValueError, match="network without dropout for compiled steps"):
-        TrajectoryMatching(FlatNetwork(with_dropout), SiameseAugment(), student_steps=1, compiled=True)
+        objective(FlatNetwork(with_dropout), steps=1, compiled=True)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +184,9 @@ def test_a_budget_decides_over_steps_and_then_over_images_and_not_over_the_gradi
     budget: float, chunk: int, images: int
 ) -> None:
     module, synthetic, segment = make()
-    match = objective(module, memory_budget=budget)
+    match = objective(module, budget=budget)
     found = match(synthetic, segment)
-    assert (match.chunk, match.images_at_once) == (chunk, images)
+    assert (match.memory.chunk, match.memory.images_at_once) == (chunk, images)
     assert_same(found[1], objective(module, chunk=STEPS)(synthetic, segment)[1], 1e-10)
 
 
@@ -189,12 +198,9 @@ def test_a_network_that_mixes_the_images_of_a_batch_holds_all_of_them() -> None:
     network, (_, synthetic, segment) = FlatNetwork(module), make()
     start = network.initial(0).double()
     segment = segment._replace(start=start, target=start + 0.1)
-    found, whole = (
-        TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, memory_budget=budget)
-        for budget in (1e-6, 1e6)
-    )
+    found, whole = (objective(network, budget=budget) for budget in (1e-6, 1e6))
     assert_same(found(synthetic, segment)[1], whole(synthetic, segment)[1], 1e-10)
-    assert (found.chunk, found.images_at_once, whole.chunk) == (1, 5, STEPS)
+    assert (found.memory.chunk, found.memory.images_at_once, whole.memory.chunk) == (1, 5, STEPS)
 
 
 def test_fixed_labels_give_gradients_of_images_and_learning_rate_only() -> None:
@@ -245,7 +251,7 @@ def test_gradients_equal_central_differences(name: str, place: tuple[int, ...]) 
 
 def test_gradients_reach_every_pixel_and_logit() -> None:
     module, synthetic, segment = make()
-    _, gradients = objective(module, student_steps=20, chunk=5)(synthetic, segment)
+    _, gradients = objective(module, steps=20, chunk=5)(synthetic, segment)
     assert bool((gradients["images"] != 0).all())
     assert bool((gradients["label_logits"] != 0).all())
 
@@ -284,7 +290,7 @@ def test_target_equal_to_start_is_refused() -> None:
         objective(module)(synthetic, segment._replace(target=segment.start.clone()))
 
 
-@pytest.mark.parametrize("settings", [{"student_steps": 0}, {"batch_size": 0}, {"images_at_once": 0}])
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"batch_size": 0}, {"images_at_once": 0}])
 def test_no_steps_or_an_empty_batch_are_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         objective(make()[0], **settings)
@@ -298,7 +304,7 @@ def test_the_first_step_is_plain_sgd_on_the_whole_set() -> None:
         seen.extend(state.detach() for state in states)
         return _ratio(states[-1], segment)
 
-    TrajectoryMatching(FlatNetwork(module), SiameseAugment(()), student_steps=1, loss=keep)(synthetic, segment)
+    TrajectoryMatching(FlatNetwork(module), SiameseAugment(()), inner=InnerLoop(1), loss=keep)(synthetic, segment)
     net = FlatNetwork(module).load_into(module().double(), segment.start)
     optimizer = torch.optim.SGD(net.parameters(), lr=synthetic.student_lr.item())
     F.cross_entropy(net(synthetic.images.detach()), synthetic.labels).backward()
@@ -313,10 +319,7 @@ def test_a_network_with_dropout_has_one_gradient_for_every_chunk() -> None:
     network, (_, synthetic, segment) = FlatNetwork(module), make()
     start = network.initial(0).double()
     segment = segment._replace(start=start, target=start + 0.1)
-    gradients = [
-        TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, chunk=chunk)(synthetic, segment)[1]
-        for chunk in (1, STEPS)
-    ]
+    gradients = [objective(network, chunk=chunk)(synthetic, segment)[1] for chunk in (1, STEPS)]
     assert_same(*gradients, 1e-10)
 
 
@@ -330,7 +333,7 @@ def test_the_truncated_gradient_is_exact_for_one_step_and_an_estimate_for_twenty
 ) -> None:
     module, synthetic, segment = make()
     synthetic.student_lr.data.fill_(0.5)
-    exact, truncated = (objective(module, student_steps=steps, truncated=t)(synthetic, segment) for t in (False, True))
+    exact, truncated = (objective(module, steps=steps, truncated=t)(synthetic, segment) for t in (False, True))
     torch.testing.assert_close(exact[0], truncated[0])
     assert low < cosine(exact[1]["images"], truncated[1]["images"]) <= high
 
@@ -384,7 +387,7 @@ def test_the_temperature_divides_the_students_logits_and_those_of_the_labels(sof
 
     if soft:
         synthetic.label_logits.data /= 4
-    match = TrajectoryMatching(FlatNetwork(cooler), SiameseAugment(), student_steps=STEPS)
+    match = objective(cooler)
     expected = match(synthetic, segment)
     torch.testing.assert_close(found[0], expected[0])
     torch.testing.assert_close(found[1]["images"], expected[1]["images"])
@@ -439,7 +442,7 @@ def test_masks_and_the_angle_penalty_have_one_gradient_for_every_chunk(chunk: in
 
 
 def test_a_temperature_of_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="temperature above 0"):
+    with pytest.raises(ValueError, match="temperature"):
         objective(make()[0], temperature=0.0)
 
 
@@ -491,7 +494,7 @@ def test_students_of_a_network_that_draws_run_one_after_another() -> None:
     network, (_, synthetic, segment) = FlatNetwork(module), make()
     start = network.initial(0).double()
     segments = [segment._replace(start=start, target=start + 0.1, place=place) for place in range(2)]
-    match = TrajectoryMatching(network, SiameseAugment(), student_steps=STEPS, vmap=True)
+    match = objective(network, vmap=True)
     losses = [float(match(synthetic, own)[0]) for own in segments]
     assert losses[0] != losses[1]
     assert float(match(synthetic, segments)[0]) == pytest.approx(sum(losses) / 2, rel=1e-12)
@@ -499,9 +502,9 @@ def test_students_of_a_network_that_draws_run_one_after_another() -> None:
 
 def test_the_budget_is_shared_by_the_students_of_one_call() -> None:
     module, synthetic, _ = make()
-    match = objective(module, memory_budget=0.11, vmap=True)
+    match = objective(module, budget=0.11, vmap=True)
     match(synthetic, several(module))
-    assert (match.chunk, match.images_at_once) == (1, 2)  # two steps of all five for a single one
+    assert (match.memory.chunk, match.memory.images_at_once) == (1, 2)  # two steps of all five for a single one
 
 
 def test_no_segment_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.engines.experts import BalancedEpochs, ExpertTrainer
+from monai_distill.engines.experts import BalancedEpochs, ExpertProtocol, ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
 
@@ -52,19 +52,13 @@ def test_no_image_is_refused() -> None:
 
 
 def test_experts_learn_the_rare_class_from_it(tmp_path: Path) -> None:
-    """The same mean of images in both classes: what an expert says of them is how often it saw each."""
+    """Both classes have the same images, so that an expert predicts how often it saw each class."""
     bank = ClassBank(torch.zeros(100, 1, 2, 2), torch.tensor([0] * 90 + [1] * 10), ["often", "rare"])
     network = FlatNetwork(lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)))
     said = []
     for name, curriculum in (("as they are", None), ("balanced", BalancedEpochs(bank.labels))):
         store = TrajectoryStore(tmp_path / name, {}, experts=1, snapshots=31, parameters=network.size)
-        job = {
-            "network": network,
-            "bank": bank,
-            "store": store,
-            "augment": SiameseAugment(()),
-            "curriculum": curriculum,
-        }
-        ExpertTrainer(**job, epochs=30, lr=0.5, batch_size=20).run()  # type: ignore[arg-type]
+        protocol = ExpertProtocol(SiameseAugment(()), epochs=30, lr=0.5, batch_size=20, curriculum=curriculum)
+        ExpertTrainer(network=network, bank=bank, store=store, protocol=protocol).run()
         said.append(float(network.predict(store.snapshot(0, 30), bank.images[:1]).softmax(dim=1)[0, 1]))
     assert said == pytest.approx([0.1, 0.5], abs=0.05)

@@ -21,6 +21,7 @@ from monai_distill.data import ClassBatch, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.distillation import (
     DistributionMatching,
     GradientMatching,
+    NetworkLoop,
     TrajectoryMatching,
     attention_features,
 )
@@ -128,7 +129,7 @@ def objectives() -> dict[str, float]:
 
     def gradients() -> GradientMatching:
         network = FlatNetwork(lambda: ConvNet(2, 1, 3, 8, width=4, depth=2))
-        return GradientMatching(network, augment, outer_steps=2, inner_epochs=1)
+        return GradientMatching(network, augment, loop=NetworkLoop(2, 1))
 
     return {
         "instance norm": both_ways(lambda: distributions("instance"), lambda match: match(data, batch)),

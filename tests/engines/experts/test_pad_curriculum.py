@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.engines.experts import Curriculum, ExpertTrainer
+from monai_distill.engines.experts import Curriculum, ExpertProtocol, ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
@@ -86,7 +87,7 @@ def test_the_difficulty_is_asked_once_and_only_when_an_epoch_is() -> None:
         {"add_end": -1},
     ],
 )
-def test_what_makes_no_schedule_is_refused(settings: dict[str, float]) -> None:
+def test_a_schedule_out_of_range_or_order_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="Expected"):
         make(**settings)
 
@@ -101,17 +102,9 @@ def test_experts_see_the_images_of_the_epoch_alone(
     def store(name: str, snapshots: int) -> TrajectoryStore:
         return TrajectoryStore(tmp_path / name, {}, experts=2, snapshots=snapshots, parameters=network.size)
 
-    def train(target: TrajectoryStore, images: ClassBank, epochs: int, **settings: object) -> TrajectoryStore:
-        ExpertTrainer(
-            network=network,
-            bank=images,
-            store=target,
-            augment=SiameseAugment(),
-            epochs=epochs,
-            batch_size=3,
-            vmap=vmap,
-            **settings,  # type: ignore[arg-type]
-        ).run()
+    def train(target: TrajectoryStore, images: ClassBank, epochs: int, **settings: Any) -> TrajectoryStore:
+        protocol = ExpertProtocol(SiameseAugment(), epochs=epochs, batch_size=3, vmap=vmap, **settings)
+        ExpertTrainer(network=network, bank=images, store=target, protocol=protocol).run()
         return target
 
     found = train(store("curriculum", 3), bank, 2, curriculum=lambda epoch: seen[epoch])

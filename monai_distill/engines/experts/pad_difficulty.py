@@ -1,4 +1,4 @@
-"""How hard every training image is, as networks see it early in their training."""
+"""PAD's difficulty of a training image: a score that shortly trained networks give it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,6 +15,7 @@ from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.image_blocks import blocks
 from monai_distill.runtime.randomness import derived_seed
+from monai_distill.runtime.validation import require_positive_int
 
 __all__ = ["error_length", "gradient_length", "image_difficulty"]
 
@@ -26,7 +27,8 @@ def error_length(network: FlatNetwork, parameters: Tensor, images: Tensor, label
     """EL2N: the length [B] of softmax minus one-hot label; one forward pass.
 
     References:
-        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
+        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021,
+        https://arxiv.org/abs/2107.07075.
     """
     probabilities = network.predict(parameters, images).softmax(dim=1)
     lengths: Tensor = (probabilities - F.one_hot(labels, probabilities.shape[1])).norm(dim=1)
@@ -34,12 +36,13 @@ def error_length(network: FlatNetwork, parameters: Tensor, images: Tensor, label
 
 
 def gradient_length(network: FlatNetwork, parameters: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-    """GraNd: the length [B] of every image's own gradient of the loss with respect to all parameters.
+    """GraNd: the length [B] of the gradient of every single image's loss with respect to all parameters.
 
-    Needs a gradient per image at once, B times the parameters.
+    At most 32 gradients of all parameters are held at once.
 
     References:
-        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021.
+        Paul et al., Deep Learning on a Data Diet: Finding Important Examples Early in Training, NeurIPS 2021,
+        https://arxiv.org/abs/2107.07075.
     """
 
     def loss(vector: Tensor, image: Tensor, label: Tensor) -> Tensor:
@@ -47,7 +50,7 @@ def gradient_length(network: FlatNetwork, parameters: Tensor, images: Tensor, la
 
     gradient = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))
     parts = zip(torch.split(images, GRADIENTS_AT_ONCE), torch.split(labels, GRADIENTS_AT_ONCE), strict=True)
-    network.module.eval()  # dropout off, as when the error is asked for
+    network.module.eval()  # dropout off, as in error_length
     try:
         return torch.cat([gradient(parameters, *part).norm(dim=1) for part in parts])
     finally:
@@ -68,16 +71,16 @@ def image_difficulty(
     """A score of every image, averaged over a few shortly trained networks.
 
     References:
-        Li et al., Prioritize Alignment in Dataset Distillation, 2024, whose released program orders images by
-        :func:`gradient_length`; :func:`error_length` is the cheaper score of the same source.
+        PAD: Li et al., Prioritize Alignment in Dataset Distillation, 2024, https://arxiv.org/abs/2408.03360,
+        whose released program orders images by :func:`gradient_length`; :func:`error_length` is a cheaper score.
 
     Args:
         network: the architecture.
         bank: the training images.
-        training: how the networks are trained before they are asked; a few epochs.
+        training: how the networks are trained before they score the images; a few epochs.
         score: function of (network, parameters [P], images [B, ...], labels [B]) to [B], larger is harder.
-        networks: how many.
-        lr: of the training.
+        networks: number of networks.
+        lr: learning rate of the training.
         seed: seed of the run.
         batch_size: images per forward pass.
 
@@ -85,10 +88,9 @@ def image_difficulty(
         [n] on the CPU, 0 (easy) upwards; EL2N ends at the square root of 2.
 
     Raises:
-        ValueError: for no networks.
+        ValueError: if ``networks`` is below 1.
     """
-    if networks < 1:
-        raise ValueError(f"Expected at least 1 network to judge the difficulty, got {networks}.")
+    require_positive_int(networks=networks)
     seeds = [derived_seed(seed, "difficulty", i) for i in range(networks)]
     trained = training(network, bank.images, bank.labels, lr, seeds)
     scores = torch.zeros(len(bank), device=bank.device)

@@ -1,4 +1,4 @@
-"""What the experts know before any distillation: where learned labels start, and which images they get right."""
+"""DATM's start: soft labels from the experts' predictions, and images that an expert classifies correctly."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,24 +19,25 @@ BATCH = 256
 
 
 def expert_logits(network: FlatNetwork, store: TrajectoryStore, images: Tensor) -> Tensor:
-    """Logits [experts, n, classes] of every expert's last kept snapshot on images [n, channels, *spatial].
+    """Logits [experts, n, classes] of every expert's last stored snapshot on images [n, channels, *spatial].
 
     Raises:
-        ValueError: when an expert is not finished.
+        ValueError: if an expert is not finished.
     """
     experts = range(store.shape[0])
     return torch.stack([_predicted(network, store.snapshot(e, -1, images.device), images) for e in experts])
 
 
 def mean_of_right_logits(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean logits over those experts that classify an image right.
+    """Mean logits over the experts that classify an image correctly.
 
     References:
-        Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024.
+        DATM: Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024,
+        https://arxiv.org/abs/2310.05773.
 
-    Deviation: for an image that no expert gets right (0 / 0 in the released program) it is the mean over all experts,
-        in which the true class's logit and the largest one change places: as certain as the experts are, of the right
-        class.
+    Deviation: if no expert classifies an image correctly, the released program divides 0 by 0. Here the result is the
+    mean over all experts with the true class's logit and the largest logit exchanged: as certain as the experts, but of
+    the true class.
 
     Args:
         logits: [experts, n, classes].
@@ -59,11 +60,11 @@ def mean_of_right_logits(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def expert_labels(network: FlatNetwork, store: TrajectoryStore, images: Tensor, labels: Tensor) -> Tensor:
-    """Logits [n, classes] that learned labels start from: see :func:`mean_of_right_logits`.
+    """Logits [n, classes] as start of learned labels (see :func:`mean_of_right_logits`).
 
     Args:
         network: the experts' architecture.
-        store: finished experts; their last kept snapshots are asked.
+        store: finished experts, of which the last stored snapshots are used.
         images: [n, channels, *spatial] in the networks' input space.
         labels: class numbers [n].
     """
@@ -73,28 +74,30 @@ def expert_labels(network: FlatNetwork, store: TrajectoryStore, images: Tensor, 
 def correct_images(
     bank: ClassBank, images_per_class: int, generator: torch.Generator, *, network: FlatNetwork, store: TrajectoryStore
 ) -> tuple[Tensor, Tensor]:
-    """Random training images of every class that an expert classifies right; as leaky as other real images.
+    """Random training images of every class that an expert classifies correctly; as leaky as other real images.
 
-    Per class, images in random order are asked of the first expert until enough are right, then the rest of the next.
+    In every class, the first expert classifies images in random order until enough are correct. The next expert
+    classifies the rest.
 
     References:
-        Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024.
+        DATM: Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024,
+        https://arxiv.org/abs/2310.05773.
 
-    Deviation: a class in which all experts together get too few right is filled with its images of the highest
-        probability (the released program asks for ever); one warning names such classes.
+    Deviation: if all experts together classify too few images of a class correctly, the class is filled with its images
+    of the highest true-class probability, and a warning names it (the released program loops forever).
 
     Args:
         bank: the training images.
-        images_per_class: how many for every class.
+        images_per_class: number of images of every class.
         generator: a CPU generator.
         network: the experts' architecture.
-        store: finished experts; their last kept snapshots are asked.
+        store: finished experts, of which the last stored snapshots are used.
 
     Returns:
         Images [classes * images_per_class, channels, *spatial] and labels, class after class.
 
     Raises:
-        ValueError: when a class has fewer than ``images_per_class`` images.
+        ValueError: if a class has fewer than ``images_per_class`` images.
     """
     refuse_small_classes(bank, images_per_class)
     experts = [store.snapshot(e, -1, bank.device) for e in range(store.shape[0])]
@@ -111,8 +114,8 @@ def correct_images(
         chosen.append(right)
     if short:
         warnings.warn(
-            f"The experts get too few images right of: {', '.join(short)}. The images of the highest true-class "
-            "probability are taken beside them. Train the experts longer for better ones.",
+            f"The experts classify too few images correctly of: {', '.join(short)}. Images of the highest true-class "
+            "probability fill the rest. Train the experts longer for better ones.",
             stacklevel=2,
         )
     positions = torch.cat(chosen)
@@ -122,18 +125,18 @@ def correct_images(
 def _first_right(
     network: FlatNetwork, experts: list[Tensor], images: Images, order: Tensor, label: int, count: int
 ) -> Tensor:
-    """The first ``count`` positions that an expert gets right, or fewer when all experts together have not so many."""
-    found, rest = order[:0], order
+    """The first ``count`` positions that an expert classifies correctly, or all of them if they are fewer."""
+    correct, rest = order[:0], order
     for expert in experts:
         right = torch.zeros(len(rest), dtype=torch.bool, device=rest.device)
         for low, logits in _batched(network, expert, images, rest):
             right[low : low + len(logits)] = logits.argmax(dim=1) == label
-            if len(found) + int(right.sum()) >= count:
-                break  # the images further back need not be asked
-        found, rest = torch.cat([found, rest[right]])[:count], rest[~right]
-        if len(found) == count:
+            if len(correct) + int(right.sum()) >= count:
+                break  # the remaining images are not needed
+        correct, rest = torch.cat([correct, rest[right]])[:count], rest[~right]
+        if len(correct) == count:
             break
-    return found
+    return correct
 
 
 def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images: Images, label: int) -> Tensor:

@@ -1,0 +1,176 @@
+"""PNG, JPEG, BMP and TIFF, upright and with every bit that is stored."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+from monai.data import PILReader
+from PIL import Image, ImageOps
+
+from .stored_image import FileHeader, StoredImage, ValueKind
+
+__all__ = ["picture_header", "stored_picture"]
+
+_Array = np.ndarray[Any, Any]
+_ORIENTATION = 0x0112  # the tag of EXIF and TIFF
+_WHITE_IS_ZERO = 0
+_TURNS: Mapping[int, Callable[[_Array], _Array]] = {  # rows and columns are the first two axes
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+
+
+def stored_picture(path: str) -> StoredImage:
+    """A picture, [C, rows, columns], turned as its orientation tag says; alpha is left out.
+
+    Pillow reads 8 bits, and grey of 16 and 32 bits. It cuts 16-bit color down to 8, and takes signed bytes for
+    unsigned ones: torchvision reads such PNG, and tifffile such TIFF.
+
+    Raises:
+        ValueError: when the file holds several pages, or channels of an unknown meaning.
+        OSError: when the file is damaged.
+    """
+    header = picture_header(path)
+    if _is_deep_color_png(path):
+        stored = _turned(_deep_png(path), _opened_orientation(path))
+        return _stored(stored, header, is_inverted=False)
+    tags = _tiff_tags(path)
+    if tags is not None and not _pillow_reads(tags):
+        stored = _turned(_deep_tiff(path), tags["orientation"])
+        return _stored(stored, header, is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
+    # a new reader for every file: MONAI's readers keep file names in themselves, which threads would mix up
+    reader = PILReader(converter=_as_grey_or_rgb, reverse_indexing=False)
+    stored, _ = reader.get_data(reader.read(path))
+    is_deep = np.asarray(stored).dtype != np.uint8
+    is_inverted = is_deep and tags is not None and tags["photometric"] == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
+    return _stored(np.asarray(stored), header, is_inverted)
+
+
+def picture_header(path: str) -> FileHeader:
+    """The facts of a picture; see :func:`~.stored_image.file_header`."""
+    tags = _tiff_tags(path)
+    if tags is not None and not _pillow_reads(tags):
+        rows, columns = tags["shape"]
+        values: ValueKind = "8-bit" if tags["is_byte"] else "stored"
+        turn = tags["orientation"]
+    else:
+        with Image.open(path) as image:
+            # Pillow gives the size of a TIFF after turning it
+            (columns, rows), turn = image.size, 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
+            deep = image.mode[:1] in ("I", "F") or _is_deep_color_png(path)
+        values = "stored" if deep else "8-bit"
+    return FileHeader((columns, rows) if turn in (5, 6, 7, 8) else (rows, columns), values)
+
+
+def _stored(stored: _Array, header: FileHeader, is_inverted: bool) -> StoredImage:
+    # a copy in the machine's own byte order: what the readers give may be read-only or big-endian
+    image = torch.from_numpy(np.array(stored, dtype=np.float32))
+    image = image.movedim(-1, 0) if image.ndim == 3 else image[None]
+    return StoredImage(image.contiguous(), header, is_inverted=is_inverted)
+
+
+def _turned(stored: _Array, orientation: int) -> _Array:
+    return _TURNS[orientation](stored) if orientation in _TURNS else stored
+
+
+def _opened_orientation(path: str) -> int:
+    with Image.open(path) as image:
+        return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _is_deep_color_png(path: str) -> bool:
+    with Path(path).open("rb") as stream:
+        start = stream.read(26)
+    return start.startswith(b"\x89PNG") and start[24:25] == b"\x10" and start[25:26] in (b"\2", b"\4", b"\6")
+
+
+def _deep_png(path: str) -> _Array:
+    from torchvision.io import ImageReadMode, decode_png  # here: importing it takes a second
+
+    decoded = decode_png(torch.from_numpy(np.fromfile(path, dtype=np.uint8)), mode=ImageReadMode.UNCHANGED)
+    return _without_alpha(np.moveaxis(decoded.numpy(), 0, -1))
+
+
+def _without_alpha(stored: _Array) -> _Array:
+    return stored[..., 0] if stored.shape[-1] in (1, 2) else stored[..., :3]
+
+
+def _tiff_tags(path: str) -> dict[str, Any] | None:
+    """The tags that say how the pixels of a TIFF are stored; None for another type of file."""
+    with Path(path).open("rb") as stream:
+        if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return None
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        bits = page.bitspersample
+        return {
+            "bits": bits,
+            "sample_format": int(page.sampleformat),
+            "is_byte": bits <= 8 and page.sampleformat == 1,
+            "samples": page.samplesperpixel,
+            "photometric": int(page.photometric),
+            "shape": (page.imagelength, page.imagewidth),
+            "orientation": int(page.tags[_ORIENTATION].value) if _ORIENTATION in page.tags else 1,
+        }
+
+
+def _pillow_reads(tags: Mapping[str, Any]) -> bool:
+    if tags["is_byte"]:
+        return bool(tags["samples"] in (1, 2, 3, 4))
+    return tags["samples"] == 1 and (tags["bits"], tags["sample_format"]) in ((12, 1), (16, 1), (16, 2), (32, 3))
+
+
+def _deep_tiff(path: str) -> _Array:
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        if len(file.pages) != 1:
+            raise ValueError(_pages(len(file.pages)))
+        try:
+            stored: _Array = page.asarray()
+        except ValueError as error:
+            raise ValueError(
+                f"cannot decode a TIFF of {page.bitspersample} bits with {page.compression.name} compression: {error}; "
+                "install imagecodecs, or store the file without compression."
+            ) from error
+        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
+            stored = np.moveaxis(stored, 0, -1)
+        extra = len(page.extrasamples)
+    channels = page.samplesperpixel - extra
+    if stored.ndim == 3 and channels in (1, 3) and extra <= 1:
+        return stored[..., 0] if channels == 1 else stored[..., :3]
+    if stored.ndim != 2:
+        raise ValueError(f"expected a picture of 1 or 3 channels, got {page.samplesperpixel}; convert the file.")
+    return stored
+
+
+def _pages(count: int) -> str:
+    return f"expected one image in the file, got {count} pages; store one page, or a volume as NIfTI."
+
+
+def _as_grey_or_rgb(image: Any) -> Any:
+    frames = getattr(image, "n_frames", 1)
+    if frames != 1:
+        raise ValueError(_pages(frames))
+    try:
+        image.load()  # here, so that a truncated file fails as such
+    except Exception:
+        image.close()
+        raise
+    turned = ImageOps.exif_transpose(image)
+    grey = {"1": "L", "LA": "L", "La": "L"}
+    if turned.mode in grey:
+        return turned.convert(grey[turned.mode])
+    # palettes, alpha and print colors to RGB; 16-bit and float grey ("I;16", "I", "F") stay as they are
+    colors = ("P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
+    return turned.convert("RGB") if turned.mode in colors else turned
