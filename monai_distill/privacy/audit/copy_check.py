@@ -123,7 +123,7 @@ def _shown(image: Tensor) -> Tensor:
     return arranged
 
 
-def copy_likeness(released: Tensor, images: Tensor, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
+def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
     """Largest normalized cross-correlation of every released image with any of ``images``, and the position of that.
 
     Flips of every axis and quarter turns of square planes are tried too; brightness and contrast do not matter. There
