@@ -207,7 +207,7 @@ def test_no_test_image_reaches_a_statistic_a_start_or_an_expert(
     network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
     store = TrajectoryStore(tmp_path, {}, experts=2, snapshots=3, parameters=network.size)
     spy = _Spy()
-    protocol = ExpertProtocol(augment=spy, epochs=2, batch_size=4)
+    protocol = ExpertProtocol(spy, epochs=2, batch_size=4)
     ExpertTrainer(network=network, bank=data.training, store=store, protocol=protocol).run()
     assert spy.seen == set(data.training.image_hashes())
     assert not held_out & spy.seen
