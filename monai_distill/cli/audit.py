@@ -42,10 +42,10 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     Further words are settings of the shadows (``--iterations 20``), and of the audit itself when they begin with
     ``--audit#``.
     """
-    from monai_distill.privacy.audit import LEAST_SHADOWS, audit_table
+    from monai_distill.privacy.audit import MIN_SHADOWS, audit_table
 
-    if options.shadows < LEAST_SHADOWS:
-        raise ValueError(f"Expected at least {LEAST_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
+    if options.shadows < MIN_SHADOWS:
+        raise ValueError(f"Expected at least {MIN_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
     given = parsed_overrides(rest)
     own = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
     known = yaml.safe_load((config_dir() / "audit.yaml").read_text())["audit"]

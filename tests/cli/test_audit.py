@@ -28,7 +28,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     assert outcome.code in (0, 3), outcome.err  # three shadows may well be too few
     after = contents(folder)
     assert {name: after[name] for name in before} == before
-    assert "all 3 take about" in outcome.err
+    assert "all 3 shadows take about" in outcome.err
     return folder, outcome.out
 
 

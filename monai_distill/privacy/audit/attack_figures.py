@@ -1,4 +1,4 @@
-"""How well scores tell members from the rest: area, rates with exact intervals, and whether that could be chance."""
+"""ROC area and true-positive rates of membership scores, with exact intervals and a test against chance."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,42 +7,42 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
-
-from .intervals import clopper_pearson
+from scipy.stats import binomtest, rankdata
 
 __all__ = ["FPRS", "SEEN", "attack_figures"]
 
 FPRS = (0.001, 0.01)
-EXPECTED_FALSE = 8  # a rate is given where at least so many false positives are expected
-SEEN = 3.72  # standard deviations from chance, one chance in ten thousand one-sided
+EXPECTED_FALSE = 8  # a rate is reported if at least this many false positives are expected
+SEEN = 3.72  # standard deviations from chance; one-sided probability 1 in 10,000
 
 
 def attack_figures(
     scores: npt.NDArray[np.float64], members: npt.NDArray[np.bool_], units: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Area under the ROC curve, true positive rates at fixed false positive rates, and their distance from chance.
+    """Area under the ROC curve, true-positive rates at fixed false-positive rates, and their distance from chance.
 
-    The scores of all shadows are pooled; ties at a threshold count as not above it. ``deviations`` is the largest, over
-    the ranks and over the thresholds of no, 0.1 and 1 percent false positives, of a sum of (in minus out) divided by
-    its standard deviation, with the units as independent draws: a unit's scores in several shadows calibrate each
-    other, so counting them as independent would find leaks in noise. ``seen`` says that it is above :data:`SEEN`. The
-    intervals of the rates are Clopper and Pearson's, which do take the scores for independent.
+    The scores of all shadows are pooled; a score equal to a threshold is not above it. ``deviations`` is a test
+    statistic: a sum over members minus the sum over non-members, divided by its standard deviation. It is the largest
+    over the ranks and over the thresholds at 0, 0.1 and 1 percent false positives. Only units count as independent: the
+    scores of one unit in several shadows calibrate each other, and treating them as independent would find leaks in
+    noise. ``seen`` is True if ``deviations`` is above :data:`SEEN`. The intervals of the rates are exact
+    (Clopper-Pearson), but they do treat the scores as independent.
 
     References:
-        Carlini et al., Membership Inference Attacks From First Principles, IEEE S&P 2022, for the rates.
+        Carlini et al., Membership Inference Attacks From First Principles, IEEE S&P 2022,
+        https://arxiv.org/abs/2112.03570 (the rates).
 
     Args:
         scores: [shadows, candidates], higher for members.
-        members: [shadows, candidates], who was in.
-        units: [candidates], equal for images that are drawn together (of one patient).
+        members: [shadows, candidates], True for members.
+        units: [candidates], equal for images that are drawn together (images of one patient).
 
     Returns:
-        ``auc``, ``tpr_at_fpr`` (rate -> value, low, high), ``not_given`` (rate -> why), ``n_in``, ``n_out``,
-        ``deviations``, ``seen``. The area is None where either side is empty.
+        ``auc``, ``tpr_at_fpr`` (rate -> value, low, high), ``not_given`` (rate -> reason), ``n_in``, ``n_out``,
+        ``deviations``, ``seen``. The area is None without members or without non-members.
 
     Raises:
-        ValueError: when shapes disagree or a score is not a number.
+        ValueError: if shapes disagree or a score is NaN.
 
     Example:
         >>> members = np.tile([True, False], (50, 50))
@@ -56,30 +56,31 @@ def attack_figures(
             f"{members.shape} and {units.shape}."
         )
     if np.isnan(scores).any():
-        raise ValueError("Expected scores that are numbers, got NaN. Look at the statistics of the attack.")
+        raise ValueError("Expected numeric scores, got NaN. Inspect the statistics of the attack.")
     n_in, n_out = int(members.sum()), int((~members).sum())
     figures: dict[str, Any] = {"auc": None, "tpr_at_fpr": {}, "not_given": {}, "n_in": n_in, "n_out": n_out}
     if not n_in or not n_out:
         return {**figures, "deviations": 0.0, "seen": False}
     ranks = rankdata(scores).reshape(scores.shape)
     figures["auc"] = float((ranks[members].sum() - n_in * (n_in + 1) / 2) / (n_in * n_out))
-    tests = [ranks / ranks.size - 0.5]  # and who lies above thresholds, given as a rate or not
+    tests = [ranks / ranks.size - 0.5]
     tests += [(scores > _threshold(scores[~members], rate)).astype(np.float64) for rate in (0.0, *FPRS)]
     deviations = max(_deviations(values, members, units) for values in tests)
     for rate in FPRS:
         if n_out * rate < EXPECTED_FALSE:
-            needed = int(np.ceil(EXPECTED_FALSE / rate))
-            figures["not_given"][f"{rate:g}"] = f"needs {needed} scores of non-members, there are {n_out}"
+            required = int(np.ceil(EXPECTED_FALSE / rate))
+            figures["not_given"][f"{rate:g}"] = f"needs {required} scores of non-members, there are {n_out}"
             continue
         above = scores > _threshold(scores[~members], rate)
         hits = int(above[members].sum())
-        low, high = clopper_pearson(hits, n_in)
+        interval = binomtest(hits, n_in).proportion_ci(0.95, method="exact")
+        low, high = float(interval.low), float(interval.high)
         figures["tpr_at_fpr"][f"{rate:g}"] = {"value": hits / n_in, "low": low, "high": high}
     return {**figures, "deviations": deviations, "seen": deviations > SEEN}
 
 
 def _threshold(outside: npt.NDArray[np.float64], rate: float) -> float:
-    """The smallest score that at most a share ``rate`` of the non-members exceeds."""
+    """Smallest score that at most a share ``rate`` of the non-members exceeds."""
     allowed = int(rate * len(outside))
     return float(np.sort(outside)[len(outside) - 1 - allowed])
 

@@ -1,4 +1,4 @@
-"""The audit of a run: shadows, figures, controls, ``audit.json``."""
+"""The audit of a run: attacks on shadows and controls, and ``audit.json``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -24,10 +24,10 @@ HEAD = ("attack", "area", "TPR at 0.1% FPR", "TPR at 1% FPR", "positive control"
 
 
 def audit_table(audit: Mapping[str, Any]) -> str:
-    """A Markdown table of the attacks, then the statement.
+    """Markdown table of the attacks, followed by the statement.
 
-    Rows are the attacks, and below each the groups in which it saw more than chance; of the classes the one that shows
-    most (``audit.json`` has them all). The controls' cells hold their area and whether they were caught.
+    Each attack has a row, followed by rows of the groups in which it found members beyond chance; of the classes only
+    the one with the largest area (``audit.json`` has all). Cells of controls hold the area and whether it was caught.
 
     Example:
         >>> control = {"auc": 0.5, "tpr_at_fpr": {}, "seen": False}
@@ -47,14 +47,14 @@ def audit_table(audit: Mapping[str, Any]) -> str:
     text = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
     text.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
     if audit["void"]:
-        text.insert(0, "VOID. What follows says nothing about the released set.")
+        text.insert(0, "VOID. These figures prove nothing about the released set.")
     return "\n".join([*text, "", audit["statement"]])
 
 
 def _shown(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    seen = {name: figures for name, figures in groups.items() if figures["seen"]}
-    classes = sorted((name for name in seen if name.startswith("class ")), key=lambda name: -seen[name]["auc"])
-    return {name: figures for name, figures in seen.items() if name not in classes[1:]}
+    caught = {name: figures for name, figures in groups.items() if figures["seen"]}
+    classes = sorted((name for name in caught if name.startswith("class ")), key=lambda name: -caught[name]["auc"])
+    return {name: figures for name, figures in caught.items() if name not in classes[1:]}
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:
@@ -74,17 +74,18 @@ def _control(figures: Mapping[str, Any]) -> str:
 
 
 class Audit:
-    """Attacks the kind of set that a run released, and says what that showed.
+    """Attacks shadows of a run's job and the released set itself, and reports the result.
 
-    Threat model: the attacker has the whole release, the code, the architecture, every setting, public images of the
-    same kind and the image in question; not the experts, the optimiser's state or the other members.
+    Threat model: the attacker has the whole release, the code, the architecture, all settings, public images of the
+    same kind and the image in question. The attacker does not have the experts, the optimizer's state or the other
+    members.
 
     Args:
-        runs: the shadows.
-        release: the run's own set.
-        folder: the run folder, which gets ``audit.json``; what names training images stays in ``audit/`` inside it.
-        shadow_settings: what shadows did otherwise than the run.
-        delta: at which epsilon is bounded where the run has no ledger.
+        runs: shadows.
+        release: released set of the run.
+        folder: run folder, which gets ``audit.json``; files that identify training images stay in its ``audit/``.
+        shadow_settings: settings of the shadows that differ from the run.
+        delta: of the bound on epsilon if the run has no ledger.
         attribute_inference: which metadata were attacked, in words.
     """
 
@@ -106,7 +107,7 @@ class Audit:
         self.attribute_inference = attribute_inference
 
     def run(self) -> dict[str, Any]:
-        """Do what is missing, write ``audit.json`` and return its content."""
+        """Make the missing shadows, write ``audit.json`` and return its content."""
         shadows = self.runs.run()
         candidates = self.runs.candidates
         sides = {name: bool(getattr(attack, "one_sided", False)) for name, attack in self.runs.attacks.items()}
@@ -165,5 +166,5 @@ class Audit:
 
     def _ledger(self) -> dict[str, Any]:
         file = self.folder / "ledger.json"
-        found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-        return found
+        ledger: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+        return ledger

@@ -1,4 +1,4 @@
-"""A lower bound on epsilon from one run: how many of the canaries an attacker guesses right."""
+"""Empirical lower bound on epsilon from one run: the number of canaries whose membership was guessed correctly."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -10,25 +10,26 @@ from scipy.stats import binom
 
 __all__ = ["canary_bound", "correct_guesses", "guess_p_value"]
 
-LARGEST = 50.0  # an epsilon above which nothing is asked
+MAX_EPSILON = 50.0  # larger bounds are not computed
 
 
 def guess_p_value(epsilon: float, delta: float, canaries: int, guesses: int, correct: int) -> float:
-    """How likely an (epsilon, delta) mechanism lets anyone guess so many canaries right, at most.
+    """Largest probability that an (epsilon, delta) mechanism allows this many correct guesses.
 
     References:
-        Steinke, Nasr and Jagielski, Privacy Auditing with One (1) Training Run, NeurIPS 2023, theorem 5.2: the number
-        of right guesses is below a binomial with share e^epsilon / (1 + e^epsilon), up to a term in delta.
+        Steinke, Nasr and Jagielski, Privacy Auditing with One (1) Training Run, NeurIPS 2023,
+        https://arxiv.org/abs/2305.08846, theorem 5.2: the number of correct guesses is stochastically smaller than a
+        binomial with probability e^epsilon / (1 + e^epsilon), up to a term in delta.
 
     Args:
         epsilon: claimed, at least 0.
         delta: claimed, in [0, 1].
-        canaries: images that were put in or left out by independent fair coins.
-        guesses: for how many of them a guess was made.
-        correct: how many of the guesses are right.
+        canaries: number of images that independent fair coins included or excluded.
+        guesses: number of guesses about them.
+        correct: number of correct guesses.
 
     Raises:
-        ValueError: when the numbers are out of order.
+        ValueError: unless 0 <= correct <= guesses <= canaries, epsilon >= 0 and delta is in [0, 1].
 
     Example:
         >>> guess_p_value(0.0, 0.0, 10, 10, 10) == 0.5**10
@@ -48,25 +49,29 @@ def guess_p_value(epsilon: float, delta: float, canaries: int, guesses: int, cor
 
 
 def correct_guesses(scores: npt.NDArray[np.float64], members: npt.NDArray[np.bool_], guesses: int) -> int:
-    """Right ones when the upper half of the guesses says "in" of the highest scores, the lower half "out".
+    """Number of correct guesses: "member" for the highest scores, "non-member" for the lowest, half each.
 
     Args:
-        scores: [canaries], higher for those that are in.
-        members: [canaries], the truth.
-        guesses: how many; an odd one more is an "in".
+        scores: [canaries], higher for members.
+        members: [canaries], True for members.
+        guesses: number of guesses; if odd, one more guess says "member".
 
     Raises:
-        ValueError: when there are more guesses than canaries, or shapes disagree.
+        ValueError: if there are more guesses than canaries, or shapes disagree.
 
     Example:
         >>> correct_guesses(np.array([3.0, 2.0, 1.0]), np.array([True, False, False]), 2)
         2
     """
     if scores.shape != members.shape or not 0 <= guesses <= len(scores):
-        raise ValueError(f"Expected at most {len(scores)} guesses and one truth a score, got {guesses}.")
+        raise ValueError(
+            f"Expected at most {len(scores)} guesses and as many members as scores, got {guesses} guesses and members "
+            f"of shape {members.shape}."
+        )
     order = np.argsort(-scores, kind="stable")
-    ins, outs = order[: guesses - guesses // 2], order[len(order) - guesses // 2 :]
-    return int(members[ins].sum() + (~members[outs]).sum())
+    half = guesses // 2
+    guessed_in, guessed_out = order[: guesses - half], order[len(order) - half :]
+    return int(members[guessed_in].sum() + (~members[guessed_out]).sum())
 
 
 def canary_bound(
@@ -77,15 +82,15 @@ def canary_bound(
     guesses: int | None = None,
     confidence: float = 0.95,
 ) -> float:
-    """The largest epsilon that the right guesses in one run refute, 0 when they refute none.
+    """Lower bound on epsilon from the correct guesses in one run; 0 if they are compatible with epsilon 0.
 
-    Which scores and how many guesses must be settled before this run is looked at (on other runs).
+    The scores and the number of guesses must be chosen on other runs.
 
     Args:
-        scores: [canaries], higher for those that are in.
+        scores: [canaries], higher for members.
         members: [canaries], drawn by independent fair coins.
         delta: of the claim.
-        guesses: how many are made; None for all.
+        guesses: number of guesses; None for all canaries.
         confidence: that the mechanism's true epsilon is at least the bound.
 
     Example:
@@ -93,12 +98,12 @@ def canary_bound(
         >>> round(canary_bound(truth + 0.0, truth, delta=1e-5), 1)
         5.8
     """
-    made = len(scores) if guesses is None else guesses
-    correct = correct_guesses(scores, members, made)
+    count = len(scores) if guesses is None else guesses
+    correct = correct_guesses(scores, members, count)
 
-    def doubt(epsilon: float) -> float:
-        return guess_p_value(epsilon, delta, len(scores), made, correct) - (1 - confidence)
+    def excess(epsilon: float) -> float:
+        return guess_p_value(epsilon, delta, len(scores), count, correct) - (1 - confidence)
 
-    if doubt(0.0) >= 0:
+    if excess(0.0) >= 0:
         return 0.0
-    return LARGEST if doubt(LARGEST) < 0 else float(brentq(doubt, 0.0, LARGEST, xtol=1e-4))
+    return MAX_EPSILON if excess(MAX_EPSILON) < 0 else float(brentq(excess, 0.0, MAX_EPSILON, xtol=1e-4))

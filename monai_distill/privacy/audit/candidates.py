@@ -1,4 +1,4 @@
-"""The images whose membership is attacked, and which of them every shadow is distilled from."""
+"""The images whose membership is attacked, and the random half that each shadow is distilled from."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,16 +16,16 @@ from monai_distill.runtime.randomness import seeded_generator
 
 __all__ = ["Candidates", "real_release"]
 
-STUDENT_LR = 0.01  # real images come without a learned one; the scores' controls use the same
+STUDENT_LR = 0.01  # real images have no learned learning rate; the controls of the scores use this one too
 
 
 def real_release(like: SyntheticDataset, bank: ClassBank, generator: torch.Generator) -> SyntheticDataset:
-    """Random real images released as if they were distilled: as many of every class, the same preprocessing.
+    """Release random real images in the form of a distilled set: same counts per class, same preprocessing.
 
     Args:
-        like: the set to take the numbers, the class names and the preprocessing from.
-        bank: real images as pixel values; a smaller class gives some images twice, a class without any the images of
-            all.
+        like: the set that gives the counts, class names and preprocessing.
+        bank: real images as pixel values; a class with too few images repeats some, a class without images takes images
+            of all classes.
         generator: a CPU generator.
 
     Example:
@@ -34,16 +34,16 @@ def real_release(like: SyntheticDataset, bank: ClassBank, generator: torch.Gener
         >>> real_release(set_like, bank, torch.Generator()).labels.tolist()
         [0, 0, 1]
     """
-    wanted = torch.bincount(like.labels.cpu(), minlength=bank.num_classes).tolist()
+    counts = torch.bincount(like.labels.cpu(), minlength=bank.num_classes).tolist()
     rows = []
-    for label, count in enumerate(wanted):
+    for label, count in enumerate(counts):
         if bank.counts[label]:
             rows.append(bank.draw_indices(label, count, generator).cpu())
         else:
             rows.append(torch.randint(len(bank), (count,), generator=generator))
     pixels = bank.images[torch.cat(rows)]
     images = pixels if like.preprocessing is None else like.preprocessing(pixels)
-    labels = torch.arange(bank.num_classes).repeat_interleave(torch.tensor(wanted))
+    labels = torch.arange(bank.num_classes).repeat_interleave(torch.tensor(counts))
     return SyntheticDataset(
         images.to(like.images.device),
         labels.to(like.images.device),
@@ -53,26 +53,26 @@ def real_release(like: SyntheticDataset, bank: ClassBank, generator: torch.Gener
     )
 
 
-NEIGHBOURS = 5  # whose distance says how lonely an image is
-KNOWN_KEYS = {"image", "label", "class_name", "patient", "mask"}  # of an item; what else it has is metadata
+NEIGHBORS = 5  # the distance to the fifth neighbor defines outliers
+KNOWN_KEYS = {"image", "label", "class_name", "patient", "mask"}  # keys of an item that are not metadata
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """A run's training images, some with a wrong label, and for every shadow the random half that is in.
+    """A run's training images, some of them canaries, and the random half of them that each shadow uses.
 
-    Halves are drawn class by class, by patient where patients are known (identical images always go together), and
-    independently from shadow to shadow. Canaries, images with a wrong label, are put in or left out by independent fair
-    coins, as a bound on epsilon from one run requires. The released set itself never has canaries.
+    Halves are drawn per class and per patient if patients are known; identical images stay together. The halves of
+    different shadows are independent. Canaries are images with a wrong label. Independent fair coins include or exclude
+    them, which the bound on epsilon from one run requires. The released set itself never has canaries.
 
     Args:
-        bank: all training images as pixel values, with the labels that the shadows are trained on.
+        bank: all training images as pixel values, with the labels that the shadows use.
         units: [N], equal for images that are drawn together.
-        unit: what that is: ``"patient"`` or ``"image"``.
-        true_labels: [N], before canaries were made.
-        audited: [n] positions of the images that are attacked: all canaries, and others at random.
-        outliers: [n], which of the audited lie farthest from their class (the top 5 percent).
-        metadata: value of every audited image per name, where the data set has any.
+        unit: ``"patient"`` or ``"image"``.
+        true_labels: [N], before labels of canaries were changed.
+        audited: [n] positions of the images that are attacked: all canaries, and random others.
+        outliers: [n], True for the 5 percent of audited images that are farthest from their class.
+        metadata: values of the audited images by name, if the data set has metadata.
         seed: of the draws.
     """
 
@@ -94,35 +94,34 @@ class Candidates:
         mislabelled: int | None,
         at_most: int,
         seed: int,
-        made_from: str | None = None,
+        training_sha256: str | None = None,
     ) -> Candidates:
-        """The candidates of a run.
+        """Make the candidates of a run.
 
         Args:
             training: the run's training section (items ``image``, ``label``, perhaps ``patient`` and metadata).
-            held_out: its other sections; training images that are identical to one of theirs are dropped, as the run
-                dropped them.
-            mislabelled: how many canaries; None for 5 percent of the images, 500 at most.
-            at_most: how many images are attacked.
+            held_out: its other sections; a training image that is identical to one of theirs is dropped, as in the run.
+            mislabelled: number of canaries; None for 5 percent of the images, at most 500.
+            at_most: largest number of images that are attacked.
             seed: of all draws.
-            made_from: the fingerprint of the images that the run was made from, where it is known.
+            training_sha256: checksum of the images that the run used, if it is known.
 
         Raises:
-            ValueError: when there are too few images for the canaries asked for.
-            RuntimeError: when these are not the images that the run was made from.
+            ValueError: if there are too few images for this number of canaries.
+            RuntimeError: if these are not the images that the run used.
         """
-        bank, kept = _kept_apart(training, held_out, made_from)
-        items = [training.data[i] for i in kept]
+        bank, positions = _without_duplicates(training, held_out, training_sha256)
+        items = [training.data[i] for i in positions]
         patients = [item.get("patient") for item in items]
         known = all(patient is not None for patient in patients)
         units = _numbered(patients if known else bank.image_hashes())
         generator = seeded_generator(seed, "audit candidates")
         count = min(500, len(bank) // 20) if mislabelled is None else mislabelled
-        first = _one_of_each(units, generator)
+        first = _one_per_unit(units, generator)
         if count > min(len(first), at_most):
             raise ValueError(
-                f"Expected at most {min(len(first), at_most)} canaries (one a {'patient' if known else 'image'}, all "
-                f"audited), got {count}."
+                f"Expected at most {min(len(first), at_most)} canaries (one per {'patient' if known else 'image'}, all "
+                f"audited), got {count}. Lower mislabelled."
             )
         canaries = first[:count]
         labels = bank.labels.clone()
@@ -138,44 +137,44 @@ class Candidates:
             unit="patient" if known else "image",
             true_labels=bank.labels,
             audited=audited,
-            outliers=_loneliest(bank, audited),
+            outliers=_outliers(bank, audited),
             metadata={name: [str(items[i].get(name, "")) for i in audited.tolist()] for name in names},
             seed=seed,
         )
 
     @property
     def images(self) -> Tensor:
-        """The audited images [n, channels, *spatial] as pixel values."""
+        """Audited images [n, channels, *spatial] as pixel values."""
         return self.bank.images[self.audited]
 
     @property
     def labels(self) -> Tensor:
-        """The labels [n] that shadows are trained on; of a canary a wrong one."""
+        """Labels [n] that shadows use; wrong for canaries."""
         return self.bank.labels[self.audited]
 
     @property
     def mislabelled(self) -> Tensor:
-        """Which of all images [N] are canaries."""
+        """Canaries among all images [N]."""
         return self.bank.labels != self.true_labels
 
     def patients(self, inside: Tensor) -> list[str] | None:
-        """Whose the images are for which ``inside`` [N] is true, as numbers for names; None where that is not known."""
+        """Pseudonyms of the patients of the images marked by ``inside`` [N]; None if patients are not known."""
         return [str(unit) for unit in self.units[inside].tolist()] if self.unit == "patient" else None
 
     def members(self, shadow: int) -> Tensor:
-        """Which of all images [N] one shadow is distilled from."""
+        """Images [N] that one shadow is distilled from."""
         generator = seeded_generator(self.seed, "members of shadow", shadow)
         inside = torch.zeros(int(self.units.max()) + 1, dtype=torch.bool)
         coins = set(self.units[self.mislabelled].tolist())
         by_class: dict[int, list[int]] = defaultdict(list)
         for unit, label in self._unit_classes():
             by_class[-1 if unit in coins else label].append(unit)
-        for label, own in sorted(by_class.items()):
-            units = torch.tensor(own)
+        for label, members in sorted(by_class.items()):
+            units = torch.tensor(members)
             if label == -1:
                 inside[units] = torch.rand(len(units), generator=generator) < 0.5
                 continue
-            odd = int(torch.randint(2, (1,), generator=generator))  # else a class of odd size would favour one side
+            odd = int(torch.randint(2, (1,), generator=generator))  # otherwise a class of odd size would favor one side
             inside[units[torch.randperm(len(units), generator=generator)[: (len(units) + odd) // 2]]] = True
         return inside[self.units]
 
@@ -186,18 +185,20 @@ class Candidates:
         return [(unit, min(count, key=lambda c: (-count[c], c))) for unit, count in sorted(votes.items())]
 
 
-def _kept_apart(training: Any, held_out: Sequence[Any], made_from: str | None) -> tuple[ClassBank, list[int]]:
-    """The training images that are in no other section, and their positions."""
-    whole = ClassBank.from_dataset(training)
+def _without_duplicates(
+    training: Any, held_out: Sequence[Any], training_sha256: str | None
+) -> tuple[ClassBank, list[int]]:
+    """Training images that are in no other section, and their positions."""
+    everything = ClassBank.from_dataset(training)
     elsewhere = {digest for section in held_out for digest in ClassBank.from_dataset(section).image_hashes()}
-    kept = [i for i, digest in enumerate(whole.image_hashes()) if digest not in elsewhere]
-    bank = whole.subset(torch.tensor(kept, dtype=torch.long))
-    if made_from is not None and bank.fingerprint() != made_from:
+    positions = [i for i, digest in enumerate(everything.image_hashes()) if digest not in elsewhere]
+    bank = everything.subset(torch.tensor(positions, dtype=torch.long))
+    if training_sha256 is not None and bank.fingerprint() != training_sha256:
         raise RuntimeError(
-            "These are not the training images that the run was made from (their checksum differs): nobody in the "
-            "released set would be attacked. Give the data set of the run."
+            "The checksum of the training images differs from that of the run, so that no member of the released set "
+            "would be attacked. Give the data set of the run."
         )
-    return bank, kept
+    return bank, positions
 
 
 def _numbered(names: Sequence[Any]) -> Tensor:
@@ -205,23 +206,23 @@ def _numbered(names: Sequence[Any]) -> Tensor:
     return torch.tensor([numbers[name] for name in names])
 
 
-def _one_of_each(units: Tensor, generator: torch.Generator) -> Tensor:
-    """One image of every unit, in random order."""
+def _one_per_unit(units: Tensor, generator: torch.Generator) -> Tensor:
+    """One image per unit, in random order."""
     order = torch.randperm(len(units), generator=generator)
-    seen: dict[int, int] = {}
+    first: dict[int, int] = {}
     for position in order.tolist():
-        seen.setdefault(int(units[position]), position)
-    return torch.tensor(list(seen.values()), dtype=torch.long)
+        first.setdefault(int(units[position]), position)
+    return torch.tensor(list(first.values()), dtype=torch.long)
 
 
-def _loneliest(bank: ClassBank, audited: Tensor) -> Tensor:
-    """The 5 percent of the audited images that are farthest from their nearest neighbours of the same class."""
+def _outliers(bank: ClassBank, audited: Tensor) -> Tensor:
+    """The 5 percent of audited images that are farthest from their nearest neighbors of the same class."""
     distances = torch.zeros(len(audited))
-    for own in bank.indices:
-        rows = torch.isin(audited, own).nonzero().flatten()
-        count = min(NEIGHBOURS + 1, len(own))  # the image itself is the nearest
+    for members in bank.indices:
+        rows = torch.isin(audited, members).nonzero().flatten()
+        count = min(NEIGHBORS + 1, len(members))  # the image itself is the nearest
         for part in torch.split(rows, 512):
-            between = torch.cdist(bank.images[audited[part]].flatten(1), bank.images[own].flatten(1))
+            between = torch.cdist(bank.images[audited[part]].flatten(1), bank.images[members].flatten(1))
             distances[part] = between.topk(count, dim=1, largest=False).values[:, -1]
     outliers = torch.zeros(len(audited), dtype=torch.bool)
     outliers[distances.argsort(descending=True)[: max(1, len(audited) // 20)]] = True

@@ -1,4 +1,4 @@
-"""Is a released image more like an image that it was made from than like one that it was not?"""
+"""Copy check: are released images more similar to training images than to other images?"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -18,7 +18,6 @@ from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.runtime.randomness import seeded_generator
 
 from .attack_figures import SEEN
-from .intervals import clopper_pearson
 
 __all__ = ["copy_figures", "copy_likeness", "released_copies", "save_copy_pairs"]
 
@@ -26,14 +25,14 @@ PAIRS = 5
 
 
 def copy_figures(likeness: Tensor) -> dict[str, Any]:
-    """Share of released images whose most similar image is a member, where members and others are as many.
+    """Share of released images whose most similar image is a member, with as many members as non-members.
 
     Args:
-        likeness: [m, 2], to the most similar member and to the most similar other image.
+        likeness: [m, 2], similarity to the most similar member and to the most similar non-member.
 
     Returns:
-        ``auc`` (that share: half is chance), ``tpr_at_fpr`` (empty, no rates here), ``low``, ``high``, ``n``,
-        ``deviations`` (of the share from a half) and ``seen``, as of :func:`.attack_figures`.
+        ``auc`` (that share; one half is chance), ``tpr_at_fpr`` (always empty), ``low``, ``high``, ``n``,
+        ``deviations`` (of the share from one half) and ``seen``, as in :func:`.attack_figures`.
 
     Example:
         >>> figures = copy_figures(torch.tensor([[1.0, 0.5]] * 40))
@@ -44,26 +43,27 @@ def copy_figures(likeness: Tensor) -> dict[str, Any]:
     nearer, count = int((likeness[:, 0] > likeness[:, 1]).sum()), int(differ.sum())
     if not count:
         return {"auc": None, "tpr_at_fpr": {}, "n": 0, "deviations": 0.0, "seen": False}
-    low, high = clopper_pearson(nearer, count)
+    interval = binomtest(nearer, count).proportion_ci(0.95, method="exact")
     deviations = float(norm.isf(max(binomtest(nearer, count, 0.5, alternative="greater").pvalue, 1e-300)))
-    figures = {"auc": nearer / count, "tpr_at_fpr": {}, "low": low, "high": high, "n": count}
+    figures = {"auc": nearer / count, "tpr_at_fpr": {}, "n": count}
+    figures |= {"low": float(interval.low), "high": float(interval.high)}
     return {**figures, "deviations": deviations, "seen": deviations > SEEN}
 
 
 def released_copies(
     release: SyntheticDataset, training: ClassBank, public: ClassBank, seed: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The released set itself, held against as many training as public images, and its most similar pairs.
+    """Compare the released set with equally many training and public images; list the most similar pairs.
 
     Args:
-        release: the set of the run.
+        release: released set.
         training: all its training images as pixel values.
-        public: images that it was not made from.
-        seed: of the draw of equal numbers.
+        public: images that were not used for it.
+        seed: of the draw of equally many images.
 
     Returns:
-        Figures as of :func:`copy_figures`, with the largest likeness to each side; and the pairs, for a person to look
-        at: these name training images and stay with the owner of the data.
+        Figures as in :func:`copy_figures`, with the largest similarity to each side; and the pairs, for a person to
+        look at. The pairs identify training images and stay with the data owner.
     """
     generator = seeded_generator(seed, "copy check")
     count = min(len(training), len(public))
@@ -72,16 +72,18 @@ def released_copies(
     likeness = torch.stack([copy_likeness(pixels, images)[0] for images in sides], dim=1)
     figures = copy_figures(likeness)
     figures["largest"] = {"training": float(likeness[:, 0].max()), "public": float(likeness[:, 1].max())}
-    values, places = copy_likeness(pixels, training.images)
+    values, positions = copy_likeness(pixels, training.images)
     pairs = [
-        {"synthetic": int(i), "training": int(places[i]), "likeness": float(values[i])}
+        {"synthetic": int(i), "training": int(positions[i]), "likeness": float(values[i])}
         for i in values.argsort(descending=True)[:PAIRS]
     ]
     return figures, pairs
 
 
 def save_copy_pairs(pairs: Sequence[Mapping[str, Any]], released: Tensor, training: Tensor, file: str | Path) -> Path:
-    """Draw the pairs as PNG, released above training; of volumes the middle slice. It shows patients' images.
+    """Draw the pairs as PNG, released images above training images; volumes by their middle slice.
+
+    The file shows patients' images.
 
     Args:
         pairs: with ``synthetic`` and ``training`` positions and their ``likeness``.
@@ -121,11 +123,10 @@ def _shown(image: Tensor) -> Tensor:
 
 
 def copy_likeness(released: Tensor, images: Tensor, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
-    """Largest normalised cross-correlation of every released image with any of ``images``, and with which.
+    """Largest normalized cross-correlation of every released image with any of ``images``, and the position of that.
 
-    Flips of every axis, and quarter turns of square planes, of the released image are tried too; the mean and the
-    contrast do not count. No threshold is meant: the likeness to training images is to be held against that to
-    images that were not used.
+    Flips of every axis and quarter turns of square planes are tried too; brightness and contrast do not matter. There
+    is no threshold: compare the similarity to training images with that to images that were not used.
 
     Args:
         released: [m, channels, *spatial].
@@ -136,7 +137,7 @@ def copy_likeness(released: Tensor, images: Tensor, batch_size: int = 4096) -> t
         Correlations [m] between -1 and 1, and positions [m] in ``images``.
 
     Raises:
-        ValueError: when there are no images, or of another shape.
+        ValueError: if there are no images, or if their shape differs.
 
     Example:
         >>> images = torch.arange(8.0).reshape(2, 1, 2, 2) ** 2
@@ -147,27 +148,27 @@ def copy_likeness(released: Tensor, images: Tensor, batch_size: int = 4096) -> t
     if not len(images) or released.shape[1:] != images.shape[1:]:
         raise ValueError(f"Expected images of the released shape {list(released.shape[1:])}, got {list(images.shape)}.")
     best = torch.full((len(released),), -2.0)
-    place = torch.zeros(len(released), dtype=torch.long)
-    for turned in _turns(released):
-        ours = _normalised(turned)
+    position = torch.zeros(len(released), dtype=torch.long)
+    for variant in _symmetries(released):
+        transformed = _normalized(variant)
         for start in range(0, len(images), batch_size):
-            values, rows = (ours @ _normalised(images[start : start + batch_size]).T).max(dim=1)
+            values, rows = (transformed @ _normalized(images[start : start + batch_size]).T).max(dim=1)
             better = values > best
             best = torch.where(better, values, best)
-            place = torch.where(better, rows + start, place)
-    return best, place
+            position = torch.where(better, rows + start, position)
+    return best, position
 
 
-def _normalised(images: Tensor) -> Tensor:
+def _normalized(images: Tensor) -> Tensor:
     flat = images.detach().cpu().float().flatten(1)
     return torch.nn.functional.normalize(flat - flat.mean(dim=1, keepdim=True), dim=1)
 
 
-def _turns(images: Tensor) -> Iterator[Tensor]:
-    """The images under every combination of flips, each also with the first two square axes swapped."""
+def _symmetries(images: Tensor) -> Iterator[Tensor]:
+    """The images under every combination of flips, also with two axes of equal size swapped."""
     axes = range(2, images.ndim)
     swaps = [pair for pair in combinations(axes, 2) if images.shape[pair[0]] == images.shape[pair[1]]]
-    for turned in [images, *(images.transpose(*pair) for pair in swaps)]:
+    for variant in [images, *(images.transpose(*pair) for pair in swaps)]:
         for count in range(len(axes) + 1):
             for flipped in combinations(axes, count):
-                yield turned.flip(flipped)
+                yield variant.flip(flipped)

@@ -1,4 +1,4 @@
-"""From the kept shadows to figures: every attack on the release and on both controls, in every group of images."""
+"""Figures of every attack on the release and on both controls, in every group of images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .candidates import Candidates
 
 __all__ = ["attack_evidence", "epsilon_evidence", "scores_of", "within_gate"]
 
-GATE = {"0.001": 0.005, "0.01": 0.03}  # a rate surely above this is a leak to stop for
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02)  # of the canaries that are guessed
+GATE = {"0.001": 0.005, "0.01": 0.03}  # an attack succeeds if the lower end of its interval is above this rate
+SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02)  # of the canaries for which a guess is made
 
 
 def within_gate(figures: Mapping[str, Any]) -> bool:
-    """Whether no true positive rate is surely above the gate: 0.5 percent at 0.1 percent false positives, 3 at 1.
+    """Whether no interval of a true-positive rate lies above the gate: 0.5% at 0.1% false positives, 3% at 1%.
 
     Example:
         >>> within_gate({"tpr_at_fpr": {"0.01": {"value": 0.05, "low": 0.04, "high": 0.06}}})
@@ -44,32 +44,32 @@ def scores_of(
 def attack_evidence(
     shadows: Sequence[Mapping[str, Tensor]], candidates: Candidates, attack: str, one_sided: bool
 ) -> dict[str, Any]:
-    """One attack's figures on images with their own label, per group, and on the controls.
+    """Figures of one attack on images with their true label, per group, and on the controls.
 
-    ``caught``: it tells members from others by more than chance allows, in any group that is asked about (all,
-    mislabelled, outliers; classes are shown only). ``void``: it caught nothing and missed the positive control too, so
-    that it says nothing.
+    ``caught`` is True if the attack found members beyond chance among all images, canaries or outliers; classes are
+    reported only. ``void`` is True if it found no members and missed the positive control too, so that its failure
+    proves nothing.
     """
     units = candidates.units[candidates.audited].numpy()
-    odd = candidates.mislabelled[candidates.audited].numpy()
-    outliers = candidates.outliers.numpy() & ~odd
+    canary = candidates.mislabelled[candidates.audited].numpy()
+    outliers = candidates.outliers.numpy() & ~canary
     scores, members = scores_of(shadows, candidates, "release", attack, one_sided)
-    groups = {"mislabelled": odd, "outliers": outliers}
+    groups = {"mislabelled": canary, "outliers": outliers}
     classes = {
-        f"class {name}": ~odd & (candidates.true_labels[candidates.audited] == label).numpy()
+        f"class {name}": ~canary & (candidates.true_labels[candidates.audited] == label).numpy()
         for label, name in enumerate(candidates.bank.class_names)
     }
-    figures = attack_figures(scores[:, ~odd], members[:, ~odd], units[~odd])
+    figures = attack_figures(scores[:, ~canary], members[:, ~canary], units[~canary])
     split = {
         name: attack_figures(scores[:, rows], members[:, rows], units[rows])
         for name, rows in {**groups, **classes}.items()
     }
     controls = {}
     for name in ("positive", "negative"):
-        own, inside = scores_of(shadows, candidates, name, attack, one_sided)
-        controls[f"{name}_control"] = attack_figures(own, inside, units)
-    asked = [figures, *(split[name] for name in groups)]
-    caught = any(each["seen"] for each in asked)
+        control_scores, control_members = scores_of(shadows, candidates, name, attack, one_sided)
+        controls[f"{name}_control"] = attack_figures(control_scores, control_members, units)
+    tested = [figures, *(split[name] for name in groups)]
+    caught = any(each["seen"] for each in tested)
     online = not one_sided and len(shadows) >= SOME_SHADOWS
     return {
         **figures,
@@ -78,54 +78,54 @@ def attack_evidence(
         **controls,
         "void": not (caught or controls["positive_control"]["seen"]),
         "caught": caught,
-        "within_gate": all(within_gate(each) for each in [*asked, *split.values()]),
+        "within_gate": all(within_gate(each) for each in [*tested, *split.values()]),
     }
 
 
 def epsilon_evidence(
     shadows: Sequence[Mapping[str, Tensor]], candidates: Candidates, attacks: Mapping[str, bool], delta: float
 ) -> dict[str, Any] | None:
-    """Lower bound on epsilon from the mislabelled canaries of the first shadow, which nothing was chosen on.
+    """Lower bound on epsilon from the canaries of the first shadow.
 
-    The attack and the number of guesses are those that are right most surely on the other shadows, whose scores are
-    calibrated without the first: nothing of the run that is judged, who was in it least of all, has a part in them.
+    Attack and number of guesses are chosen on the other shadows only, so the choice is independent of the evaluated
+    shadow.
 
     Args:
-        shadows: as kept.
-        candidates: as drawn.
-        attacks: whether each is one-sided.
+        shadows: tensors of every shadow.
+        candidates: attacked images.
+        attacks: by name, whether the attack is one-sided.
         delta: of the claim.
 
     Returns:
-        None without canaries, or with fewer than 4 shadows, of which the others would be too few to choose on.
+        None without canaries, or with fewer than 4 shadows, which would leave too few to choose on.
     """
-    odd = candidates.mislabelled[candidates.audited].numpy()
-    canaries = int(odd.sum())
+    canary = candidates.mislabelled[candidates.audited].numpy()
+    canaries = int(canary.sum())
     if not canaries or len(shadows) < 4:
         return None
     guesses = sorted({max(1, int(canaries * share)) for share in SHARES}, reverse=True)
 
-    def of_canaries(kept: Sequence[Mapping[str, Tensor]], name: str) -> Any:
-        scores, members = scores_of(kept, candidates, "release", name, attacks[name])
-        return scores[:, odd], members[:, odd]
+    def of_canaries(chosen: Sequence[Mapping[str, Tensor]], name: str) -> Any:
+        scores, members = scores_of(chosen, candidates, "release", name, attacks[name])
+        return scores[:, canary], members[:, canary]
 
     others = {name: of_canaries(shadows[1:], name) for name in attacks}
 
-    def deviations(name: str, made: int) -> float:
+    def deviations(name: str, count: int) -> float:
         scores, members = others[name]
-        correct = np.mean([correct_guesses(*run, made) for run in zip(scores, members, strict=True)])
-        return float((correct - made / 2) / np.sqrt(made / 4))
+        correct = np.mean([correct_guesses(*run, count) for run in zip(scores, members, strict=True)])
+        return float((correct - count / 2) / np.sqrt(count / 4))
 
-    attack, made = max(((name, made) for name in others for made in guesses), key=lambda pair: deviations(*pair))
+    attack, count = max(((name, count) for name in others for count in guesses), key=lambda pair: deviations(*pair))
     scores, members = of_canaries(shadows, attack)
     truth = np.arange(canaries) % 2 == 0
     return {
-        "value": canary_bound(scores[0], members[0], delta=delta, guesses=made),
+        "value": canary_bound(scores[0], members[0], delta=delta, guesses=count),
         "ceiling": canary_bound(truth.astype(np.float64), truth, delta=delta),
         "delta": delta,
         "confidence": 0.95,
         "canaries": canaries,
-        "guesses": made,
-        "correct": correct_guesses(scores[0], members[0], made),
+        "guesses": count,
+        "correct": correct_guesses(scores[0], members[0], count),
         "attack": attack,
     }

@@ -1,4 +1,4 @@
-"""The run's own job on other training images: what an attacker who knows the method would repeat."""
+"""The run's job repeated on other training images, as an attacker who knows the method could do."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,25 +15,24 @@ from monai_distill.runtime.literals import literal_settings
 
 __all__ = ["ShadowJob"]
 
-SILENT = ("ProgressBar", "TensorBoardStatsHandler")  # one bar for the whole audit is enough
+SILENT = ("ProgressBar", "TensorBoardStatsHandler")  # the audit has one progress bar of its own
 
 
 class ShadowJob:
-    """Runs a configuration anew on given training images: ``shadow(members, seed, patients) -> SyntheticDataset``.
+    """Repeats a run on other training images: ``shadow(members, seed, patients) -> SyntheticDataset``.
 
-    Every step of the configuration's ``run`` is done but those that write into the run folder. Its own files (state,
-    experts) lie in a working folder that is emptied before and after.
+    All steps of the run are done except those that write into the run folder. Files of the shadow (state, experts) go
+    to a working folder, which is deleted before and after.
 
     Args:
-        config_file: the run's ``config.json``.
-        settings: what shadows do otherwise, by id of the configuration (``{"iterations": 20}``).
-        validation: the run's validation section.
-        test: its test section; nobody looks at it but to drop identical training images.
-        folder: the working folder.
+        config_file: ``config.json`` of the run.
+        settings: settings of the shadows that differ from the run, by id of the configuration (``{"iterations": 20}``).
+        validation: validation section of the run.
+        test: test section of the run; used only to drop identical training images.
+        folder: working folder.
 
     Raises:
-        ValueError: from a call, when a setting's first part is no name of the configuration, or is one that every
-            shadow must have of its own.
+        ValueError: from a call, if a setting is unknown to the configuration, or is one that each shadow sets itself.
     """
 
     def __init__(
@@ -45,16 +44,16 @@ class ShadowJob:
         self.folder = Path(folder)
 
     def __call__(self, members: ClassBank, seed: int, patients: Sequence[str] | None = None) -> SyntheticDataset:
-        """Distil ``members`` (images as pixel values); ``patients`` says whose they are, where that is known."""
+        """Distill ``members`` (images as pixel values); ``patients`` names their patients if they are known."""
         shutil.rmtree(self.folder, ignore_errors=True)
         parser = ConfigParser()
         parser.read_config(str(self.config_file))
         self._refuse_unknown(parser.config)
         parser["run"] = [step for step in parser["run"] if "@run_folder" not in str(step)]
         _silence(parser.config)
-        own = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
-        own["site_ledger"] = None  # shadows are not released, so the site is not charged
-        for name, value in literal_settings({**self.settings, **own}).items():
+        per_shadow = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
+        per_shadow["site_ledger"] = None  # shadows are not released, so the site is not charged
+        for name, value in literal_settings({**self.settings, **per_shadow}).items():
             parser.set(value, name)
         parser["train"]["dataset"] = _Items(members, patients)
         for section, dataset in self.sections.items():
@@ -62,24 +61,26 @@ class ShadowJob:
         try:
             self.folder.mkdir(parents=True)
             parser.get_parsed_content("run")
-            found: SyntheticDataset = parser.get_parsed_content(
+            distilled: SyntheticDataset = parser.get_parsed_content(
                 "candidate" if "candidate" in parser.config else "synthetic"
             )
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
-        return found
+        return distilled
 
     def _refuse_unknown(self, config: Mapping[str, Any]) -> None:
         unknown = sorted(name for name in self.settings if name.replace("#", "::").split("::")[0] not in config)
         if unknown:
             raise ValueError(f"Expected settings of the run's configuration for the shadows, got {unknown}.")
-        taken = sorted({"output_dir", "seed", "resume", "experts_root"} & set(self.settings))
-        if taken:
-            raise ValueError(f"Expected no {taken} for the shadows: each has its own. The audit's is --audit#seed.")
+        reserved = sorted({"output_dir", "seed", "resume", "experts_root"} & set(self.settings))
+        if reserved:
+            raise ValueError(
+                f"Expected no {reserved} for the shadows: each shadow sets its own. Set --audit#seed instead."
+            )
 
 
 class _Items:
-    """A bank as the dataset section that a configuration expects."""
+    """A bank in the form of the dataset section that a configuration expects."""
 
     def __init__(self, bank: ClassBank, patients: Sequence[str] | None) -> None:
         self.bank = bank
@@ -96,7 +97,7 @@ class _Items:
 
 
 def _silence(config: Any) -> None:
-    """Disable progress bars and TensorBoard wherever they stand."""
+    """Disable progress bars and TensorBoard everywhere in the configuration."""
     if isinstance(config, dict):
         if str(config.get("_target_", "")).rsplit(".", 1)[-1] in SILENT:
             config["_disabled_"] = True

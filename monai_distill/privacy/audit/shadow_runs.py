@@ -1,4 +1,4 @@
-"""The shadows: each distilled from a random half, attacked beside its two controls, and kept as a file."""
+"""Shadows: each is distilled from a random half, attacked together with two controls, and stored in a file."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -23,9 +23,9 @@ from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from .candidates import Candidates, real_release
 from .copy_check import copy_likeness
 
-__all__ = ["LEAST_SHADOWS", "RELEASES", "ShadowRuns"]
+__all__ = ["MIN_SHADOWS", "RELEASES", "ShadowRuns"]
 
-LEAST_SHADOWS = 3
+MIN_SHADOWS = 3
 RELEASES = ("release", "positive", "negative")
 COPIES = "copies"
 Release = Callable[[SyntheticDataset, ClassBank, torch.Generator], SyntheticDataset]
@@ -34,84 +34,78 @@ logger = logging.getLogger(__name__)
 
 
 class ShadowRuns:
-    """Distils, attacks and keeps every shadow; what was kept is not done again.
+    """Distills, attacks and stores every shadow; a stored shadow is not repeated.
 
-    A shadow's file holds the distilled pixels, who was in, and per release and attack the statistic of every audited
-    image. The releases are the distilled set, the positive control (random members as they are) and the negative one
-    (random public images as they are). Files of shadows tell who is in: they stay with the owner of the data.
+    The file of a shadow holds the distilled pixels, the members, and for each release and attack the statistic of every
+    audited image. There are three releases: the distilled set, the positive control (random members, unchanged) and the
+    negative control (random public images, unchanged). The files reveal the members and stay with the data owner.
 
     Args:
-        candidates: the images that are attacked, and every shadow's half of them.
-        distil: (members as pixel values, seed, their patients or None) -> the distilled set.
-        attacks: per name a callable from a set to a statistic [n], higher for members.
+        candidates: attacked images, and the half of them that each shadow uses.
+        distill: maps (members as pixel values, seed, their patients or None) to the distilled set.
+        attacks: by name, maps a set to a statistic [n], higher for members.
         public: images as pixel values that are no candidates, for the negative control.
         folder: of the files.
-        job: plain JSON values that decide the files; those of another job are refused.
-        shadows: how many, at least 3; more may be asked for later.
-        positive: makes the positive control, given the set, the members and a generator.
-        negative: makes the negative control from the public images.
-        seed: of the audit.
+        job: settings that decide the files, as plain JSON values; files of another job are refused.
+        shadows: number of shadows, at least 3; a later call may ask for more.
+        controls: functions that make the positive control from the members and the negative one from public images.
 
     Raises:
         ValueError: for fewer than 3 shadows or no attack.
-        RuntimeError: from :meth:`run`, when a file in the folder belongs to another audit.
+        RuntimeError: from :meth:`run`, if a file in the folder belongs to another audit.
     """
 
     def __init__(
         self,
         candidates: Candidates,
-        distil: Callable[[ClassBank, int, Sequence[str] | None], SyntheticDataset],
+        distill: Callable[[ClassBank, int, Sequence[str] | None], SyntheticDataset],
         attacks: Mapping[str, Callable[[SyntheticDataset], Tensor]],
         public: ClassBank,
         *,
         folder: str | Path,
         job: Mapping[str, Any],
         shadows: int = 64,
-        positive: Release = real_release,
-        negative: Release = real_release,
-        seed: int = 0,
+        controls: tuple[Release, Release] = (real_release, real_release),
     ) -> None:
-        if shadows < LEAST_SHADOWS or not attacks:
+        if shadows < MIN_SHADOWS or not attacks:
             raise ValueError(
-                f"Expected at least {LEAST_SHADOWS} shadows and an attack, got {shadows} and {len(attacks)}."
+                f"Expected at least {MIN_SHADOWS} shadows and an attack, got {shadows} and {len(attacks)}."
             )
         self.candidates = candidates
-        self.distil = distil
+        self.distill = distill
         self.attacks = {name: attack for name, attack in attacks.items() if attack is not None}
         self.public = public
         self.folder = Path(folder)
         self.job = {**json.loads(json.dumps(dict(job))), "training": candidates.bank.fingerprint()}
         self.job["attacks"] = sorted(self.attacks)
         self.shadows = shadows
-        self.positive = positive
-        self.negative = negative
-        self.seed = seed
+        self.positive, self.negative = controls
+        self.seed = candidates.seed
 
     def file(self, shadow: int) -> Path:
-        """Where a shadow is kept."""
+        """File of one shadow."""
         return self.folder / f"shadow_{shadow:04d}.safetensors"
 
     def run(self) -> list[dict[str, Tensor]]:
-        """Do the shadows that are missing, the first with an estimate of the time for all, and return all."""
+        """Make the missing shadows and return all; the log estimates the time after the first one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for shadow in range(self.shadows):
             self._check(shadow)
         missing = [shadow for shadow in range(self.shadows) if not self.file(shadow).exists()]
         first = len(missing) == self.shadows
         with tqdm(missing, desc="shadows", unit="shadow", disable=None) as bar:
-            for place, shadow in enumerate(bar):
+            for position, shadow in enumerate(bar):
                 start = time.perf_counter()
                 self._write(shadow, self._measured(shadow))
-                if place == 0:
-                    self._tell(time.perf_counter() - start, len(missing), first)
+                if position == 0:
+                    self._log_estimate(time.perf_counter() - start, len(missing), first)
         return [load_file(self.file(shadow)) for shadow in range(self.shadows)]
 
-    def _tell(self, seconds: float, missing: int, first: bool) -> None:
-        what = "all" if first else "all that were missing"
+    def _log_estimate(self, seconds: float, missing: int, first: bool) -> None:
         logger.info(
-            "One shadow took %.1f s: %s %d take about %s. Interrupt at will: running the command again goes on.",
+            "One shadow took %.1f s: %s %d shadows take about %s. If interrupted, run the command again to go on.",
             seconds,
-            what,
+            "all" if first else "the missing",
             missing,
             _duration(seconds * missing),
         )
@@ -119,24 +113,24 @@ class ShadowRuns:
     def _measured(self, shadow: int) -> dict[str, Tensor]:
         inside = self.candidates.members(shadow)
         members = self.candidates.bank.subset(inside.nonzero().flatten())
-        distilled = self.distil(members, derived_seed(self.seed, "shadow", shadow), self.candidates.patients(inside))
-        draws = [seeded_generator(self.seed, f"{name} control", shadow) for name in ("positive", "negative")]
+        distilled = self.distill(members, derived_seed(self.seed, "shadow", shadow), self.candidates.patients(inside))
+        generators = [seeded_generator(self.seed, f"{name} control", shadow) for name in ("positive", "negative")]
         sets = {
             "release": distilled,
-            "positive": self.positive(distilled, members, draws[0]),
-            "negative": self.negative(distilled, self.public, draws[1]),
+            "positive": self.positive(distilled, members, generators[0]),
+            "negative": self.negative(distilled, self.public, generators[1]),
         }
         outside = self.candidates.bank.subset((~inside).nonzero().flatten())
-        found = {"members": inside, "pixels": distilled.pixels(), "labels": distilled.labels}
+        tensors = {"members": inside, "pixels": distilled.pixels(), "labels": distilled.labels}
         for name, release in sets.items():
             pixels = release.pixels()
             likeness = [copy_likeness(pixels, bank.images)[0] for bank in (members, outside)]
-            found[f"{name}.{COPIES}"] = torch.stack(likeness, dim=1)
-            found |= {f"{name}.{attack}": statistic(release) for attack, statistic in self.attacks.items()}
-        return {name: value.detach().cpu().contiguous() for name, value in found.items()}
+            tensors[f"{name}.{COPIES}"] = torch.stack(likeness, dim=1)
+            tensors |= {f"{name}.{attack}": statistic(release) for attack, statistic in self.attacks.items()}
+        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
 
-    def _write(self, shadow: int, found: Mapping[str, Tensor]) -> None:
-        atomic_write(self.file(shadow), save(dict(found), metadata={"job": json.dumps(self.job, sort_keys=True)}))
+    def _write(self, shadow: int, tensors: Mapping[str, Tensor]) -> None:
+        atomic_write(self.file(shadow), save(dict(tensors), metadata={"job": json.dumps(self.job, sort_keys=True)}))
 
     def _check(self, shadow: int) -> None:
         file = self.file(shadow)
@@ -144,14 +138,14 @@ class ShadowRuns:
             return
         try:
             with safe_open(file, framework="pt") as opened:
-                kept = json.loads(opened.metadata()["job"])
+                stored = json.loads(opened.metadata()["job"])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise RuntimeError(f"{file} is damaged or no shadow. Delete it and audit again.") from error
-        other = sorted(name for name in {*kept, *self.job} if kept.get(name) != self.job.get(name))
+            raise RuntimeError(f"{file} is damaged, or not a shadow. Delete it and audit again.") from error
+        other = sorted(name for name in {*stored, *self.job} if stored.get(name) != self.job.get(name))
         if other:
             raise RuntimeError(
-                f"{file} belongs to an audit with another {', '.join(other)}. Delete {self.folder} to audit anew, or "
-                "ask for the same settings."
+                f"{file} belongs to an audit with another {', '.join(other)}. Delete {self.folder} to start a "
+                "new audit, or use the same settings."
             )
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from monai.utils import optional_import
 
+from monai_distill.runtime.validation import require_in_interval, require_positive_int
+
 __all__ = ["GaussianEvent", "epsilon_of", "ledger_epsilon", "noise_multiplier_for", "true_positive_bound"]
 
 
@@ -40,11 +42,10 @@ class GaussianEvent(NamedTuple):
 
     def validated(self) -> GaussianEvent:
         """Return the event itself if its values are possible."""
-        if not (0 < self.noise_multiplier < float("inf") and 0 < self.rate <= 1 and self.steps >= 1):
-            raise ValueError(
-                "Expected a finite noise multiplier above 0, a rate above 0 and at most 1, and at least 1 step, got "
-                f"{tuple(self[1:])}. A mechanism without noise has no guarantee to account for."
-            )
+        no_noise = "A mechanism without noise has no guarantee to account for."
+        require_in_interval("(0, inf)", no_noise, noise_multiplier=self.noise_multiplier)
+        require_in_interval("(0, 1]", "It is the probability that a record is sampled.", rate=self.rate)
+        require_positive_int("It is the number of releases.", steps=self.steps)
         return self
 
     @classmethod
@@ -129,8 +130,7 @@ def noise_multiplier_for(
         >>> round(noise_multiplier_for(lambda sigma: [GaussianEvent("sums", sigma)], 1.0, 1e-5), 1)
         3.7
     """
-    if not 0 < epsilon < float("inf"):
-        raise ValueError(f"Expected an epsilon above 0 and finite, got {epsilon}. Common values are 1, 3 and 8.")
+    require_in_interval("(0, inf)", "Common values are 1, 3 and 8.", epsilon=epsilon)
     _require_delta(delta)
     cheap = _bisected(lambda sigma: epsilon_of(events_at(sigma), delta, "rdp"), epsilon, 0.0, 1.0, 0.02)
     return _bisected(lambda sigma: epsilon_of(events_at(sigma), delta), epsilon, 0.7 * cheap, cheap, tolerance)
@@ -169,8 +169,7 @@ def _bisected(cost: Callable[[float], float], epsilon: float, low: float, high: 
 
 
 def _require_delta(delta: float) -> None:
-    if not 0 < delta < 1:
-        raise ValueError(f"Expected a delta between 0 and 1, well below 1 / (number of records), got {delta}.")
+    require_in_interval("(0, 1)", "Choose it well below 1 / (number of records).", delta=delta)
 
 
 def _accountant(name: str, compositions: int) -> Any:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from monai_distill.data import TrajectoryStore
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
+from monai_distill.runtime.validation import require_in_interval, require_positive_int
 from monai_distill.transforms import SiameseAugment
 
 from .accounting import GaussianEvent
@@ -33,8 +34,7 @@ def steps_per_epoch(rate: float) -> int:
         >>> steps_per_epoch(0.05)
         20
     """
-    if not 0 < rate <= 1:
-        raise ValueError(f"Expected a sampling rate above 0 and at most 1, got {rate}.")
+    require_in_interval("(0, 1]", rate=rate)
     return round(1 / rate)
 
 
@@ -53,7 +53,7 @@ class DPSGD:
         smoothing: decay of the moving average of the parameters that is stored; 0 stores the parameters. Costs nothing.
 
     Raises:
-        ValueError: for settings out of range.
+        ValueError: for settings out of range, by name.
 
     Example:
         >>> DPSGD(noise_multiplier=2.0, rate=0.05, public_records=1000, epochs=3, lr=0.5).event(0).steps
@@ -69,11 +69,10 @@ class DPSGD:
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.smoothing < 1 and self.flat_radius >= 0 and self.lr > 0 and self.epochs >= 1):
-            raise ValueError(
-                "Expected smoothing from 0 to below 1, a flat_radius of at least 0, a learning rate above 0 and at "
-                f"least 1 epoch, got {self.smoothing}, {self.flat_radius}, {self.lr} and {self.epochs}."
-            )
+        require_in_interval("[0, 1)", smoothing=self.smoothing)
+        require_in_interval("[0, inf)", flat_radius=self.flat_radius)
+        require_in_interval("(0, inf)", lr=self.lr)
+        require_positive_int(epochs=self.epochs)
 
     @property
     def steps(self) -> int:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.validation import require_in_interval
+
 __all__ = ["PrivateRelease", "secure_coins", "secure_normal"]
 
 SUMMANDS = 4  # Gaussians added per value, so that the floating-point spacing of a single one is not visible
@@ -33,8 +35,7 @@ def secure_normal(shape: Sequence[int], std: float) -> Tensor:
         >>> secure_normal((2, 3), 1.0).shape, bool((secure_normal((9,), 1.0) != secure_normal((9,), 1.0)).any())
         (torch.Size([2, 3]), True)
     """
-    if not 0 <= std < float("inf"):
-        raise ValueError(f"Expected a standard deviation of at least 0 and finite, got {std}.")
+    require_in_interval("[0, inf)", std=std)
     count = math.prod(shape)
     total = np.zeros(count)
     for _ in range(SUMMANDS // 2):
@@ -54,8 +55,7 @@ def secure_coins(count: int, probability: float) -> Tensor:
         >>> secure_coins(3, 1.0).tolist()
         [True, True, True]
     """
-    if not 0 <= probability <= 1:
-        raise ValueError(f"Expected a probability from 0 to 1, got {probability}.")
+    require_in_interval("[0, 1]", probability=probability)
     return torch.from_numpy(_uniform(count) < probability)
 
 
@@ -96,8 +96,7 @@ class PrivateRelease:
     """
 
     def __init__(self, value: Tensor, *, clip: float, noise_multiplier: float) -> None:
-        if not (0 < clip < float("inf") and 0 < noise_multiplier < float("inf")):
-            raise ValueError(f"Expected a clip and a noise multiplier above 0, got {clip} and {noise_multiplier}.")
+        require_in_interval("(0, inf)", clip=clip, noise_multiplier=noise_multiplier)
         self._value: Tensor | None = value.detach()
         self.std = clip * noise_multiplier
 

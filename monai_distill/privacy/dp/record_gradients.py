@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import ClassBank
+from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .records import clipped_sum, record_batches, record_codes
 
@@ -51,11 +52,8 @@ class RecordGradients:
         images_per_record: int = 16,
         chunk: int = 16,
     ) -> None:
-        if images_per_record < 1 or chunk < 1 or not 0 < clip < float("inf"):
-            raise ValueError(
-                "Expected a clip above 0, images_per_record of at least 1 and chunk of at least 1, got "
-                f"{clip}, {images_per_record} and {chunk}."
-            )
+        require_in_interval("(0, inf)", clip=clip)
+        require_positive_int(images_per_record=images_per_record, chunk=chunk)
         self.network = network
         self.bank = bank
         self.clip = clip

@@ -1,4 +1,4 @@
-"""A world of random images, so that an attack can only find what a test planted."""
+"""Random images, so that an attack can only find what a test planted."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,7 +13,9 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.audit import Candidates, attack_figures, calibrated
+from monai_distill.privacy.audit import Candidates
+from monai_distill.privacy.audit.attack_figures import attack_figures
+from monai_distill.privacy.audit.calibration import calibrated
 from monai_distill.runtime.randomness import seeded_generator
 
 CLASSES = ["a", "b", "c"]
@@ -28,7 +30,7 @@ def random_bank(count: int, seed: int) -> ClassBank:
 
 
 class Items:
-    """A data set as Candidates reads it."""
+    """A data set with the interface that Candidates reads."""
 
     def __init__(self, bank: ClassBank, **metadata: list[str]) -> None:
         self.bank = bank
@@ -43,20 +45,20 @@ class Items:
 
 
 def means_of(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
-    """What distribution matching releases: the mean of every class."""
-    images = torch.stack([members.images[own].mean(dim=0) for own in members.indices])
+    """The mean of every class, which distribution matching releases."""
+    images = torch.stack([members.images[rows].mean(dim=0) for rows in members.indices])
     return SyntheticDataset(images, torch.arange(3), CLASSES)
 
 
 def copies_of(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
-    """Random members as they are, three of every class."""
+    """Unchanged random members, three of every class."""
     generator = seeded_generator(seed, "copies")
     rows = torch.cat([members.draw_indices(c, 3, generator) for c in range(3)])
     return SyntheticDataset(members.images[rows], members.labels[rows], CLASSES)
 
 
-def strangers_like(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
-    """Images that have nothing to do with the members."""
+def unrelated_to(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
+    """Images that are independent of the members."""
     bank = random_bank(9, seed + 1000)
     return SyntheticDataset(bank.images, bank.labels, CLASSES)
 
@@ -74,14 +76,14 @@ def network() -> FlatNetwork:
 
 @pytest.fixture(scope="session")
 def attacked(candidates: Candidates) -> Callable[..., dict[str, object]]:
-    """``attacked(attack, release)``: figures over shadows that release something."""
+    """``attacked(attack, release)``: figures of an attack over shadows."""
 
     def figures(attack: Attack, release: Release, shadows: int = 20, one_sided: bool = False) -> dict[str, object]:
         statistics, members = [], []
         for shadow in range(shadows):
             inside = candidates.members(shadow)
-            own = candidates.bank.subset(inside.nonzero().flatten())
-            statistics.append(attack(release(own, shadow)).double().numpy())
+            half = candidates.bank.subset(inside.nonzero().flatten())
+            statistics.append(attack(release(half, shadow)).double().numpy())
             members.append(inside[candidates.audited].numpy())
         truth = np.stack(members)
         scores = calibrated(np.stack(statistics), truth, one_sided=one_sided)

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from monai_distill.privacy.audit import attack_figures, calibrated
+from monai_distill.privacy.audit.attack_figures import attack_figures
+from monai_distill.privacy.audit.calibration import calibrated
 
 
 def drawn(shadows: int, count: int, lift: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The whole audit on releases whose truth is known: a leak, strangers, a blinded control, a claim that is false."""
+"""The whole audit on known releases: a leak, unrelated images, a control without members, a false claim."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,15 +13,16 @@ import torch
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.privacy.audit import Audit, Candidates, ShadowRuns, audit_table
-from monai_distill.privacy.audit.attacks import FeatureAlignment, NearestNeighbour, pixel_features
-from tests.privacy.audit.conftest import copies_of, means_of, random_bank, strangers_like
+from monai_distill.privacy.audit.attacks import FeatureAlignment, NearestNeighbor, pixel_features
+from monai_distill.privacy.audit.candidates import real_release
+from tests.privacy.audit.conftest import copies_of, means_of, random_bank, unrelated_to
 
 Run = Callable[..., dict[str, Any]]
 
 
-def blind(like: SyntheticDataset, bank: ClassBank, generator: torch.Generator) -> SyntheticDataset:
-    """A control with nothing in it."""
-    return strangers_like(bank, int(torch.randint(1000, (1,), generator=generator)))
+def memberless(like: SyntheticDataset, bank: ClassBank, generator: torch.Generator) -> SyntheticDataset:
+    """A positive control without members."""
+    return unrelated_to(bank, int(torch.randint(1000, (1,), generator=generator)))
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,14 @@ def audit(candidates: Candidates, tmp_path_factory: pytest.TempPathFactory) -> R
         tmp_path = folder or tmp_path_factory.mktemp("run")
         public = random_bank(120, 9)
         attacks = {
-            "nearest": NearestNeighbour(candidates.images, candidates.labels, pixel_features),
+            "nearest": NearestNeighbor(candidates.images, candidates.labels, pixel_features),
             "matching": FeatureAlignment(candidates.images, candidates.labels, public, pixel_features),
         }
         settings = {"shadows": 20, **settings}
         runs = ShadowRuns(candidates, release, attacks, public, folder=tmp_path / "audit", job={}, **settings)
-        own = release(candidates.bank, 12345)
-        own.manifest = {"initial_images": start}
-        content = Audit(runs, own, tmp_path, shadow_settings={}, attribute_inference="no metadata").run()
+        released = release(candidates.bank, 12345)
+        released.manifest = {"initial_images": start}
+        content = Audit(runs, released, tmp_path, shadow_settings={}, attribute_inference="no metadata").run()
         assert json.loads((tmp_path / "audit.json").read_text()) == json.loads(json.dumps(content))
         return content
 
@@ -55,7 +56,7 @@ def leak(audit: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str
     return audit(copies_of, folder=folder), folder
 
 
-def test_members_that_are_released_as_they_are_are_caught(leak: tuple[dict[str, Any], Path]) -> None:
+def test_unchanged_members_are_caught(leak: tuple[dict[str, Any], Path]) -> None:
     found, _ = leak
     assert not found["void"]
     assert found["attacks"]["nearest"]["caught"]
@@ -63,17 +64,17 @@ def test_members_that_are_released_as_they_are_are_caught(leak: tuple[dict[str, 
     assert found["attacks"]["copies"]["caught"]
     assert found["attacks"]["copies"]["auc"] == 1.0
     assert found["qualifies_for"] is None
-    assert "nearest" in found["statement"].split("Membership shows:")[1].split(". ")[0]
+    assert "nearest" in found["statement"].split("Members were found:")[1].split(". ")[0]
 
 
-def test_class_means_are_caught_by_the_attack_that_knows_the_method(audit: Run) -> None:
+def test_class_means_are_caught_by_the_attack_on_distribution_matching(audit: Run) -> None:
     found = audit(means_of)
     assert found["attacks"]["matching"]["caught"]
-    assert "matching" in found["statement"].split("Membership shows:")[1].split("Failed")[0]
+    assert "matching" in found["statement"].split("Members were found:")[1].split("Failed")[0]
 
 
-def test_strangers_are_not_caught_and_a_start_from_noise_qualifies(audit: Run) -> None:
-    found = audit(strangers_like)
+def test_unrelated_images_are_not_caught_and_qualify_for_t1_from_noise(audit: Run) -> None:
+    found = audit(unrelated_to)
     assert not found["void"]
     assert [name for name, attack in found["attacks"].items() if attack["caught"]] == []
     assert found["attacks"]["nearest"]["positive_control"]["seen"]
@@ -83,22 +84,22 @@ def test_strangers_are_not_caught_and_a_start_from_noise_qualifies(audit: Run) -
     assert found["epsilon_lower_bound"] == 0.0
 
 
-def test_three_shadows_in_which_nothing_could_be_seen_give_no_tier(audit: Run) -> None:
-    found = audit(strangers_like, shadows=3)
-    assert not found["void"]  # the copy check sees its control
+def test_three_shadows_without_power_give_no_tier(audit: Run) -> None:
+    found = audit(unrelated_to, shadows=3)
+    assert not found["void"]  # the copy check caught its control
     assert found["attacks"]["matching"]["tpr_at_fpr"] == {}
     assert found["qualifies_for"] is None
     assert "Ask for more --shadows" in found["statement"]
 
 
 def test_a_start_from_real_images_does_not_qualify(audit: Run) -> None:
-    found = audit(strangers_like, start="real")
+    found = audit(unrelated_to, start="real")
     assert found["qualifies_for"] is None
     assert "stays at tier T0: its initial images are real" in found["statement"]
 
 
-def test_a_blinded_positive_control_makes_the_audit_void(audit: Run) -> None:
-    found = audit(copies_of, positive=blind)
+def test_a_positive_control_without_members_makes_the_audit_void(audit: Run) -> None:
+    found = audit(copies_of, controls=(memberless, real_release))
     assert found["void"]
     assert "no attack caught the positive control" in found["why_void"]
     assert found["statement"].startswith("This audit is void")
@@ -108,12 +109,13 @@ def test_a_blinded_positive_control_makes_the_audit_void(audit: Run) -> None:
 
 def test_a_negative_control_that_is_caught_makes_the_audit_void(audit: Run, candidates: Candidates) -> None:
     members = iter([candidates.bank.subset(candidates.members(s).nonzero().flatten()) for s in range(20)])
-    found = audit(strangers_like, negative=lambda like, bank, generator: copies_of(next(members), 0))
+    leaking = lambda like, bank, generator: copies_of(next(members), 0)  # noqa: E731
+    found = audit(unrelated_to, controls=(real_release, leaking))
     assert found["void"]
     assert "found members in the negative control" in found["why_void"]
 
 
-def test_a_claim_that_the_canaries_refute_is_named(audit: Run, tmp_path: Path) -> None:
+def test_a_claim_refuted_by_the_canaries_is_named(audit: Run, tmp_path: Path) -> None:
     def everything(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
         return SyntheticDataset(members.images, members.labels, members.class_names)
 
@@ -125,16 +127,16 @@ def test_a_claim_that_the_canaries_refute_is_named(audit: Run, tmp_path: Path) -
     assert "The claimed epsilon 1 is refuted" in found["statement"]
 
 
-def test_what_names_training_images_stays_in_the_inner_folder(leak: tuple[dict[str, Any], Path]) -> None:
+def test_pairs_that_identify_training_images_stay_in_the_inner_folder(leak: tuple[dict[str, Any], Path]) -> None:
     found, folder = leak
     pairs = json.loads((folder / "audit" / "copies.json").read_text())
     assert [sorted(pair) for pair in pairs] == [["likeness", "synthetic", "training"]] * 5
-    assert sorted(found["released_set"]["largest"]) == ["public", "training"]  # likenesses, no positions
+    assert sorted(found["released_set"]["largest"]) == ["public", "training"]  # similarities, no positions
     assert "pairs" not in json.dumps(found)
     assert {file.name for file in folder.iterdir()} == {"audit", "audit.json"}
 
 
-def test_the_table_has_a_row_for_every_attack_and_groups_that_were_caught(
+def test_table_has_a_row_for_every_attack_and_caught_group(
     leak: tuple[dict[str, Any], Path],
 ) -> None:
     lines = audit_table(leak[0]).splitlines()

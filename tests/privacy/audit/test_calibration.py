@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from monai_distill.privacy.audit import calibrated
+from monai_distill.privacy.audit.calibration import calibrated
 
 
 def drawn(shadows: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from monai_distill.privacy.audit import canary_bound, correct_guesses, guess_p_value
+from monai_distill.privacy.audit.canary_bound import canary_bound, correct_guesses, guess_p_value
 
 DELTA = 1e-5
 CANARIES = 600

@@ -72,11 +72,13 @@ def test_metadata_is_what_an_item_has_beside_the_known() -> None:
     assert found.metadata == {"sex": [sexes[i] for i in found.audited.tolist()]}
 
 
-def test_refuses_images_that_the_run_was_not_made_from() -> None:
+def test_other_training_images_are_refused() -> None:
     bank = random_bank(60, 1)
-    Candidates.of_run(Items(bank), [], mislabelled=0, at_most=9, seed=0, made_from=bank.fingerprint())
-    with pytest.raises(RuntimeError, match="not the training images"):
-        Candidates.of_run(Items(random_bank(60, 2)), [], mislabelled=0, at_most=9, seed=0, made_from=bank.fingerprint())
+    Candidates.of_run(Items(bank), [], mislabelled=0, at_most=9, seed=0, training_sha256=bank.fingerprint())
+    with pytest.raises(RuntimeError, match="checksum of the training images"):
+        Candidates.of_run(
+            Items(random_bank(60, 2)), [], mislabelled=0, at_most=9, seed=0, training_sha256=bank.fingerprint()
+        )
 
 
 def test_refuses_more_canaries_than_images() -> None:

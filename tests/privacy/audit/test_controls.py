@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.privacy.audit import real_release
+from monai_distill.privacy.audit.candidates import real_release
 from monai_distill.transforms import Standardize
 from tests.privacy.audit.conftest import CLASSES, random_bank
 

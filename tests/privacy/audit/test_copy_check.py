@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.privacy.audit import copy_likeness
+from monai_distill.privacy.audit.copy_check import copy_likeness
 from tests.privacy.audit.conftest import random_bank
 
 TURNS: list[Callable[[Tensor], Tensor]] = [

@@ -6,8 +6,8 @@ from __future__ import annotations
 import torch
 from scipy.stats import binomtest
 
-from monai_distill.privacy.audit import copy_figures, released_copies
-from tests.privacy.audit.conftest import copies_of, random_bank, strangers_like
+from monai_distill.privacy.audit.copy_check import copy_figures, released_copies
+from tests.privacy.audit.conftest import copies_of, random_bank, unrelated_to
 
 
 def test_the_share_has_its_exact_interval() -> None:
@@ -34,5 +34,5 @@ def test_the_run_itself_is_held_against_as_many_public_images() -> None:
     assert all(pair["likeness"] > 0.999 for pair in pairs)
     rows = copies_of(training, 0).images[[pair["synthetic"] for pair in pairs]]
     assert torch.equal(rows, training.images[[pair["training"] for pair in pairs]])
-    figures, _ = released_copies(strangers_like(training, 0), training, public, seed=0)
+    figures, _ = released_copies(unrelated_to(training, 0), training, public, seed=0)
     assert not figures["seen"]

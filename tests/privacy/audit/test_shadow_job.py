@@ -1,4 +1,4 @@
-"""A shadow is the run's own job on other images, and leaves nothing behind."""
+"""A shadow repeats the run's job on other images and leaves no files."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -30,16 +30,16 @@ def job(run_folder: Path, work: Path, **settings: object) -> ShadowJob:
     return ShadowJob(run_folder / "config.json", settings, SECTIONS[1], SECTIONS[2], work)
 
 
-def test_all_images_and_the_run_s_seed_give_the_run_s_own_set(run_folder: Path, tmp_path: Path) -> None:
+def test_all_images_and_the_run_s_seed_reproduce_the_run_s_set(run_folder: Path, tmp_path: Path) -> None:
     before = {file: file.read_bytes() for file in run_folder.rglob("*") if file.is_file()}
-    found = job(run_folder, tmp_path / "work")(ClassBank.from_dataset(SECTIONS[0]), 5)
-    assert torch.equal(found.images, SyntheticDataset.load(run_folder).images)
-    assert found.preprocessing is not None
+    shadow = job(run_folder, tmp_path / "work")(ClassBank.from_dataset(SECTIONS[0]), 5)
+    assert torch.equal(shadow.images, SyntheticDataset.load(run_folder).images)
+    assert shadow.preprocessing is not None
     assert {file: file.read_bytes() for file in run_folder.rglob("*") if file.is_file()} == before
     assert list(tmp_path.iterdir()) == []
 
 
-def test_members_and_settings_matter(run_folder: Path, tmp_path: Path) -> None:
+def test_members_and_settings_change_the_set(run_folder: Path, tmp_path: Path) -> None:
     bank = ClassBank.from_dataset(SECTIONS[0])
     half = bank.subset(torch.arange(0, len(bank), 2))
     sets = [
@@ -50,7 +50,7 @@ def test_members_and_settings_matter(run_folder: Path, tmp_path: Path) -> None:
     assert not torch.equal(sets[0].images, SyntheticDataset.load(run_folder).images)
 
 
-def test_the_job_learns_whose_images_they_are() -> None:
+def test_the_job_receives_the_patients() -> None:
     bank = ClassBank.from_dataset(SECTIONS[0])
     assert _Items(bank, [str(i) for i in range(len(bank))])[3]["patient"] == "3"
     assert "patient" not in _Items(bank, None)[3]

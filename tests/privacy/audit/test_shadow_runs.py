@@ -1,4 +1,4 @@
-"""Shadows are kept as files: done once, gone on with, never mixed with another audit's."""
+"""Shadows are stored in files: made once, resumed, never mixed with those of another audit."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.privacy.audit import Candidates, ShadowRuns
-from monai_distill.privacy.audit.attacks import NearestNeighbour, pixel_features
+from monai_distill.privacy.audit.attacks import NearestNeighbor, pixel_features
 from tests.privacy.audit.conftest import copies_of, means_of, random_bank
 
 Make = Callable[..., ShadowRuns]
@@ -22,23 +22,23 @@ Make = Callable[..., ShadowRuns]
 
 @pytest.fixture
 def runs(candidates: Candidates, tmp_path: Path) -> Make:
-    """``runs(shadows, done)``: shadows that add their seed to ``done`` when they are distilled."""
+    """``runs(shadows, done)``: shadows that append their seed to ``done``."""
 
     def make(shadows: int, done: list[int], setting: int = 1, at: int = -1) -> ShadowRuns:
-        def distil(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
+        def distill(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
             if len(done) == at:
                 raise KeyboardInterrupt
             done.append(seed)
             return means_of(members, seed)
 
-        attacks = {"pixels": NearestNeighbour(candidates.images, candidates.labels, pixel_features)}
+        attacks = {"pixels": NearestNeighbor(candidates.images, candidates.labels, pixel_features)}
         job = {"setting": setting}
-        return ShadowRuns(candidates, distil, attacks, random_bank(60, 9), folder=tmp_path, job=job, shadows=shadows)
+        return ShadowRuns(candidates, distill, attacks, random_bank(60, 9), folder=tmp_path, job=job, shadows=shadows)
 
     return make
 
 
-def test_what_was_done_is_not_done_again_and_more_may_be_asked_for(runs: Make) -> None:
+def test_stored_shadows_are_not_repeated_and_more_can_be_added(runs: Make) -> None:
     done: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         runs(4, done, at=2).run()
@@ -51,7 +51,9 @@ def test_what_was_done_is_not_done_again_and_more_may_be_asked_for(runs: Make) -
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_an_interrupted_audit_ends_as_one_that_was_not(runs: Make, candidates: Candidates, tmp_path: Path) -> None:
+def test_an_interrupted_audit_ends_like_an_uninterrupted_one(
+    runs: Make, candidates: Candidates, tmp_path: Path
+) -> None:
     done: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         runs(3, done, at=1).run()
@@ -64,14 +66,14 @@ def test_an_interrupted_audit_ends_as_one_that_was_not(runs: Make, candidates: C
     assert sorted(interrupted) == [f"shadow_000{i}.safetensors" for i in range(3)]
 
 
-def test_a_shadow_holds_who_was_in_and_every_statistic(runs: Make, candidates: Candidates) -> None:
-    kept = runs(3, []).run()[2]
-    assert torch.equal(kept["members"], candidates.members(2))
-    assert {name for name in kept if "." in name} == {
-        f"{release}.{what}" for release in ("release", "positive", "negative") for what in ("pixels", "copies")
+def test_a_shadow_holds_members_and_every_statistic(runs: Make, candidates: Candidates) -> None:
+    shadow = runs(3, []).run()[2]
+    assert torch.equal(shadow["members"], candidates.members(2))
+    assert {name for name in shadow if "." in name} == {
+        f"{release}.{name}" for release in ("release", "positive", "negative") for name in ("pixels", "copies")
     }
-    assert float(kept["positive.copies"][:, 0].min()) > 0.999
-    assert float(kept["negative.copies"].max()) < 0.999
+    assert float(shadow["positive.copies"][:, 0].min()) > 0.999
+    assert float(shadow["negative.copies"].max()) < 0.999
 
 
 def test_another_audit_s_shadows_and_damaged_ones_are_refused(runs: Make) -> None:
@@ -86,9 +88,9 @@ def test_another_audit_s_shadows_and_damaged_ones_are_refused(runs: Make) -> Non
 def test_the_first_shadow_gives_an_estimate(runs: Make, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="monai_distill.privacy")
     runs(3, []).run()
-    (told,) = [record.getMessage() for record in caplog.records]
-    assert told.startswith("One shadow took 0.")
-    assert re.search(r"all 3 take about \d+ seconds", told)
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("One shadow took 0.")
+    assert re.search(r"all 3 shadows take about \d+ seconds", message)
     runs(3, []).run()
     assert len(caplog.records) == 1  # nothing left to estimate
 

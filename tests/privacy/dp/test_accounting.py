@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -59,15 +62,29 @@ def test_calibrated_noise_of_sampled_batches_keeps_the_budget() -> None:
     assert 3.0 * 0.97 < epsilon_of([GaussianEvent("x", sigma, 0.05, 50)], 1e-5) <= 3.0
 
 
-@pytest.mark.parametrize("event", [GaussianEvent("x", 0.0), GaussianEvent("x", 1.0, 0.0), GaussianEvent("x", 1.0, 1.1)])
-def test_impossible_events_are_refused(event: GaussianEvent) -> None:
-    with pytest.raises(ValueError, match="no guarantee"):
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (GaussianEvent("x", 0.0), "noise_multiplier"),
+        (GaussianEvent("x", math.inf), "noise_multiplier"),
+        (GaussianEvent("x", math.nan), "noise_multiplier"),
+        (GaussianEvent("x", 1.0, 0.0), "rate"),
+        (GaussianEvent("x", 1.0, 1.1), "rate"),
+        (GaussianEvent("x", 1.0, 0.5, 0), "steps"),
+        (GaussianEvent("x", 1.0, 0.5, 1.5), "steps"),  # type: ignore[arg-type]
+    ],
+)
+def test_impossible_events_are_refused(event: GaussianEvent, name: str) -> None:
+    with pytest.raises(ValueError, match=f"Expected {name}"):
         epsilon_of([event], 1e-5)
 
 
-@pytest.mark.parametrize(("epsilon", "delta"), [(0, 1e-5), (-1, 1e-5), (1, 0), (1, 1), (math.inf, 1e-5)])
-def test_impossible_budgets_are_refused(epsilon: float, delta: float) -> None:
-    with pytest.raises(ValueError, match="Expected"):
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "name"),
+    [(0, 1e-5, "epsilon"), (-1, 1e-5, "epsilon"), (1, 0, "delta"), (1, 1, "delta"), (math.inf, 1e-5, "epsilon")],
+)
+def test_impossible_budgets_are_refused(epsilon: float, delta: float, name: str) -> None:
+    with pytest.raises(ValueError, match=f"Expected {name}"):
         noise_multiplier_for(lambda s: [GaussianEvent("x", s)], epsilon, delta)
 
 
@@ -77,3 +94,52 @@ def test_the_optimal_attack_on_a_gaussian_stays_below_the_bound(epsilon: float, 
     sigma = brentq(lambda s: gaussian_delta(s, epsilon) - 1e-5, 0.2, 50)
     best = norm.cdf(1 / sigma - norm.ppf(1 - rate))  # the likelihood ratio test between two Gaussians
     assert best <= true_positive_bound(epsilon, 1e-5, rate)
+
+
+EVENTS = st.builds(
+    GaussianEvent,
+    purpose=st.just("x"),
+    noise_multiplier=st.floats(0.6, 20.0),
+    rate=st.sampled_from([1.0, 0.3, 0.05]),
+    steps=st.integers(1, 40),
+)
+ROUNDING = 1 + 1e-3  # of the discretized privacy loss
+
+
+@settings(max_examples=12, deadline=None)
+@given(EVENTS, st.floats(1.05, 3.0))
+def test_more_noise_fewer_steps_and_a_lower_rate_never_cost_more(event: GaussianEvent, factor: float) -> None:
+    epsilon = epsilon_of([event], 1e-5)
+    cheaper = [
+        event._replace(noise_multiplier=event.noise_multiplier * factor),
+        event._replace(steps=max(1, int(event.steps / factor))),
+        event._replace(rate=event.rate / factor),
+    ]
+    for other in cheaper:
+        assert epsilon_of([other], 1e-5) <= epsilon * ROUNDING + 1e-6
+
+
+@settings(max_examples=10, deadline=None)
+@given(EVENTS, st.integers(2, 5))
+def test_equal_events_cost_what_one_event_with_all_steps_costs(event: GaussianEvent, count: int) -> None:
+    together = event._replace(steps=event.steps * count)
+    assert epsilon_of([event] * count, 1e-5) == pytest.approx(epsilon_of([together], 1e-5), rel=2e-3, abs=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(EVENTS, min_size=2, max_size=4), st.randoms(use_true_random=False))
+def test_order_is_irrelevant_and_a_sum_costs_at_least_its_largest_event(
+    events: list[GaussianEvent], random: Any
+) -> None:
+    total = epsilon_of(events, 1e-5)
+    shuffled = random.sample(events, len(events))
+    assert epsilon_of(shuffled, 1e-5) == pytest.approx(total, rel=1e-9)
+    assert total * ROUNDING + 1e-6 >= max(epsilon_of([event], 1e-5) for event in events)
+    assert total <= epsilon_of(events, 1e-5, "rdp") * ROUNDING  # the Renyi bound is looser
+
+
+def test_the_bound_on_true_positives_is_that_of_kairouz() -> None:
+    assert true_positive_bound(1.0, 1e-5, 0.001) == pytest.approx(math.e * 0.001 + 1e-5)
+    assert true_positive_bound(1.0, 1e-5, 0.9) == pytest.approx(1 - math.exp(-1) * (1 - 1e-5 - 0.9))
+    assert true_positive_bound(1000.0, 1e-5, 0.5) == 1.0
+    assert true_positive_bound(0.0, 0.5, 0.9) == 1.0

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
-from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger
+from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, epsilon_of
 
 
 def test_ledger_file_holds_events_epsilon_and_unit(tmp_path: Path) -> None:
@@ -86,3 +89,57 @@ def test_statement_warns_of_a_large_epsilon(epsilon: float, warns: bool) -> None
     ledger = PrivacyLedger(None, epsilon=epsilon, delta=1e-5, unit="patient")
     ledger.enter(GaussianEvent("class sums", 5.0))
     assert ("says nothing of membership" in ledger.statement()["statement"]) is warns
+
+
+EVENTS = st.lists(
+    st.builds(
+        GaussianEvent,
+        purpose=st.sampled_from(["class sums", "prototypes", "network 0", "network 1"]),
+        noise_multiplier=st.sampled_from([1.0, 2.0, 5.0, 9.0]),
+        steps=st.integers(1, 5),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def entered(ledger: PrivacyLedger, events: list[GaussianEvent]) -> list[GaussianEvent]:
+    """Enter events one after the other; return those that were accepted."""
+    accepted = []
+    for event in events:
+        try:
+            ledger.enter(event)
+        except RuntimeError:
+            continue
+        accepted.append(event)
+    return accepted
+
+
+@settings(max_examples=10, deadline=None)
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_the_same_events_in_any_order_have_the_same_sum(events: list[GaussianEvent], random: Any) -> None:
+    ledgers = [PrivacyLedger(None, epsilon=1e3, delta=1e-5, unit="image") for _ in range(2)]
+    accepted = entered(ledgers[0], events)
+    entered(ledgers[1], random.sample(accepted, len(accepted)))
+    assert set(ledgers[0].record.events) == set(ledgers[1].record.events)
+    assert ledgers[0].spent() == pytest.approx(ledgers[1].spent(), rel=1e-9)
+    largest = max(epsilon_of([event], 1e-5) for event in accepted)
+    assert ledgers[0].spent() * (1 + 1e-3) + 1e-6 >= largest
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(EVENTS, st.sampled_from([0.5, 2.0, 8.0]))
+def test_a_refused_event_leaves_the_file_unchanged_and_the_sum_stays_within_the_budget(
+    tmp_path: Path, events: list[GaussianEvent], epsilon: float
+) -> None:
+    file = tmp_path / "ledger.json"
+    file.unlink(missing_ok=True)
+    for event in events:
+        before = file.read_bytes() if file.exists() else None
+        ledger = PrivacyLedger(file, epsilon=epsilon, delta=1e-5, unit="image")
+        spent = ledger.spent()
+        if entered(ledger, [event]):
+            assert PrivacyLedger(file, epsilon=epsilon, delta=1e-5, unit="image").spent() >= spent * (1 - 1e-3)
+        else:
+            assert (file.read_bytes() if file.exists() else None) == before
+        assert ledger.spent() <= epsilon + 1e-6

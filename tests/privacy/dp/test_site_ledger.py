@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -183,3 +185,35 @@ def test_the_site_refuses_before_the_run_records_anything(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError, match="beyond its budget"):
         ledger.enter(FOUR)
     assert not ledger.events
+
+
+CHARGES = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([2.0, 4.0, 8.0])), min_size=1, max_size=5)
+
+
+def charged(ledger: SiteLedger, charges: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Enter an event per run and noise; return the accepted ones. A refusal must leave the file unchanged."""
+    accepted = []
+    for run, noise in charges:
+        before = ledger.file.read_bytes() if ledger.file.exists() else None
+        try:
+            ledger.enter(run, GaussianEvent("class sums", noise))
+        except RuntimeError:
+            assert (ledger.file.read_bytes() if ledger.file.exists() else None) == before
+            continue
+        accepted.append((run, noise))
+    return accepted
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CHARGES, st.randoms(use_true_random=False))
+def test_runs_in_any_order_have_the_same_sum_and_stay_within_the_budget(
+    tmp_path: Path, charges: list[tuple[str, float]], random: Any
+) -> None:
+    ledgers = [SiteLedger(tmp_path / name, epsilon=3.0, delta=1e-5, unit="image") for name in ("one", "two")]
+    for ledger in ledgers:
+        ledger.file.unlink(missing_ok=True)
+    accepted = charged(ledgers[0], charges)
+    if accepted:
+        charged(ledgers[1], random.sample(accepted, len(accepted)))
+        assert ledgers[0].spent() == pytest.approx(ledgers[1].spent(), rel=1e-9)
+        assert max(exact(noise) for _, noise in accepted) * (1 - 1e-2) <= ledgers[0].spent() <= 3.0 + 1e-6

@@ -1,4 +1,4 @@
-"""What the release tells of a patient's metadata beyond what public images tell."""
+"""Attribute inference: what the release reveals about a patient's metadata beyond what public images reveal."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,30 +14,30 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.privacy.audit import Candidates
 
-__all__ = ["AttributeInference", "attribute_attacks", "attribute_words"]
+__all__ = ["AttributeInference", "attribute_attacks", "describe_attribute_attacks"]
 
-MOST_VALUES = 10  # a name or a number of each image is no attribute
+MAX_VALUES = 10  # more values are names or numbers of images, not an attribute
 
 
 class AttributeInference:
-    """Probability that an attacker gives to a candidate's true attribute, from models trained on the release.
+    """Probability that an attacker assigns to the true attribute of a candidate, using models trained on the release.
 
-    The attacker has public images with the attribute, fits a logistic regression from the models' logits to it, and
-    asks it about the candidates. Members against the rest: what is above is what the release gave away.
+    The attacker has public images with the attribute and fits a logistic regression from the models' logits to it. If
+    the attack is more successful on members than on non-members, the release reveals the attribute.
 
     References:
-        Giomi et al., A Unified Framework for Quantifying Privacy Risk in Synthetic Data (Anonymeter), PETS 2023, for
-        the comparison of an attack with the same attack on people who are not in the data.
+        Giomi et al., A Unified Framework for Quantifying Privacy Risk in Synthetic Data (Anonymeter), PETS 2023,
+        https://arxiv.org/abs/2211.10459 (the comparison with people who are not in the data).
 
     Args:
         images: candidates [n, channels, *spatial] as pixel values.
-        attributes: [n], as text.
-        public_images: [m, channels, *spatial], none of them a candidate.
-        public_attributes: [m].
-        logits: (release, images) -> [models, n, K], such as :meth:`ModelConfidence.logits`.
+        attributes: values [n] as text.
+        public_images: [m, channels, *spatial] that are no candidates.
+        public_attributes: values [m] as text.
+        logits: maps (release, images) to [models, n, K], such as :meth:`ModelConfidence.logits`.
 
     Raises:
-        ValueError: when the public images show fewer than two values of the attribute.
+        ValueError: if the public images have fewer than two values of the attribute.
 
     Example:
         >>> logits = lambda release, images: images.flatten(1)[None]
@@ -65,13 +65,13 @@ class AttributeInference:
         self.logits = logits
 
     def __call__(self, release: SyntheticDataset) -> Tensor:
-        """The statistic [n], higher where the attacker is right; 0 for a value that the public images lack."""
+        """Return the statistic [n], higher if the attacker is right; 0 for a value that the public images lack."""
         values = self.logits(release, self.images).mean(dim=0).double().numpy()
         count = len(self.attributes)
         probe = LogisticRegression(max_iter=1000).fit(values[count:], self.public_attributes)
         columns = {name: column for column, name in enumerate(probe.classes_)}
-        chances = probe.predict_proba(values[:count])
-        right = [chances[i, columns[a]] if a in columns else 0.0 for i, a in enumerate(self.attributes)]
+        probabilities = probe.predict_proba(values[:count])
+        right = [probabilities[i, columns[a]] if a in columns else 0.0 for i, a in enumerate(self.attributes)]
         return torch.tensor(np.array(right), dtype=torch.float32)
 
 
@@ -81,35 +81,36 @@ def attribute_attacks(
     public: ClassBank,
     logits: Callable[[SyntheticDataset, Tensor], Tensor],
 ) -> dict[str, AttributeInference]:
-    """An attack per kind of metadata that the candidates have and the public images show two to ten values of.
+    """Make one attack per kind of metadata of which the public images have two to ten values.
 
     Args:
-        candidates: with their metadata.
-        public_items: the public images' data set; ``data[i]`` is an item before its transform.
+        candidates: attacked images with their metadata.
+        public_items: data set of the public images; ``data[i]`` is an item before its transform.
         public: the same images as pixel values.
-        logits: as of :class:`AttributeInference`.
+        logits: see :class:`AttributeInference`.
     """
-    found = {}
+    attacks = {}
     for name, values in candidates.metadata.items():
-        known = [str(item.get(name, "")) for item in public_items.data]
-        if 1 < len(set(known)) <= MOST_VALUES:
-            found[f"attribute {name}"] = AttributeInference(candidates.images, values, public.images, known, logits)
-    return found
+        values_of_public = [str(item.get(name, "")) for item in public_items.data]
+        if 1 < len(set(values_of_public)) <= MAX_VALUES:
+            attacks[f"attribute {name}"] = AttributeInference(
+                candidates.images, values, public.images, values_of_public, logits
+            )
+    return attacks
 
 
-def attribute_words(candidates: Candidates, attacks: Mapping[str, AttributeInference]) -> str:
-    """For ``audit.json``: which metadata were attacked, and why the rest was not.
+def describe_attribute_attacks(candidates: Candidates, attacks: Mapping[str, AttributeInference]) -> str:
+    """Say for ``audit.json`` which metadata were attacked, and why others were not.
 
     Args:
-        candidates: with their metadata.
-        attacks: of :func:`attribute_attacks`.
+        candidates: attacked images with their metadata.
+        attacks: from :func:`attribute_attacks`.
     """
     if not candidates.metadata:
-        return (
-            "not attacked: the data set has no metadata beside the class; a table has with --group_columns \"['sex']\""
-        )
+        advice = "columns of a table are named with --group_columns \"['sex']\""
+        return f"not attacked: the data set has no metadata besides the class; {advice}"
     names = [name.removeprefix("attribute ") for name in attacks]
-    left = [name for name in candidates.metadata if name not in names]
+    skipped = [name for name in candidates.metadata if name not in names]
     done = [f"attacked: {', '.join(names)}"] if names else []
-    why = f"the public images do not show two to {MOST_VALUES} values of it"
-    return "; ".join([*done, *([f"not attacked: {', '.join(left)} ({why})"] if left else [])])
+    why = f"the public images do not have two to {MAX_VALUES} values of it"
+    return "; ".join([*done, *([f"not attacked: {', '.join(skipped)} ({why})"] if skipped else [])])

@@ -1,4 +1,4 @@
-"""The attack that knows distribution matching: do a class's released features lean towards this image's?"""
+"""Attack on distribution matching: do the released features of a class point toward those of this image?"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,19 +14,19 @@ __all__ = ["FeatureAlignment"]
 
 
 class FeatureAlignment:
-    """Inner product of a candidate's features with its class's released mean, both seen from the public mean.
+    """Inner product of a candidate's features with the released mean of its class, both relative to the public mean.
 
-    A method that matches class means under random networks releases these means; every member pulled its class's mean
-    towards itself.
+    A method that matches class means under random networks releases these means; each member moved the mean of its
+    class toward its own features.
 
     References:
-        Dwork, Smith, Steinke, Ullman and Vadhan, Robust Traceability from Trace Amounts, FOCS 2015, for the statistic.
+        Dwork, Smith, Steinke, Ullman and Vadhan, Robust Traceability from Trace Amounts, FOCS 2015 (the statistic).
 
     Args:
         images: candidates [n, channels, *spatial] as pixel values.
         labels: [n] classes.
-        public: images of the same kind, none of them a candidate, as pixel values; a class without any uses all.
-        features: from pixel values to vectors [n, F], those of random networks.
+        public: images of the same kind that are no candidates, as pixel values; a class without any uses all.
+        features: maps pixel values to vectors [n, F] of random networks.
 
     Example:
         >>> public = ClassBank(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), ["a", "b"])
@@ -38,19 +38,20 @@ class FeatureAlignment:
     def __init__(self, images: Tensor, labels: Tensor, public: ClassBank, features: Callable[[Tensor], Tensor]) -> None:
         self.features = features
         self.labels = labels.cpu()
-        known = features(public.images).cpu()
-        self.means = _class_means(known, public.labels.cpu(), public.num_classes, known.mean(dim=0))
+        vectors = features(public.images).cpu()
+        self.means = _class_means(vectors, public.labels.cpu(), public.num_classes, vectors.mean(dim=0))
         self.candidates = features(images).cpu() - self.means[self.labels]
 
     def __call__(self, release: SyntheticDataset) -> Tensor:
-        """The statistic [n], higher for an image that the released means lean to."""
-        theirs, labels = self.features(release.pixels()).cpu(), release.labels.cpu()
+        """Return the statistic [n], higher if the released means point toward the image."""
+        released, labels = self.features(release.pixels()).cpu(), release.labels.cpu()
         count = len(self.means)
-        leaning = _class_means(theirs - self.means[labels], labels, count, theirs.mean(dim=0) - self.means.mean(dim=0))
-        directions = torch.nn.functional.normalize(leaning, dim=1)
+        overall = released.mean(dim=0) - self.means.mean(dim=0)
+        differences = _class_means(released - self.means[labels], labels, count, overall)
+        directions = torch.nn.functional.normalize(differences, dim=1)
         return (self.candidates * directions[self.labels]).sum(dim=1)
 
 
-def _class_means(values: Tensor, labels: Tensor, count: int, otherwise: Tensor) -> Tensor:
-    rows = [values[labels == c].mean(dim=0) if bool((labels == c).any()) else otherwise for c in range(count)]
+def _class_means(values: Tensor, labels: Tensor, count: int, default: Tensor) -> Tensor:
+    rows = [values[labels == c].mean(dim=0) if bool((labels == c).any()) else default for c in range(count)]
     return torch.stack(rows)

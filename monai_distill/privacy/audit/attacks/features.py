@@ -1,4 +1,4 @@
-"""Spaces in which an attacker compares images: pixels, random networks, a network trained on other images."""
+"""Features in which an attacker compares images: pixels, random networks, a network trained on public images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,7 +26,7 @@ def pixel_features(images: Tensor) -> Tensor:
 
 
 def random_networks(factory: Callable[[], nn.Module], count: int, seed: int) -> list[nn.Module]:
-    """Freshly initialised networks: an attacker needs no data for these.
+    """Make newly initialized networks, for which an attacker needs no data.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -48,14 +48,14 @@ def trained_network(
     lr: float,
     seed: int,
 ) -> list[nn.Module]:
-    """One network trained on images that an attacker may have: of the same kind, none of them a candidate.
+    """Train one network on public images of the same kind, none of which is a candidate.
 
     Args:
         factory: builds the network.
-        network: the same as a function of its parameters.
-        train: (network, images, targets, learning rate, seeds) -> parameters [1, P].
-        public: the images as the networks see them.
-        lr: of the training.
+        network: the same network as a function of its parameters.
+        train: maps (network, images, targets, lr, seeds) to parameters [1, P].
+        public: images as the networks receive them.
+        lr: learning rate.
         seed: of the audit.
     """
     parameters = train(network, public.images, public.labels, lr, [derived_seed(seed, "audit public network")])
@@ -65,7 +65,7 @@ def trained_network(
 def network_features(
     networks: list[nn.Module], preprocessing: Callable[[Tensor], Tensor], device: torch.device | str = "cpu"
 ) -> Callable[[Tensor], Tensor]:
-    """A function from pixel values [n, channels, *spatial] to the networks' embeddings side by side [n, F].
+    """Make a function from pixel values [n, channels, *spatial] to the concatenated embeddings [n, F] of networks.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet

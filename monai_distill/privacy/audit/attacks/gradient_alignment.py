@@ -1,4 +1,4 @@
-"""The attack that knows gradient and trajectory matching: does training on the release also fit this image?"""
+"""Attack on gradient and trajectory matching: does training on the release also fit this image?"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch import Tensor
 from monai_distill.data import SyntheticDataset
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed
+from monai_distill.runtime.validation import require_positive_int
 
 __all__ = ["GradientAlignment"]
 
@@ -19,19 +20,19 @@ __all__ = ["GradientAlignment"]
 class GradientAlignment:
     """Inner product of a candidate's gradient with the released set's unit gradient, along training on that set.
 
-    Methods that match gradients or trajectories make the set's gradient point where the members' do. The trajectory is
-    re-simulated from fresh networks with the released learning rate; one directional derivative gives the products of
-    all candidates at once.
+    Methods that match gradients or trajectories align the set's gradient with those of the members. The trajectory is
+    simulated from new networks with the released learning rate; one directional derivative gives the products of all
+    candidates at once.
 
     Args:
         images: candidates [n, channels, *spatial] as pixel values.
         labels: [n] classes.
-        network: the architecture that the method was run with, which the manifest names.
-        starts: fresh networks.
-        steps: of plain SGD on the set; the product is taken before each ``every``-th.
+        network: architecture that the method used, which the manifest names.
+        starts: number of new networks.
+        steps: SGD steps on the set; the product is taken before every ``every``-th step.
         every: see ``steps``.
         batch_size: candidates per forward pass.
-        seed: of the fresh networks.
+        seed: of the new networks.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -53,8 +54,7 @@ class GradientAlignment:
         batch_size: int = 512,
         seed: int = 0,
     ) -> None:
-        if starts < 1 or steps < 1 or every < 1:
-            raise ValueError(f"Expected starts, steps and every of at least 1, got {starts}, {steps} and {every}.")
+        require_positive_int(starts=starts, steps=steps, every=every)
         self.images = images
         self.labels = labels
         self.network = network
@@ -64,9 +64,9 @@ class GradientAlignment:
         self.seeds = [derived_seed(seed, "audit trajectory", i) for i in range(starts)]
 
     def __call__(self, release: SyntheticDataset) -> Tensor:
-        """The statistic [n], higher for an image that the set's gradients fit."""
+        """Return the statistic [n], higher for an image whose gradients align with those of the set."""
         images, targets, student_lr = release.training_set()
-        candidates = _seen_by(release, self.images).to(images)
+        candidates = _preprocessed(release, self.images).to(images)
         labels = self.labels.to(images.device)
         total = torch.zeros(len(candidates))
         for seed in self.seeds:
@@ -94,6 +94,6 @@ def _losses(network: FlatNetwork, images: Tensor, labels: Tensor) -> Any:
     return lambda parameters: F.cross_entropy(network(parameters, images), labels, reduction="none")
 
 
-def _seen_by(release: SyntheticDataset, images: Tensor) -> Tensor:
-    seen: Tensor = images if release.preprocessing is None else release.preprocessing(images)
-    return seen
+def _preprocessed(release: SyntheticDataset, images: Tensor) -> Tensor:
+    preprocessed: Tensor = images if release.preprocessing is None else release.preprocessing(images)
+    return preprocessed

@@ -1,4 +1,4 @@
-"""The classical attack: how sure of an image's label are the models that are trained on the release?"""
+"""Classical membership attack: the confidence of models trained on the release in an image's label."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,23 +11,24 @@ from torch import Tensor
 from monai_distill.data import SyntheticDataset
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed
+from monai_distill.runtime.validation import require_positive_int
 
 __all__ = ["ModelConfidence", "scaled_confidence"]
 
 
 def scaled_confidence(logits: Tensor, labels: Tensor) -> Tensor:
-    """log(p / (1 - p)) of the label's probability p, from logits [..., n, K] and labels [n] to [..., n].
+    """Map logits [..., n, K] and labels [n] to log(p / (1 - p)) [..., n], where p is the label's probability.
 
     References:
-        Carlini et al., IEEE S&P 2022: nearly Gaussian over models, unlike the loss.
+        Carlini et al., IEEE S&P 2022, https://arxiv.org/abs/2112.03570: nearly Gaussian over models, unlike the loss.
 
     Example:
         >>> scaled_confidence(torch.tensor([[2.0, 0.0]]), torch.tensor([0])).tolist()
         [2.0]
     """
-    own = labels.expand(logits.shape[:-1]).unsqueeze(-1)
-    others = logits.scatter(-1, own, float("-inf")).logsumexp(dim=-1)
-    return logits.gather(-1, own).squeeze(-1) - others
+    index = labels.expand(logits.shape[:-1]).unsqueeze(-1)
+    others = logits.scatter(-1, index, float("-inf")).logsumexp(dim=-1)
+    return logits.gather(-1, index).squeeze(-1) - others
 
 
 class ModelConfidence:
@@ -35,11 +36,11 @@ class ModelConfidence:
 
     Args:
         images: candidates [n, channels, *spatial] as pixel values.
-        labels: [n] classes; of a canary the wrong one.
-        network: the models' architecture.
-        train: (network, images, targets, learning rate, seeds) -> parameters [models, P].
-        models: how many.
-        seed: of their initialisations, the same for every set, so that only the set differs.
+        labels: [n] classes; wrong for canaries.
+        network: architecture of the models.
+        train: maps (network, images, targets, lr, seeds) to parameters [models, P].
+        models: number of models.
+        seed: of the initializations, the same for every set, so that only the set differs.
 
     Raises:
         ValueError: for no models.
@@ -55,8 +56,7 @@ class ModelConfidence:
         models: int = 2,
         seed: int = 0,
     ) -> None:
-        if models < 1:
-            raise ValueError(f"Expected at least 1 model, got {models}.")
+        require_positive_int(models=models)
         self.images = images
         self.labels = labels
         self.network = network
@@ -64,15 +64,15 @@ class ModelConfidence:
         self.seeds = [derived_seed(seed, "audit model", i) for i in range(models)]
 
     def logits(self, release: SyntheticDataset, images: Tensor) -> Tensor:
-        """Logits [models, n, K] of images given as pixel values [n, channels, *spatial]."""
+        """Return logits [models, n, K] of images that are pixel values [n, channels, *spatial]."""
         parameters = self.train(self.network, *release.training_set(), self.seeds)
-        seen = images if release.preprocessing is None else release.preprocessing(images)
+        inputs = images if release.preprocessing is None else release.preprocessing(images)
         rows = [
-            torch.cat([self.network.predict(one, part) for part in torch.split(seen.to(parameters), 512)])
-            for one in parameters
+            torch.cat([self.network.predict(vector, part) for part in torch.split(inputs.to(parameters), 512)])
+            for vector in parameters
         ]
         return torch.stack(rows).cpu()
 
     def __call__(self, release: SyntheticDataset) -> Tensor:
-        """The statistic [n], higher for an image that the models are sure of."""
+        """Return the statistic [n], higher for an image of which the models are confident."""
         return scaled_confidence(self.logits(release, self.images), self.labels.cpu()).mean(dim=0)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.attacks import AttributeInference, attribute_attacks, attribute_words
-from tests.privacy.audit.conftest import Items, copies_of, random_bank, strangers_like
+from monai_distill.privacy.audit.attacks import attribute_attacks, describe_attribute_attacks
+from monai_distill.privacy.audit.attacks.attribute_inference import AttributeInference
+from tests.privacy.audit.conftest import Items, copies_of, random_bank, unrelated_to
 
 
 def test_tells_members_whose_attribute_the_release_knows(candidates: Candidates, attacked: Callable[..., Any]) -> None:
@@ -34,7 +35,7 @@ def test_tells_members_whose_attribute_the_release_knows(candidates: Candidates,
 
     attack = AttributeInference(candidates.images, sexes, public.images, known, logits)
     assert attacked(attack, copies_of, one_sided=True)["seen"]
-    assert not attacked(attack, strangers_like, one_sided=True)["seen"]
+    assert not attacked(attack, unrelated_to, one_sided=True)["seen"]
 
 
 def test_there_is_one_attack_per_attribute_that_public_images_show() -> None:
@@ -56,7 +57,7 @@ def test_says_which_metadata_were_left_out_and_why() -> None:
     values = {"sex": ["F", "M"] * 6, "age": [str(i) for i in range(12)]}
     found = Candidates.of_run(Items(bank, **values), [], mislabelled=0, at_most=99, seed=0)
     attacks = attribute_attacks(found, Items(bank, **values), bank, lambda release, images: images.flatten(1)[None])
-    words = attribute_words(found, attacks)
-    assert words.startswith("attacked: sex; not attacked: age (the public images do not show two to 10 values")
+    words = describe_attribute_attacks(found, attacks)
+    assert words.startswith("attacked: sex; not attacked: age (the public images do not have two to 10 values")
     plain = Candidates.of_run(Items(bank), [], mislabelled=0, at_most=99, seed=0)
-    assert attribute_words(plain, {}).startswith("not attacked: the data set has no metadata")
+    assert describe_attribute_attacks(plain, {}).startswith("not attacked: the data set has no metadata")

@@ -8,7 +8,7 @@ from typing import Any
 
 from monai_distill.privacy.audit import Candidates
 from monai_distill.privacy.audit.attacks import FeatureAlignment, pixel_features
-from tests.privacy.audit.conftest import means_of, random_bank, strangers_like
+from tests.privacy.audit.conftest import means_of, random_bank, unrelated_to
 
 
 def test_finds_who_is_in_a_class_mean(candidates: Candidates, attacked: Callable[..., Any]) -> None:
@@ -16,6 +16,6 @@ def test_finds_who_is_in_a_class_mean(candidates: Candidates, attacked: Callable
     found = attacked(attack, means_of)
     assert found["seen"]
     assert found["auc"] > 0.75  # 25 images in a mean of 64 pixels
-    missed = attacked(attack, strangers_like)
+    missed = attacked(attack, unrelated_to)
     assert not missed["seen"]
     assert abs(missed["auc"] - 0.5) < 0.03

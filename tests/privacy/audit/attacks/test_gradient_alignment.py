@@ -15,7 +15,7 @@ from monai_distill.networks import FlatNetwork
 from monai_distill.privacy.audit import Candidates
 from monai_distill.privacy.audit.attacks import GradientAlignment
 from monai_distill.runtime.randomness import derived_seed
-from tests.privacy.audit.conftest import CLASSES, random_bank, strangers_like
+from tests.privacy.audit.conftest import CLASSES, random_bank, unrelated_to
 
 
 def test_is_the_sum_of_inner_products_with_the_unit_gradient(network: FlatNetwork) -> None:
@@ -41,7 +41,7 @@ def test_finds_copies_and_no_strangers(
     attack = GradientAlignment(candidates.images, candidates.labels, network, starts=1, steps=9, every=8)
     # a wrong label has a gradient of its own, so copies of canaries are what shows first
     assert attacked(attack, lambda members, seed: copies_of_all(members), shadows=10)["seen"]
-    assert not attacked(attack, strangers_like, shadows=10)["seen"]
+    assert not attacked(attack, unrelated_to, shadows=10)["seen"]
 
 
 def copies_of_all(members: Any) -> SyntheticDataset:

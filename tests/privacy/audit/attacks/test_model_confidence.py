@@ -13,9 +13,10 @@ from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.attacks import ModelConfidence, scaled_confidence
+from monai_distill.privacy.audit.attacks import ModelConfidence
+from monai_distill.privacy.audit.attacks.model_confidence import scaled_confidence
 from monai_distill.transforms import SiameseAugment
-from tests.privacy.audit.conftest import CLASSES, strangers_like
+from tests.privacy.audit.conftest import CLASSES, unrelated_to
 
 
 def test_is_the_logit_of_the_probability() -> None:
@@ -40,9 +41,9 @@ def test_finds_trained_members_and_no_strangers(
         return SyntheticDataset(members.images, members.labels, CLASSES, student_lr=0.3)
 
     assert attacked(attack, everything, shadows=8)["seen"]
-    assert not attacked(attack, strangers_like, shadows=8)["seen"]
+    assert not attacked(attack, unrelated_to, shadows=8)["seen"]
 
 
 def test_refuses_no_models(network: FlatNetwork) -> None:
-    with pytest.raises(ValueError, match="at least 1 model"):
+    with pytest.raises(ValueError, match="models"):
         ModelConfidence(torch.zeros(1, 1, 8, 8), torch.tensor([0]), network, lambda *_: torch.zeros(0), models=0)
