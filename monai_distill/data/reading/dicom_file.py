@@ -136,15 +136,14 @@ def _decoded(dataset: Any) -> _Array:
     try:
         pixels: _Array = pixel_array(dataset)
     except (RuntimeError, AttributeError) as error:
+        # the new errors have no cause: a data set reports the first cause, and these say more
         cause = " ".join(str(error).split())
         if syntax.is_compressed and find_spec("libjpeg") is None:
             raise ValueError(
                 f"expected a decoder for {syntax.name} of {dataset.get('BitsStored')} bits, got none that reads this "
                 "file; run pip install 'monai-distill[dicom]', or decompress the file first."
-            ) from error
-        raise ValueError(
-            f"cannot decode {syntax.name}: {cause}; get the file again, or decompress it first."
-        ) from error
+            ) from None
+        raise ValueError(f"cannot decode {syntax.name}: {cause}; get the file again, or decompress it first.") from None
     return pixels
 
 
