@@ -209,11 +209,3 @@ def test_decoders_are_an_extra_that_the_error_names(name: str) -> None:
             read(dicom_file(name))
     else:
         assert float(read(dicom_file(name)).max()) == pytest.approx(1, abs=0.02)
-
-
-def test_the_patient_of_the_header_is_hashed() -> None:
-    patients = {name: file_header(str(dicom_file(name))).patient for name in ("CT_small.dcm", "MR_small.dcm")}
-    assert len(set(patients.values())) == 2
-    for name, patient in patients.items():
-        assert patient is not None
-        assert str(pydicom.dcmread(dicom_file(name)).PatientID) not in patient
