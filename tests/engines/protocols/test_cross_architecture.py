@@ -154,7 +154,7 @@ def test_an_architecture_that_does_not_take_the_images_is_told_of(
     digits: SplitBanks, two_each: SyntheticDataset
 ) -> None:
     kinds = {"convnet": KINDS["convnet"], "resnet18": functools.partial(ResNet18, **SHAPE, width=2)}
-    with pytest.warns(UserWarning, match="resnet18 for one: expected at least 16 pixels"):
+    with pytest.warns(UserWarning, match="resnet18 for one: Expected at least 16 pixels"):
         found = across(digits, kinds).run(two_each)
     assert list(found["cross_architecture"]) == ["convnet"]
     assert "16 pixels" in found["cross_architecture_protocol"]["skipped"]["resnet18"]
