@@ -35,15 +35,23 @@ def test_a_new_folder_is_made_with_its_parents_and_an_empty_one_taken(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("file", "says"), [("scores.json", "finished run.*another output_dir"), ("state.pt", "unfinished run.*resume .*b")]
+    ("files", "says"),
+    [
+        ({"scores.json"}, "finished run.*another output_dir"),
+        ({"state.pt", "config.json"}, "unfinished run.*monai-distill resume .*b"),
+        ({"state.pt", "config.json", "manifest.json"}, "unfinished run.*monai-distill resume .*b"),
+        ({"state.pt"}, "unfinished run.*--resume true"),
+        ({"state.pt", "manifest.json"}, "finished distillation of a bundle.*evaluate.json.*another output_dir"),
+    ],
 )
-def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path, file: str, says: str) -> None:
+def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path, files: set[str], says: str) -> None:
     folder = tmp_path / "b"
     folder.mkdir()
-    (folder / file).write_text("{}")
+    for file in files:
+        (folder / file).write_text("{}")
     with pytest.raises(RuntimeError, match=says):
         RunFolder(folder).prepare(resume=False)
-    assert [path.name for path in folder.iterdir()] == [file]
+    assert {path.name for path in folder.iterdir()} == files
     assert RunFolder(str(folder)).prepare(resume=True).folder == folder
 
 
