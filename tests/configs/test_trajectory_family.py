@@ -321,7 +321,7 @@ def test_compare_runs_shares_experts_and_goes_on(tmp_path: Path) -> None:
     assert len(list((out / "experts").iterdir())) == 2  # plain and flat
     titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines()[2:]]
     assert titles[:4] == ["mtt", "tesla", "hoptm", "ftd"]
-    assert titles[4:] == ["random real, same size", "all training images", "most frequent class"]
+    assert titles[4:] == ["as many random real images", "all training images", "most frequent class"]
     rows = [read(out / method, "scores.json")["full"] for method in ("mtt", "tesla", "hoptm", "ftd")]
     assert rows[1:] == rows[:-1]
     jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]

@@ -58,9 +58,9 @@ def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("experts/manifest.json", '{"history": {"0": []}}', "with trained experts (1). Go on"),
-        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with trained experts (2). Go on"),
-        ("ledger.json", "{}", "with a ledger of spent privacy budget. Go on"),
+        ("experts/manifest.json", '{"history": {"0": []}}', "with trained experts (1). Continue that run"),
+        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with trained experts (2). Continue that run"),
+        ("ledger.json", "{}", "with a ledger of spent privacy budget. Continue that run"),
     ],
 )
 def test_parts_of_another_run_are_refused_with_both_ways_out(
@@ -162,8 +162,7 @@ def test_scores_that_are_no_json_leave_nothing(tmp_path: Path) -> None:
 
 def test_scores_add_to_what_is_there_and_replace_what_they_have(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    run.save_scores({"distilled": {"accuracy": 1}, "nas": {"a": 1}})
-    run.save_scores({"nas": {"b": 2}, "continual": {}})
+    run.save_scores({"distilled": {"accuracy": 1}, "random": {"a": 1}})
+    run.save_scores({"random": {"b": 2}, "full": {}})
     found = json.loads((tmp_path / "scores.json").read_text())
-    assert found == {"distilled": {"accuracy": 1}, "nas": {"b": 2}, "continual": {}}
-    assert not (tmp_path / "cross_architecture.png").exists()
+    assert found == {"distilled": {"accuracy": 1}, "random": {"b": 2}, "full": {}}

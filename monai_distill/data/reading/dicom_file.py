@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -101,16 +100,7 @@ def _header(dataset: Any) -> FileHeader:
         shape=(int(dataset.Rows), int(dataset.Columns), *((frames,) if frames > 1 else ())),
         values=_kind(dataset),
         spacing=(float(spacing[0]), float(spacing[1])) if spacing else None,
-        patient=_patient(dataset),
     )
-
-
-def _patient(dataset: Any) -> str | None:
-    for name in ("PatientID", "StudyInstanceUID"):
-        value = str(dataset.get(name) or "").strip()
-        if value:
-            return hashlib.sha256(f"{name} {value}".encode()).hexdigest()[:16]
-    return None
 
 
 def _kind(dataset: Any) -> ValueKind:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .page_elements import NOTHING, Section, Table, number, settings_table
+from monai_distill.metrics.score_record import Table
+
+from .page_elements import NOTHING, Section, number, settings_table
 from .privacy_stamp import PrivacyStamp
 from .records import RunRecords
 
@@ -53,7 +55,8 @@ def _attacks(attacks: Mapping[str, Any]) -> Table:
         rows.append([name.replace("_", " "), number(attack.get("auc")), *cells, *controls, _verdict(attack)])
     head = ["attack", "AUC", *(f"found at {100 * float(rate):g}% false positives" for rate in rates)]
     caption = "Attacks: share of training images found at a share of false positives, 95% interval (AUC 0.5: chance)"
-    return Table(caption, [*head, "AUC, known leak", "AUC, no leak", "result"], rows)
+    header = [*head, "AUC, known leak", "AUC, no leak", "result"]
+    return {"title": caption, "header": header, "rows": rows}
 
 
 def _verdict(attack: Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ def _about_privacy(records: RunRecords, tier: str) -> Iterator[str]:
 
 def _about_scores(records: RunRecords, tier: str) -> Iterator[str]:
     scores, manifest = records.scores, records.manifest
-    if "cross_architecture" not in scores:
+    if not any(len(result.get("networks", [])) > 1 for result in scores.get("protocols", {}).values()):
         yield f"Only one architecture was scored ({architecture_name(manifest)}). Others usually score lower."
     students = len(scores.get("distilled", {}).get("accuracy", {}).get("values", []))
     if 0 < students < FEW_STUDENTS:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.metrics.score_record import RunScores
 
 __all__ = ["RunRecords"]
 
@@ -37,7 +38,7 @@ class RunRecords(NamedTuple):
     """
 
     synthetic: SyntheticDataset
-    scores: Record
+    scores: RunScores
     history: Record
     audit: Record
     ledger: Record
@@ -83,11 +84,12 @@ class RunRecords(NamedTuple):
         synthetic = SyntheticDataset.load(folder)
         if not (folder / "scores.json").is_file():
             raise RuntimeError(
-                f"Cannot find {folder / 'scores.json'}: no scores yet. Go on with: monai-distill resume {folder} "
+                f"Cannot find {folder / 'scores.json'}: no scores yet. Continue with: monai-distill resume {folder} "
                 "; for a bundle, run train.json with evaluate.json."
             )
         names = ("scores", "history", "audit", "ledger")
-        records = cls(synthetic, *(_read(folder / f"{name}.json") for name in names))
+        files = {name: _read(folder / f"{name}.json") for name in names}
+        records = cls(synthetic, **files)  # type: ignore[arg-type]
         if not isinstance(records.scores.get("distilled"), dict):
             raise RuntimeError(
                 f"{folder / 'scores.json'} has no scores of the set. Run: monai-distill evaluate {folder}"

@@ -3,22 +3,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from .page_elements import percent
+from monai_distill.metrics.score_record import Metric, Prior, RunScores, ScoreRow
+from monai_distill.metrics.score_tables import apart, percent, row_title
+
 from .records import RunRecords
-from .score_rows import apart, same_size_rows
+from .score_rows import same_size_rows
 
 __all__ = ["UsageStatement", "architecture_name"]
 
-DECISIVE = "balanced_accuracy"  # as in the selection: the classes of medical data are seldom balanced
-SAME_NUMBER = {
-    "random": "the same number of random real images",
-    "herding": "the same number of real images selected by herding",
-    "k_center": "the same number of real images selected by k-center",
-    "soft_label_random": "the same number of random real images with soft labels",
-}
+DECISIVE: Metric = "balanced_accuracy"  # as in the selection: the classes of medical data are seldom balanced
 VERDICTS = {
     1: "With a balanced accuracy of {score} it is clearly better than {rivals}: the difference is larger than the two "
     "standard deviations together.",
@@ -27,7 +23,7 @@ VERDICTS = {
     -1: "With a balanced accuracy of {score} it is clearly worse than {rivals}. Those real images work better.",
     None: "One network per row has no spread, so {score} cannot be called better or worse than {rivals}.",
 }
-Metrics = Mapping[str, Any]
+NOT_MEASURED = "Any use without figures on this page. It was not measured."
 
 
 class UsageStatement(NamedTuple):
@@ -47,22 +43,25 @@ class UsageStatement(NamedTuple):
         """Derive the sentences from the figures of a run; ``tier`` is the stamped one."""
         scores = records.scores
         distilled, chance = scores["distilled"], 1 / len(records.synthetic.class_names)
-        useless = _no_better_than_guessing(distilled, scores.get("prior", {}), chance)
+        useless = _no_better_than_guessing(distilled, scores.get("prior"), chance)
         verdicts = {
-            name: apart(distilled.get(DECISIVE), row.get(DECISIVE)) for name, (_, row) in same_size_rows(scores).items()
+            name: apart(distilled.get(DECISIVE), row.get(DECISIVE)) for name, row in same_size_rows(scores).items()
         }
         results = [_size(records, tier), _result(records), *useless, *_compared(scores, verdicts)]
         network = architecture_name(records.manifest)
-        better, not_better = _architectures(scores)
-        shown, not_shown = _further_uses(scores)
+        uses = [use for result in scores.get("protocols", {}).values() for use in result.get("uses", [])]
         return cls(
             results,
-            [*_training(distilled, network, bool(useless), verdicts.values(), better), *shown, *_place(tier)],
-            [*_never(tier), *_not_measured(scores, not_better), *not_shown],
+            [
+                *_training(distilled, network, bool(useless), verdicts.values()),
+                *(use["text"] for use in uses if use["better"]),
+                *_place(tier),
+            ],
+            [*_never(tier), *(use["text"] for use in uses if not use["better"]), NOT_MEASURED],
         )
 
 
-def architecture_name(manifest: Metrics) -> str:
+def architecture_name(manifest: Mapping[str, Any]) -> str:
     """Class name of the scored network.
 
     Example:
@@ -86,28 +85,30 @@ def _result(records: RunRecords) -> str:
     text = f"{network}, trained on this set alone, classifies {_both(scores['distilled'])}."
     if "full" in scores:
         text += f" Trained on all training images it classifies {_both(scores['full'])}."
-        full, distilled = (scores[name].get(DECISIVE, {}).get("mean") for name in ("full", "distilled"))
+        full, distilled = (
+            row[DECISIVE]["mean"] if DECISIVE in row else None for row in (scores["full"], scores["distilled"])
+        )
         if full is not None and distilled is not None and full < distilled:
             text += " That is less, so the networks on all images were trained too briefly for a comparison."
     if "prior" in scores:
-        text += (
-            f" Always answering the most frequent class is correct for {percent(scores['prior']['accuracy'])} of them."
-        )
+        text += f" Always answering the most frequent class is correct for {percent(scores['prior']['accuracy'])}."
     return text
 
 
-def _both(metrics: Metrics) -> str:
-    accuracy, balanced = (metrics.get(name, {}).get("mean") for name in ("accuracy", DECISIVE))
+def _both(row: ScoreRow) -> str:
+    accuracy = row["accuracy"]["mean"] if "accuracy" in row else None
+    balanced = row[DECISIVE]["mean"] if DECISIVE in row else None
     text = f"{percent(accuracy)} of the test images correctly" if accuracy is not None else "an unknown share correctly"
     return text if balanced is None else f"{text} ({percent(balanced)} if every class counts the same)"
 
 
-def _no_better_than_guessing(distilled: Metrics, prior: Metrics, chance: float) -> list[str]:
+def _no_better_than_guessing(distilled: ScoreRow, prior: Prior | None, chance: float) -> list[str]:
     sentences = []
-    for name, guess, rival in (
-        ("accuracy", prior.get("accuracy"), "always answering the most frequent class"),
+    rivals: list[tuple[Metric, float | None, str]] = [
+        ("accuracy", prior["accuracy"] if prior else None, "always answering the most frequent class"),
         (DECISIVE, chance, "guessing, if every class counts the same"),
-    ):
+    ]
+    for name, guess, rival in rivals:
         value = distilled.get(name)
         if value is None or value["mean"] is None or guess is None:
             continue
@@ -118,38 +119,22 @@ def _no_better_than_guessing(distilled: Metrics, prior: Metrics, chance: float) 
     return sentences
 
 
-def _compared(scores: Metrics, verdicts: Mapping[str, int | None]) -> list[str]:
+def _compared(scores: RunScores, verdicts: Mapping[str, int | None]) -> list[str]:
     if not verdicts:
         return ["The same number of real images was not scored. So it is unknown whether distillation helped."]
     sentences, rows = [], same_size_rows(scores)
     for verdict, text in VERDICTS.items():
-        names = [
-            f"{SAME_NUMBER.get(name, title)} ({_mean(row)})"
-            for name, (title, row) in rows.items()
-            if verdicts[name] == verdict
-        ]
+        names = [f"{row_title(name)} ({_mean(row)})" for name, row in rows.items() if verdicts[name] == verdict]
         if names:
             sentences.append(text.format(score=_mean(scores["distilled"]), rivals=" and than ".join(names)))
     return sentences
 
 
-def _mean(metrics: Metrics) -> str:
-    mean = metrics.get(DECISIVE, {}).get("mean")
-    return "unknown" if mean is None else percent(mean)
+def _mean(row: ScoreRow) -> str:
+    return percent(row[DECISIVE]["mean"]) if DECISIVE in row else percent(None)
 
 
-def _architectures(scores: Metrics) -> tuple[list[str], list[str]]:
-    """Architectures on which the set is clearly better than random real images, and the others."""
-    distilled, random = scores.get("cross_architecture", {}), scores.get("cross_architecture_random", {})
-    better = [
-        name for name, row in distilled.items() if apart(row.get(DECISIVE), random.get(name, {}).get(DECISIVE)) == 1
-    ]
-    return better, [name for name in distilled if name not in better]
-
-
-def _training(
-    distilled: Metrics, network: str, useless: bool, verdicts: Collection[int | None], better: Sequence[str]
-) -> list[str]:
+def _training(distilled: ScoreRow, network: str, useless: bool, verdicts: Collection[int | None]) -> list[str]:
     if useless:
         return ["Testing programs that read such a set. They do not need a good classifier."]
     if verdicts and all(verdict == 1 for verdict in verdicts):
@@ -160,7 +145,7 @@ def _training(
     else:
         rival = "work better" if -1 in verdicts else "are not shown to be worse"
         text = f"Training {network} quickly to {_mean(distilled)}. Real images, if they may be used, {rival}."
-    return [text, *([f"Training these architectures, where it was measured: {', '.join(better)}."] if better else [])]
+    return [text]
 
 
 def _place(tier: str) -> list[str]:
@@ -178,33 +163,3 @@ def _never(tier: str) -> list[str]:
     if tier != "T2":
         sentences.append("Passing it on as if no patient could be recognized.")
     return sentences
-
-
-def _not_measured(scores: Metrics, not_better: Sequence[str]) -> list[str]:
-    sentences = []
-    if "cross_architecture" not in scores:
-        sentences.append("Training other architectures: not measured.")
-    elif not_better:
-        sentences.append(f"Training {', '.join(not_better)}: not shown to be better than random real images.")
-    if "nas" not in scores:
-        sentences.append("Ranking architectures before a large training: not measured.")
-    if "continual" not in scores:
-        sentences.append("Remembering old classes while new ones are learned: not measured.")
-    return sentences
-
-
-def _further_uses(scores: Metrics) -> tuple[list[str], list[str]]:
-    """Measured uses: those in which the set was better than random real images, and the others."""
-    shown: list[str] = []
-    not_shown: list[str] = []
-    ranks = [scores.get("nas", {}).get(kind, {}).get("spearman") for kind in ("distilled", "random")]
-    if None not in ranks:
-        text = "Ranking architectures before a large training: rank correlation {:.2f}, random real images {:.2f}."
-        (shown if ranks[0] > ranks[1] else not_shown).append(text.format(*ranks))
-    steps = scores.get("continual", {}).get("steps", [])
-    if steps:
-        last = [steps[-1].get(kind, {}).get("accuracy") for kind in ("distilled", "random")]
-        text = "Remembering old classes while new ones are learned: {} with the set, {} with random real images."
-        ends = ["unknown" if not end or end["mean"] is None else percent(end["mean"]) for end in last]
-        (shown if apart(*last) == 1 else not_shown).append(text.format(*ends))
-    return shown, not_shown

@@ -16,7 +16,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 from .audit_section import privacy_section
 from .cautions import cautions
 from .clinical_section import clinical_section
-from .page_elements import Picture, image_picture
+from .page_elements import Picture, image_picture, spread
 from .privacy_stamp import PrivacyStamp
 from .protocol_sections import protocol_sections
 from .records import RunRecords
@@ -60,9 +60,10 @@ def save_report(folder: str | Path) -> Path:
     Example:
         >>> import json, tempfile, torch
         >>> from monai_distill.data import SyntheticDataset
-        >>> folder, value = Path(tempfile.mkdtemp()), {"mean": 0.9, "std": 0.1}
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> summary = {"mean": 0.9, "std": 0.1, "interval95": [0.8, 1.0], "values": [0.9]}
         >>> _ = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]).save(folder)
-        >>> scores = {"distilled": {"accuracy": value, "balanced_accuracy": value}, "prior": {"accuracy": 0.5}}
+        >>> scores = {"distilled": {"accuracy": summary, "balanced_accuracy": summary}, "prior": {"accuracy": 0.5}}
         >>> _ = (folder / "scores.json").write_text(json.dumps(scores))
         >>> save_report(folder).name
         'report.html'
@@ -76,6 +77,7 @@ def save_report(folder: str | Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["written"] = spread
     page = environment.get_template(TEMPLATE).render(_content(RunRecords.read(folder)))
     file = folder / "report.html"
     atomic_write(file, page.encode())

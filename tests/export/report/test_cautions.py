@@ -11,7 +11,7 @@ import torch
 
 from monai_distill.export.report.cautions import cautions
 from monai_distill.export.report.records import RunRecords
-from tests.export.report.conftest import HISTORY, manifest, metric, row, scores
+from tests.export.report.conftest import HISTORY, manifest, metric, scores
 
 Records = Callable[..., RunRecords]
 SOURCE = manifest()["source"]
@@ -61,7 +61,8 @@ def test_the_warnings_of_a_plain_run(records: Records) -> None:
         "CC BY 4.0",
     ):
         assert part in text, part
-    assert "Only one architecture" not in text_of(records(scores=scores(cross_architecture={"vit": row(0.5)})))
+    across = {"across": {"networks": ["convnet", "vit"]}}
+    assert "Only one architecture" not in text_of(records(scores=scores(protocols=across)))
     assert "the best of" not in text_of(records(history={**HISTORY, "validations": []}))
 
 
