@@ -134,7 +134,7 @@ def test_a_run_interrupted_at_any_place_ends_as_one_that_was_not(method: str, tm
 
     def outcome(parser: ConfigParser) -> list[torch.Tensor]:
         sets = [parser.get_parsed_content(name).state_dict() for name in ("synthetic", "candidate")]
-        best = parser.get_parsed_content("best").state_dict()["kept"]
+        best = parser.get_parsed_content("best").state_dict()["best_state"]
         mask = [parser.get_parsed_content("loss").mask] if method == "hoptm" else []
         return [tensor.clone() for part in (*sets, best) for tensor in part.values()] + mask
 
