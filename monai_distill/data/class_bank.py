@@ -159,7 +159,7 @@ class ClassBank:
         return self if len(keep) == len(self) else self.subset(torch.tensor(keep, dtype=torch.long))
 
     def fingerprint(self) -> str:
-        """SHA-256 over all images, labels and class names: names the data that an artefact was made from."""
+        """SHA-256 over all images, labels and class names: names the data that an artifact was made from."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
         digest.update(self.images.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
         digest.update(self.labels.cpu().numpy().tobytes())

@@ -34,7 +34,7 @@ _TURNS: Mapping[int, Callable[[_Array], _Array]] = {  # rows and columns are the
 def stored_picture(path: str) -> StoredImage:
     """A picture, [C, rows, columns], turned as its orientation tag says; alpha is left out.
 
-    Pillow reads 8 bits, and grey of 16 and 32 bits. It cuts 16-bit color down to 8, and takes signed bytes for
+    Pillow reads 8 bits, and gray of 16 and 32 bits. It cuts 16-bit color down to 8, and takes signed bytes for
     unsigned ones: torchvision reads such PNG, and tifffile such TIFF.
 
     Raises:
@@ -168,9 +168,9 @@ def _as_grey_or_rgb(image: Any) -> Any:
         image.close()
         raise
     turned = ImageOps.exif_transpose(image)
-    grey = {"1": "L", "LA": "L", "La": "L"}
-    if turned.mode in grey:
-        return turned.convert(grey[turned.mode])
-    # palettes, alpha and print colors to RGB; 16-bit and float grey ("I;16", "I", "F") stay as they are
+    gray = {"1": "L", "LA": "L", "La": "L"}
+    if turned.mode in gray:
+        return turned.convert(gray[turned.mode])
+    # palettes, alpha and print colors to RGB; 16-bit and float gray ("I;16", "I", "F") stay as they are
     colors = ("P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
     return turned.convert("RGB") if turned.mode in colors else turned

@@ -161,5 +161,5 @@ def _never(tier: str) -> list[str]:
         "Counting or describing: every class has as many images as was asked for, and they are no samples of patients.",
     ]
     if tier != "T2":
-        sentences.append("Passing on as if no patient could be recognised in it.")
+        sentences.append("Passing on as if no patient could be recognized in it.")
     return sentences

@@ -1,4 +1,4 @@
-"""Instance normalisation whose second derivative is written out, because autograd's own is slow."""
+"""Instance normalization whose second derivative is written out, because autograd's own is slow."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
