@@ -48,7 +48,7 @@ def stored_picture(path: str) -> StoredImage:
     if tags is not None and not _pillow_reads(tags):
         stored = _turned(_deep_tiff(path), tags["orientation"])
         return _stored(stored, header, is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
-    # by a stream: given a name, Pillow maps TIFF into memory and scrambles grey ones that lie on their side
+    # by a stream: given a name, Pillow maps TIFF into memory and scrambles gray ones that lie on their side
     with Path(path).open("rb") as stream, Image.open(stream) as image:
         stored = np.asarray(_as_grey_or_rgb(image))
     is_deep = stored.dtype != np.uint8
