@@ -1,4 +1,4 @@
-"""Randomness, atomic files, checksums, caches, memory, processes."""
+"""Services at run time: randomness, atomic files, checksums, caches, validation, memory, processes."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
