@@ -80,8 +80,8 @@ def test_a_bundle_that_is_not_filled_says_so(tmp_path: Path) -> None:
 def test_a_section_is_read_as_its_set_was(mixed: Path, tmp_path: Path) -> None:
     trained = FileToImaged(8, fit="pad", values="hounsfield")
     folder = write_manifest(tmp_path / "models", [1, 8, 8], trained)
-    reading, _ = shared_reading(trained_reading(folder, image_size=8), [str(mixed / "grey.png")])
+    reading, _ = shared_reading(trained_reading(folder, image_size=8), [str(mixed / "gray.png")])
     assert reading.to_dict() == trained.to_dict()
     with pytest.raises(ValueError, match="expected CT in Hounsfield units"):
-        reading({"image": str(mixed / "grey.png")})
+        reading({"image": str(mixed / "gray.png")})
     assert trained_reading(tmp_path / "absent", image_size=4).image_size == 4
