@@ -43,7 +43,7 @@ def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generat
     """Random training images of every class: a better start than noise, and one that leaks.
 
     Traces of these images stay visible in the distilled ones, the more so at many images per class and small image step
-    sizes. Fit for public data; not for patients' images that must not be recognised.
+    sizes. Fit for public data; not for patients' images that must not be recognized.
 
     Raises:
         ValueError: when a class has fewer than ``images_per_class`` images.
