@@ -92,6 +92,7 @@ class SplitBanks:
         if empty:
             raise ValueError(
                 f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
+                + " If labels start at 1, subtract 1." * (not raw[0].counts[0] and raw[0].class_names[0] == "0")
             )
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)

@@ -64,6 +64,11 @@ def _of_scores(records: RunRecords) -> Iterator[str]:
     if "cross_architecture" not in scores:
         network = architecture_name(manifest)
         yield f"Scored on one architecture ({network}). Others do worse throughout the literature."
+    if "random" in scores and (repeated := _repeated_in_control(records)):
+        yield (
+            f"The random control repeats real images of classes that have too few training images ({repeated}): it is "
+            "weaker there than its number of images says."
+        )
     students = len(scores.get("distilled", {}).get("accuracy", {}).get("values", []))
     if 0 < students < FEW_STUDENTS:
         yield f"Few students: {students} trained on the set, where at least {FEW_STUDENTS} give a spread to rely on."
@@ -88,6 +93,13 @@ def _of_scores(records: RunRecords) -> Iterator[str]:
     few = [(name, n) for name, n in zip(names, records.counts("test"), strict=False) if n < FEW_TEST_IMAGES]
     if few:
         yield f"Few test images: {'; '.join(f'{name} has {n}' for name, n in few)}."
+
+
+def _repeated_in_control(records: RunRecords) -> str:
+    counts, names = records.counts("training"), records.synthetic.class_names
+    made = records.synthetic.labels.bincount(minlength=len(names)).tolist()
+    few = [(name, many, some) for name, many, some in zip(names, counts, made, strict=False) if 0 < many < some]
+    return ", ".join(f"{name} has {many} for {some}" for name, many, some in few)
 
 
 def _of_the_set(records: RunRecords) -> Iterator[str]:
