@@ -132,8 +132,8 @@ class SplitBanks:
         """
         if self._unused_patients:
             raise ValueError(
-                f"No guarantee can be given: {', '.join(self._unused_patients)} may name patients and is not used, so "
-                "that the guarantee would hold for less than a patient. Name the patients (--patient_column, or "
+                f"No guarantee can be given: the data may name patients in {', '.join(self._unused_patients)}, which is "
+                "not used, so that the guarantee would hold for less than a patient. Name the patients (--patient_column, or "
                 "--patient_folders true), or take the column or folders out of the data."
             )
         return "image" if self.training.patients is None else "patient"
