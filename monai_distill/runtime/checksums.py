@@ -7,7 +7,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from torch import Tensor
+from .image_blocks import Images, blocks
 
 __all__ = ["checksums", "file_checksum", "file_sha256", "tensor_checksum"]
 
@@ -15,11 +15,11 @@ __all__ = ["checksums", "file_checksum", "file_sha256", "tensor_checksum"]
 def checksums(folder: Path) -> str:
     """A line ``sha256  path`` for every file but ``SHA256SUMS`` itself, as ``sha256sum --check`` reads them.
 
-    Links are left out: what they point to is no part of the folder.
+    Links are left out: their targets are not part of the folder.
     """
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    files = sorted(path.relative_to(folder).as_posix() for path in found)
-    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in files if name != "SHA256SUMS")
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in names if name != "SHA256SUMS")
 
 
 def file_sha256(file: Path) -> str:
@@ -29,11 +29,11 @@ def file_sha256(file: Path) -> str:
 
 
 def file_checksum(path: Path, algorithm: str = "sha256") -> str:
-    """The hex digest of a file; three sections of one file in one process hash it once.
+    """The hex digest of a file; one process hashes an unchanged file once.
 
     Args:
         path: the file.
-        algorithm: a name that :mod:`hashlib` knows, such as ``"sha256"`` or ``"md5"``.
+        algorithm: a name of :mod:`hashlib`, such as ``"sha256"`` or ``"md5"``.
 
     Example:
         >>> len(file_checksum(Path(__file__)))
@@ -43,22 +43,22 @@ def file_checksum(path: Path, algorithm: str = "sha256") -> str:
     return _digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns, algorithm)
 
 
-def tensor_checksum(values: Tensor) -> str:
-    """SHA-256 over the type, the shape and the bytes of a tensor, wherever it lives.
+def tensor_checksum(values: Images) -> str:
+    """SHA-256 over the type, the shape and the bytes of a tensor, or of images that are read by index.
 
     Example:
         >>> import torch
         >>> tensor_checksum(torch.zeros(4)) == tensor_checksum(torch.zeros(2, 2))
         False
     """
-    plain = values.detach().cpu().contiguous()
-    digest = hashlib.sha256(repr((str(plain.dtype), tuple(plain.shape))).encode())
-    digest.update(plain.numpy().tobytes())
+    digest = hashlib.sha256(repr((str(values.dtype), tuple(values.shape))).encode())
+    for block in blocks(values) if len(values.shape) else [values[...]]:
+        digest.update(block.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
 @functools.lru_cache(maxsize=256)
 def _digest(path: str, _size: int, _changed: int, algorithm: str) -> str:
-    # the size and the time of change are part of the key, so that a file that was replaced is hashed again
+    # size and modification time are part of the key: a replaced file is hashed again
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
