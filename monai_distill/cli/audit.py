@@ -19,7 +19,7 @@ from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]
 
-VOID = 3  # the exit status of an audit that says nothing, or that refutes the run's claim
+VOID = 3  # exit status of an audit without a result, or that refutes the run's claim
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -30,7 +30,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
     command.add_argument(
-        "--shadows", type=int, default=64, help="re-distillations on random halves; 64 to publish, the default"
+        "--shadows", type=int, default=64, help="distillations of random halves; 64 to publish, the default"
     )
     command.epilog = "Further words are settings of the shadows (--iterations 20) or of the audit (--audit#models 4)."
     return command
@@ -47,25 +47,27 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.shadows < MIN_SHADOWS:
         raise ValueError(f"Expected at least {MIN_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
     given = parsed_overrides(rest)
-    own = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
+    audit_settings = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
     known = yaml.safe_load((config_dir() / "audit.yaml").read_text())["audit"]
-    wrong = sorted(name for name in own if name.replace("::", "#").split("#")[1] not in known)
+    wrong = sorted(name for name in audit_settings if name.replace("::", "#").split("#")[1] not in known)
     if wrong:
         raise ValueError(f"Expected --audit#NAME with a name of {', '.join(sorted(known))}, got {wrong}.")
     values = (
-        distilled(options.run, options.dataset_dir) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
+        distilled(options.run, options.dataset_dir)
+        | audit_settings
+        | {"run_id": "audit#run", "audit#shadows": options.shadows}
     )
-    values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
+    values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in audit_settings}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
-    told = logging.getLogger("monai_distill.privacy")
-    told.setLevel(logging.INFO)
-    told.addHandler(handler := logging.StreamHandler())
-    told.propagate = False  # a library that sets up logging at large would say everything twice
+    logger = logging.getLogger("monai_distill.privacy")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler := logging.StreamHandler())
+    logger.propagate = False  # a library that sets up logging at large would print every message twice
     try:
         run_bundle(values)
     finally:
-        told.removeHandler(handler)
-        told.propagate = True
+        logger.removeHandler(handler)
+        logger.propagate = True
     audit = json.loads((options.run / "audit.json").read_text())
     print(f"{audit_table(audit)}\nAudit: {options.run / 'audit.json'}")
     return VOID if audit["void"] or audit["claim_refuted"] else 0

@@ -37,14 +37,14 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument("name", help=f"{', '.join(bundle_names())}; or a new name, with --dataset")
     command.add_argument("--to", type=Path, required=True, metavar="DIR", help="the bundle becomes DIR/NAME")
     command.add_argument("--method", choices=available("methods"), metavar="M", help="see `list`; default mtt")
-    command.add_argument("--replace", action="store_true", help="write over texts that differ; models/ is kept")
+    command.add_argument("--replace", action="store_true", help="overwrite texts that differ; models/ stays as it is")
     add_run_arguments(command)
     command.set_defaults(dataset=None, network=None, output_dir=None)
     return command
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Compose, look at the data where it is the user's own, write, print what to do next."""
+    """Compose the job, read the images of the user's own data, write the bundle, print the train command."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", options.name):
         raise ValueError(f"Expected a bundle name in lower snake case, such as spleen_ct, got {options.name!r}.")
     words, dataset_dir = recipe(options.name), options.dataset_dir
@@ -75,12 +75,12 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
         )
     given = {key: getattr(options, key) for key in ("dataset", "network", "method")}
     if options.name in bundle_names():
-        asked = [f"--{key}" for key, value in given.items() if value is not None]
-        if asked:
-            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(asked)}.")
+        superfluous = [f"--{key}" for key, value in given.items() if value is not None]
+        if superfluous:
+            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(superfluous)}.")
     elif options.dataset is None:
         raise ValueError(
-            f"Expected --dataset for {options.name!r}, which is none of {', '.join(bundle_names())}. See `list`."
+            f"Expected --dataset for {options.name!r}, which is not one of {', '.join(bundle_names())}. See `list`."
         )
     chosen = {"network": "convnet", "method": "mtt", **{k: v for k, v in given.items() if v is not None}}
     for key in given:

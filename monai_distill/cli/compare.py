@@ -38,7 +38,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Run or go on with every method in a folder of its own, then put them side by side."""
+    """Run or resume every method in a folder of its own, then print one table."""
     from monai_distill.export import compare_methods
 
     given = parsed_overrides(rest)
@@ -46,9 +46,9 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     overrides = {name: value for name, value in given.items() if name not in of_protocols}
     names = [] if options.protocols is None else chosen_protocols(options.protocols, of_protocols)
     if of_protocols and not names:
-        raise ValueError(f"Expected --protocols beside their settings {', '.join(of_protocols)}, got none.")
-    asked = dict.fromkeys(name.strip() for name in options.methods.split(","))
-    methods = [name for name in asked if name != "random"]
+        raise ValueError(f"Expected --protocols with their settings {', '.join(of_protocols)}, got none.")
+    requested = dict.fromkeys(name.strip() for name in options.methods.split(","))
+    methods = [name for name in requested if name != "random"]
     unknown = sorted(set(methods) - set(available("methods")))
     if unknown:
         raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")

@@ -1,4 +1,4 @@
-"""Handing a composed job to MONAI, and telling its end."""
+"""Hands a composed job to MONAI and reports its result."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -84,7 +84,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     processes.join()
     if not (first := processes.is_first()):
         values = {**values, "save_execute_config": False}
-    # the first two report that configs/ is no finished bundle, the third an error that is told here, the last that a
+    # the first two report that configs/ is no finished bundle, the third an error that is reported here, the last that a
     # machine on which something is compiled has no GPU
     for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -102,7 +102,7 @@ def resumed(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for going on with a run, whose data may lie elsewhere now.
 
     Raises:
-        RuntimeError: when there is no run, or its configuration is none.
+        RuntimeError: without a run, or when config.json is not the configuration of a run of this version.
     """
     file = folder / "config.json"
     if not file.is_file():
@@ -137,7 +137,7 @@ def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
 
 
 def finished(folder: Path, profile: bool = False) -> str:
-    """What a command says at its end: the score table, where the time went if asked, and where the run lies."""
+    """The last lines of a command: the score table, the times of a run with ``--profile``, and the run folder."""
     from monai_distill.export import cost_table, score_table
 
     scores = json.loads((folder / "scores.json").read_text())
@@ -166,7 +166,7 @@ def reject_unknown_arguments(rest: Sequence[str]) -> None:
         ValueError: when words are left.
     """
     if rest:
-        raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")
+        raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and stored in the run folder.")
 
 
 def verified(folder: Path, trusted: Path | None = None) -> Any:

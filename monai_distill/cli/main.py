@@ -1,4 +1,4 @@
-"""Reading the command line and telling errors in one line."""
+"""Reads the command line; an error is one line."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
+    """Run the command and return its exit status: 0, 1 for an error (one line on stderr), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
     name = program_name()
     plain_warnings()

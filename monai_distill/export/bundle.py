@@ -89,9 +89,9 @@ def write_bundle(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write the texts of a bundle and, where there is none yet, a blank ``models/model.pt``.
+    """Write the texts of a bundle and, unless the file exists, a blank ``models/model.pt``.
 
-    What lies in ``models/`` is kept: a bundle can be written anew without being trained anew.
+    Files in ``models/`` stay as they are: a bundle can be written again without being trained again.
 
     Args:
         folder: the bundle's root; made when absent.
@@ -121,7 +121,7 @@ def write_bundle(
     if differing and not replace:
         raise ValueError(
             f"{folder} holds a bundle whose {', '.join(sorted(differing))} differ from what would be written. "
-            "Add --replace to write over them (models/ is kept), or choose another folder."
+            "Add --replace to overwrite them (models/ stays as it is), or choose another folder."
         )
     for name, text in texts.items():
         try:

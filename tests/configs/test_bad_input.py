@@ -206,14 +206,14 @@ def test_a_listed_image_that_is_missing(run: Path, root: Path) -> None:
 
 def test_an_image_too_small_for_the_network(run: Path) -> None:
     outcome = fast_run(run, "--network", "resnet18")
-    refused(outcome, run, "expected at least 16 pixels per side for ResNet18", "got image_size (8, 8)", "larger images")
+    refused(outcome, run, "16 pixels per side for ResNet18", "got image_size (8, 8)", "larger images")
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (("--operations", "[flop]"), ("flop",)),
-        (("--operations", "null"), ("list of operation names", "pass [] for none")),
+        (("--operations", "null"), ("list of operation names", "Pass [] for none")),
         (("--device", "no-such-device"), ("no-such-device",)),
         (("--augment#rotation_degres", "3"), ("rotation_degres",)),
         (("--width", "@no_such_id"), ("no_such_id",)),

@@ -41,7 +41,7 @@ PRESET = {
 }
 ONCE = ("--max_start_epoch", "2", "--expert_epochs", "1")  # windows with room for a ramp
 # tiny experts get little right, which the configured fallback says
-pytestmark = pytest.mark.filterwarnings("ignore:The experts get too few", "ignore:No iteration of epoch")
+pytestmark = pytest.mark.filterwarnings("ignore:The experts classify too few", "ignore:No iteration of epoch")
 
 
 def presets(method: str) -> Iterator[tuple[str, int]]:
@@ -310,7 +310,7 @@ def test_a_class_that_no_expert_gets_right_is_told_and_never_nan(tmp_path: Path)
     parser = parsed("datm", tmp_path, **{**SMOKE, "expert_lr": 1e-6, "gate": None})
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        with pytest.warns(UserWarning, match="The experts get too few images right of"):
+        with pytest.warns(UserWarning, match="classify too few images correctly of"):
             trainer = distilled(parser)
     start = parser.get_parsed_content("initial_labels")
     assert torch.equal(start.argmax(1), trainer.synthetic.labels)

@@ -1,4 +1,4 @@
-"""What a run with ``--epsilon`` adds to the steps of every run."""
+"""The additional steps of a run with ``--epsilon``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Guarantee:
         run_with_masked_data(step, self.banks)
 
     def statement(self) -> Mapping[str, Any]:
-        """What the manifest says of the guarantee: the budget and the events of the ledger."""
+        """The guarantee for the manifest: the budget and the events of the ledger."""
         return self.ledger.statement()
 
     def scores(self) -> dict[str, Any]:
