@@ -84,8 +84,8 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     processes.join()
     if not (first := processes.is_first()):
         values = {**values, "save_execute_config": False}
-    # the first two report that configs/ is no finished bundle, the third an error that is reported here, the last that a
-    # machine on which something is compiled has no GPU
+    # The first two report that configs/ is not a finished bundle, the third an error that is reported here, the last
+    # that a machine on which something is compiled has no GPU.
     for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
