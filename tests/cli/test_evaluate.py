@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 from safetensors import safe_open
 
 from monai_distill.configuration import config_dir, config_files
+from monai_distill.configuration.files import dataset_entry
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.protocols import Scorecard
 from monai_distill.engines.students import StudentTraining
@@ -197,6 +198,7 @@ def test_damaged_scores_are_told_of(copied: Path) -> None:
 def test_the_protocols_lie_over_any_run(dataset: str, method: str) -> None:
     parser = ConfigParser()
     parser.read_config([*map(str, config_files(dataset, "convnet", method)), str(config_dir() / "protocols.yaml")])
+    parser.update(dataset_entry(dataset)[1])
     parser.parse()
     assert dangling(parser) == []
 
