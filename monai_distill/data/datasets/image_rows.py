@@ -21,7 +21,7 @@ _UNKNOWN_PATIENTS = {"none", "na", "-", "--", "?", ".", "unknown", "unk", "missi
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One labelled image file.
+    """One labeled image file.
 
     Attributes:
         image: the path relative to the root folder.
