@@ -1,16 +1,19 @@
-"""What the synthetic images start from: noise, or real training images."""
+"""Initial synthetic images: noise, or real training images; and random subsets of real images as a control."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.randomness import seeded_generator
+
 from .class_bank import ClassBank
 
-__all__ = ["noise_images", "random_subset", "real_images", "refuse_small_classes"]
+__all__ = ["initial_set", "noise_images", "random_subset", "real_images", "refuse_small_classes", "refuse_small_start"]
 
 
 def noise_images(
@@ -22,7 +25,7 @@ def noise_images(
         bank: gives the image shape, the classes and the device.
         images_per_class: how many for every class.
         generator: a CPU generator.
-        std: standard deviation of the noise; what is never matched of it stays in the images.
+        std: standard deviation of the noise; components that no loss measures stay in the images.
 
     Returns:
         Images [classes * images_per_class, channels, *spatial] and labels, class after class.
@@ -40,11 +43,11 @@ def noise_images(
 def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Random training images of every class: a better start than noise, and one that leaks.
 
-    Traces of these images stay visible in the distilled ones, the more so at many images per class and small image step
-    sizes. Fit for public data; not for patients' images that must not be recognised.
+    Traces of these images stay visible in the distilled ones, the more so at many images per class and small learning
+    rates. Suited to public data; not to patients' images that must not be recognized.
 
     Raises:
-        ValueError: when a class has fewer than ``images_per_class`` images.
+        ValueError: if a class has fewer than ``images_per_class`` images.
 
     Example:
         >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
@@ -59,7 +62,7 @@ def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
     """Do nothing when every class has that many images.
 
     Raises:
-        ValueError: when one has fewer, with its name.
+        ValueError: naming every class that has fewer.
 
     Example:
         >>> refuse_small_classes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]), 1)
@@ -75,7 +78,7 @@ def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
 def random_subset(
     bank: ClassBank, images_per_class: int | Sequence[int], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Copies of random training images; a class with fewer gives some images twice.
+    """Copies of random training images; a class with fewer repeats images, which a warning names.
 
     Args:
         bank: the training images.
@@ -83,7 +86,7 @@ def random_subset(
         generator: a CPU generator.
 
     Raises:
-        ValueError: for less than one image of any kind, or another number of numbers than there are classes.
+        ValueError: if no image is requested, or the numbers are not one per class.
 
     Example:
         >>> bank = ClassBank(torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 1]), ["a", "b"])
@@ -95,5 +98,63 @@ def random_subset(
         raise ValueError(
             f"Expected images_per_class of at least 1 (or {bank.num_classes} numbers), got {images_per_class}."
         )
+    small = [(c, n) for c, n in enumerate(counts) if n > bank.counts[c] > 0]
+    if small:
+        shown = ", ".join(f"{bank.class_names[c]} has {bank.counts[c]} of {n}" for c, n in small)
+        warnings.warn(
+            f"A random subset of real images repeats images of classes that have too few: {shown}. As a control it is "
+            "weaker there than its number of images says.",
+            stacklevel=2,
+        )
     positions = torch.cat([bank.draw_indices(c, n, generator) for c, n in enumerate(counts)])
     return bank.images[positions].clone(), bank.labels[positions].clone()
+
+
+def initial_set(
+    starts: Mapping[str, Callable[..., tuple[Tensor, Tensor]]],
+    name: str,
+    bank: ClassBank,
+    images_per_class: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Images and class numbers that a distillation starts from.
+
+    Args:
+        starts: functions of (bank, images per class, generator) by name, such as :func:`noise_images`.
+        name: one of them.
+        bank: the training images.
+        images_per_class: how many for every class.
+        seed: seed of the run.
+
+    Returns:
+        Images [classes * images_per_class, channels, *spatial] and labels, class after class.
+
+    Raises:
+        ValueError: for an unknown name.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> initial_set({"noise": noise_images}, "noise", bank, 1, seed=0)[1]
+        tensor([0, 1])
+    """
+    if name not in starts:
+        raise ValueError(f"Expected initial_images of {', '.join(sorted(starts))}, got {name!r}.")
+    return starts[name](bank, images_per_class, seeded_generator(seed, "initial images"))
+
+
+def refuse_small_start(bank: ClassBank, images_per_class: int, initial_images: str) -> None:
+    """Refuse a start from real images of which a class has too few; noise has enough for any number.
+
+    Args:
+        bank: the training images.
+        images_per_class: how many for every class.
+        initial_images: name of the start.
+
+    Raises:
+        ValueError: when a class has fewer images, with its name.
+
+    Example:
+        >>> refuse_small_start(ClassBank(torch.rand(1, 1, 4, 4), torch.tensor([0]), ["a"]), 5, "noise")
+    """
+    if initial_images != "noise":
+        refuse_small_classes(bank, images_per_class)

@@ -1,4 +1,4 @@
-"""The privacy tier of a set, stamped only as far as its files bear it out."""
+"""The privacy tier of a set, stamped only if its files support it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,35 +12,32 @@ from .records import RunRecords
 __all__ = ["PrivacyStamp"]
 
 LABELS = {"T0": "no privacy claim", "T1": "audited, no guarantee", "T2": "differential privacy"}
-BACKED_BY = {
-    "T1": "a start without real images and an audit that this very set came through",
-    "T2": "a start without real images and a ledger of the same delta and unit, within epsilon and not refuted",
+REQUIRED = {
+    "T1": "initial images from noise and an audit that this set passed",
+    "T2": "initial images from noise and a ledger of the same delta and unit, within epsilon and not refuted",
 }
 FIGURES = ("epsilon", "delta", "unit")
-SLACK = 1e-6  # of an accountant's rounding
+SLACK = 1e-6  # rounding of an accountant
 MEANS = {
-    "T0": (
-        "A distilled data set is derived from the images that it was made from. No privacy claim is made for this one: "
-        "treat it like those images."
-    ),
+    "T0": ("No privacy claim is made for this set. It is derived from real images. Treat it like those images."),
     "T1": (
-        "The set was attacked, and the outcome is given below. There is no guarantee: low attack success in this audit "
-        "does not show that no attack succeeds."
+        "The set was attacked; the results are below. There is no guarantee: a failed attack does not show that every "
+        "attack fails."
     ),
     "T2": (
-        "The guarantee covers only the stated unit, mechanism, epsilon and delta, under the ledger's assumptions. It "
-        "is not a legal determination."
+        "The guarantee covers only the stated unit, mechanism, epsilon and delta, under the assumptions of the ledger. "
+        "It is not a legal determination."
     ),
 }
 
 
 class PrivacyStamp(NamedTuple):
-    """Tier, what it means, and what of the manifest's claim the other files do not bear out.
+    """Tier, its meaning, and the reason if a claim of the manifest is refused.
 
-    T1 needs an audit of this set that is not void and says that the set qualifies; T2 epsilon, delta and unit in the
-    manifest, a ledger that names its accountant and has spent no more than that, and no audit that refutes it; both
-    images that did not start from real ones. A claim without is stamped T0 and told in ``refused``. A set without a
-    claim is T1 when its audit says that it qualifies.
+    T1 requires a valid audit of this set that says that the set qualifies. T2 requires epsilon, delta and unit in the
+    manifest, a ledger with its accountant that spent at most that, and no audit that refutes it. Both require initial
+    images that are not real. Any other claim is stamped T0, and ``refused`` gives the reason. A set without a claim is
+    T1 if its audit says that it qualifies.
 
     Example:
         >>> PrivacyStamp("T0", "no privacy claim", (), "").tier
@@ -54,14 +51,14 @@ class PrivacyStamp(NamedTuple):
 
     @classmethod
     def of(cls, records: RunRecords) -> PrivacyStamp:
-        """The stamp of a run."""
+        """Stamp of a run."""
         claim = records.manifest.get("privacy") or {}
         claimed = str(claim.get("tier", "T0"))
-        if claimed == "T0" and records.audit.get("qualifies_for") == "T1" and _borne_out("T1", claim, records):
+        if claimed == "T0" and records.audit.get("qualifies_for") == "T1" and _supported("T1", claim, records):
             claimed = "T1"
-        if claimed != "T0" and not _borne_out(claimed, claim, records):
-            needed = BACKED_BY.get(claimed, "a tier that this program knows (T0, T1, T2)")
-            refused = f"The manifest claims tier {claimed}, but the run lacks {needed}: stamped T0."
+        if claimed != "T0" and not _supported(claimed, claim, records):
+            needed = REQUIRED.get(claimed, "a known tier (T0, T1, T2)")
+            refused = f"The manifest claims tier {claimed}, but the run does not have {needed}. The report stamps T0."
             return cls("T0", LABELS["T0"], (MEANS["T0"],), refused)
         label = LABELS[claimed]
         if claimed == "T2":
@@ -71,10 +68,10 @@ class PrivacyStamp(NamedTuple):
         return cls(claimed, label, (MEANS[claimed], *([str(statement)] if statement else ())), "")
 
 
-def _borne_out(claimed: str, claim: Mapping[str, Any], records: RunRecords) -> bool:
+def _supported(claimed: str, claim: Mapping[str, Any], records: RunRecords) -> bool:
     if records.started_real:
         return False
-    if claimed == "T1":  # what export asks for, too: not void, no copies, no attack beyond the gate
+    if claimed == "T1":
         return records.audit.get("qualifies_for") == "T1" and not records.audit["void"] and records.audited_this_set
     return claimed == "T2" and _within(claim, records.ledger) and not _refuted(claim, records.audit)
 
@@ -83,7 +80,7 @@ def _within(claim: Mapping[str, Any], ledger: Mapping[str, Any]) -> bool:
     known = all(row.get(name) is not None for row in (claim, ledger) for name in FIGURES) and ledger.get("accountant")
     if not known or any(claim[name] != ledger[name] for name in ("delta", "unit")):
         return False
-    return bool(ledger["epsilon"] <= claim["epsilon"] + SLACK)  # the claim is the budget, the ledger what was spent
+    return bool(ledger["epsilon"] <= claim["epsilon"] + SLACK)  # the claim is the budget, the ledger has the spent part
 
 
 def _refuted(claim: Mapping[str, Any], audit: Mapping[str, Any]) -> bool:

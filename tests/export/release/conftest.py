@@ -17,7 +17,7 @@ from monai_distill.export.release import Release
 from monai_distill.export.release.scan import IdentifyingWords
 from monai_distill.transforms import Standardize
 
-SHAPES = {"grey": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
+SHAPES = {"gray": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 SOURCE = {
     "name": "Digits of the tests",
@@ -40,7 +40,7 @@ AUDIT = {
     "void": False,
     "why_void": None,
     "shadows": 16,
-    "attacks": {"nearest_neighbour": ATTACK},
+    "attacks": {"nearest_neighbor": ATTACK},
     "epsilon_lower_bound": 0.5,
     "statement": "no leakage detected by these attacks at this power",
     "candidates": {"images": 4711},
@@ -57,7 +57,7 @@ def summary(mean: float) -> dict[str, Any]:
 def score_by_mean(training_set: SyntheticDataset, on_step: Callable[[], object]) -> dict[str, Any]:
     """Scores a set by the mean of its images, so that a test sees which images were scored."""
     on_step()
-    return {name: summary(float(training_set.images.mean())) for name in METRICS}
+    return {name: summary(float(training_set.images.detach().mean())) for name in METRICS}
 
 
 MakeRun = Callable[..., Path]
@@ -66,7 +66,7 @@ Write = Callable[..., Path]
 
 
 def build_run(
-    folder: Path, kind: str = "grey", *, soft: bool = False, files: dict[str, Any] | None = None, **manifest: Any
+    folder: Path, kind: str = "gray", *, soft: bool = False, files: dict[str, Any] | None = None, **manifest: Any
 ) -> Path:
     shape = SHAPES[kind]
     generator = torch.Generator().manual_seed(1)
@@ -115,7 +115,7 @@ def make_run(tmp_path: Path) -> MakeRun:
 def write(make_run: MakeRun, tmp_path: Path) -> Write:
     """``write("rgb")`` is the release folder, at T0, of such a run; options go to ``Release``."""
 
-    def call(kind: str = "grey", words: tuple[str, ...] = (), run: Path | None = None, **options: Any) -> Path:
+    def call(kind: str = "gray", words: tuple[str, ...] = (), run: Path | None = None, **options: Any) -> Path:
         run = make_run(kind) if run is None else run
         release = Release(run, tmp_path / "out" / "release", **{"no_claim": True, **options})
         return release.write(score_by_mean, IdentifyingWords(words))
@@ -130,7 +130,7 @@ def read(folder: Path, name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release of grey images with every format, to be copied."""
+    """A release of gray images with every format, to be copied."""
     folder = tmp_path_factory.mktemp("made")
     run = build_run(folder / "run")
     return Release(run, folder / "release", no_claim=True).write(score_by_mean, IdentifyingWords([]))

@@ -127,7 +127,7 @@ def test_it_can_be_read_without_seeing_it(everything: str) -> None:
 def test_colours_of_text_stand_out_from_their_ground() -> None:
     style = (Path(save_report.__code__.co_filename).parent / "report.css").read_text()
     pairs = re.findall(r"\.T\d \{ color: (#\w{6}); background: (#\w{6})", style)
-    pairs += [(colour, "#ffffff") for colour in re.findall(r"--(?:ink|accent): (#\w{6})", style)]
+    pairs += [(color, "#ffffff") for color in re.findall(r"--(?:ink|accent): (#\w{6})", style)]
     pairs.append(("#555555", "#ffffff"))
     assert len(pairs) == 6
     assert "--soft: #555;" in style
@@ -137,8 +137,8 @@ def test_colours_of_text_stand_out_from_their_ground() -> None:
 def contrast(first: str, second: str) -> float:
     """WCAG 2.1: (lighter + 0.05) / (darker + 0.05) of the relative luminances."""
 
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -161,8 +161,8 @@ def test_images_that_are_still_the_real_ones_are_not_shown(run: Changed) -> None
     assert not [a for _, a in page.all("img") if a.get("class") == "pixels"]
     assert source.count("still the real images") == 3
     page, source = written(run(manifest=started))
-    assert "They began as real training images" in source
-    assert "no real image is on this page" not in source
+    assert "They started from real training images" in source
+    assert "No real image is on this page" not in source
     assert len([a for _, a in page.all("img") if a.get("class") == "pixels"]) == 6
 
 
@@ -177,14 +177,14 @@ def test_a_set_and_its_scores_are_enough(run: Changed) -> None:
     (folder / "history.json").unlink()
     text = written(folder)[0].text()
     assert "A data set" in text or "a data set" in text
-    assert "license of the source is not known" in text
+    assert "license of the source is unknown" in text
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("scores.json", None, "not finished.*evaluate"),
-        ("scores.json", "{", "no JSON"),
+        ("scores.json", None, "no scores yet.*resume.*evaluate"),
+        ("scores.json", "{", "not valid JSON"),
         ("scores.json", "{}", "no scores of the set"),
         ("audit.json", "[]", "Expected an object"),
         ("manifest.json", None, "Cannot find"),
