@@ -23,7 +23,7 @@ AUDIT = {
     "void": False,
     "qualifies_for": "T1",
     "shadows": 16,
-    "attacks": {"nearest_neighbour": {**ATTACK, "caught": False, "void": False}, "lira": {**ATTACK, "void": True}},
+    "attacks": {"nearest_neighbor": {**ATTACK, "caught": False, "void": False}, "lira": {**ATTACK, "void": True}},
     "epsilon_lower_bound": 0.1,
     "statement": "Seen.",
 }
