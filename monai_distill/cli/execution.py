@@ -125,12 +125,17 @@ def reject_unknown_arguments(rest: Sequence[str]) -> None:
         raise ValueError(f"Unknown arguments {list(rest)}. Settings are given to `run` and kept in the run folder.")
 
 
-def verified(folder: Path) -> tuple[Any, bool]:
-    """A release folder checked, and whether the events of a ledger could be added up anew (with ``dp-accounting``)."""
+def verified(folder: Path, trusted: Path | None = None) -> Any:
+    """Check a release folder. The events of a ledger are added up if ``dp-accounting`` is installed.
+
+    Args:
+        folder: of the release.
+        trusted: public key of the sender; None does not check the signature.
+    """
     from monai.utils import optional_import
 
     from monai_distill.export.release import Verification
     from monai_distill.privacy.dp import ledger_epsilon
 
     _, can_add_up = optional_import("dp_accounting")
-    return Verification.of(folder, ledger_epsilon if can_add_up else None), bool(can_add_up)
+    return Verification.of(folder, ledger_epsilon if can_add_up else None, trusted)

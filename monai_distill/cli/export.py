@@ -1,4 +1,4 @@
-"""``monai-distill export``: a finished run as a folder that may leave."""
+"""``monai-distill export``: writes the release folder of a finished run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,10 +16,10 @@ from .execution import distilled, reject_unknown_arguments, run_bundle, verified
 __all__ = ["add_command", "execute"]
 
 OWNER = {
-    "title": "what the source is called in public; the data set's own name unless given",
-    "publisher": "who answers for the release",
-    "recipient": "for whom it is meant",
-    "notes": "Markdown file that becomes a part of the data card: collection, subjects, approval",
+    "title": "public name of the source; default: the name of the data set",
+    "publisher": "who is responsible for the release",
+    "recipient": "for whom the release is meant",
+    "notes": "Markdown file for the data card: collection, subjects, approval",
     "license": "file with the license or data-use agreement; not needed for Creative Commons sources",
 }
 
@@ -30,28 +30,38 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "export", help="a release folder: formats, data card, privacy report, checksums", allow_abbrev=False
     )
     command.add_argument("run", type=Path, help="run folder")
-    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder to be made")
-    command.add_argument("--dataset_dir", help="folder with the data, where it is another one now")
+    command.add_argument("--to", type=Path, required=True, metavar="DIR", help="release folder, a new one")
+    command.add_argument("--dataset_dir", help="folder with the data, if it has moved")
     command.add_argument("--formats", default="safetensors,npz,png,nifti", help="default: %(default)s")
     command.add_argument(
         "--no_claim",
         action="store_true",
-        help="allow tier T0: nothing is promised, for use inside the institution",
+        help="allow tier T0: nothing is claimed, for use inside the institution",
     )
     for name, text in OWNER.items():
         command.add_argument(f"--{name}", help=text, metavar="FILE" if name in ("notes", "license") else "TEXT")
-    command.add_argument("--hard_labels", action="store_true", help="class numbers where labels are learned")
-    command.add_argument("--spacing", metavar="MM,MM[,MM]", help="for NIfTI; those of the source unless given")
-    command.add_argument("--students", type=int, help="networks that score each format; as the run unless given")
     command.add_argument(
-        "--not_identifying", action="append", default=[], metavar="WORD", help="a word that the last scan may let pass"
+        "--labels",
+        choices=("hard", "soft"),
+        default="hard",
+        help="where labels are learned: hard releases class numbers; soft releases the labels, which can leak more; "
+        "default: %(default)s",
+    )
+    command.add_argument("--spacing", metavar="MM,MM[,MM]", help="voxel size for NIfTI; default: that of the source")
+    command.add_argument("--students", type=int, help="networks that score each format; default: as in the run")
+    command.add_argument("--sign", type=Path, metavar="KEY", help="sign with an Ed25519 private key (PEM)")
+    command.add_argument(
+        "--not_identifying", action="append", default=[], metavar="WORD", help="a word that the scan must not report"
     )
     return command
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Write the folder and say what it promises."""
+    """Write the folder and print what it claims."""
+    from monai_distill.export.release import private_key, sign_release  # here, so that `--help` answers at once
+
     reject_unknown_arguments(rest)
+    key = None if options.sign is None else private_key(options.sign)  # an unusable key is refused before the scoring
     values = distilled(options.run, options.dataset_dir)
     values |= {
         "config_file": [values["config_file"], str(config_dir() / "export.yaml")],
@@ -59,7 +69,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         "release_dir": str(options.to),
         "release_formats": [name.strip() for name in options.formats.split(",")],
         "no_claim": options.no_claim,
-        "hard_labels": options.hard_labels,
+        "release_labels": options.labels,
         "not_identifying": options.not_identifying,
         "owner": {"_target_": "monai_distill.export.release.Owner", **_given(options)},
     }
@@ -68,12 +78,15 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.students is not None:
         values["release_students"] = options.students
     run_bundle(values)
-    found, _ = verified(options.to)
-    if found.problems:  # what the export itself cannot see: a ledger whose events cost more than it says
+    result = verified(options.to)
+    if result.problems:  # the export itself does not add up the events of a ledger
         shutil.rmtree(options.to)
-        raise RuntimeError(f"The release does not verify, so nothing was exported: {'; '.join(found.problems[:5])}")
-    print(f"Release folder: {options.to}\nIdentity (SHA-256 of SHA256SUMS, to tell the recipient): {found.identity}")
-    print("\n".join(found.promised))
+        raise RuntimeError(f"The release does not verify, so nothing was exported: {'; '.join(result.problems[:5])}")
+    if key is not None:
+        sign_release(options.to, key)
+    print(f"Release folder: {options.to}{'' if key is None else ', signed'}")
+    print(f"Identity (SHA-256 of SHA256SUMS; give it to the recipient on another way): {result.identity}")
+    print("\n".join(result.claimed))
     return 0
 
 
@@ -85,4 +98,4 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"Expected numbers with commas between them for --spacing, got {text!r}.") from None
+        raise ValueError(f"Expected numbers separated by commas for --spacing, got {text!r}.") from None

@@ -12,6 +12,7 @@ import yaml
 
 from monai_distill.export.release.formats import read_release
 from tests.configs.command import command, contents, fast_run
+from tests.export.release.test_signature import write_keys
 
 
 def table_of(folder: Path) -> Path:
@@ -58,7 +59,14 @@ def test_a_run_goes_out_scored_as_it_lies_and_verifies_until_a_byte_changes(run:
 
     verified = command("verify", to)
     assert (verified.code, verified.err) == (0, "")
-    for part in ("Promised:", "T0 (no claim)", "Not promised:", "trained on npz", "initial images: real"):
+    for part in (
+        "Checked here:",
+        "T0 (no claim)",
+        "Claimed by the sender",
+        "trained on npz",
+        "it is not signed",
+        "Never claimed:",
+    ):
         assert part in verified.out
 
     data = bytearray((to / "synthetic.npz").read_bytes())
@@ -66,8 +74,21 @@ def test_a_run_goes_out_scored_as_it_lies_and_verifies_until_a_byte_changes(run:
     (to / "synthetic.npz").write_bytes(data)
     tampered = command("verify", to)
     assert tampered.code == 1
-    assert "NOT as it was released" in tampered.out
+    assert "FAILED the check" in tampered.out
     assert "synthetic.npz: differs from its checksum." in tampered.out
+
+
+def test_a_release_can_be_signed(run: Path, tmp_path: Path) -> None:
+    private, public = write_keys(tmp_path)
+    to, words = tmp_path / "release", ("--no_claim", "--students", "1", "--formats", "safetensors")
+    refused = command("export", run, "--to", to, *words, "--sign", public)
+    assert (refused.code, to.exists()) == (1, False)
+    assert "Expected an unencrypted Ed25519 private key" in refused.err
+    assert command("export", run, "--to", to, *words, "--sign", private).code == 0
+    verified = command("verify", to, "--trusted", public)
+    assert verified.code == 0
+    assert f"The holder of the key {public} signed SHA256SUMS." in verified.out
+    assert command("verify", to, "--trusted", write_keys(tmp_path, "other")[1]).code == 1
 
 
 def test_without_the_flag_nothing_unclaimed_goes_out(run: Path, tmp_path: Path) -> None:
@@ -93,7 +114,7 @@ def test_options_reach_the_release(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--spacing", "wide"), "numbers with commas"),
+        (("--spacing", "wide"), "numbers separated by commas"),
         (("--formats", "npz"), "with safetensors among them"),
         (("--formats", "safetensors,dicom"), "Expected formats of"),
         (("--initial_images", "noise"), "Unknown arguments"),

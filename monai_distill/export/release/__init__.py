@@ -1,12 +1,13 @@
-"""The release folder: written with its tier, scored as it lies, scanned, verified by whoever gets it."""
+"""The release folder: write, sign and verify it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .license import Owner, license_text
+from .license import Owner
 from .release import Release
+from .signature import private_key, sign_release
 from .synthetic_only import SyntheticOnly
 from .tier import ReleaseTier
 from .verify import Verification
 
-__all__ = ["Owner", "Release", "ReleaseTier", "SyntheticOnly", "Verification", "license_text"]
+__all__ = ["Owner", "Release", "ReleaseTier", "SyntheticOnly", "Verification", "private_key", "sign_release"]

@@ -1,4 +1,4 @@
-"""What an audit says for and against a release, attack by attack."""
+"""What an audit shows for and against a release, attack by attack."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,103 +6,128 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["against_audited", "findings", "released_audit", "rounded"]
+__all__ = ["findings", "reasons_against_t1", "released_audit", "rounded"]
 
-SAFE_STARTS = ("noise", "public")
-# an attack has succeeded when even the lower end of its interval is above: false-positive rate -> true-positive rate
+SAFE_STARTS = ("noise",)
+# false-positive rate -> true-positive rate; an attack succeeds if the lower end of its interval is above
 GATE = {0.001: 0.005, 0.01: 0.03}
 RATE = "0.01"
-NO_MEMBERSHIP = ("copies", "attribute ")
+ATTRIBUTE = "attribute "  # followed by the name of a column, which stays with the owner
+NO_MEMBERSHIP = ("copies", ATTRIBUTE)
 FIGURES = (
-    "auc",
-    "tpr_at_fpr",
-    "not_given",
-    "n_in",
-    "n_out",
-    "n",
-    "low",
-    "high",
-    "seen",
-    "void",
-    "caught",
-    "within_gate",
+    *("auc", "tpr_at_fpr", "not_given", "n_in", "n_out", "n", "low", "high", "seen", "void", "caught", "within_gate"),
 )
-TITLES = {
-    "failed": "found no member",
-    "showed": "told members from others, below the rates that count as success",
-    "blind": "missed the members of its control, so that it has no say",
+# in the order of a report
+OUTCOMES = {
+    "chance": "found no member: the interval contains chance",
+    "above_chance": "found members more often than chance, below the limits of tier T1",
+    "nothing": "found nothing and does not test membership",
+    "no_rate": "measured no rate",
+    "blind": "missed its known leak, so its result does not count",
 }
 
 
-def against_audited(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None) -> list[str]:
-    """What keeps a set from tier T1, in words; empty when nothing does.
+def reasons_against_t1(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None) -> list[str]:
+    """Why a set does not reach tier T1, one clause per reason; empty if it does.
 
     Args:
-        manifest: of the run.
-        audit: ``audit.json`` of the run, when there is one.
+        manifest: of the run or of the release.
+        audit: content of ``audit.json``; None without an audit.
     """
-    why, start = [], manifest.get("initial_images", "unknown")
+    reasons, start = [], manifest.get("initial_images", "unknown")
     if start not in SAFE_STARTS:
-        why.append(f"initial images: {start}, whose traces stay visible (noise or public images are needed)")
+        reasons.append(f"the initial images are {start}, and traces of real images stay visible; T1 requires noise")
     if audit is None:
-        return [*why, "no audit.json: run `monai-distill audit RUN`"]
+        return [*reasons, "there is no audit.json: run `monai-distill audit RUN`"]
     if audit["void"]:
-        return [*why, f"the audit is void: {audit.get('why_void')}"]
-    if audit.get("set_sha256") not in (None, manifest.get("sha256")):
-        return [*why, "the audit is of another set: run `monai-distill audit RUN` anew"]
+        return [*reasons, f"the audit is void: {audit.get('why_void')}"]
+    distilled = manifest.get("release", manifest).get("distilled_sha256", manifest.get("sha256"))
+    if audit.get("set_sha256") not in (None, distilled):
+        return [*reasons, "the audit is of another set: run `monai-distill audit RUN` again"]
     if audit.get("shadow_settings"):
-        why.append("the audit's shadows ran with other settings than the run, so that another job was attacked")
-    able = {name: attack for name, attack in audit["attacks"].items() if not attack.get("void")}
-    if not able:
-        why.append("no attack of the audit has a say")
-    elif not any(_could_fail(name, attack) for name, attack in able.items()):
-        why.append("no attack on membership has a say and a rate at 1% false alarms: audit again with more --shadows")
-    why += [f"the attack {power(name, attack)} succeeded" for name, attack in able.items() if _succeeded(attack)]
-    resembles = able.get("copies", {}).get("caught") or audit.get("released_set", {}).get("seen")
-    if resembles:
-        why.append("released images resemble training images more than others")
-    if not why and audit.get("qualifies_for", "T1") != "T1":
-        why.append("the audit says that the run does not qualify: see its statement")
-    return why
+        reasons.append("the audit's shadow runs used other settings than the run, so the audit tested another job")
+    valid = {name: attack for name, attack in _attacks(audit).items() if not attack.get("void")}
+    if not valid:
+        reasons.append("no attack of the audit found its known leak, so no result counts")
+    elif not any(_tests_membership(name, attack) for name, attack in valid.items()):
+        reasons.append("no valid attack measured membership at 1% false positives: audit again with more --shadows")
+    reasons += [f"the attack {described(name, attack)} succeeded" for name, attack in valid.items() if _beyond(attack)]
+    if valid.get("copies", {}).get("caught") or audit.get("released_set", {}).get("seen"):
+        reasons.append("released images resemble training images more than they resemble others")
+    if not reasons and audit.get("qualifies_for", "T1") != "T1":
+        reasons.append("the audit says that the run does not qualify: read its statement")
+    return reasons
 
 
 def findings(audit: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The attacks in words, under what came of them; attacks that showed something are never among the failed."""
-    sorted_out: dict[str, list[str]] = {title: [] for title in TITLES.values()}
-    for name, attack in audit["attacks"].items():
-        kind = "blind" if attack.get("void") else "showed" if attack.get("caught") else "failed"
-        sorted_out[TITLES[kind]].append(power(name, attack))
-    return {title: attacks for title, attacks in sorted_out.items() if attacks}
+    """Outcome -> the attacks that had it, each with its figures. "Found no member" requires an interval with chance."""
+    by_outcome: dict[str, list[str]] = {text: [] for text in OUTCOMES.values()}
+    for name, attack in _attacks(audit).items():
+        by_outcome[OUTCOMES[_outcome(name, attack)]].append(described(name, attack))
+    return {text: attacks for text, attacks in by_outcome.items() if attacks}
 
 
-def power(name: str, attack: Mapping[str, Any]) -> str:
-    """An attack in words: its AUC and its true-positive rates with their intervals, and those of its control."""
-    control = attack.get("positive_control") or {}
-    seen = "; ".join(_figures(control))
-    return f"{name} ({'; '.join(_figures(attack)) or 'no figure'}{f'; on the control {seen}' if seen else ''})"
+def described(name: str, attack: Mapping[str, Any]) -> str:
+    """An attack with its AUC and true-positive rates, their 95% intervals, and the same of its known leak."""
+    leak = "; ".join(_figures(attack.get("positive_control") or {}))
+    figures = "; ".join(_figures(attack)) or "no figure"
+    return f"{name} ({figures}{f'; on the known leak {leak}' if leak else ''})"
 
 
 def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``audit.json`` that may leave: figures, no pairs of images, no positions, no count of the source.
+    """The part of ``audit.json`` that may leave: figures and the hash of the audited set.
 
-    Where all images are attacked, the number of scores is a multiple of theirs: it is told to two digits.
+    Pairs of images, positions, names of columns and counts of the source stay. If all images are attacked, the number
+    of scores is a multiple of the number of images, so it is rounded to two digits.
     """
-    kept = {key: audit.get(key) for key in ("void", "why_void", "shadows", "unit", "epsilon_lower_bound")}
-    return {**kept, "attacks": {name: _kept(attack) for name, attack in audit["attacks"].items()}}
+    keys = ("void", "why_void", "shadows", "unit", "epsilon_lower_bound", "set_sha256")
+    general: dict[str, Any] = {key: audit.get(key) for key in keys}
+    general |= {"qualifies_for": audit["qualifies_for"]} if "qualifies_for" in audit else {}
+    general |= {"shadow_settings": bool(audit.get("shadow_settings"))}
+    general |= {"released_set": {"seen": bool(audit.get("released_set", {}).get("seen"))}}
+    return {**general, "attacks": {name: _released_attack(attack) for name, attack in _attacks(audit).items()}}
 
 
-def _kept(attack: Mapping[str, Any]) -> dict[str, Any]:
+def rounded(count: int) -> int:
+    """Round to two digits, because the exact number of patients can itself be confidential.
+
+    Example:
+        >>> rounded(4708)
+        4700
+    """
+    return round(count, 2 - len(str(count)))
+
+
+def _attacks(audit: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The attacks by name; attacks on attributes are numbered, so that no name of a column leaves."""
+    attributes = [name for name in audit["attacks"] if name.startswith(ATTRIBUTE)]
+    numbered = {name: f"{ATTRIBUTE}{number}" for number, name in enumerate(attributes, 1)}
+    return {numbered.get(name, name): attack for name, attack in audit["attacks"].items()}
+
+
+def _released_attack(attack: Mapping[str, Any]) -> dict[str, Any]:
     figures = {key: attack[key] for key in FIGURES if key in attack}
     figures |= {key: rounded(attack[key]) for key in ("n_in", "n_out") if attack.get(key)}
-    if "not_given" in figures:  # "needs so many scores, there are so many"
+    if "not_given" in figures:  # the reason continues with the exact number of scores
         figures["not_given"] = {rate: why.split(",")[0] for rate, why in attack["not_given"].items()}
-    inner = {key: _kept(attack[key]) for key in ("positive_control", "negative_control") if attack.get(key)}
-    groups = {name: _kept(group) for name, group in attack.get("groups", {}).items()}
+    controls = ("positive_control", "negative_control")
+    inner = {key: _released_attack(attack[key]) for key in controls if attack.get(key)}
+    groups = {name: _released_attack(group) for name, group in attack.get("groups", {}).items()}
     return {**figures, **inner, **({"groups": groups} if groups else {})}
 
 
-def _could_fail(name: str, attack: Mapping[str, Any]) -> bool:
-    """Whether it asks who was in, at a rate that was measured: the copy check alone says nothing of membership."""
+def _outcome(name: str, attack: Mapping[str, Any]) -> str:
+    rates = attack.get("tpr_at_fpr") or {}
+    if attack.get("void"):
+        return "blind"
+    if attack.get("caught") or any(rate["low"] > float(fpr) for fpr, rate in rates.items()):
+        return "above_chance"
+    if name.startswith(NO_MEMBERSHIP):
+        return "nothing"
+    return "chance" if rates else "no_rate"
+
+
+def _tests_membership(name: str, attack: Mapping[str, Any]) -> bool:
     return not name.startswith(NO_MEMBERSHIP) and RATE in (attack.get("tpr_at_fpr") or {})
 
 
@@ -113,18 +138,7 @@ def _figures(attack: Mapping[str, Any]) -> Iterator[str]:
         yield f"TPR {rate['value']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}] at {float(fpr):.1%} FPR"
 
 
-def _succeeded(attack: Mapping[str, Any]) -> bool:
+def _beyond(attack: Mapping[str, Any]) -> bool:
     rates = attack.get("tpr_at_fpr") or {}
-    return attack.get("within_gate") is False or any(
-        rate["low"] > GATE.get(float(fpr), 1.0) for fpr, rate in rates.items()
-    )
-
-
-def rounded(count: int) -> int:
-    """To two digits: the exact number of patients can itself be what is to be protected.
-
-    Example:
-        >>> rounded(4708)
-        4700
-    """
-    return round(count, 2 - len(str(count)))
+    beyond = any(rate["low"] > GATE.get(float(fpr), 1.0) for fpr, rate in rates.items())
+    return attack.get("within_gate") is False or beyond

@@ -1,4 +1,4 @@
-"""The data card: what the folder holds, how to train on it, how well it does, what is promised."""
+"""The data card: what the folder holds, how to train on it, which scores it reaches, what is claimed."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -8,35 +8,57 @@ from typing import Any
 
 from monai_distill.export.tables import NAMES
 
+from .croissant import stamp
 from .license import Owner
 from .privacy_report import NON_CLAIMS
 from .tier import ReleaseTier
 
 __all__ = ["data_card"]
 
-ABOUT_FILES = {
-    "synthetic.safetensors": "the set: images, labels, learning rate, as float32",
+FILES = {
+    "synthetic.safetensors": "the set as float32: images, labels, learning rate",
     "manifest.json": "classes, preprocessing, augmentation, network, protocol, settings, tier",
     "labels.csv": "the class of every image, in the order of all formats",
-    "synthetic.npz": "the set in MedMNIST's format, 8 bits a value",
-    "medmnist_info.json": "what the medmnist package wants to know of it",
-    "preview.png": "SYNTHETIC previews, a row a class",
-    "png": "SYNTHETIC previews, one file an image",
-    "nifti": "one NIfTI file an image, float32",
-    "scores.json": "how well networks do that were trained on what the files hold",
-    "privacy_report.md": "what is promised and on what evidence (also as .json)",
+    "synthetic.npz": "the set in MedMNIST's format, 8 bits per value",
+    "medmnist_info.json": "description of the set for the medmnist package",
+    "preview.png": "SYNTHETIC previews, one row per class",
+    "png": "SYNTHETIC previews, one file per image",
+    "nifti": "one NIfTI file per image, float32",
+    "scores.json": "test scores of networks that were trained on these files",
+    "privacy_report.md": "the claim, its evidence and its limits (also as .json)",
     "audit.json": "the attacks and their figures",
-    "dp_ledger.json": "every access to real images and its noise",
-    "croissant.json": "metadata for catalogues, with checksums",
-    "LICENSE": "the terms under which the set may be used",
+    "dp_ledger.json": "every access to real images, with its noise",
+    "croissant.json": "metadata for data catalogs, with checksums",
+    "LICENSE": "the terms of use",
 }
-LOADS = """```python
+TRAINING = """```python
+import torch
+from torch.utils.data import DataLoader
 from monai_distill.data import SyntheticDataset
 
-dataset = SyntheticDataset.load(".")  # a MONAI dataset: image, label, class_name
-images, targets, student_lr = dataset.training_set()
-```"""
-READS_NPZ = """`synthetic.npz` is in MedMNIST's format, 8 bits a value, and the `medmnist` package reads it:
+dataset = SyntheticDataset.load(".")  # items: image, label, class_name
+loader = DataLoader(dataset, batch_size=256, shuffle=True)
+network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear({classes}))  # put your network here
+network(dataset[0]["image"][None])
+optimizer = torch.optim.SGD(network.parameters(), lr=float(dataset.student_lr.detach()), momentum=0.9)
+for epoch in range(20):  # the scores below took {steps} steps
+    for batch in loader:
+        loss = torch.nn.functional.cross_entropy(network(batch["image"]), batch["label"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+```
+
+The stored images are already standardized. Do not standardize them again. Give real images (pixel values from 0 to 1)
+to `dataset.preprocessing` before the trained network sees them. {labels} The scores below also used the augmentation
+that
+`manifest.json` lists under `protocol`."""
+HARD_LABELS = "The labels are class numbers."
+SOFT_LABELS = (
+    "The labels are learned. `label` of an item holds probabilities, and `cross_entropy` takes them as they are. The "
+    "safetensors file stores logits: take their softmax if you read it yourself."
+)
+NPZ = """`synthetic.npz` is in MedMNIST's format with 8 bits per value. The `medmnist` package reads it:
 
 ```python
 import json
@@ -49,10 +71,10 @@ medmnist.dataset.INFO["synthetic"] = json.load(open("medmnist_info.json"))
 dataset = Synthetic("train", root=".")
 ```
 
-Distilled pixel values leave the range 0 to 1, so the bytes have a scale of their own:
-pixel = `pixel_low` + byte / 255 x (`pixel_high` - `pixel_low`), both in the file, here {low:.4f} and {high:.4f}.
-Then apply the preprocessing of `manifest.json`, as to real images (0 to 1). Without both steps the scores below are not
-reached. In one line:
+The pixel values of distilled images can lie outside 0 to 1, so the bytes have their own scale:
+pixel = `pixel_low` + byte / 255 x (`pixel_high` - `pixel_low`). Both numbers are in the file: {low:.4f} and {high:.4f}.
+Then apply the preprocessing in `manifest.json`, as for real images. Without these two steps a network does not reach
+the scores below. One line does both steps:
 
 ```python
 from pathlib import Path
@@ -60,128 +82,151 @@ from monai_distill.export.release.formats import read_release
 
 dataset = read_release(Path("."), "npz")
 ```"""
-READS_NIFTI = """`nifti/` holds the pixel values as float32 with a fresh header; {spacing}.
-In the order of `labels.csv`; apply the preprocessing of `manifest.json` before training."""
+NIFTI = """`nifti/` holds the pixel values as float32 with a new header. {spacing}
+The files are in the order of `labels.csv`. Apply the preprocessing in `manifest.json` before training."""
 
-LIMITS = """For the network and protocol that are scored above; other networks do worse. Not for diagnosis, not for
-statistics of a population. The biases of the source remain, and rare findings can be lost."""
-MAINTENANCE = """`SHA256SUMS` holds the checksums; `monai-distill verify DIR` checks them and says what is promised.
-See `privacy_report.md` for the date of the next review."""
+LIMITS = """The scores hold for the network and the protocol above. Other networks can score lower. The set is not for
+diagnosis and not for statistics of a population. The biases of the source remain. Rare findings can be lost."""
+MAINTENANCE = """`SHA256SUMS` holds the checksums. `monai-distill verify DIR` checks the folder, and separates what it
+checked from what the sender claims. `privacy_report.md` has the date of the next review."""
+NOTES_HEADING, AFTER_NOTES = "## Collection, subjects and approval\n\n", "## Limits and uses\n\n"
+NO_NOTES = "The owner has not stated how, from whom and under which approval the source images were collected."
 
 
 def data_card(
-    manifest: Mapping[str, Any], scores: Mapping[str, Any], tier: ReleaseTier, owner: Owner, there: Collection[str]
+    manifest: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    tier: ReleaseTier,
+    owner: Owner,
+    names: Collection[str],
+    notes: str | None,
 ) -> str:
     """Markdown under the headings of a Healthsheet (Rostamzadeh et al. 2022).
 
     Args:
         manifest: of the release.
         scores: of the release.
-        tier: what is promised.
-        owner: title, publisher, and the notes that become a part.
-        there: names of the files and folders of the release.
+        tier: of the release.
+        owner: gives publisher and recipient.
+        names: of the files and folders in the release.
+        notes: Markdown of the owner.
     """
     release = manifest["release"]
     parts = [
         f"# SYNTHETIC images distilled from {release['title']}",
-        f"**{tier.title}.** {tier.statement}",
+        f"**{stamp(tier)}**",
         "The images are a training set for networks. They are not pictures of patients and **not for diagnosis**.",
         f"## General information\n\n{_general(manifest, owner)}",
         "## Composition",
         _composition(manifest),
-        _table("file", "what it is", {name: what for name, what in ABOUT_FILES.items() if name in there}),
+        _table("file", "content", {name: content for name, content in FILES.items() if name in names}),
         f"## How to use it\n\n{_use(manifest)}",
-        f"## How well it does\n\n{_score_part(scores)}",
-        f"## How it was made\n\n{_made(manifest)}",
-        f"## Collection, subjects and approval\n\n{owner.notes_text() or _unsaid()}",
-        f"## Limits and uses\n\n{LIMITS}",
+        f"## Scores\n\n{_scores(scores)}",
+        f"## How it was made\n\n{_method(manifest)}",
+        f"{NOTES_HEADING}{notes or NO_NOTES}",
+        f"{AFTER_NOTES}{LIMITS}",
         f"## Privacy\n\n{_privacy(manifest, tier)}",
-        f"## License and citation\n\n{release['license']}, see `LICENSE`. Cite {manifest['source']['citation']}",
+        f"## License and citation\n\nLicense: {release['license']}, see `LICENSE`. {_citation(manifest)}",
         f"## Maintenance\n\n{MAINTENANCE}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def notes_of(card: str) -> str:
+    """The owner's notes in a card; a card that has none gives its sentence about that."""
+    return card.partition(NOTES_HEADING)[2].rpartition(f"\n\n{AFTER_NOTES}")[0]
+
+
 def _general(manifest: Mapping[str, Any], owner: Owner) -> str:
     source = manifest["source"]
-    official = "the published files" if source["official"] else "not the published files, or files of one's own"
+    official = "the published files" if source["official"] else "not checked against published files"
     count = source["training_images_rounded"]
-    many = "the number of training images is not told" if count is None else f"about {count} training images"
+    number = "the number of training images is not released" if count is None else f"about {count} training images"
     return (
-        f"- Source: {source['name']} ({official}), {many}\n"
-        f"- Published by: {owner.publisher}\n- Meant for: {owner.recipient}"
+        f"- Source: {source['name']} ({official}), {number}\n"
+        f"- Publisher: {owner.publisher}\n- Intended recipient: {owner.recipient}"
     )
 
 
 def _composition(manifest: Mapping[str, Any]) -> str:
     images, classes = manifest["images"], ", ".join(manifest["class_names"])
     shape = " x ".join(map(str, images["shape"]))
-    return f"{images['count']} images of {shape} (channels first), classes: {classes}. Labels: {manifest['labels']}."
+    return f"{images['count']} images of {shape} (channels first). Classes: {classes}. Labels: {manifest['labels']}."
 
 
 def _use(manifest: Mapping[str, Any]) -> str:
-    parts, release = [LOADS], manifest["release"]
+    release, students = manifest["release"], manifest.get("protocol", {}).get("students", {})
+    soft = manifest["labels"] != "class numbers"
+    values = {"classes": len(manifest["class_names"]), "steps": students.get("steps", "more")}
+    parts = [TRAINING.format(**values, labels=SOFT_LABELS if soft else HARD_LABELS)]
     if "npz" in release["formats"]:
         base = "MedMNIST3D" if manifest["spatial_dims"] == 3 else "MedMNIST2D"
-        parts.append(READS_NPZ.format(base=base, **release["eight_bit"]))
+        parts.append(NPZ.format(base=base, **release["eight_bit"]))
     if "nifti" in release["formats"]:
         sides, rule = release["spacing"], release["spacing_rule"]
-        said = f"the spacing is {rule}; 1 stands for it"
+        text = f"The voxel size is {rule}; the header says 1."
         if sides is not None:
             size = " x ".join(f"{side:.4g}" for side in sides)
-            said = f"a voxel is {size} mm ({rule}), and lies nowhere in a patient"
-        parts.append(READS_NIFTI.format(spacing=said))
+            text = f"A voxel is {size} mm ({rule}). The images have no position in a patient."
+        parts.append(NIFTI.format(spacing=text))
     if "png" in release["formats"]:
-        parts.append("`png/` and `preview.png` are to look at: enlarged, stamped, and nothing trains on them.")
+        parts.append("`png/` and `preview.png` are previews: enlarged and stamped. Do not train on them.")
     return "\n\n".join(parts)
 
 
-def _score_part(scores: Mapping[str, Any]) -> str:
+def _scores(scores: Mapping[str, Any]) -> str:
     rows = {f"distilled, {name}": values for name, values in scores["formats"].items()}
+    rows |= {"learned labels (not in this folder)": scores.get("learned_labels")}
     rows |= {"random real, same size": scores.get("random"), "all training images": scores.get("full")}
     lines = {
         title: " | ".join(_cell(values.get(name)) for name in NAMES)
         for title, values in rows.items()
         if values is not None
     }
-    head = (
-        f"Networks trained on what each file holds, read back from this folder; {scores['students']} fresh networks, "
-    )
-    head += "mean ± standard deviation on the held-out test images.\n\n"
-    cost = scores["rounding_cost"].get("npz")
-    said = (
-        ""
-        if cost is None
-        else f"\n\n8 bits instead of 32 change the accuracy by {-cost['accuracy']:+.3f}. {_spread(scores)}"
-    )
-    prior = scores.get("prior")
-    said += "" if prior is None else f"\n\nAlways answering the most frequent class: {prior['accuracy']:.3f} accuracy."
-    controls = "" if "random" in scores else f"\n\n{scores['controls_left_out']}"
-    return head + _table("trained on", " | ".join(NAMES.values()), lines) + said + controls
+    count = f"{scores['students']} new network{'' if scores['students'] == 1 else 's'}"
+    intro = f"Every row: {count} trained on that file as it lies in this folder."
+    parts = [
+        f"{intro} Values: mean ± standard deviation on the held-out test images.",
+        _table("trained on", " | ".join(NAMES.values()), lines),
+        *_costs(scores),
+    ]
+    if scores.get("prior") is not None:
+        parts.append(f"Always answering the most frequent class: {scores['prior']['accuracy']:.3f} accuracy.")
+    return "\n\n".join([*parts, *([] if "random" in scores else [scores["controls_left_out"]])])
 
 
-def _spread(scores: Mapping[str, Any]) -> str:
-    """Rounding in the last bit alone sends a student's training another way, so the cost has to be put in its place."""
+def _costs(scores: Mapping[str, Any]) -> list[str]:
+    """Accuracy that 8 bits and class numbers cost, next to the spread that makes a small difference meaningless."""
+    costs = []
+    if "npz" in scores["rounding_cost"]:
+        costs.append(f"8 bits instead of 32 change the accuracy by {-scores['rounding_cost']['npz']['accuracy']:+.3f}.")
+    if "hard_label_cost" in scores:
+        change = -scores["hard_label_cost"]["accuracy"]
+        costs.append(f"Class numbers instead of the learned labels of the run change the accuracy by {change:+.3f}.")
     spread = scores["distilled"]["accuracy"]["std"]
-    return "" if spread is None else f"Students of one set differ by {spread:.3f}: less than that means nothing."
+    if costs and spread is not None:
+        costs.append(f"Networks trained on the same file differ by {spread:.3f}; a smaller change means nothing.")
+    return [" ".join(costs)] if costs else []
 
 
-def _made(manifest: Mapping[str, Any]) -> str:
+def _method(manifest: Mapping[str, Any]) -> str:
     network = manifest["network"].get("_target_", "").rsplit(".", 1)[-1]
     return (
-        f"Method {manifest['method']}, {manifest['images_per_class']} images per class, initial images: "
-        f"{manifest.get('initial_images')}, network {network}, split: {manifest['source']['split']}. "
-        "Settings, protocol and versions are in `manifest.json`; seeds are left out."
+        f"Method: {manifest['method']}, with {manifest['images_per_class']} images per class. Initial images: "
+        f"{manifest.get('initial_images')}. Network: {network}. Split: {manifest['source']['split']}. "
+        "`manifest.json` has the settings, the protocol and the versions. Seeds are left out."
     )
 
 
 def _privacy(manifest: Mapping[str, Any], tier: ReleaseTier) -> str:
-    points = [*NON_CLAIMS, *manifest["release"]["warnings"], *(f"Not of a higher tier: {why}." for why in tier.why)]
+    reasons = [f"Why the tier is not higher: {why}." for why in tier.why]
+    points = [*NON_CLAIMS, *manifest["release"]["warnings"], *reasons]
     return f"{tier.statement}\n\n" + "\n".join(f"- {point}" for point in points)
 
 
-def _unsaid() -> str:
-    return "The owner has not stated how, from whom and under which approval the source images were collected."
+def _citation(manifest: Mapping[str, Any]) -> str:
+    citation = manifest["source"]["citation"]
+    return "The source has no citation." if citation == "unknown" else f"Cite {citation}"
 
 
 def _cell(value: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""The release as Croissant metadata: what search engines and data catalogues read."""
+"""Croissant metadata of a release, for search engines and data catalogs."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .license import UNSAID, Owner
+from .license import NOT_STATED, Owner
 from .tier import ReleaseTier
 
 __all__ = ["croissant"]
 
+UNLISTED = ("croissant.json", "SHA256SUMS", "SHA256SUMS.sig")  # written after or with the list
 ENCODINGS = {
     ".json": "application/json",
     ".md": "text/markdown",
@@ -25,12 +26,12 @@ ENCODINGS = {
     ".npz": "application/zip",
     "": "text/plain",
 }
-OWN_TERMS = (
+CROISSANT_TERMS = (
     *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty", "fileObject", "fileSet", "format"),
     *("includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex"),
     *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
 )
-CONTEXT = {  # the standard one of Croissant 1.0, which validators compare with
+CONTEXT = {  # the standard context of Croissant 1.0; validators compare with it
     "@language": "en",
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
@@ -41,41 +42,46 @@ CONTEXT = {  # the standard one of Croissant 1.0, which validators compare with
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    **{term: f"cr:{term}" for term in OWN_TERMS},
+    **{term: f"cr:{term}" for term in CROISSANT_TERMS},
 }
 
 
 def croissant(folder: Path, manifest: Mapping[str, Any], tier: ReleaseTier, owner: Owner) -> dict[str, Any]:
-    """Croissant 1.0 with its RAI terms (Akhtar et al. 2024); a ``FileObject`` with SHA-256 per file.
+    """Croissant 1.0 with its RAI terms (Akhtar et al. 2024); one ``FileObject`` with SHA-256 per file.
 
     Args:
-        folder: of the release; what is written into it later is not listed.
+        folder: of the release; files that are written later are not listed.
         manifest: of the release.
-        tier: what is promised.
-        owner: who publishes.
+        tier: of the release.
+        owner: gives the publisher.
     """
     release = manifest["release"]
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in UNLISTED]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"synthetic_{manifest['dataset']}",
-        "description": f"SYNTHETIC images distilled from {release['title']}: a training set, not pictures of patients, "
-        f"not for diagnosis. {tier.title}: {tier.statement}",
+        "description": f"SYNTHETIC images distilled from {release['title']}. They are a training set, not pictures of "
+        f"patients, and not for diagnosis. {stamp(tier)}",
         "license": release["license"],
         "version": f"{__version__}",
         "datePublished": datetime.date.today().isoformat(),
-        **({} if owner.publisher == UNSAID else {"creator": {"@type": "sc:Organization", "name": owner.publisher}}),
+        **({} if owner.publisher == NOT_STATED else {"creator": {"@type": "sc:Organization", "name": owner.publisher}}),
         "citeAs": manifest["source"]["citation"],
-        "rai:dataCollection": f"Synthesised by {manifest['method']} from the training images of {release['title']}.",
-        "rai:dataLimitations": "Made for the network and training protocol of manifest.json; other networks do worse.",
+        "rai:dataCollection": f"Synthesized by {manifest['method']} from the training images of {release['title']}.",
+        "rai:dataLimitations": "Made for the network and protocol in manifest.json. Other networks can score lower.",
         "rai:personalSensitiveInformation": tier.statement,
-        "rai:dataUseCases": "Training and comparing classifiers; not diagnosis, not statistics of a population.",
-        "rai:dataBiases": "Those of the source; rare classes and rare findings can be lost.",
+        "rai:dataUseCases": "Training and comparing classifiers. Not for diagnosis or statistics of a population.",
+        "rai:dataBiases": "The biases of the source remain. Rare classes and rare findings can be lost.",
         "distribution": [_file_object(path, path.relative_to(folder).as_posix()) for path in files],
         "recordSet": [_records()],
     }
+
+
+def stamp(tier: ReleaseTier) -> str:
+    """Tier and statement, as card and metadata give them; ``verify`` compares."""
+    return f"{tier.title}: {tier.statement}"
 
 
 def _file_object(path: Path, name: str) -> dict[str, str]:

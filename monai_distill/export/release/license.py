@@ -1,4 +1,4 @@
-"""Whether a set may be passed on at all, and the text that goes with it."""
+"""Whether a set may be passed on, and the license text that goes with it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import Any
 
 __all__ = ["Owner", "license_text"]
 
-UNSAID = "not stated by the owner"
+NOT_STATED = "not stated by the owner"
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Texts that no program can write.
+    """Texts about a release that only its owner can write.
 
     Args:
-        title: what the source is called in public; the data set's own name unless given.
-        publisher: who answers for the release.
-        recipient: for whom it is meant; what identifies somebody depends on who reads it.
-        notes: Markdown file that becomes a part of the data card: how the images were collected, from whom, under which
-            ethics approval, what the set must not be used for.
-        license: file with the license or data-use agreement, where the license of the source does not settle it.
+        title: public name of the source; None uses the name of the data set.
+        publisher: who is responsible for the release.
+        recipient: for whom the release is meant; who reads a set decides what identifies a person in it.
+        notes: Markdown file that becomes a part of the data card: how and from whom the images were collected, the
+            ethics approval, uses that are not allowed.
+        license: file with the license or data-use agreement, if the license of the source does not settle it.
 
     Example:
         >>> Owner().publisher
@@ -32,43 +32,45 @@ class Owner:
     """
 
     title: str | None = None
-    publisher: str = UNSAID
-    recipient: str = UNSAID
+    publisher: str = NOT_STATED
+    recipient: str = NOT_STATED
     notes: Path | str | None = None
     license: Path | str | None = None
 
     def notes_text(self) -> str | None:
-        """The notes, or None when there are none.
+        """The notes; None without a file.
 
         Raises:
-            ValueError: when the file cannot be read.
+            ValueError: if the file cannot be read.
         """
-        if self.notes is None:
-            return None
-        try:
-            return Path(self.notes).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"Cannot read {self.notes} as UTF-8 text: {error}.") from error
+        return None if self.notes is None else _read_text(Path(self.notes)).strip()
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"Cannot read {file} as UTF-8 text: {error}.") from error
 
 
 FORBIDDEN = re.compile(r"no redistribution|research use agreement|\bno ?deriv|\bND\b|all rights reserved", re.I)
-CREATIVE = re.compile(r"\bCC (BY(?:-NC)?(?:-SA)?) (\d\.\d)|\b(CC0) (1\.0)", re.I)
+CREATIVE_COMMONS = re.compile(r"\bCC (BY(?:-NC)?(?:-SA)?) (\d\.\d)|\b(CC0) (1\.0)", re.I)
 MHIST = re.compile(r"\bmhist\b", re.I)
 
 
-def license_text(manifest: Mapping[str, Any], given: Path | None = None) -> str:
-    """The text of the release's ``LICENSE``.
+def license_text(manifest: Mapping[str, Any], file: Path | None = None) -> str:
+    """The text of ``LICENSE`` in a release.
 
-    A set distilled from images under a Creative Commons license goes on under the same license. Anything else needs a
-    text of the owner's, a license or a data-use agreement.
+    A set from images under a Creative Commons license gets the same license. Any other set requires a text of the
+    owner: a license or a data-use agreement.
 
     Args:
         manifest: of the run; ``source`` names the license of the images.
-        given: a file with the owner's text.
+        file: the owner's text.
 
     Raises:
-        ValueError: when the license of the source forbids passing on what is derived from it (MHIST always does), or is
-            not known and no text is given.
+        ValueError: if the license of the source forbids passing on derived works (MHIST always does), or if it is
+            unknown and there is no ``file``.
 
     Example:
         >>> source = {"name": "BloodMNIST", "license": "CC BY 4.0", "citation": "Acevedo et al. 2020"}
@@ -79,25 +81,22 @@ def license_text(manifest: Mapping[str, Any], given: Path | None = None) -> str:
     license = str(source.get("license", "unknown"))
     if MHIST.search(f"{manifest.get('dataset')} {source.get('name')} {license}"):
         raise ValueError(
-            "MHIST, and what is distilled from it, may not be passed on: its research use agreement forbids it."
+            "Sets distilled from MHIST may not be passed on: the MHIST research use agreement forbids redistribution."
         )
     if FORBIDDEN.search(license):
         raise ValueError(
-            f"The license of the source forbids passing on what is derived from it: {license}. Ask its owner; with "
-            "their consent, name the license that they grant in the configuration of the data set and run again."
+            f"The license of the source forbids passing on derived works: {license}. Ask its owner. With the owner's "
+            "consent, set the granted license in the configuration of the data set and run again."
         )
-    if given is not None:
-        try:
-            return given.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"Cannot read {given} as UTF-8 text: {error}.") from error
-    found = CREATIVE.search(license)
-    if not found:
+    if file is not None:
+        return _read_text(file)
+    match = CREATIVE_COMMONS.search(license)
+    if not match:
         raise ValueError(
-            f"Expected a source under a known license, got {license!r}. Give the text under which the set may be "
-            "passed on, a license or a data-use agreement, with --license FILE."
+            f"Expected a source with a known license, got {license!r}. Give a license or a data-use agreement for the "
+            "set with --license FILE."
         )
-    kind, version = (found[1] or found[3]).upper(), found[2] or found[4]
+    kind, version = (match[1] or match[3]).upper(), match[2] or match[4]
     return _same_license(kind, version, str(source.get("name")), str(source.get("citation")))
 
 
@@ -107,14 +106,14 @@ def _same_license(kind: str, version: str, name: str, citation: str) -> str:
     lines = [
         title,
         "",
-        f"This synthetic set is adapted material: it was distilled from {name}, which is given out under {title}.",
-        f"It is passed on under the same license: https://creativecommons.org/{path}/{version}/legalcode",
+        f"This synthetic set is adapted material. It was distilled from {name}, which is published under {title}.",
+        f"The set is published under the same license: https://creativecommons.org/{path}/{version}/legalcode",
         "",
         f"Attribution: {citation}",
-        "Changes: the images are synthetic, optimised so that a network trained on them does well on the source.",
+        "Changes: the images are synthetic. They were optimized so that a network trained on them works on the source.",
     ]
     if "NC" in kind:
         lines.append("Commercial use is not permitted.")
     if "SA" in kind:
-        lines.append("What is made from this set has to be shared under the same license.")
+        lines.append("Works that are made from this set must be shared under the same license.")
     return "\n".join(lines) + "\n"

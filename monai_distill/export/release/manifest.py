@@ -1,4 +1,4 @@
-"""The manifest of a release: chosen keys of the run's, never a copy of it."""
+"""Manifest and scores of a release: selected keys of the run's files, never a copy of them."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,56 +16,56 @@ from .tier import ReleaseTier
 __all__ = ["released_manifest", "released_scores"]
 
 CONTROLS = ("random", "full", "prior", "controls")
-LEFT_OUT = (
-    "The controls are trained on real images; at T2 their scores stay with the owner, who can show them on request."
+CONTROLS_LEFT_OUT = (
+    "The controls were trained on real images. At tier T2 their scores stay with the owner, who can show them."
 )
 
 
 def released_scores(
     manifest: Mapping[str, Any], run: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """``scores.json`` of a release.
+    """Content of ``scores.json`` in a release.
 
-    The keys are those of a run's; ``distilled`` is what the safetensors hold, ``formats`` has every format, and
-    ``rounding_cost`` how much the mean of each metric falls from safetensors to a format.
+    The keys are those of a run. ``distilled`` is the score of the safetensors file and ``formats`` has the score of
+    every format. ``rounding_cost`` is the loss of each metric from safetensors to a format, ``hard_label_cost`` the
+    loss from the run's learned labels to the released class numbers.
 
     Args:
         manifest: of the release.
-        run: scores of the run; its controls are taken over but at T2, because they are measured on real images.
-        rows: metric -> summary for every format, read back from the folder.
+        run: scores of the run. Its controls are copied, except at T2, because they are measured on real images.
+        rows: format -> metric -> summary, read back from the folder; ``learned labels`` is the row of the run's labels.
     """
-    exact = rows["safetensors"]
-    kept = () if manifest["privacy"]["tier"] == "T2" else CONTROLS
+    formats = {name: row for name, row in rows.items() if name != LEARNED_LABELS}
+    exact = formats["safetensors"]
+    controls = () if manifest["privacy"]["tier"] == "T2" else CONTROLS
+    labels = {}
+    if LEARNED_LABELS in rows:
+        labels = {"learned_labels": rows[LEARNED_LABELS], "hard_label_cost": _cost(rows[LEARNED_LABELS], exact)}
     return {
         **{key: manifest.get(key) for key in ("dataset", "method", "images_per_class", "network", "protocol")},
         "students": len(exact["accuracy"]["values"]),
         "distilled": exact,
-        "formats": dict(rows),
-        "rounding_cost": {name: _cost(exact, row) for name, row in rows.items() if name != "safetensors"},
-        **{key: run[key] for key in kept if key in run},
-        **({"controls_of": "the run, same protocol"} if kept else {"controls_left_out": LEFT_OUT}),
+        "formats": formats,
+        "rounding_cost": {name: _cost(exact, row) for name, row in formats.items() if name != "safetensors"},
+        **labels,
+        **{key: run[key] for key in controls if key in run},
+        **({"controls_of": "the run, same protocol"} if controls else {"controls_left_out": CONTROLS_LEFT_OUT}),
     }
 
 
-def _cost(exact: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, float]:
-    means = {name: (value, row[name]) for name, value in exact.items() if isinstance(value, Mapping)}
-    known = {n: (a["mean"], b["mean"]) for n, (a, b) in means.items() if None not in (a["mean"], b["mean"])}
-    return {name: before - after for name, (before, after) in known.items()}
+LEARNED_LABELS = "learned labels"
 
 
-# not among them: seeds, checksums and files of the source, exact counts, the chosen iteration, any path
-KEPT = (
-    "format",
-    "dataset",
-    "method",
-    "images_per_class",
-    "initial_images",
-    "network",
-    "spatial_dims",
-    "augmentation",
-    "settings",
-    "protocol",
-    "versions",
+def _cost(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, float]:
+    pairs = {name: (value, after[name]) for name, value in before.items() if isinstance(value, Mapping)}
+    means = {name: (a["mean"], b["mean"]) for name, (a, b) in pairs.items() if None not in (a["mean"], b["mean"])}
+    return {name: first - second for name, (first, second) in means.items()}
+
+
+# left out: seeds, checksums and files of the source, exact counts, the chosen iteration, every path
+KEYS = (
+    *("format", "dataset", "method", "images_per_class", "initial_images", "network", "spatial_dims", "augmentation"),
+    *("settings", "protocol", "versions"),
 )
 WARN, REFUSE = 0.01, 0.10
 
@@ -78,19 +78,19 @@ def released_manifest(
     formats: Sequence[str],
     spacing: tuple[list[float] | None, str],
 ) -> dict[str, Any]:
-    """What :meth:`SyntheticDataset.save` is given; it adds classes, preprocessing, shapes and checksum itself.
+    """Values for :meth:`SyntheticDataset.save`, which adds classes, preprocessing, shapes and checksum.
 
     Args:
         synthetic: the set with the manifest of its run.
-        tier: what is promised.
+        tier: of the release.
         owner: gives the title.
-        license: text of the release's license; its first line is the short name.
-        formats: that are written.
-        spacing: millimetres per axis, None when not known, and where they are from.
+        license: text of the license; its first line is the short name.
+        formats: names of the written formats.
+        spacing: millimeters per axis (None if unknown) and their origin.
 
     Raises:
-        ValueError: when, without a guarantee, there is a synthetic image for every ten real ones of a class: a set of
-            that size can hold the real ones.
+        ValueError: if there is no guarantee and more than one synthetic image for ten real ones of a class. A set of
+            that size can hold the real images.
     """
     run = synthetic.manifest
     source = run.get("source") or {}
@@ -98,7 +98,7 @@ def released_manifest(
     scale = EightBit.of(synthetic.pixels())
     title = owner.title or _public_name(run, source)
     return {
-        **{key: run[key] for key in KEPT if key in run},
+        **{key: run[key] for key in KEYS if key in run},
         "source": {
             "name": title,
             "license": source.get("license", "unknown"),
@@ -113,6 +113,7 @@ def released_manifest(
             "license": license.strip().splitlines()[0] if license.strip() else "see LICENSE",
             "formats": list(formats),
             "eight_bit": {"low": scale.low, "high": scale.high},
+            "distilled_sha256": run.get("sha256"),  # the set that was audited, before labels became class numbers
             "spacing": spacing[0],
             "spacing_rule": spacing[1],
             "warnings": _size_warnings(synthetic, counts, tier),
@@ -121,10 +122,11 @@ def released_manifest(
 
 
 def _public_name(run: Mapping[str, Any], source: Mapping[str, Any]) -> str:
-    """The name of the data set; a set of one's own is named after its file, which is not for others."""
-    name = str(source.get("name", run.get("dataset")))
-    own = name in source.get("files", {}) or name == run.get("dataset_file")
-    return f"images of the owner ({run.get('dataset')})" if own else name
+    """Name of a published data set. Own data is named after a file or folder of the owner, which stays."""
+    name, files = str(source.get("name", run.get("dataset"))), source.get("files", {})
+    local = name in files or name == run.get("dataset_file") or any(key.startswith("listing") for key in files)
+    published = source.get("official") or source.get("license", "unknown") != "unknown"
+    return name if published and not local else f"images of the owner ({run.get('dataset')})"
 
 
 def _size_warnings(synthetic: SyntheticDataset, counts: Sequence[int], tier: ReleaseTier) -> list[str]:
@@ -134,10 +136,10 @@ def _size_warnings(synthetic: SyntheticDataset, counts: Sequence[int], tier: Rel
     share = max(made / max(real, 1) for made, real in zip(per_class, counts, strict=True))
     if share > REFUSE:
         raise ValueError(
-            f"Expected at most one synthetic image per {1 / REFUSE:.0f} real ones of a class without a guarantee, "
-            f"got a share of {share:.0%}: a set of that size can hold the real images. Distil fewer images per class."
+            f"Expected at most one synthetic image per {1 / REFUSE:.0f} real images of a class without a guarantee, "
+            f"got a share of {share:.0%}. A set of that size can hold the real images. Distill fewer images per class."
         )
     if share > WARN:
-        few = f"there is a synthetic image for every {1 / share:.0f} real ones of a class"
-        return [f"{few}: such a set can hold much of what is particular to single images"]
+        ratio = f"There is one synthetic image for every {1 / share:.0f} real images of a class."
+        return [f"{ratio} Such a set can hold details of single real images."]
     return []

@@ -1,4 +1,4 @@
-"""What is promised of a release, on what evidence, and what is not: JSON for programs, Markdown for people."""
+"""The privacy report of a release: claim, evidence and limits, as JSON for programs and Markdown for people."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,44 +9,49 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .audit_evidence import findings
+from .audit_evidence import OUTCOMES, findings
 from .license import Owner
 from .tier import ReleaseTier, bounds
 
-__all__ = ["privacy_report", "report_markdown"]
+__all__ = ["guarantee", "privacy_report", "report_markdown"]
 
-SCHEMA = 1
+SCHEMA = 2
 NON_CLAIMS = (
-    "Distillation by itself protects nobody: the images are derived from those of patients.",
-    "That an attack failed does not show that no attack succeeds.",
-    "Nothing here is a legal determination, by HIPAA, the GDPR or any other law. It is evidence for those who decide.",
-    "Text drawn into an image is not searched for, nor is a person recognised from the image itself.",
+    "Distillation alone protects nobody: the images are derived from images of patients.",
+    "A failed attack does not show that every attack fails.",
+    "Nothing here is a legal determination (HIPAA, GDPR or any other law). It is evidence for those who decide.",
+    "Text inside an image is not searched for. Persons are not recognized from the image itself.",
 )
+
+
 THREATS = (
-    "A recipient has the whole folder, the code, the network and every setting, public data of the same kind, and the "
-    "record of a candidate; wants to tell whether the candidate was among the training images, to infer an attribute, "
-    "or to reconstruct or link an image."
+    "The attacker has the whole folder, the code, the network, every setting, public data of the same kind, and the "
+    "record of a candidate. The attacker wants to know whether the candidate is among the training images, to infer an "
+    "attribute of the candidate, or to reconstruct or link an image."
 )
-SEARCHED = "patients, source files, absolute paths, machine and user, EXIF, pickles, DICOM names and identifiers"
+SEARCHED = (
+    "names of patients and source files, absolute paths, names of the machine and its user, EXIF data, pickles, DICOM "
+    "names and identifiers"
+)
 GAPS = (
-    "floating-point noise is not exact Gaussian noise",
-    "side channels and whatever happened to the images before this program read them are outside",
-    "the scores are measured on held-out real images, which no guarantee covers",
-    "releases of the same patients add up: keep a ledger per site",
-    "taken as known: class names, image size, settings, and which images were the training section",
+    "Floating-point noise is not exact Gaussian noise.",
+    "Side channels, and processing of the images before this program read them, are not covered.",
+    "The scores are measured on held-out real images. No guarantee covers those images.",
+    "Releases about the same patients add up. Use one ledger per site.",
+    "The guarantee treats as public: class names, image size, settings, and which images are training images.",
 )
 IDENTIFIERS = {
-    "A names": "searched for, as far as the table of the run holds patients",
-    "B geographic subdivisions": "no field for them is written",
-    "C dates": "only the date of the export is written",
-    "D-F telephone, fax, e-mail": "none is written but what the owner's own texts hold",
+    "A names": "searched for, if the table of the run lists patients",
+    "B geographic subdivisions": "the export writes no such field",
+    "C dates": "the export writes only its own date",
+    "D-F telephone, fax, e-mail": "the export writes none; the owner's texts can hold them",
     "G-M numbers (social security, record, plan, account, certificate, vehicle, device)": (
-        "record numbers searched for, as far as the table holds them; DICOM identifiers searched for"
+        "record numbers are searched for, if the table of the run lists them; DICOM identifiers are searched for"
     ),
-    "N-O web and network addresses": "only those of licenses and schemas; this machine's name searched for",
+    "N-O web and network addresses": "only addresses of licenses and schemas; the name of this machine is searched for",
     "P biometric identifiers": "not assessed: an image can be one, and a synthetic image can resemble it",
-    "Q full-face photographs and comparable images": "not assessed: head scans have to be defaced before distillation",
-    "R any other unique characteristic": "see the adversarial testing below",
+    "Q full-face photographs and comparable images": "not assessed: deface head scans before distillation",
+    "R any other unique characteristic": "see the adversarial testing above",
 }
 
 
@@ -58,21 +63,19 @@ def privacy_report(
     audit: Mapping[str, Any] | None,
     ledger: Mapping[str, Any] | None,
     searched: Mapping[str, int],
-    run_statement: str | None = None,
 ) -> dict[str, Any]:
     """The report as plain JSON values.
 
-    Headings follow ISO/IEC 27559:2022; the part on HIPAA lists evidence for 45 CFR 164.514(b) and decides nothing.
+    The headings follow ISO/IEC 27559:2022. The part on HIPAA lists evidence for 45 CFR 164.514(b) and decides nothing.
 
     Args:
         manifest: of the release.
-        tier: what is promised.
-        owner: who answers for it.
-        audit: of the run. At T2 its figures stay inside: computed on real images, they would be a release of their own.
+        tier: of the release.
+        owner: who is responsible.
+        audit: of the run. At T2 its figures are left out: they come from real images and would be another release.
         ledger: of the run, at T2.
-        run_statement: what the run says of its guarantee, at T2.
-        searched: about how many words the last scan looked for: ``words``, and ``weak`` ones only beside "patient";
-            empty at T2, because they are as many as there are patients and files.
+        searched: rounded numbers of words in the last scan: ``words``, and of these ``weak`` ones, which are found only
+            next to a word like "patient". Empty at T2, because they follow the number of patients and files.
     """
     today = datetime.date.today()
     return {
@@ -86,15 +89,15 @@ def privacy_report(
         "context_assessment": {"recipient": owner.recipient, "terms": "see LICENSE", "threats": THREATS},
         "data_assessment": _data(manifest),
         "identifiability_assessment": {
-            "guarantee": _guarantee(tier, ledger, run_statement),
+            "guarantee": guarantee(tier, ledger),
             "adversarial_testing": _tested(tier, audit),
-            "singling_out_linkability_inference": _mapped(audit),
+            "singling_out_linkability_inference": _opinion_questions(tier, audit),
             "scan": {**searched, "for": SEARCHED, "result": "nothing found"},
         },
         "mitigation": _mitigation(manifest, tier),
         "governance": {
-            "before_release": "tier, license, scan and scores of what the files hold were checked by the export",
-            "after_release": "verify a received folder with `monai-distill verify DIR`",
+            "before_release": "The export checked tier, license and scan, and scored every trainable file.",
+            "after_release": "The recipient checks the folder with `monai-distill verify DIR`.",
             "review_by": today.replace(year=today.year + 1, day=min(today.day, 28)).isoformat(),
         },
         "hipaa_evidence_not_a_determination": IDENTIFIERS,
@@ -102,11 +105,28 @@ def privacy_report(
 
 
 def report_markdown(report: Mapping[str, Any]) -> str:
-    """The same report to read; every heading and value of the JSON, in its order."""
+    """The report as Markdown: every heading and value of the JSON, in its order."""
     lines = [f"# Privacy report: {report['tier']['tier']}", "", report["tier"]["statement"], ""]
     for key, value in report.items():
         lines += [f"## {_title(key)}", "", *_rows(value), ""]
     return "\n".join(lines)
+
+
+def guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
+    """Figures of the guarantee; they follow from the ledger alone, so ``verify`` makes them again and compares."""
+    if tier.epsilon is None or tier.delta is None or ledger is None:
+        return "none"
+    limits = {f"at {float(f):.1%} false positives": limit for f, limit in bounds(tier.epsilon, tier.delta).items()}
+    return {
+        "epsilon": tier.epsilon,
+        "delta": tier.delta,
+        "unit": tier.unit,
+        "accountant": ledger.get("accountant"),
+        "events": len(ledger["events"]),
+        "ledger": "dp_ledger.json",
+        "largest_true_positive_rate_of_any_membership_attack": limits,
+        "known_gaps": list(GAPS),
+    }
 
 
 def _rows(value: Any, depth: int = 0) -> list[str]:
@@ -147,56 +167,45 @@ def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None, run_statement: str | None) -> Any:
-    if tier.epsilon is None or tier.delta is None or ledger is None:
-        return "none"
-    limits = {f"at {float(f):.1%} false positives": limit for f, limit in bounds(tier.epsilon, tier.delta).items()}
-    return {
-        "epsilon": tier.epsilon,
-        "delta": tier.delta,
-        "unit": tier.unit,
-        "accountant": ledger.get("accountant"),
-        "events": len(ledger["events"]),
-        "ledger": "dp_ledger.json",
-        "statement_of_the_run": run_statement,
-        "largest_true_positive_rate_of_any_membership_attack": limits,
-        "known_gaps": list(GAPS),
-    }
-
-
 def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
     if audit is None:
-        return "no attack was run"
+        return "No attack was run."
     if tier.name == "T2":
-        return "an audit was run; its figures are computed on real images and stay with the owner"
+        return "An audit was run. Its figures are computed on real images and stay with the owner."
     if audit["void"]:
-        return f"an audit was run and is void: {audit.get('why_void')}"
+        return f"An audit was run and is void: {audit.get('why_void')}"
     return {"shadow_sets": audit["shadows"], **findings(audit)}
 
 
-def _mapped(audit: Mapping[str, Any] | None) -> dict[str, str]:
-    """The three questions of WP29 Opinion 05/2014 and which test speaks to them."""
-    names = [] if audit is None or audit["void"] else list(audit["attacks"])
+def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str] | str:
+    """The three questions of WP29 Opinion 05/2014 and the attacks that test them."""
+    if tier.name == "T2":
+        return "limited by the guarantee; results of attacks stay with the owner"
+    outcomes = {} if audit is None or audit["void"] else findings(audit)
+    valid = [attack for outcome, attacks in outcomes.items() if outcome != OUTCOMES["blind"] for attack in attacks]
+    names = [attack.partition(" (")[0] for attack in valid]
 
     def tested(*parts: str) -> str:
-        own = [name for name in names if any(part in name.lower() for part in parts)]
-        return f"tested by {', '.join(own)}" if own else "not tested"
+        tests = [name for name in names if any(part in name.lower() for part in parts)]
+        return f"tested by {', '.join(tests)}" if tests else "not tested"
 
     return {
-        "singling_out": tested("pixel", "feature", "neighbour", "lira", "confidence", "gradient", "matching", "member"),
-        "linkability": tested("copy", "link"),
+        "singling_out": tested("pixel", "feature", "neighbo", "lira", "confidence", "gradient", "matching", "member"),
+        "linkability": tested("copy", "copies", "link"),
         "inference": tested("attribute"),
     }
 
 
 def _mitigation(manifest: Mapping[str, Any], tier: ReleaseTier) -> list[str]:
-    done = [
-        "files are written anew from plain tensors: no header, metadata or name of a source file is carried over",
-        "seeds, checksums of the source and its exact counts are left out",
-        "previews carry the word SYNTHETIC",
+    measures = [
+        "Every file is written from plain tensors. It has no header, metadata or name of a source file.",
+        "Seeds, checksums of the source and exact counts of the source are left out.",
+        "Previews carry the word SYNTHETIC.",
     ]
-    if manifest.get("initial_images") in ("noise", "public"):
-        done.append(f"initial images: {manifest['initial_images']}")
+    if manifest.get("initial_images") == "noise":
+        measures.append("The initial images are noise.")
     if tier.name == "T2":
-        done.append("noise was added to everything that was learned from real images, see the ledger")
-    return done
+        measures.append("Noise was added to everything that was learned from real images; see the ledger.")
+    if manifest["labels"] == "class numbers":
+        measures.append("Labels are class numbers. Learned labels can carry more about single training images.")
+    return measures

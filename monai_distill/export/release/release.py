@@ -1,4 +1,4 @@
-"""The release folder: what another institution gets, stamped with what is promised of it."""
+"""The release folder that another institution receives."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .audit_evidence import released_audit, rounded
 from .card import data_card
 from .croissant import croissant
 from .license import Owner, license_text
-from .manifest import released_manifest, released_scores
+from .manifest import LEARNED_LABELS, released_manifest, released_scores
 from .privacy_report import privacy_report, report_markdown
 from .tier import ReleaseTier
 from .verify import Verification
@@ -34,25 +34,28 @@ from .verify import Verification
 __all__ = ["Release"]
 
 FORMATS = ("safetensors", "npz", "png", "nifti")
+LABELS = ("hard", "soft")
 
 
 class Release:
-    """Writes a finished run as a release folder: complete, scored, scanned, or not at all.
+    """Writes a finished run as a release folder: complete, scored and scanned, or not at all.
 
     Args:
-        run: folder of a finished run, or a bundle's ``models/`` after its evaluation.
-        folder: to be made; must not exist.
-        formats: of ``safetensors`` (always part of a release), ``npz``, ``png``, ``nifti``.
-        no_claim: allow tier T0, at which nothing is promised.
+        run: folder of a finished run, or ``models/`` of a bundle after its evaluation.
+        folder: the release folder; must not exist.
+        formats: of ``safetensors`` (required), ``npz``, ``png``, ``nifti``.
+        no_claim: allow tier T0, for which nothing is claimed.
         owner: title, publisher, recipient, notes, license.
-        hard_labels: release class numbers where labels are learned.
-        spacing: millimetres per axis for NIfTI; those of the source, see :func:`released_spacing`, unless given.
+        labels: ``"hard"`` releases class numbers, also where labels are learned, and reports the cost in accuracy.
+            ``"soft"`` releases learned labels. They can carry more about single training images, even about images that
+            influenced no released image.
+        spacing: millimeters per axis for NIfTI; None takes that of the source, see :func:`released_spacing`.
 
     Raises:
-        TypeError: when ``no_claim`` is no bool.
-        ValueError: for unknown formats, or a set that may not be released: by its license, its tier, its labels, its
-            size, or volumes without one spacing.
-        RuntimeError: when the run is not finished or ``folder`` exists.
+        TypeError: if ``no_claim`` is not a bool.
+        ValueError: for unknown formats or labels, or for a set that may not be released because of its license, tier,
+            labels, size, or volumes with different spacings.
+        RuntimeError: if the run is not scored or ``folder`` exists.
 
     Example:
         >>> Release("runs/digits_mtt_ipc1_seed0", "release", no_claim=True)  # doctest: +SKIP
@@ -66,36 +69,29 @@ class Release:
         *,
         no_claim: bool = False,
         owner: Owner | None = None,
-        hard_labels: bool = False,
+        labels: str = "hard",
         spacing: Sequence[float] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.formats = [name for name in FORMATS if name in formats]
         self.owner = Owner() if owner is None else owner
-        unknown = sorted(set(formats) - set(FORMATS))
-        if unknown or "safetensors" not in self.formats:
-            raise ValueError(
-                f"Expected formats of {', '.join(FORMATS)} with safetensors among them (it holds the learning rate "
-                f"and the preprocessing that the others need), got {list(formats)}."
-            )
-        if self.folder.exists():
-            raise RuntimeError(f"{self.folder} exists. Give another folder, or delete it.")
+        self._check_choices(formats, labels)
         self.synthetic = SyntheticDataset.load(run)
         self.run_scores, self.audit, self.ledger = (
             _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
         )
         manifest = self.synthetic.manifest
-        license = None if self.owner.license is None else Path(self.owner.license)
-        self.license = license_text(manifest, license)
-        self.owner.notes_text()  # an unreadable file is told of now, not after an hour of scoring
+        self.license = license_text(manifest, None if self.owner.license is None else Path(self.owner.license))
+        self.owner.notes_text()  # raises now if the file is unreadable, not after an hour of scoring
         self.tier = ReleaseTier.of(manifest, self.audit, self.ledger)
-        if hard_labels and self.synthetic.soft:
+        self._require_allowed(no_claim, labels)
+        self.learned = self.synthetic if labels == "hard" and self.synthetic.soft else None
+        if self.learned is not None:
             self.synthetic = with_hard_labels(self.synthetic)
-        self._require_allowed(no_claim)
-        if self.run_scores is None:  # after what no scores can change
+        if self.run_scores is None:  # scores do not affect the checks above
             raise RuntimeError(
-                f"Cannot find scores.json in {run}: the set is not scored. Resume the run; of a bundle, run train.json "
-                "with evaluate.json."
+                f"Cannot find scores.json in {run}: the set is not scored. Resume the run. For a bundle, run "
+                "train.json with evaluate.json."
             )
         self.spacing = released_spacing(manifest, spacing, needed="nifti" in self.formats)
         self.manifest = released_manifest(
@@ -103,47 +99,58 @@ class Release:
         )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
-        """Write, read back, score, describe, scan; only then does the folder appear under its name.
+        """Write, read back, score, describe and scan. Only then does the folder get its name.
 
         Args:
-            students: makes the evaluator of the run, called with ``training_set`` and ``on_step``; its ``run()`` and
+            students: makes the evaluator of the run, called with ``training_set`` and ``on_step``. Its ``run()`` and
                 ``scores()`` are called once per format that can be trained on.
-            words: what the last scan looks for.
+            words: the identifying words for the scan.
             device: where the students are trained.
 
         Raises:
-            RuntimeError: when the scan finds something or the folder does not verify; nothing is left behind.
+            RuntimeError: if the scan finds something or the folder does not verify. Then nothing remains on disk.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
         try:
-            beside.chmod(0o755)  # mkdtemp makes it unreadable for others
-            self._write_set(beside)
-            _require_nothing_found(beside, words)  # before an hour of scoring as well as after it
-            scores = released_scores(self.manifest, self.run_scores or {}, self._score(beside, students, device))
-            self._describe(beside, scores, words)
-            _require_nothing_found(beside, words)
-            problems = Verification.of(beside).problems  # what the recipient will find is to be found here
+            draft.chmod(0o755)  # mkdtemp makes it unreadable for others
+            self._write_set(draft)
+            _require_clean(draft, words)  # before an hour of scoring as well as after it
+            scores = released_scores(self.manifest, self.run_scores or {}, self._score(draft, students, device))
+            self._describe(draft, scores, words)
+            _require_clean(draft, words)
+            problems = Verification.of(draft).problems  # what the recipient would see
             if problems:
                 raise RuntimeError(f"The release does not verify, so nothing was exported: {'; '.join(problems[:5])}.")
-            beside.rename(self.folder)
+            draft.rename(self.folder)
         except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
             raise
         return self.folder
 
-    def _require_allowed(self, no_claim: bool) -> None:
-        if not isinstance(no_claim, bool):  # a command line's word "false" would open the gate
-            raise TypeError(f"Expected no_claim True or False, got {no_claim!r}.")
-        if self.synthetic.soft and self.tier.name == "T1":
+    def _check_choices(self, formats: Sequence[str], labels: str) -> None:
+        if set(formats) - set(FORMATS) or "safetensors" not in self.formats:
             raise ValueError(
-                "Learned labels leak what the expert knows of real images, and the audit of the images does not cover "
-                "that. Pass --hard_labels to release class numbers, or --no_claim is needed after an audit of its own."
+                f"Expected formats of {', '.join(FORMATS)} with safetensors among them (it holds the learning rate "
+                f"and the preprocessing that the others need), got {list(formats)}."
+            )
+        if labels not in LABELS:
+            raise ValueError(f"Expected labels {' or '.join(LABELS)}, got {labels!r}.")
+        if self.folder.exists():
+            raise RuntimeError(f"{self.folder} exists. Choose another folder, or delete it.")
+
+    def _require_allowed(self, no_claim: bool, labels: str) -> None:
+        if not isinstance(no_claim, bool):  # the word "false" of a command line would be true
+            raise TypeError(f"Expected no_claim True or False, got {no_claim!r}.")
+        if labels == "soft" and self.synthetic.soft and self.tier.name == "T1":
+            raise ValueError(
+                "Learned labels carry what the experts know about real images, and the audit of the images does not "
+                "cover them. Leave out --labels soft to release class numbers."
             )
         self.tier.require(no_claim)
 
     def _write_set(self, folder: Path) -> None:
-        about = self.manifest["release"]
+        release = self.manifest["release"]
         plain = SyntheticDataset(
             self.synthetic.images,
             self.synthetic.labels,
@@ -157,21 +164,24 @@ class Release:
         self.manifest = plain.manifest
         atomic_write(folder / "labels.csv", label_rows(plain))
         if "npz" in self.formats:
-            write_npz(plain, folder, about)
+            write_npz(plain, folder, release)
         if "png" in self.formats:
             write_png(plain, folder)
         if "nifti" in self.formats:
             write_nifti(plain, folder, self.spacing[0])
 
     def _score(self, folder: Path, students: Callable[..., Any], device: Any) -> dict[str, dict[str, Any]]:
-        """What networks reach that are trained on each format as it lies in the folder."""
+        """Scores of networks that are trained on each format, read back from the folder, and on the learned labels."""
+        sets = {name: read_release(folder, name) for name in self.formats if name != "png"}
+        if self.learned is not None:
+            sets[LEARNED_LABELS] = self.learned
         rows = {}
         with tqdm(desc="scoring the release", unit="step", disable=None) as bar:
-            for name in (form for form in self.formats if form != "png"):
-                held = read_release(folder, name).to(device)
-                evaluator = students(training_set=held.training_set, on_step=lambda: bar.update(1))
+            for name, synthetic in sets.items():
+                moved = synthetic.to(device)
+                evaluator = students(training_set=moved.training_set, on_step=lambda: bar.update(1))
                 evaluator.run()
-                rows[name] = {**evaluator.scores(), "student_lr": float(held.student_lr.detach())}
+                rows[name] = {**evaluator.scores(), "student_lr": float(moved.student_lr.detach())}
         return rows
 
     def _describe(self, folder: Path, scores: dict[str, Any], words: IdentifyingWords) -> None:
@@ -186,26 +196,28 @@ class Release:
             self.owner,
             audit=self.audit,
             ledger=self.ledger,
-            # the words are patients and their files: at T2 their number is what the guarantee hides
+            # the words are patients and their files, and T2 protects the number of patients
             searched={} if self.tier.name == "T2" else {"words": rounded(len(words)), "weak": rounded(words.weak)},
-            run_statement=(self.synthetic.manifest.get("privacy") or {}).get("statement"),
         )
         _save(folder / "privacy_report.json", report)
         atomic_write(folder / "privacy_report.md", report_markdown(report).encode())
         atomic_write(folder / "LICENSE", self.license.encode())
-        there = {path.name for path in folder.iterdir()} | {"croissant.json"}
-        atomic_write(folder / "DATA_CARD.md", data_card(self.manifest, scores, self.tier, self.owner, there).encode())
+        names = {path.name for path in folder.iterdir()} | {"croissant.json"}
+        atomic_write(folder / "DATA_CARD.md", self._card(scores, names).encode())
         _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))
         atomic_write(folder / "SHA256SUMS", checksums(folder).encode())
 
+    def _card(self, scores: dict[str, Any], names: set[str]) -> str:
+        return data_card(self.manifest, scores, self.tier, self.owner, names, self.owner.notes_text())
 
-def _require_nothing_found(folder: Path, words: IdentifyingWords) -> None:
+
+def _require_clean(folder: Path, words: IdentifyingWords) -> None:
     findings = scan_release(folder, words)
     if findings:
         shown = "; ".join(findings[:10]) + (f"; and {len(findings) - 10} more" if len(findings) > 10 else "")
         raise RuntimeError(
-            f"The last scan found what must not leave, so nothing was exported: {shown}. Correct it at its source "
-            "(the owner's texts, class names, the configuration); --not_identifying WORD lets a word pass."
+            f"The scan found identifying content, so nothing was exported: {shown}. Correct it at its source (the "
+            "owner's texts, class names, the configuration). --not_identifying WORD allows a word."
         )
 
 
@@ -215,7 +227,7 @@ def _json(file: Path) -> dict[str, Any] | None:
     try:
         content: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise RuntimeError(f"{file} is no JSON ({error}). Make it anew.") from error
+        raise RuntimeError(f"{file} is not valid JSON ({error}). Make it again.") from error
     return content
 
 

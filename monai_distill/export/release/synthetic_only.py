@@ -1,4 +1,4 @@
-"""A MONAI FL filter: nothing leaves the client but the released synthetic set."""
+"""A MONAI FL filter that lets only the released synthetic set leave a client."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -20,39 +20,36 @@ __all__ = ["SyntheticOnly"]
 
 
 class SyntheticOnly(Filter):  # type: ignore[misc]  # MONAI ships no types
-    """Passes the tensors of one verified release on, as they lie in its folder, and blocks everything else.
+    """Sends the tensors of one verified release, read from its folder, and blocks everything else.
 
-    Follows :py:class:`monai.fl.utils.filters.Filter` (MONAI, 2022). Trusting names would not be enough, as any tensor
-    can be called ``images``: what is offered must equal the release, value for value, and what is sent is read from
-    the release. Model weights, optimiser state, metrics, statistics and further entries are left behind.
+    Follows :py:class:`monai.fl.utils.filters.Filter` (MONAI, 2022). The name of a tensor proves nothing, so the offered
+    tensors must equal the release value for value. Model weights, optimizer state, metrics and statistics are not sent.
 
     Args:
-        folder: of a release; verified once, here.
-        no_claim: let a set of tier T0 leave, of which nothing is promised.
+        folder: of a release; it is verified once, in the constructor.
+        no_claim: allow a set of tier T0, for which nothing is claimed.
 
     Raises:
-        ValueError: when the folder does not verify, or is of tier T0.
+        ValueError: if the folder does not verify, or is of tier T0 without ``no_claim``.
 
     Example:
         >>> outgoing = SyntheticOnly("release")  # doctest: +SKIP
     """
 
     def __init__(self, folder: str | Path, *, no_claim: bool = False) -> None:
-        found = Verification.of(folder)
-        if found.problems:
-            raise ValueError(f"{folder} does not verify: {'; '.join(found.problems[:5])}. Export it anew.")
+        problems = Verification.of(folder).problems
+        if problems:
+            raise ValueError(f"{folder} does not verify: {'; '.join(problems[:5])}. Export it again.")
         synthetic = SyntheticDataset.load(folder)
         if synthetic.manifest["privacy"]["tier"] == "T0" and not no_claim:
-            raise ValueError(
-                f"{folder} is of tier T0: nothing is promised. Pass no_claim=True to send it all the same."
-            )
+            raise ValueError(f"{folder} is of tier T0: nothing is claimed. Pass no_claim=True to send it anyway.")
         self.released = {name: value.clone() for name, value in synthetic.state_dict().items()}
 
     def __call__(self, data: ExchangeObject, extra: dict[str, Any] | None = None) -> ExchangeObject:
-        """A new object with the released tensors as its weights, and nothing else.
+        """A new object whose weights are the released tensors.
 
         Raises:
-            RuntimeError: when ``data`` does not hold the released set: nothing may be sent in its stead.
+            RuntimeError: if ``data`` does not hold the released set. Then nothing is sent.
         """
         offered = data.weights or {}
         for name, value in self.released.items():
@@ -66,5 +63,5 @@ class SyntheticOnly(Filter):  # type: ignore[misc]  # MONAI ships no types
 
 
 def _plain(value: Any) -> Tensor:
-    """A tensor or array, wherever it lies, without the metadata that MONAI's tensors carry."""
+    """A tensor or array on any device as a CPU tensor without MONAI's metadata."""
     return torch.as_tensor(value).detach().cpu().as_subclass(Tensor)

@@ -33,7 +33,7 @@ WORDS = ("DOE_JANE", "Müller^Änne", "ward7-pc", "MRN123456")
 Chunks = list[tuple[bytes, bytes]]
 
 
-def resign(folder: Path) -> None:
+def rewrite_sums(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text(checksums(folder))
 
 
@@ -156,12 +156,12 @@ def in_another_tensor(folder: Path) -> None:
     [
         (in_palette, "preview.png", "PNG chunk PLTE"),
         (in_the_last_chunk, "preview.png", "PNG chunk IEND"),
-        (behind_the_rows, "png/synthetic_0001.png", "bytes behind the picture"),
-        (in_a_second_title, "preview.png", "other text chunks"),
-        (in_a_second_gzip_member, "nifti/synthetic_0001.nii.gz", "bytes behind the archive"),
+        (behind_the_rows, "png/synthetic_0001.png", "bytes after the picture"),
+        (in_a_second_title, "preview.png", "text chunks other"),
+        (in_a_second_gzip_member, "nifti/synthetic_0001.nii.gz", "bytes after the archive"),
         (between_zip_entries, "synthetic.npz", "bytes around the archive"),
-        (in_a_field_of_an_array, "synthetic.npz", "no plain array"),
-        (in_another_tensor, "synthetic.safetensors", "no part of a set: experts"),
+        (in_a_field_of_an_array, "synthetic.npz", "not a plain array"),
+        (in_another_tensor, "synthetic.safetensors", "not part of a set: experts"),
     ],
 )
 def test_who_knows_no_names_sees_what_an_export_does_not_write(
@@ -203,16 +203,16 @@ def test_links_and_names_that_lead_out_of_the_folder_are_not_followed(released: 
     listing = json.loads((released / "croissant.json").read_text())
     listing["distribution"].append({"@id": "../secret.txt", "sha256": checksums(tmp_path).split("  ")[0]})
     (released / "croissant.json").write_text(json.dumps(listing))
-    resign(released)
+    rewrite_sums(released)
     sums = released / "SHA256SUMS"
     sums.write_text(sums.read_text() + "0" * 64 + "  ../secret.txt\n")
     problems = Verification.of(released).problems
     assert "../secret.txt: is listed in SHA256SUMS and missing." in problems
-    assert "croissant.json: its checksum of ../secret.txt is another." in problems
+    assert "croissant.json: its checksum of ../secret.txt differs." in problems
     (released / "audit.json").symlink_to(tmp_path / "secret.txt")
     problems = Verification.of(released).problems
     assert "audit.json: is a link" in problems
-    assert "nothing was opened, because a link leads elsewhere." in problems
+    assert "No file was opened, because a link leads out of the folder." in problems
 
 
 def test_images_that_are_no_numbers_are_seen(released: Path) -> None:
@@ -229,8 +229,8 @@ def test_a_tier_is_borne_out_by_the_figures_and_not_by_the_word(make_run: MakeRu
     audit = json.loads((folder / "audit.json").read_text())
     audit["attacks"]["nearest_neighbour"]["tpr_at_fpr"]["0.01"] |= {"value": 0.2, "low": 0.15}
     (folder / "audit.json").write_text(json.dumps(audit))
-    resign(folder)
-    assert any("does not bear out the promise: the attack nearest" in line for line in Verification.of(folder).problems)
+    rewrite_sums(folder)
+    assert any("does not support the claim: the attack nearest" in line for line in Verification.of(folder).problems)
 
 
 def test_no_file_of_a_guaranteed_release_depends_on_how_many_records_there_are(

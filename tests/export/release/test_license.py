@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monai_distill.data.datasets import MHISTDataset
-from monai_distill.export.release import license_text
+from monai_distill.export.release.license import license_text
 
 
 def manifest(license: str, **others: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def manifest(license: str, **others: Any) -> dict[str, Any]:
         ("CC BY 4.0", "CC BY 4.0", "licenses/by/4.0/", ()),
         ("CC BY-NC 4.0", "CC BY-NC 4.0", "licenses/by-nc/4.0/", ("Commercial use is not permitted",)),
         ("CC BY-SA 3.0 (as widely given)", "CC BY-SA 3.0", "licenses/by-sa/3.0/", ("under the same license.",)),
-        ("CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0", "licenses/by-nc-sa/4.0/", ("Commercial", "has to be shared")),
+        ("CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0", "licenses/by-nc-sa/4.0/", ("Commercial", "must be shared")),
         ("CC0 1.0", "CC0 1.0", "publicdomain/zero/1.0/", ()),
     ],
 )
@@ -46,7 +46,7 @@ def test_a_set_goes_on_under_the_license_of_its_source(
 )
 def test_mhist_is_refused_whatever_text_is_given(source: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "terms").write_text("do as you like")
-    with pytest.raises(ValueError, match="MHIST, and what is distilled from it, may not be passed on"):
+    with pytest.raises(ValueError, match="MHIST may not be passed on"):
         license_text(source, tmp_path / "terms")
 
 

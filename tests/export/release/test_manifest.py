@@ -18,7 +18,7 @@ def test_a_count_that_the_run_does_not_tell_is_not_made_up(make_run: MakeRun, wr
     source = {key: SOURCE[key] for key in ("name", "license", "citation")}
     folder = write(run=make_run(source=source))
     assert read(folder, "manifest.json")["source"]["training_images_rounded"] is None
-    assert "the number of training images is not told" in (folder / "DATA_CARD.md").read_text()
+    assert "the number of training images is not released" in (folder / "DATA_CARD.md").read_text()
 
 
 def test_a_source_that_is_called_after_its_file_is_not_named(make_run: MakeRun, write: Write) -> None:

@@ -16,7 +16,19 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.export.release import Owner, Release, Verification, release
 from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.scan import IdentifyingWords
-from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, SHAPES, SOURCE, MakeRun, Students, Write, read
+from tests.export.release.conftest import (
+    AUDIT,
+    LEDGER,
+    METRICS,
+    PROMISE,
+    SHAPES,
+    SOURCE,
+    MakeRun,
+    Students,
+    Write,
+    read,
+    summary,
+)
 
 ALWAYS = {
     *("DATA_CARD.md", "LICENSE", "SHA256SUMS", "croissant.json", "labels.csv", "manifest.json"),
@@ -55,7 +67,7 @@ def test_formats_that_cannot_stand_alone_or_are_unknown_are_refused(formats: lis
 
 
 def test_no_claim_has_to_be_said(make_run: MakeRun, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"No claim can be made.*initial images: real.*no audit.json.*--no_claim"):
+    with pytest.raises(ValueError, match=r"No claim can be made.*initial images are real.*no audit.json.*--no_claim"):
         Release(make_run(), tmp_path / "out")
     assert Release(make_run(), tmp_path / "out", no_claim=True).tier.name == "T0"
 
@@ -98,6 +110,22 @@ def test_the_python_of_the_data_card_runs(kind: str, write: Write, monkeypatch: 
         assert len(found["dataset"]) == 4
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_training_loop_of_the_card_runs_on_both_kinds_of_labels(
+    soft: bool, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"no_claim": True, "labels": "soft" if soft else "hard", "formats": ["safetensors"]}
+    folder = Release(make_run(soft=soft), tmp_path / "r", **options).write(Students, IdentifyingWords([]))
+    card = (folder / "DATA_CARD.md").read_text()
+    assert ("`label` of an item holds probabilities" in card) == soft
+    assert "already standardized" in card
+    (block,) = re.findall(r"^```python\n(.*?)^```$", card, re.M | re.S)
+    monkeypatch.chdir(folder)
+    found: dict[str, Any] = {}
+    exec(compile(block, "DATA_CARD.md", "exec"), found)
+    assert float(found["loss"].detach()) < 0.69  # ln 2: the loss of guessing
+
+
 def test_the_card_says_what_it_is(write: Write, tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("From two clinics, ethics vote 12/345.")
     owner = Owner(title="Moles", publisher="Clinic A", recipient="University B", notes=tmp_path / "notes.md")
@@ -120,8 +148,8 @@ def test_an_audited_set_goes_out_with_its_figures_and_no_pairs(make_run: MakeRun
     assert not audit.keys() & {"pairs", "candidates", "statement"}
     found = Verification.of(folder)
     assert found.problems == ()
-    assert "T1 (audited)" in found.promised[0]
-    assert "an attack found no member: nearest_neighbour (AUC 0.510" in found.promised[1]
+    assert "T1 (audited)" in found.claimed[0]
+    assert "An attack found no member: the interval contains chance: nearest_neighbour (AUC 0.510" in found.claimed[1]
 
 
 def test_a_guarantee_goes_out_with_its_ledger_and_no_figure_of_real_images(make_run: MakeRun, write: Write) -> None:
@@ -136,23 +164,42 @@ def test_a_guarantee_goes_out_with_its_ledger_and_no_figure_of_real_images(make_
     assert report["guarantee"]["largest_true_positive_rate_of_any_membership_attack"]["at 0.1% false positives"] < 0.021
     found = Verification.of(folder)
     assert found.problems == ()
-    assert "epsilon 3, delta 1e-05; unit: one patient" in found.promised[0]
+    assert "epsilon 3 and delta 1e-05. Unit: one patient" in found.claimed[0]
 
 
 def test_learned_labels_do_not_go_out_as_audited(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(soft=True, initial_images="noise", files={"audit.json": AUDIT})
-    with pytest.raises(ValueError, match=r"Learned labels leak.*--hard_labels"):
-        Release(run, tmp_path / "out")
-    folder = Release(run, tmp_path / "out", hard_labels=True).write(Students, IdentifyingWords([]))
+    with pytest.raises(ValueError, match=r"Learned labels carry.*Leave out --labels soft"):
+        Release(run, tmp_path / "out", labels="soft")
+    folder = Release(run, tmp_path / "out").write(Students, IdentifyingWords([]))
+    assert Verification.of(folder).problems == ()
     data = SyntheticDataset.load(folder)
     assert not data.soft
     assert data.labels.tolist() == [0, 0, 1, 0]
 
 
-def test_learned_labels_go_out_where_nothing_is_claimed(make_run: MakeRun, write: Write) -> None:
-    folder = write(run=make_run(soft=True))
-    assert SyntheticDataset.load(folder).soft
-    assert Verification.of(folder).problems == ()
+def test_learned_labels_go_out_only_when_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(soft=True)
+    soft = Release(run, tmp_path / "soft", no_claim=True, labels="soft").write(Students, IdentifyingWords([]))
+    hard = Release(run, tmp_path / "hard", no_claim=True).write(Students, IdentifyingWords([]))
+    assert (SyntheticDataset.load(soft).soft, SyntheticDataset.load(hard).soft) == (True, False)
+    assert Verification.of(soft).problems == Verification.of(hard).problems == ()
+    assert "hard_label_cost" not in read(soft, "scores.json")
+    with pytest.raises(ValueError, match=r"Expected labels hard or soft, got 'both'"):
+        Release(run, tmp_path / "both", no_claim=True, labels="both")
+
+
+def test_the_cost_of_hard_labels_is_measured_and_said(make_run: MakeRun, tmp_path: Path) -> None:
+    class ByLabels(Students):
+        def scores(self) -> dict[str, Any]:
+            return {name: summary(0.5 if self.targets.ndim == 1 else 0.75) for name in METRICS}
+
+    folder = Release(make_run(soft=True), tmp_path / "r", no_claim=True).write(ByLabels, IdentifyingWords([]))
+    scores = read(folder, "scores.json")
+    assert scores["hard_label_cost"]["accuracy"] == 0.25
+    assert "learned labels" not in scores["formats"]
+    card = (folder / "DATA_CARD.md").read_text()
+    assert "Class numbers instead of the learned labels of the run change the accuracy by -0.250." in card
 
 
 # ---- refusals, and that nothing is left of them
@@ -168,12 +215,12 @@ def test_a_set_that_could_hold_the_real_images_is_refused(make_run: MakeRun, tmp
     with pytest.raises(ValueError, match="a share of 11%"):
         Release(make_run(source=few), tmp_path / "out", no_claim=True)
     many = Release(make_run(), tmp_path / "out", no_claim=True)
-    assert "for every 61 real ones" in many.manifest["release"]["warnings"][0]
+    assert "for every 61 real images" in many.manifest["release"]["warnings"][0]
 
 
 def test_an_unfinished_run_and_a_used_folder_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    with pytest.raises(RuntimeError, match=r"exists\. Give another folder"):
+    with pytest.raises(RuntimeError, match=r"exists\. Choose another folder"):
         Release(run, tmp_path, no_claim=True)
     (run / "scores.json").unlink()
     with pytest.raises(RuntimeError, match="the set is not scored"):
@@ -199,7 +246,7 @@ def test_a_word_does_not_open_the_gate(word: Any, make_run: MakeRun, tmp_path: P
 def test_a_planted_name_or_path_fails_the_export_and_leaves_nothing(
     planted: dict[str, Any], make_run: MakeRun, write: Write, tmp_path: Path
 ) -> None:
-    with pytest.raises(RuntimeError, match="The last scan found what must not leave, so nothing was exported: "):
+    with pytest.raises(RuntimeError, match="The scan found identifying content, so nothing was exported: "):
         write(run=make_run(**planted), words=("Jane Doe", "IMG_0815.dcm"))
     assert list((tmp_path / "out").iterdir()) == []
 

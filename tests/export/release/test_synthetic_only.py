@@ -66,5 +66,5 @@ def test_a_folder_that_does_not_verify_is_refused(released: Path) -> None:
 
 
 def test_a_set_without_a_claim_needs_the_flag(released: Path) -> None:
-    with pytest.raises(ValueError, match="tier T0: nothing is promised"):
+    with pytest.raises(ValueError, match="tier T0: nothing is claimed"):
         SyntheticOnly(released)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from monai_distill.export.release import ReleaseTier
+from monai_distill.export.release.audit_evidence import findings, released_audit
 from monai_distill.export.release.tier import bounds
 from tests.export.release.conftest import ATTACK, AUDIT, LEDGER, PROMISE
 
@@ -19,7 +20,7 @@ def attacked(low: float, fpr: str = "0.01") -> dict[str, Any]:
     return {**AUDIT, "attacks": {"lira": {**ATTACK, "tpr_at_fpr": {fpr: {"value": low, "low": low, "high": 1.0}}}}}
 
 
-@pytest.mark.parametrize("start", ["real", "correct", "unknown"])
+@pytest.mark.parametrize("start", ["real", "correct", "public", "unknown"])
 def test_images_that_start_from_real_ones_never_rise_above_no_claim(start: str) -> None:
     tier = ReleaseTier.of({"initial_images": start}, AUDIT, None)
     assert tier.name == "T0"
@@ -31,17 +32,16 @@ def test_a_manifest_that_says_nothing_of_the_start_makes_no_claim() -> None:
     assert ReleaseTier.of({}, AUDIT, None).name == "T0"
 
 
-@pytest.mark.parametrize("start", ["noise", "public"])
-def test_noise_or_public_images_and_an_audit_make_t1_with_its_power(start: str) -> None:
-    tier = ReleaseTier.of({"initial_images": start}, AUDIT, None)
+def test_noise_and_an_audit_make_t1_with_its_power() -> None:
+    tier = ReleaseTier.of(NOISE, AUDIT, None)
     assert (tier.name, tier.epsilon) == ("T1", None)
     assert "16 shadow sets" in tier.statement
-    assert "An attack that found no member: nearest_neighbour" in tier.statement
+    assert "Attack that found no member: the interval contains chance: nearest_neighbour" in tier.statement
     assert (
-        "nearest_neighbour (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR; on the control AUC 0.900)"
+        "nearest_neighbour (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR; on the known leak AUC 0.900)"
         in tier.statement
     )
-    assert "No guarantee" in tier.statement
+    assert "no guarantee" in tier.statement
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,19 @@ def test_noise_or_public_images_and_an_audit_make_t1_with_its_power(start: str) 
         (attacked(0.031), "lira .* succeeded"),
         (attacked(0.0051, "0.001"), "lira .* succeeded"),
         ({**AUDIT, "attacks": {"lira": {**ATTACK, "within_gate": False}}}, "lira .* succeeded"),
-        ({**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}}}, "no attack of the audit has a say"),
+        ({**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}}}, "no attack of the audit found its known leak"),
         ({**AUDIT, "attacks": {"lira": ATTACK, "copies": {**ATTACK, "caught": True}}}, "resemble training images"),
         ({**AUDIT, "released_set": {"seen": True}}, "resemble training images"),
         ({**AUDIT, "qualifies_for": None}, "does not qualify"),
-        ({**AUDIT, "attacks": {"copies": ATTACK}}, "no attack on membership"),
-        ({**AUDIT, "attacks": {"attribute sex": ATTACK}}, "no attack on membership"),
-        ({**AUDIT, "attacks": {"lira": {**ATTACK, "tpr_at_fpr": {}}}}, "rate at 1% false alarms"),
-        ({**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}, "copies": ATTACK}}, "no attack on membership"),
+        ({**AUDIT, "attacks": {"copies": ATTACK}}, "no valid attack measured membership"),
+        ({**AUDIT, "attacks": {"attribute sex": ATTACK}}, "no valid attack measured membership"),
+        ({**AUDIT, "attacks": {"lira": {**ATTACK, "tpr_at_fpr": {}}}}, "membership at 1% false positives"),
+        (
+            {**AUDIT, "attacks": {"lira": {**ATTACK, "void": True}, "copies": ATTACK}},
+            "no valid attack measured membership",
+        ),
         ({**AUDIT, "set_sha256": "another"}, "of another set"),
-        ({**AUDIT, "shadow_settings": {"iterations": 1}}, "with other settings than the run"),
+        ({**AUDIT, "shadow_settings": {"iterations": 1}}, "other settings than the run"),
     ],
 )
 def test_without_an_audit_that_found_nothing_there_is_no_t1(audit: Any, why: str) -> None:
@@ -79,10 +82,29 @@ def test_an_attack_whose_interval_reaches_down_to_chance_has_not_succeeded() -> 
 def test_an_attack_that_showed_something_is_not_said_to_have_failed() -> None:
     attacks = {"pixels": ATTACK, "lira": {**ATTACK, "caught": True}, "gradient": {**ATTACK, "auc": None, "void": True}}
     said = ReleaseTier.of({**NOISE, "sha256": "ab"}, {**AUDIT, "set_sha256": "ab", "attacks": attacks}, None).statement
-    failed, showed, blind = said.split("An attack that ")[1:]
-    assert failed.startswith("found no member: pixels (")
-    assert showed.startswith("told members from others, below the rates that count as success: lira (")
-    assert blind.startswith("missed the members of its control, so that it has no say: gradient (")
+    failed, showed, blind = said.split("Attack that ")[1:]
+    assert failed.startswith("found no member: the interval contains chance: pixels (")
+    assert showed.startswith("found members more often than chance, below the limits of tier T1: lira (")
+    assert blind.startswith("missed its known leak, so its result does not count: gradient (")
+
+
+def test_no_member_is_said_only_where_the_interval_contains_chance() -> None:
+    above = {**ATTACK, "tpr_at_fpr": {"0.01": {"value": 0.02, "low": 0.011, "high": 0.03}}}
+    without_rates = {**ATTACK, "tpr_at_fpr": {}}
+    attacks = {"above": above, "at": ATTACK, "none": without_rates, "copies": without_rates}
+    outcomes = {attack[0].partition(" (")[0]: text for text, attack in findings({"attacks": attacks}).items()}
+    assert outcomes["at"].startswith("found no member")
+    assert outcomes["above"].startswith("found members more often than chance")
+    assert outcomes["none"] == "measured no rate"
+    assert outcomes["copies"] == "found nothing and does not test membership"
+
+
+def test_the_name_of_an_attribute_stays_with_the_owner() -> None:
+    attacks = {"attribute hiv_status": ATTACK, "lira": ATTACK, "attribute sex": {**ATTACK, "within_gate": False}}
+    audit = {**AUDIT, "attacks": attacks}
+    texts = (ReleaseTier.of(NOISE, audit, None).why, findings(audit), released_audit(audit))
+    assert not any(name in str(text) for text in texts for name in ("hiv", "sex"))
+    assert list(released_audit(audit)["attacks"]) == ["attribute 1", "lira", "attribute 2"]
 
 
 def test_a_ledger_may_have_spent_less_than_is_promised() -> None:
@@ -97,12 +119,12 @@ def test_a_guarantee_is_refused_for_images_that_start_from_real_ones() -> None:
 def test_a_ledger_of_the_same_figures_makes_t2() -> None:
     tier = ReleaseTier.of(CLAIM, None, LEDGER)
     assert (tier.name, tier.epsilon, tier.delta, tier.unit) == ("T2", 3.0, 1e-5, "patient")
-    assert "epsilon 3, delta 1e-05; unit: one patient; accountant: PLD" in tier.statement
+    assert "epsilon 3 and delta 1e-05. Unit: one patient. Accountant: PLD." in tier.statement
 
 
 def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:
     said, ledger = {**PROMISE, "unit": "image"}, {**LEDGER, "unit": "image"}
-    assert "weaker than a patient" in ReleaseTier.of({**NOISE, "privacy": said}, None, ledger).statement
+    assert "weaker unit than a patient" in ReleaseTier.of({**NOISE, "privacy": said}, None, ledger).statement
 
 
 @pytest.mark.parametrize(
@@ -119,7 +141,7 @@ def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:
         (PROMISE, {**AUDIT, "epsilon_lower_bound": 3.5}, LEDGER, "at least 3.5.*nothing of this run may be released"),
     ],
 )
-def test_a_promise_that_is_not_borne_out_is_refused(said: Any, audit: Any, ledger: Any, says: str) -> None:
+def test_a_claim_without_support_is_refused(said: Any, audit: Any, ledger: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ReleaseTier.of({**NOISE, "privacy": said}, audit, ledger)
 

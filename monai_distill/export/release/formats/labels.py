@@ -1,4 +1,4 @@
-"""The classes of the released images, as numbers and as a table."""
+"""Class numbers of the released images, and their table."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["hard_labels", "label_rows", "with_hard_labels"]
 
 
 def hard_labels(synthetic: SyntheticDataset) -> Tensor:
-    """Class numbers [n]; of learned labels the most likely class."""
+    """Class numbers [n]; for learned labels the most likely class."""
     return synthetic.targets.detach().argmax(dim=1) if synthetic.soft else synthetic.labels
 
 
 def label_rows(synthetic: SyntheticDataset) -> bytes:
-    """``labels.csv``: number, label and class name of every image, in the order of all formats."""
+    """Content of ``labels.csv``: number, label and class name of every image, in the order of all formats."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["number", "label", "class_name"])
@@ -29,7 +29,7 @@ def label_rows(synthetic: SyntheticDataset) -> bytes:
 
 
 def with_hard_labels(synthetic: SyntheticDataset) -> SyntheticDataset:
-    """The set with class numbers in the place of learned labels."""
+    """The set with class numbers in place of learned labels."""
     return SyntheticDataset(
         synthetic.images,
         hard_labels(synthetic),

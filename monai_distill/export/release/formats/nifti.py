@@ -1,4 +1,4 @@
-"""The images as NIfTI files with a header of their own, and back."""
+"""The images as NIfTI files with a new header, and back."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,25 +19,24 @@ from monai_distill.runtime.atomic_file import atomic_write
 
 __all__ = ["UNKNOWN", "read_nifti", "released_spacing", "write_nifti"]
 
-UNKNOWN = "not known: the source does not tell it"
+UNKNOWN = "not known, because the source does not give it"
 
 
 def released_spacing(
     manifest: Mapping[str, Any], given: Sequence[float] | None, *, needed: bool
 ) -> tuple[list[float] | None, str]:
-    """Millimetres per axis, None when not known, and where they are from.
+    """Millimeters per axis (None if unknown) and their origin.
 
-    A voxel of a synthetic image has a size only if that of the training images, as the networks saw them, was one and
-    the same; it has no place in a patient.
+    A voxel of a synthetic image has a size only if all training images had the same size, as the networks saw them. It
+    has no position in a patient.
 
     Args:
         manifest: of the run; ``source`` may have a ``spacing``.
-        given: by the owner, who may know better than the files.
-        needed: whether it will be written.
+        given: by the owner; overrides the files.
+        needed: whether the spacing will be written.
 
     Raises:
-        ValueError: for volumes whose sources differ in spacing, when it is needed and not given: any number would be
-            wrong.
+        ValueError: if it is needed, not given, and the source volumes differ in spacing: any number would be wrong.
 
     Example:
         >>> source = {"spacing": {"millimetres": [2.0, 1.0], "rule": "of the files"}}
@@ -45,18 +44,20 @@ def released_spacing(
         ([2.0, 1.0], 'of the files')
     """
     if given is not None:
-        return [float(side) for side in given], "as the owner says"
-    told = (manifest.get("source") or {}).get("spacing")
-    if told is None:
+        return [float(side) for side in given], "as stated by the owner"
+    spacing = (manifest.get("source") or {}).get("spacing")
+    if spacing is None:
         return None, UNKNOWN
-    if told["millimetres"] is None and manifest.get("spatial_dims") == 3 and needed:
+    if spacing["millimetres"] is None and manifest.get("spatial_dims") == 3 and needed:
         raise ValueError(
-            f"A voxel of this set has no size in millimetres: that of the training images {told['rule']} (after "
-            "resizing). Run again with --pixdim [MM,MM,MM], which resamples them to one; or give --spacing MM,MM,MM; "
-            "or leave nifti out of the formats."
+            f"Expected one voxel size for NIfTI, got training images whose spacing {spacing['rule']} (after "
+            "resizing). Run again with --pixdim [MM,MM,MM] to resample them, give --spacing MM,MM,MM, or leave nifti "
+            "out of --formats."
         )
-    known = told["millimetres"] is not None
-    return told["millimetres"], told["rule"] if known else "not known: the images of the source differ in it"
+    known = spacing["millimetres"] is not None
+    return spacing["millimetres"], spacing[
+        "rule"
+    ] if known else "not known, because the images of the source differ in it"
 
 
 NIFTI_DIR, LABEL_FILE, STAMP = "nifti", "labels.csv", "SYNTHETIC - NOT FOR DIAGNOSIS"
@@ -65,16 +66,16 @@ NIFTI_DIR, LABEL_FILE, STAMP = "nifti", "labels.csv", "SYNTHETIC - NOT FOR DIAGN
 def write_nifti(synthetic: SyntheticDataset, folder: Path, spacing: Sequence[float] | None = None) -> None:
     """Write ``nifti/synthetic_0001.nii.gz`` and so on, in the order of ``labels.csv``.
 
-    Values are float32 pixel values, not clipped. Axes: [H, W, 1] or [D, H, W], and a last axis of channels when there
-    are several, as MONAI's readers take them. The header is made anew: nothing of a source image can be in it.
+    Values are float32 pixel values, not clipped. Axes: [H, W, 1] or [D, H, W], and a last axis for several channels, as
+    MONAI's readers expect them. The header is new and has nothing of a source image.
 
     Args:
         synthetic: the set.
         folder: of the release.
-        spacing: millimetres per voxel and axis; 1 mm, which says nothing, when it is not known.
+        spacing: millimeters per voxel and axis; None writes 1 with an unknown unit.
 
     Raises:
-        ValueError: for a spacing of another length, or not above 0.
+        ValueError: if the spacing has another length or is not above 0.
     """
     dims = synthetic.images.ndim - 2
     sides = [1.0] * dims if spacing is None else [float(side) for side in spacing]
@@ -84,19 +85,19 @@ def write_nifti(synthetic: SyntheticDataset, folder: Path, spacing: Sequence[flo
     (folder / NIFTI_DIR).mkdir()
     for number, image in enumerate(synthetic.pixels().cpu(), start=1):
         values = _stored(image)
-        made = nibabel.Nifti1Image(values, affine)
-        made.header.set_xyzt_units("mm" if spacing is not None else "unknown")
-        made.header["descrip"] = STAMP
-        # no name and no time in the gzip header either
-        atomic_write(folder / NIFTI_DIR / f"synthetic_{number:04d}.nii.gz", gzip.compress(made.to_bytes(), mtime=0))
+        nifti = nibabel.Nifti1Image(values, affine)
+        nifti.header.set_xyzt_units("mm" if spacing is not None else "unknown")
+        nifti.header["descrip"] = STAMP
+        # no name and no time in the gzip header
+        atomic_write(folder / NIFTI_DIR / f"synthetic_{number:04d}.nii.gz", gzip.compress(nifti.to_bytes(), mtime=0))
 
 
 def read_nifti(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> SyntheticDataset:
-    """The set as the NIfTI files and ``labels.csv`` hold it, with hard labels.
+    """Read the set from the NIfTI files and ``labels.csv``, with hard labels.
 
     Args:
         folder: of the release.
-        manifest: of the release; learning rate and image shape are taken from it.
+        manifest: of the release; gives learning rate and image shape.
         preprocessing: of the release's ``synthetic.safetensors``.
     """
     channels = int(manifest["images"]["shape"][0])
@@ -120,7 +121,7 @@ def read_nifti(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) ->
 
 
 def _stored(image: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """[C, *spatial] as NIfTI axes: a 2D image gets a third axis, several channels come last."""
+    """[C, *spatial] with NIfTI axes: a 2D image gets a third axis, several channels come last."""
     image = image[..., None] if image.ndim == 3 else image
     image = image.movedim(0, -1) if image.shape[0] > 1 else image[0]
     return np.ascontiguousarray(image.numpy(), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The set as a ``.npz`` file in MedMNIST's format, 8 bits a value, and back."""
+"""The set as a ``.npz`` file in MedMNIST's format, 8 bits per value, and back."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = ["EightBit", "read_npz", "write_npz"]
 class EightBit:
     """One linear scale for a whole set: byte 0 is ``low``, byte 255 is ``high``, in pixel values.
 
-    A distilled signal leaves the range of real images (0 to 1). Clipping it would cost accuracy, so the scale is
-    widened to the set's own range and has to travel with the bytes; a set that stays within 0 to 1 keeps 0 to 1.
+    Distilled pixel values can lie outside the range of real images (0 to 1). Clipping would cost accuracy, so the scale
+    covers the range of the set, at least 0 to 1, and is stored with the bytes.
 
     Args:
         low: pixel value of byte 0.
         high: pixel value of byte 255, above ``low``.
 
     Raises:
-        ValueError: when ``high`` is not above ``low``, or either is not finite.
+        ValueError: if ``high`` is not above ``low``, or one of them is not finite.
 
     Example:
         >>> scale = EightBit.of(torch.tensor([-1.0, 0.5, 2.0]))
@@ -49,16 +49,16 @@ class EightBit:
 
     def __post_init__(self) -> None:
         if not -np.inf < self.low < self.high < np.inf:
-            raise ValueError(f"Expected finite low < high, got {self.low} and {self.high}. Take EightBit.of(pixels).")
+            raise ValueError(f"Expected finite low < high, got {self.low} and {self.high}. Use EightBit.of(pixels).")
 
     @classmethod
     def of(cls, pixels: Tensor) -> EightBit:
-        """The scale of a set's pixel values, of any shape."""
+        """The scale for the pixel values of a set, of any shape."""
         return cls(min(0.0, float(pixels.min())), max(1.0, float(pixels.max())))
 
     @property
     def step(self) -> float:
-        """Pixel value of one grey level; rounding moves a pixel by at most half of it."""
+        """Pixel value of one gray level; rounding changes a pixel by at most half of it."""
         return (self.high - self.low) / 255
 
     def to_bytes(self, pixels: Tensor) -> NDArray[np.uint8]:
@@ -76,17 +76,17 @@ NPZ_FILE, INFO_FILE = "synthetic.npz", "medmnist_info.json"
 SECTIONS = ("train", "val", "test")
 
 
-def write_npz(synthetic: SyntheticDataset, folder: Path, about: Mapping[str, Any]) -> None:
-    """Write ``synthetic.npz`` and ``medmnist_info.json``, what the ``medmnist`` package wants to know of a set.
+def write_npz(synthetic: SyntheticDataset, folder: Path, release: Mapping[str, Any]) -> None:
+    """Write ``synthetic.npz``, and ``medmnist_info.json``, the description that the ``medmnist`` package requires.
 
-    As MedMNIST (Yang et al. 2023) stores them: ``train_images`` uint8 [n, H, W], [n, H, W, 3] or [n, D, H, W],
-    ``train_labels`` uint8 [n, 1]; ``val_`` and ``test_`` are empty. Deviations: ``pixel_low`` and ``pixel_high`` hold
-    the scale of the bytes, see :class:`EightBit`; learned labels become the most likely class.
+    Format of MedMNIST (Yang et al. 2023): ``train_images`` uint8 [n, H, W], [n, H, W, 3] or [n, D, H, W],
+    ``train_labels`` uint8 [n, 1]; ``val_`` and ``test_`` are empty. Deviations: ``pixel_low`` and ``pixel_high`` are
+    the scale of the bytes, see :class:`EightBit`. Learned labels become the most likely class.
 
     Args:
         synthetic: the set.
         folder: of the release.
-        about: ``title`` and ``license`` of the release.
+        release: its ``title`` and ``license``.
     """
     pixels = synthetic.pixels().cpu()
     scale = EightBit.of(pixels)
@@ -97,32 +97,32 @@ def write_npz(synthetic: SyntheticDataset, folder: Path, about: Mapping[str, Any
     for section in SECTIONS[1:]:
         arrays |= {f"{section}_images": images[:0], f"{section}_labels": labels[:0]}
     arrays |= {
-        "class_names": np.array(synthetic.class_names),  # of fixed width, so no pickle
+        "class_names": np.array(synthetic.class_names),  # fixed width, so no pickle
         "pixel_low": np.float64(scale.low),
         "pixel_high": np.float64(scale.high),
     }
     atomic_write(folder / NPZ_FILE, _zipped(arrays))
-    atomic_write(folder / INFO_FILE, json.dumps(_info(synthetic, about), indent=2).encode())
+    atomic_write(folder / INFO_FILE, json.dumps(_info(synthetic, release), indent=2).encode())
 
 
 def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> SyntheticDataset:
-    """The set as ``synthetic.npz`` holds it: after rounding, with hard labels.
+    """Read the set from ``synthetic.npz``: rounded to 8 bits, with hard labels.
 
     Args:
         folder: of the release.
-        manifest: of the release; the learning rate is taken from it.
+        manifest: of the release; gives the learning rate.
         preprocessing: of the release's ``synthetic.safetensors``.
 
     Raises:
-        ValueError: when the file holds pickles, or is no such file.
+        ValueError: if the file has pickles or another format.
     """
     with np.load(folder / NPZ_FILE, allow_pickle=False) as arrays:
         stored, labels = arrays["train_images"], arrays["train_labels"]
         names = [str(name) for name in arrays["class_names"]]
         scale = EightBit(float(arrays["pixel_low"]), float(arrays["pixel_high"]))
     pixels = scale.to_pixels(stored)
-    grey = list(stored.shape[1:]) == list(manifest["images"]["shape"][1:])
-    pixels = pixels[:, None] if grey else pixels.movedim(-1, 1).contiguous()
+    gray = list(stored.shape[1:]) == list(manifest["images"]["shape"][1:])
+    pixels = pixels[:, None] if gray else pixels.movedim(-1, 1).contiguous()
     return SyntheticDataset(
         pixels if preprocessing is None else preprocessing(pixels),
         torch.from_numpy(labels[:, 0].astype(np.int64)),
@@ -134,7 +134,7 @@ def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> S
 
 
 def _zipped(arrays: Mapping[str, Any]) -> bytes:
-    """As :func:`numpy.savez_compressed`, but with no time of writing, so that the same set gives the same bytes."""
+    """Like :func:`numpy.savez_compressed`, but without the time, so that the same set gives the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for name, array in arrays.items():
@@ -146,13 +146,13 @@ def _zipped(arrays: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _info(synthetic: SyntheticDataset, about: Mapping[str, Any]) -> dict[str, Any]:
+def _info(synthetic: SyntheticDataset, release: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "python_class": "Synthetic",
-        "description": f"SYNTHETIC images distilled from {about['title']}. Not for diagnosis.",
+        "description": f"SYNTHETIC images distilled from {release['title']}. Not for diagnosis.",
         "task": "binary-class" if len(synthetic.class_names) == 2 else "multi-class",
         "label": {str(i): name for i, name in enumerate(synthetic.class_names)},
         "n_channels": synthetic.images.shape[1],
         "n_samples": {"train": len(synthetic), "val": 0, "test": 0},
-        "license": about["license"],
+        "license": release["license"],
     }

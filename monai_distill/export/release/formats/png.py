@@ -1,4 +1,4 @@
-"""Previews that cannot be taken for patients: every picture says SYNTHETIC, in its pixels and in its text."""
+"""Previews that nobody mistakes for patients: every picture says SYNTHETIC, in its pixels and in its metadata."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -27,12 +27,12 @@ SIDE, BAND, GAP, MOST_PER_CLASS, ACROSS = 168, 34, 6, 10, 5
 def write_png(synthetic: SyntheticDataset, folder: Path) -> None:
     """Write ``png/synthetic_0001.png`` and so on, in the order of ``labels.csv``, and the sheet ``preview.png``.
 
-    The sheet has a row a class, or five in a row when every class has one image.
-    To look at, not to train on: enlarged, the same byte scale for all (see :class:`EightBit`), of volumes the middle
-    slice, the word SYNTHETIC across the image and, with the class, below it.
+    The sheet has one row per class, or five images per row if every class has one image. Previews are not for training:
+    images are enlarged, share one byte scale (see :class:`EightBit`), show the middle slice of a volume, and carry the
+    word SYNTHETIC across the image and below it, with the class.
 
     Args:
-        synthetic: the set; of two or more than three channels the first is shown.
+        synthetic: the set; with two or more than three channels only the first is shown.
         folder: of the release.
     """
     pixels = synthetic.pixels().cpu()
@@ -50,10 +50,10 @@ def _picture(image: Tensor, name: str, scale: EightBit) -> Image.Image:
     while image.ndim > 3:
         image = image[:, image.shape[1] // 2]
     stored = scale.to_bytes(image.movedim(0, -1))
-    grey_or_rgb = stored if stored.shape[-1] == 3 else np.repeat(stored[..., :1], 3, axis=-1)
-    small = Image.fromarray(np.ascontiguousarray(grey_or_rgb))
+    gray_or_rgb = stored if stored.shape[-1] == 3 else np.repeat(stored[..., :1], 3, axis=-1)
+    small = Image.fromarray(np.ascontiguousarray(gray_or_rgb))
     zoom = SIDE / max(small.size)
-    # at least one pixel a side, and nearest: an interpolated preview would look smoother than the set is
+    # at least one pixel per side; nearest, because interpolation would look smoother than the set is
     size = max(1, round(small.width * zoom)), max(1, round(small.height * zoom))
     shown = small.resize(size, Image.Resampling.NEAREST)
     canvas = Image.new("RGB", (SIDE, SIDE + BAND), "black")
@@ -66,7 +66,7 @@ def _picture(image: Tensor, name: str, scale: EightBit) -> Image.Image:
 
 
 def _stamp(size: tuple[int, int]) -> Image.Image:
-    """The word from corner to corner, light with a dark edge so that it shows on any image, and see-through."""
+    """The word from corner to corner, transparent, light with a dark edge so that it shows on any image."""
     layer = Image.new("RGBA", size, (0, 0, 0, 0))
     turned = Image.new("RGBA", (SIDE, SIDE), (0, 0, 0, 0))
     ImageDraw.Draw(turned).text(
@@ -91,8 +91,8 @@ def _fitting(draw: ImageDraw.ImageDraw, name: str) -> str:
 
 def _sheet(pictures: list[Image.Image], labels: list[int]) -> Image.Image:
     of_class = {c: [p for p, label in zip(pictures, labels, strict=True) if label == c] for c in sorted(set(labels))}
-    rows = [found[:MOST_PER_CLASS] for found in of_class.values()]
-    if max(map(len, rows)) == 1:  # one a class: a sheet instead of a long strip
+    rows = [pictures_of_class[:MOST_PER_CLASS] for pictures_of_class in of_class.values()]
+    if max(map(len, rows)) == 1:  # one per class: a sheet instead of a long strip
         rows = [[row[0] for row in rows[i : i + ACROSS]] for i in range(0, len(rows), ACROSS)]
     across = max(len(row) for row in rows)
     step_x, step_y = SIDE + GAP, SIDE + BAND + GAP

@@ -1,4 +1,4 @@
-"""A released set as one of its formats holds it."""
+"""Read a released set from one of its formats."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -28,8 +28,8 @@ def read_release(folder: str | Path, form: str = "safetensors") -> SyntheticData
         form: ``"safetensors"``, ``"npz"`` or ``"nifti"``.
 
     Raises:
-        ValueError: for another form; PNG files are previews, from which nothing is read.
-        RuntimeError: when a file is missing or damaged.
+        ValueError: for another form; PNG files are previews only.
+        RuntimeError: if a file is missing or damaged.
 
     Example:
         >>> dataset = read_release("release", "npz")  # doctest: +SKIP
@@ -42,4 +42,4 @@ def read_release(folder: str | Path, form: str = "safetensors") -> SyntheticData
     try:
         return READERS[form](Path(folder), exact.manifest, exact.preprocessing)
     except (OSError, KeyError, IndexError) as error:
-        raise RuntimeError(f"Cannot read the {form} files of {folder}: {error}. Get the folder anew.") from error
+        raise RuntimeError(f"Cannot read the {form} files of {folder}: {error}. Get the folder again.") from error

@@ -1,4 +1,4 @@
-"""The search for identifying words in a release."""
+"""Search for identifying content in a release."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The words that must not leave: patients, files, this machine and its user."""
+"""Words that must not leave: names of patients, files, this machine and its user."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -22,7 +22,7 @@ ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def readings(text: str) -> list[str]:
-    """The text, and what it says with the escapes of addresses, of HTML and of JSON undone.
+    """The text, and the text after undoing the escapes of URLs, HTML and JSON.
 
     Example:
         >>> readings("n=Doe%20J&#97;ne")
@@ -33,7 +33,7 @@ def readings(text: str) -> list[str]:
 
 
 def without_accents(text: str) -> str:
-    """In lower case, without accents, characters of no width and the other forms that Unicode has of a letter.
+    """Lower case, without accents, zero-width characters and other Unicode forms of a letter.
 
     Example:
         >>> without_accents("M\u00fcller") == without_accents("MU\u0308LLER") == "muller"
@@ -45,45 +45,45 @@ def without_accents(text: str) -> str:
     return "".join(c for c in parts if not unicodedata.combining(c) and unicodedata.category(c) != "Cf").casefold()
 
 
-# a decimal number is one word: the id 1024 is not in 0.1024
+# a decimal number is one word: 0.1024 does not contain the id 1024
 TOKEN = re.compile(r"\d+\.\d+(?:e[-+]?\d+)?|[^\W_]+")
-BESIDE = {"patient", "patients", "patientid", "subject", "case", "mrn", "pid"}
+MARKERS = {"patient", "patients", "patientid", "subject", "case", "mrn", "pid"}
 ANYBODY = {"root", "user", "admin", "ubuntu", "localhost", "runner", "docker"}
 LONG = 8
 DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "å": "aa"})
 
 
 class IdentifyingWords:
-    """Finds words in texts regardless of case, accents, escapes and of what separates or orders their parts.
+    """Finds words in texts, whatever their case, accents, escapes, separators and order of parts.
 
-    ``DOE_JANE`` is ``doe, jane``, ``Jane%20Doe`` and ``DoeJane``; ``Müller`` is ``muller`` and ``mueller``.
+    ``DOE_JANE`` matches ``doe, jane``, ``Jane%20Doe`` and ``DoeJane``. ``Müller`` matches ``muller`` and ``mueller``.
 
-    Words of eight characters and more with a letter, and names of seven in several parts, are found inside others too.
-    Words shorter than four characters, and numbers of fewer than six digits, would be found everywhere, and so would a
-    class name with such a number behind it (``COVID-2.png``, and a table's line that ends on COVID before the line of
-    image 2); they are only looked for beside a word like *patient*, and :attr:`weak` counts them.
+    Words of at least eight characters with a letter, and names of at least seven letters in several parts, are also
+    found inside other words. Words shorter than four characters and numbers of fewer than six digits would match
+    everywhere, and so would a class name followed by such a number (``COVID-2.png``). They match only next to a word
+    like *patient*; :attr:`weak` counts them.
 
     Args:
-        words: what to find; empty ones are left out.
-        but: words that identify nobody although they are among ``words``.
+        words: the words to find; empty ones are ignored.
+        but: words that identify nobody although they are in ``words``.
 
     Example:
-        >>> found = IdentifyingWords(["DOE^JANE", "17"])
-        >>> list(found.within("by doe_jane")), list(found.within("17 images")), list(found.within("patient 17"))
+        >>> words = IdentifyingWords(["DOE^JANE", "17"])
+        >>> list(words.within("by doe_jane")), list(words.within("17 images")), list(words.within("patient 17"))
         (['DOE^JANE'], [], ['17'])
     """
 
     def __init__(self, words: Iterable[str], but: Iterable[str] = ()) -> None:
-        spared = {tuple(_tokens(word)) for word in but}
+        allowed = {tuple(_tokens(word)) for word in but}
         self.by_first: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
         self.inside: dict[str, str] = {}
         self.encoded: dict[bytes, str] = {}
         self.weak = self._count = 0
         for word in sorted(set(words)):
             parts = tuple(_tokens(word))
-            if not parts or parts in spared:
+            if not parts or parts in allowed:
                 continue
-            numbered = any(parts[: len(name)] == name and _is_weak_number(parts[len(name) :]) for name in spared)
+            numbered = any(parts[: len(name)] == name and _is_weak_number(parts[len(name) :]) for name in allowed)
             weak = numbered or _weak(parts)
             self._count += 1
             self.weak += weak
@@ -103,11 +103,11 @@ class IdentifyingWords:
     def of_sections(
         cls, sections: Sequence[Any], class_names: Iterable[str] = (), but: Iterable[str] = ()
     ) -> IdentifyingWords:
-        """Patients, image files and their folders as the items of data sets name them, the files of their provenance.
+        """Words for patients, image files, folders, the files of the provenance, and this machine and its user.
 
         Args:
-            sections: data sets of :mod:`monai_distill.data`: ``data`` with the items before any transform.
-            class_names: are not identifying, though folders are called after them.
+            sections: data sets of :mod:`monai_distill.data`; ``data`` has the items before any transform.
+            class_names: identify nobody, although folders have these names.
             but: as for the class.
         """
         words: set[str] = set()
@@ -118,12 +118,12 @@ class IdentifyingWords:
         return cls([*words, *own_names()], {*but, *class_names})
 
     def within(self, text: str) -> Iterator[str]:
-        """Every word that ``text`` holds, once."""
+        """Every word in ``text``, once."""
         seen = {word for reading in readings(text) for word in self._within(reading)}
         yield from sorted(seen)
 
     def within_bytes(self, data: bytes) -> Iterator[str]:
-        """Every word that lies in ``data`` as it is written, or in one case, in UTF-8 or UTF-16."""
+        """Every word in ``data``: as written, or in one case, in UTF-8 or UTF-16."""
         yield from sorted({word for code, word in self.encoded.items() if code in data})
 
     def _within(self, text: str) -> set[str]:
@@ -132,15 +132,15 @@ class IdentifyingWords:
         for place, token in enumerate(tokens):
             for parts, word, weak in self.by_first.get(token, ()):
                 here = word not in seen and tuple(tokens[place : place + len(parts)]) == parts
-                if here and (not weak or BESIDE & set(tokens[max(0, place - 2) : place])):
+                if here and (not weak or MARKERS & set(tokens[max(0, place - 2) : place])):
                     seen.add(word)
         return seen | {word for joined, word in self.inside.items() if joined in whole}
 
 
 def own_names() -> list[str]:
-    """The names of this machine, its user and the user's folder, unless they are names that any machine has.
+    """Names of this machine (with and without domain), its user, the user's folder and full name.
 
-    The user's full name is among them where the machine knows it, and the machine's without its domain.
+    Names that many machines share, such as root, are left out.
     """
     try:
         user = getpass.getuser()
@@ -159,7 +159,7 @@ def _words_of(item: dict[str, Any], root: Path) -> Iterator[str]:
             path = Path(item[key])
             yield from (path.name, path.name.split(".")[0])
             inner = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[1:-1]
-            # a folder with a number is a patient's or a study's; others are classes, sections, images
+            # a folder with a number belongs to a patient or a study; others are classes or sections
             yield from (part for part in inner if re.search(r"\d", part))
 
 
@@ -175,10 +175,10 @@ def _tokens(text: str) -> list[str]:
 
 
 def _forms(word: str) -> set[tuple[str, ...]]:
-    """The parts of a word; a name's in any order, and with ae for the letter that looks like a."""
-    spelt = {tuple(_tokens(word)), tuple(_tokens(unicodedata.normalize("NFC", word).translate(DIGRAPHS)))}
-    names = {parts for parts in spelt if 1 < len(parts) < 4 and all(part.isalpha() for part in parts)}
-    return spelt | {order for parts in names for order in permutations(parts)}
+    """The parts of a word, for a name in every order, and with ae for ä."""
+    spellings = {tuple(_tokens(word)), tuple(_tokens(unicodedata.normalize("NFC", word).translate(DIGRAPHS)))}
+    names = {parts for parts in spellings if 1 < len(parts) < 4 and all(part.isalpha() for part in parts)}
+    return spellings | {order for parts in names for order in permutations(parts)}
 
 
 def _codes(word: str) -> set[bytes]:

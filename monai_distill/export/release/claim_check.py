@@ -1,0 +1,171 @@
+"""What a received folder claims, made again from its evidence and compared with its texts."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai_distill import __version__
+
+from .audit_evidence import findings, reasons_against_t1
+from .card import data_card, notes_of
+from .croissant import croissant
+from .license import Owner
+from .privacy_report import privacy_report, report_markdown
+from .tier import NAMES, ReleaseTier, bounds
+
+__all__ = ["Claim", "Cost"]
+
+Cost = Callable[[Sequence[Mapping[str, Any]], float], float]
+ROUNDING = 1e-3  # relative, between versions of the accountant
+FREE = ("datePublished", "version", "distribution")  # parts of croissant.json that depend on the day and the folder
+
+
+class Claim(NamedTuple):
+    """The claim of a release and its evidence.
+
+    Attributes:
+        folder: of the release.
+        manifest: content of ``manifest.json``.
+        report: content of ``privacy_report.json``.
+        scores: content of ``scores.json``.
+        audit: content of ``audit.json``; None without an audit.
+        ledger: content of ``dp_ledger.json``; None without a ledger.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    report: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    audit: Mapping[str, Any] | None
+    ledger: Mapping[str, Any] | None
+
+    @classmethod
+    def read(cls, folder: Path) -> Claim:
+        """Read the files."""
+        names = ("manifest", "privacy_report", "scores", "audit", "dp_ledger")
+        files = [folder / f"{name}.json" for name in names]
+        contents: list[Any] = [json.loads(file.read_text()) if file.is_file() else None for file in files]
+        return cls(folder, *contents)
+
+    @staticmethod
+    def listed_checksums(folder: Path) -> dict[str, str]:
+        """File -> SHA-256 as ``croissant.json`` lists them."""
+        listed = json.loads((folder / "croissant.json").read_text())["distribution"]
+        return {entry["@id"]: entry["sha256"] for entry in listed}
+
+    @property
+    def tier(self) -> str:
+        """The claimed tier."""
+        return str(self.manifest["privacy"]["tier"])
+
+    def problems(self, cost: Cost | None) -> Iterator[str]:
+        """Every way in which the evidence does not support the claim, or a text differs from what the evidence gives.
+
+        Args:
+            cost: what events of a ledger cost at a delta; None skips the sum.
+        """
+        if self.tier not in NAMES:
+            yield f"manifest.json: the tier {self.tier!r} is unknown."
+            return
+        missing = list(self._missing_evidence())
+        if missing:
+            yield from missing
+            return
+        tier = ReleaseTier.of(self.manifest, self.audit, self.ledger)
+        if self.tier == "T2" and cost is not None:
+            yield from self._cost_problems(cost)
+        versions = f"written by {self.report.get('generator')}, checked by monai_distill {__version__}"
+        for name in self._differing_texts(tier):
+            yield f"{name} differs from what its evidence gives ({versions})."
+
+    def spent(self, cost: Cost) -> float:
+        """Epsilon that the events of the ledger cost."""
+        ledger = self.ledger or {}
+        return cost(ledger["events"], float(ledger["delta"]))
+
+    def statements(self) -> list[str]:
+        """What the sender claims, in words that follow from the evidence."""
+        claim = self.manifest["privacy"]
+        lines = [f"{self.tier} ({NAMES[self.tier]}): {claim['statement']}"]
+        if self.tier == "T2":
+            for fpr, limit in bounds(claim["epsilon"], claim["delta"]).items():
+                lines.append(
+                    f"If so, no attack finds more than {limit:.2%} of the members at {float(fpr):.1%} false positives."
+                )
+        if self.tier == "T1":  # the statement has the same figures in one sentence
+            lines = [f"T1 ({NAMES['T1']}): attacked with {(self.audit or {})['shadows']} shadow sets, no guarantee."]
+            for outcome, attacks in findings(self.audit or {}).items():
+                lines += [f"An attack {outcome}: {attack}." for attack in attacks]
+        students = self.scores["students"]
+        for name, row in self.scores["formats"].items():
+            lines.append(f"Accuracy {row['accuracy']['mean']:.3f} for {students} networks trained on {name}.")
+        source = self.manifest["source"]
+        return [*lines, f"Distilled by {self.manifest['method']} from {source['name']}; license: {source['license']}."]
+
+    def unverifiable(self) -> list[str]:
+        """What no recipient can check."""
+        lines = [
+            "Whether the set was distilled from the named source by the named method, from noise where it says so."
+        ]
+        if self.tier == "T1":
+            lines.append("Whether the audit attacked this set and measured these figures.")
+        if self.tier == "T2":
+            lines.append("Whether the ledger lists every access to the real images.")
+        return [
+            *lines,
+            "Whether pixel values hide or resemble real images. The test scores.",
+            "The owner's notes in DATA_CARD.md and the text of LICENSE.",
+        ]
+
+    def _missing_evidence(self) -> Iterator[str]:
+        if self.tier == "T2":
+            try:
+                ReleaseTier.of(self.manifest, None, self.ledger)
+            except (ValueError, KeyError, TypeError) as error:
+                yield f"dp_ledger.json does not support the claim. {error}"
+        if self.tier == "T1":
+            audit = self.audit if self.audit and self.audit["attacks"] else None
+            yield from (
+                f"audit.json does not support the claim: {w}." for w in reasons_against_t1(self.manifest, audit)
+            )
+
+    def _cost_problems(self, cost: Cost) -> Iterator[str]:
+        claimed = (self.ledger or {})["epsilon"]
+        try:
+            spent = self.spent(cost)
+        except (KeyError, TypeError, ValueError) as error:
+            yield f"dp_ledger.json has events that cannot be added up ({type(error).__name__}: {error})."
+            return
+        if spent > claimed * (1 + ROUNDING):
+            yield f"dp_ledger.json says that epsilon {claimed:.4g} was spent, its events cost {spent:.4g}."
+
+    def _differing_texts(self, tier: ReleaseTier) -> Iterator[str]:
+        report, manifest = self.report, self.manifest
+        if manifest["privacy"] != tier.config():
+            yield "manifest.json (tier and statement)"
+        owner = Owner(publisher=report["published_by"], recipient=report["context_assessment"]["recipient"])
+        scan = report["identifiability_assessment"]["scan"]
+        searched = {key: scan[key] for key in ("words", "weak") if key in scan}
+        made = privacy_report(manifest, tier, owner, audit=self.audit, ledger=self.ledger, searched=searched)
+        dated = {
+            "date": report["date"],
+            "governance": {**made["governance"], "review_by": report["governance"]["review_by"]},
+        }
+        tested = report["identifiability_assessment"]["adversarial_testing"]
+        if self.tier == "T2":  # whether an audit was run is the sender's word
+            made["identifiability_assessment"]["adversarial_testing"] = tested if isinstance(tested, str) else None
+        if report != json.loads(json.dumps({**made, **dated, "generator": report["generator"]})):
+            yield "privacy_report.json"
+        if (self.folder / "privacy_report.md").read_text() != report_markdown(report):
+            yield "privacy_report.md"
+        card, names = (self.folder / "DATA_CARD.md").read_text(), {path.name for path in self.folder.iterdir()}
+        if card != data_card(manifest, self.scores, tier, owner, names, notes_of(card)):
+            yield "DATA_CARD.md"
+        metadata = json.loads((self.folder / "croissant.json").read_text())
+        expected = json.loads(json.dumps(croissant(self.folder, manifest, tier, owner)))
+        if any(metadata.get(key) != expected.get(key) for key in {*metadata, *expected} - {*FREE}):
+            yield "croissant.json"
