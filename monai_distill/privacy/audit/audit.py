@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from monai_distill.claims import why_void
 from monai_distill.data import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .copy_check import copy_figures, released_copies, save_copy_pairs
 from .evidence import attack_evidence, epsilon_evidence
 from .shadow_runs import COPIES, RELEASES, ShadowRuns
-from .verdict import qualifies, statement, why_void
+from .verdict import statement
 
 __all__ = ["Audit", "audit_table"]
 
@@ -136,8 +137,7 @@ class Audit:
             "epsilon": epsilon,
             "claim_refuted": epsilon is not None and claimed is not None and epsilon["value"] > claimed,
         }
-        content["qualifies_for"] = qualifies(content, self.release.manifest)
-        content["statement"] = statement(content, self.release.manifest)
+        content["statement"] = statement(content, self.release.manifest, ledger)
         atomic_write(self.runs.folder / "copies.json", json.dumps(pairs, indent=2).encode())
         pixels = self.release.pixels()
         save_copy_pairs(pairs, pixels, candidates.bank.images, self.runs.folder / "copies.png")

@@ -91,6 +91,26 @@ def test_statement_warns_of_a_large_epsilon(epsilon: float, warns: bool) -> None
     assert ("says nothing of membership" in ledger.statement()["statement"]) is warns
 
 
+@pytest.mark.parametrize("other", [{"unit": "patient"}, {"delta": 1e-6}])
+def test_a_file_of_another_unit_or_delta_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    """Before, the ledger took the events of images and said "unit: patient"."""
+    values = {"epsilon": 1.0, "delta": 1e-5, "unit": "image"}
+    PrivacyLedger(tmp_path / "ledger.json", **values).enter(GaussianEvent("class sums", 4.0))
+    with pytest.raises(RuntimeError, match="unit image and delta 1e-05"):
+        PrivacyLedger(tmp_path / "ledger.json", **{**values, **other})
+
+
+def test_a_ledger_is_bound_to_a_set_after_a_release(tmp_path: Path) -> None:
+    ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
+    with pytest.raises(RuntimeError, match="no events"):
+        ledger.bind_set("5e7")
+    ledger.enter(GaussianEvent("class sums", 4.0))
+    assert json.loads((tmp_path / "ledger.json").read_text())["set_sha256"] is None
+    ledger.bind_set("5e7")
+    again = PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
+    assert again.set_sha256 == again.to_dict()["set_sha256"] == "5e7"
+
+
 EVENTS = st.lists(
     st.builds(
         GaussianEvent,
