@@ -76,7 +76,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
     _refuse_what_no_method_takes(methods, lambda method: settings(method, Path(root) / method))
     knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
-    print(compare_methods(root, methods, run, asked={**knobs, **overrides}, further=further))
+    print(compare_methods(root, methods, run, settings={**knobs, **overrides}, evaluate=further))
     return 0
 
 

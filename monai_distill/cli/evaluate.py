@@ -53,7 +53,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from monai_distill.export import protocol_tables
 
     scores = json.loads((options.run / "scores.json").read_text())
-    tables = protocol_tables({key: value for key, value in scores.items() if key.removesuffix("_random") in names})
+    tables = protocol_tables(scores, names)
     print("\n\n".join([*([tables] if tables else []), finished(options.run)]))
     return 0
 
@@ -72,7 +72,7 @@ def evaluate_run(run: Path, names: Sequence[str], overrides: Mapping[str, Any]) 
     values = distilled(run)
     if names and not (run / "scores.json").is_file():
         raise RuntimeError(f"Cannot find {run / 'scores.json'}. Begin with: monai-distill evaluate {run}")
-    lines = [f"$@run_folder.save_scores(@protocols#{name}.run(@evaluated))" for name in names]
+    lines = [f"$@run_folder.save_protocol({name!r}, @protocols#{name}.run(@evaluated))" for name in names]
     run_bundle(
         {
             **values,

@@ -8,7 +8,8 @@ import logging
 import os
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,26 @@ def plain_warnings() -> None:
     """Warnings as a line of the command's own, without the place in the code."""
     name = program_name()
     warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
+
+
+@contextmanager
+def shown_log(*names: str) -> Iterator[None]:
+    """Write what these loggers report to standard error, as lines of the command, for a while."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"{program_name()}: %(message)s"))
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False  # a library that sets up logging would repeat every line
+    try:
+        yield
+    finally:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
@@ -69,7 +90,8 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
         warnings.filterwarnings("ignore", message="parsing config_file")
         # PyTorch of its own forward derivatives
         warnings.filterwarnings("ignore", message=".torch.jit.script. is deprecated")
-        run(**literal_settings(values))
+        with shown_log("monai_distill.data", "monai_distill.runtime"):
+            run(**literal_settings(values))
     return first
 
 

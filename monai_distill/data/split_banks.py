@@ -1,9 +1,11 @@
-"""Training, validation and test images of one dataset, kept apart and prepared by what training alone can tell."""
+"""Training, validation and test images of one data set: disjoint, and prepared by what training alone shows."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import logging
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,11 +16,13 @@ from .class_bank import ClassBank
 
 __all__ = ["SplitBanks", "item_columns"]
 
+logger = logging.getLogger(__name__)
+SECTIONS = ("training", "validation", "test")
 NOT_COLUMNS = {"image", "label", "class_name", "mask"}
 
 
 def item_columns(dataset: Any) -> dict[str, list[str]]:
-    """One text per image for every further key of the items of a MONAI dataset, in order; nothing where there is none.
+    """One text per image for every further key of the items of a MONAI dataset, in order.
 
     Args:
         dataset: its ``data`` is a list of dictionaries; a key counts when every item has it.
@@ -40,7 +44,8 @@ class SplitBanks:
 
     Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
     test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
-    statistic; ``dropped`` says how many. A warning names classes that validation or test has no image of.
+    statistic; ``dropped`` counts them. Warnings name classes that validation or test has no image of, and count images
+    that lie in one section under two labels. The log accounts for every image in one line.
     ``test_columns`` holds what is known of every test image besides its class.
 
     Args:
@@ -49,10 +54,10 @@ class SplitBanks:
         validation: the same, for selection.
         test: the same, for the one last score.
         fit: makes the preprocessing (an invertible transform of [n, channels, *spatial]) from the training images.
-        device: where the images are kept.
+        device: where the images are stored.
 
     Raises:
-        ValueError: when the sections differ in class names or image shape, or training lacks a class.
+        ValueError: if the sections differ in class names or image shape, or training lacks a class.
 
     Example:
         >>> from monai_distill.data.datasets import DigitsDataset
@@ -80,7 +85,9 @@ class SplitBanks:
                     f"Expected training and {name} to share classes and image shape, got {raw[0].class_names} "
                     f"{tuple(raw[0].images.shape[1:])} and {bank.class_names} {tuple(bank.images.shape[1:])}."
                 )
-        raw, self.dropped = _kept_apart(*raw)
+        hashes = [bank.image_hashes() for bank in raw]
+        conflicts = _warn_of_conflicting_labels(raw, hashes, (training, validation, test))
+        raw, self.dropped = _disjoint(raw, hashes)
         empty = [name for name, count in zip(raw[0].class_names, raw[0].counts, strict=True) if not count]
         if empty:
             raise ValueError(
@@ -91,27 +98,63 @@ class SplitBanks:
         self.training, self.validation, self.test = (
             bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw
         )
+        self._unused_patients = tuple(getattr(training, "unused_patients", ()))
         self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {
             **getattr(training, "provenance", {}),
-            "counts": {n: list(b.counts) for n, b in zip(("training", "validation", "test"), raw, strict=True)},
+            "counts": {n: list(b.counts) for n, b in zip(SECTIONS, raw, strict=True)},
             "identical_images_dropped": self.dropped,
+            "images_under_two_labels": conflicts,
             "training_sha256": raw[0].fingerprint(),
             "test_sha256": raw[2].fingerprint(),
         }
+        for note in dict.fromkeys(n for dataset in (training, validation, test) for n in getattr(dataset, "notes", ())):
+            logger.info("Data: %s.", note)
+        logger.info("Data: %s.", self._account(getattr(training, "left_out", {})))
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Every class in label order."""
         return self.training.class_names
 
+    def record_unit(self) -> str:
+        """The unit of a privacy guarantee: ``"patient"`` where every image has a patient, else ``"image"``.
+
+        Raises:
+            ValueError: if the data may name patients that are not used; the unit would be smaller than it seems.
+
+        Example:
+            >>> from monai_distill.data.datasets import DigitsDataset
+            >>> from monai_distill.transforms import Standardize
+            >>> SplitBanks(*map(DigitsDataset, ("training", "validation", "test")), fit=Standardize.fit).record_unit()
+            'image'
+        """
+        if self._unused_patients:
+            raise ValueError(
+                f"No guarantee can be given: {', '.join(self._unused_patients)} may name patients and is not used, so "
+                "that the guarantee would hold for less than a patient. Name the patients (--patient_column, or "
+                "--patient_folders true), or take the column or folders out of the data."
+            )
+        return "image" if self.training.patients is None else "patient"
+
+    def _account(self, left_out: Mapping[str, int]) -> str:
+        """Every image in one sentence: read, left out and why."""
+        banks = (self.training, self.validation, self.test)
+        parts = [f"{name} {len(bank)}" for name, bank in zip(SECTIONS, banks, strict=True)]
+        total = sum(len(bank) for bank in banks) + sum(self.dropped.values())
+        out = [f"{count} {reason}" for reason, count in left_out.items()]
+        out += [f"{n} of {name} identical to an image of a later section" for name, n in self.dropped.items() if n]
+        patients = None if self.training.patients is None else len(set(self.training.patients.tolist()))
+        of = "" if patients is None else f" (of {patients} patients in training)"
+        return f"{total} images read: {', '.join(parts)}{of}; left out: {', '.join(out) or 'nothing'}"
+
     def require_source(self, source: Mapping[str, Any]) -> None:
-        """Do nothing where these are the images that ``source`` names, the ``provenance`` of a set, as far as it does.
+        """Do nothing if these are the images that ``source``, the ``provenance`` of a set, names.
 
         A set that is scored on another split of its data may meet images that it was made from.
 
         Raises:
-            RuntimeError: when they are others.
+            RuntimeError: if they are other images.
 
         Example:
             >>> from monai_distill.data.datasets import DigitsDataset
@@ -120,7 +163,7 @@ class SplitBanks:
             >>> data.require_source(data.provenance)
         """
         sums = [name for name in ("training_sha256", "test_sha256") if name in source]
-        # resizing rounds otherwise on another processor, so the same files in the same sections are the same images
+        # resizing rounds differently on another processor: the same files in the same sections are the same images
         files = ["files", "split", "seed", "counts"]
         if any(
             all(name in source and source[name] == self.provenance.get(name) for name in names)
@@ -129,8 +172,8 @@ class SplitBanks:
             return
         raise RuntimeError(
             f"Expected the images that the set was made from, {source.get('counts')}, got others, "
-            f"{self.provenance['counts']}: among these may be test images that it has seen. Put the data back as they "
-            "were, give the folder where they lie now as dataset_dir, or make a new run."
+            f"{self.provenance['counts']}: among these may be test images that it was made from. Put the data back, "
+            "give the folder where it lies now as dataset_dir, or make a new run."
         )
 
     @property
@@ -140,32 +183,66 @@ class SplitBanks:
 
 
 def _warn_of_absent_classes(validation: ClassBank, test: ClassBank) -> None:
-    told = []
+    sentences = []
     for section, bank, part in (("validation", validation, "the selection"), ("test", test, "the reported scores")):
         absent = [name for name, count in zip(bank.class_names, bank.counts, strict=True) if not count]
         if absent:
-            told.append(f"No {section} image of {', '.join(absent)}, which therefore has no part in {part}.")
-    if told:
+            sentences.append(f"No {section} image of {', '.join(absent)}, which therefore has no part in {part}.")
+    if sentences:
         warnings.warn(
-            f"{' '.join(told)} Balanced accuracy and AUROC are means over the classes that are there. Give both "
+            f"{' '.join(sentences)} Balanced accuracy and AUROC are means over the classes that are present. Give both "
             "sections images of every class.",
             stacklevel=3,
         )
 
 
-def _kept_apart(training: ClassBank, validation: ClassBank, test: ClassBank) -> tuple[list[ClassBank], dict[str, int]]:
-    held_out = set(test.image_hashes())
-    kept_validation = validation.without(held_out)
-    kept_training = training.without(held_out | set(kept_validation.image_hashes()))
-    dropped = {
-        "training": len(training) - len(kept_training),
-        "validation": len(validation) - len(kept_validation),
-    }
+def _warn_of_conflicting_labels(
+    banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]], datasets: Sequence[Any]
+) -> dict[str, int]:
+    """Count, per section, the images that are identical to one with another label."""
+    counts: dict[str, int] = {}
+    examples = []
+    for name, bank, codes, dataset in zip(SECTIONS, banks, hashes, datasets, strict=True):
+        labels: dict[str, set[int]] = defaultdict(set)
+        for code, label in zip(codes, bank.labels.tolist(), strict=True):
+            labels[code].add(label)
+        double = [i for i, code in enumerate(codes) if len(labels[code]) > 1]
+        counts[name] = len(double)
+        if double:
+            same = next(i for i in double[1:] if codes[i] == codes[double[0]])
+            examples.append(f"{_place(dataset, double[0])} and {_place(dataset, same)}")
+    if examples:
+        where = ", ".join(f"{count} in {name}" for name, count in counts.items() if count)
+        warnings.warn(
+            f"Identical images lie in one section under two labels: {where}, such as {examples[0]}. At least one of "
+            "the labels is wrong; correct the data.",
+            stacklevel=3,
+        )
+    return counts
+
+
+def _place(dataset: Any, position: int) -> str:
+    items = getattr(dataset, "data", None)
+    item = items[position] if isinstance(items, Sequence) and len(items) > position else None
+    image = item.get("image") if isinstance(item, Mapping) else None
+    return image if isinstance(image, str) else f"item {position}"
+
+
+def _disjoint(banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]]) -> tuple[list[ClassBank], dict[str, int]]:
+    _, validation, test = (set(codes) for codes in hashes)
+    taken: tuple[set[str], ...] = (validation | test, test, set())
+    keep = [
+        [i for i, code in enumerate(codes) if code not in later] for codes, later in zip(hashes, taken, strict=True)
+    ]
+    disjoint = [
+        bank if len(positions) == len(bank) else bank.subset(torch.tensor(positions, dtype=torch.long))
+        for bank, positions in zip(banks, keep, strict=True)
+    ]
+    dropped = {name: len(banks[i]) - len(disjoint[i]) for i, name in enumerate(("training", "validation"))}
     if any(dropped.values()):
         warnings.warn(
             f"Identical images lie in two sections; dropped {dropped['training']} from training and "
-            f"{dropped['validation']} "
-            "from validation, so that test and validation stay unseen.",
+            f"{dropped['validation']} from validation, so that test and validation stay unseen.",
             stacklevel=3,
         )
-    return [kept_training, kept_validation, test], dropped
+    return disjoint, dropped

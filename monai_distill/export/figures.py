@@ -1,4 +1,4 @@
-"""How a distillation went: loss, learning rate and validation over the iterations."""
+"""Pictures of a run: curves, image grid and heat map."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.metrics.score_record import Summary
 
 from .tables import mean_and_std
 
@@ -25,71 +26,40 @@ __all__ = [
     "draw_curves",
     "draw_heat_map",
     "save_curves",
-    "save_heat_map",
     "save_image_grid",
     "stretched",
     "validated_metrics",
 ]
 
-ROWS = {"cross_architecture": "distilled", "cross_architecture_random": "random real, same size"}
-PANELS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
-
-def save_heat_map(scores: Mapping[str, Any], file: str | Path) -> Path:
-    """Draw ``cross_architecture`` beside ``cross_architecture_random`` as PNG, mean ± standard deviation in every cell.
+def draw_heat_map(panels: Mapping[str, Mapping[str, Mapping[str, Summary]]], title: str, file: str | Path) -> Path:
+    """Draw scores as PNG: a panel per metric, a row per set, a column per network; missing scores are left empty.
 
     Args:
-        scores: the content of ``scores.json`` (architecture -> metric -> summary under both keys).
-        file: the PNG to write.
-
-    Raises:
-        ValueError: when ``scores`` has no cross-architecture result.
-
-    Example:
-        >>> import tempfile
-        >>> row = {"vit": {name: {"mean": 0.5, "std": None} for name in PANELS}}
-        >>> file = Path(tempfile.mkdtemp()) / "cross_architecture.png"
-        >>> save_heat_map({"cross_architecture": row, "cross_architecture_random": row}, file).exists()
-        True
-    """
-    missing = [key for key in ROWS if not scores.get(key)]
-    if missing:
-        raise ValueError(f"Expected scores with {missing}. Make them with evaluate --protocols cross_architecture.")
-    title = f"{scores['dataset']}, {scores['method']}: " if {"dataset", "method"} <= scores.keys() else ""
-    rows = {label: scores[key] for key, label in ROWS.items()}
-    return draw_heat_map(rows, PANELS, f"{title}test scores of students by architecture", file)
-
-
-def draw_heat_map(
-    rows: Mapping[str, Mapping[str, Any]], panels: Mapping[str, str], title: str, file: str | Path
-) -> Path:
-    """A panel per metric, a row per set, a column per network; what a row has not is left empty.
-
-    Args:
-        rows: row title -> column title -> metric -> mean and std.
-        panels: metric -> title.
+        panels: panel title -> row title -> column title -> summary of scores from 0 to 1.
         title: of the picture.
         file: the PNG to write.
 
     Example:
         >>> import tempfile
-        >>> rows = {"dm": {"vit": {"accuracy": {"mean": 0.5, "std": None}}}}
-        >>> draw_heat_map(rows, {"accuracy": "accuracy"}, "digits", Path(tempfile.mkdtemp()) / "x.png").exists()
+        >>> value = {"mean": 0.5, "std": None, "interval95": None, "values": [0.5]}
+        >>> panels = {"accuracy": {"dm": {"vit": value}}}
+        >>> draw_heat_map(panels, "digits", Path(tempfile.mkdtemp()) / "x.png").exists()
         True
     """
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
-    height = 0.6 + 0.42 * max(len(rows), 2)
+    names = list(dict.fromkeys(name for rows in panels.values() for row in rows.values() for name in row))
+    height = 0.6 + 0.42 * max(2, *(len(rows) for rows in panels.values()))
     figure = Figure(figsize=(2.6 + 1.15 * len(names), 0.5 + height * len(panels)), layout="constrained", dpi=130)
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=10)
-    for axis, (metric, label) in zip(axes, panels.items(), strict=True):
-        cells = [[row[name][metric] if name in row else None for name in names] for row in rows.values()]
+    for axis, (label, rows) in zip(axes, panels.items(), strict=True):
+        cells = [[row.get(name) for name in names] for row in rows.values()]
         means = np.array([[np.nan if c is None or c["mean"] is None else c["mean"] for c in row] for row in cells])
         image = axis.imshow(means, vmin=0, vmax=1, cmap="cividis", aspect="auto")
         for (row, column), mean in np.ndenumerate(means):
-            colour = "white" if mean <= 0.55 else "black"  # an empty cell is white
+            color = "white" if mean <= 0.55 else "black"  # an empty cell is white
             text = mean_and_std(cells[row][column]).replace(" ± ", "\n± ")
-            axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+            axis.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
         axis.set_xticks(range(len(names)), names, fontsize=9)
         axis.set_yticks(range(len(rows)), [name.replace(", ", ",\n") for name in rows], fontsize=9)
         axis.set_title(label, fontsize=9, loc="left")
@@ -102,13 +72,13 @@ MOST_PER_CLASS, LABEL_WIDTH = 10, 22
 
 
 def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
-    """Draw at most ten images of every class as PNG; of volumes the middle slice.
+    """Draw at most ten images of every class as PNG; of a volume the middle slice.
 
-    Shown are pixel values (preprocessing undone); every image is stretched from its 1st to its 99th percentile,
+    The pictures show pixel values (preprocessing undone). Every image is stretched from its 1st to its 99th percentile,
     because a distilled signal leaves the range of real images.
 
     Args:
-        synthetic: the set; one-, three- or other-channelled (only the first channel is shown then).
+        synthetic: the set; with one or three channels; of any other number only the first is shown.
         file: the PNG to write.
 
     Example:
@@ -157,7 +127,7 @@ Validations = Sequence[Mapping[str, Any]]  # None where a metric has no value
 
 
 def save_curves(iterations: Rows, validations: Validations, file: str | Path, *, chosen: int | None = None) -> Path:
-    """Draw three panels as PNG: loss, learned learning rate, validation scores; ``chosen`` marks the kept iteration.
+    """Draw loss, learned learning rate and validation scores as PNG; ``chosen`` marks the selected iteration.
 
     Args:
         iterations: rows with ``iteration``, ``loss`` and ``student_lr``.
@@ -178,7 +148,7 @@ def save_curves(iterations: Rows, validations: Validations, file: str | Path, *,
 
 
 def validated_metrics(validations: Validations) -> list[str]:
-    """Names of the metrics of a run's validations, in order.
+    """The names of the metrics of a run's validations, in order.
 
     Example:
         >>> validated_metrics([{"iteration": 2, "accuracy": None, "diverged": True}, {"iteration": 4, "accuracy": 0.5}])
@@ -188,7 +158,7 @@ def validated_metrics(validations: Validations) -> list[str]:
 
 
 def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations, *, chosen: int | None = None) -> None:
-    """Draw the same into three axes, of one figure or of three.
+    """Draw the panels of :func:`save_curves` into three axes, of one figure or of three.
 
     Example:
         >>> axes = Figure().subplots(1, 3)
@@ -196,12 +166,12 @@ def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations
         >>> axes[0].get_title()
         'matching loss'
     """
-    loss, rate, score = axes
+    loss, lr, score = axes
     steps = [row["iteration"] for row in iterations]
     loss.plot(steps, [row["loss"] for row in iterations], linewidth=0.8)
     loss.set(title="matching loss", xlabel="iteration", yscale="log")
-    rate.plot(steps, [row["student_lr"] for row in iterations])
-    rate.set(title="learned learning rate", xlabel="iteration")
+    lr.plot(steps, [row["student_lr"] for row in iterations])
+    lr.set(title="learned learning rate", xlabel="iteration")
     names = validated_metrics(validations)
     for name, marker in zip(names, itertools.cycle("os^Dv"), strict=False):
         score.plot(
@@ -216,7 +186,7 @@ def draw_curves(axes: Sequence[Axes], iterations: Rows, validations: Validations
     else:
         score.text(0.5, 0.5, "nothing was validated", ha="center", transform=score.transAxes)
         score.set_axis_off()
-    for axis in (loss, rate, score):
+    for axis in (loss, lr, score):
         if chosen is not None:
             axis.axvline(chosen, color="gray", linestyle=":", linewidth=1)
         axis.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""The folder that a run leaves: the set, its scores and its pictures, enough for another person."""
+"""The folder of a run: the set, its scores and its pictures."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any
 from monai_distill import __version__
 from monai_distill.data import SyntheticDataset
 from monai_distill.export.report import save_report
+from monai_distill.metrics.score_record import ProtocolResult, RunScores
 from monai_distill.runtime import processes
 from monai_distill.runtime.atomic_file import atomic_write
 
-from .figures import save_curves, save_heat_map, save_image_grid
+from .figures import save_curves, save_image_grid
+from .protocol_results import require_protocol_result, save_heat_maps
 
 __all__ = ["RunFolder"]
 
@@ -28,9 +30,8 @@ class RunFolder:
     """Writes and reads the files of one run.
 
     ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
-    ``curves.png``, ``report.html``, after a cross-architecture evaluation ``cross_architecture.png``; beside them the
-    run itself puts ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events. Of several processes the first
-    alone writes.
+    ``curves.png``, ``report.html``, and ``PROTOCOL.png`` for protocols with a heat map. The run itself adds
+    ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events. Of several processes only the first writes.
 
     Args:
         folder: made by :meth:`prepare`.
@@ -46,7 +47,7 @@ class RunFolder:
 
     @property
     def scores_file(self) -> Path:
-        """What other tools read."""
+        """The file of the scores."""
         return self.folder / "scores.json"
 
     @property
@@ -58,7 +59,7 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            RuntimeError: when it cannot be made, holds a finished run, or an unfinished one, and ``resume`` is off.
+            RuntimeError: if it cannot be made, or holds a finished or unfinished run and ``resume`` is off.
         """
         processes.from_first(lambda: self._prepare(resume))
         return self
@@ -68,7 +69,7 @@ class RunFolder:
             raise RuntimeError(f"{self.folder} holds a finished run. Give another output_dir, or delete it.")
         if (self.folder / "state.pt").exists() and not resume:
             raise RuntimeError(
-                f"{self.folder} holds an unfinished run. Go on with: monai-distill resume {self.folder} ; or give "
+                f"{self.folder} holds an unfinished run. Continue with: monai-distill resume {self.folder} ; or give "
                 "another output_dir."
             )
         try:
@@ -79,13 +80,12 @@ class RunFolder:
             ) from error
 
     def refuse_begun(self) -> None:
-        """Do nothing where no part of a run is kept that belongs to the ``config.json`` beside it.
+        """Refuse a folder that holds parts of a run, before another ``config.json`` is written there.
 
-        For whoever writes another ``config.json`` there; a run of the same one goes on with the parts after
-        :meth:`prepare`.
+        A run of the same ``config.json`` continues with these parts after :meth:`prepare`.
 
         Raises:
-            RuntimeError: when experts are kept, or privacy budget was spent.
+            RuntimeError: if the folder holds experts, or privacy budget was spent.
         """
         processes.from_first(self._refuse_begun)
 
@@ -96,7 +96,7 @@ class RunFolder:
         if trained or spent:
             part = "a ledger of spent privacy budget" if spent else f"trained experts ({trained})"
             raise RuntimeError(
-                f"Expected a folder without parts of another run, got {self.folder} with {part}. Go on with that run: "
+                f"Expected a folder without parts of another run, got {self.folder} with {part}. Continue that run: "
                 f"monai-distill resume {self.folder} ; or give another --output_dir."
             )
 
@@ -105,7 +105,7 @@ class RunFolder:
 
         Args:
             synthetic: the selected state.
-            about: what the manifest says of method, data, protocol and seeds; plain JSON values.
+            about: the manifest's entries on method, data, protocol and seeds; plain JSON values.
             history: an object with ``iterations`` and ``validations``.
             chosen: iteration of the selected state.
         """
@@ -123,31 +123,49 @@ class RunFolder:
         save_image_grid(synthetic, self.folder / "grid.png")
         save_curves(history.iterations, history.validations, self.folder / "curves.png", chosen=chosen)
 
-    def save_scores(self, scores: Mapping[str, Any]) -> None:
-        """Put ``scores`` into ``scores.json``, keeping the keys that are there and not in ``scores``.
+    def save_scores(self, scores: RunScores) -> None:
+        """Put ``scores`` into ``scores.json``; keys that are there and not in ``scores`` stay.
 
-        With cross-architecture scores ``cross_architecture.png`` is drawn anew, and, where the set lies beside it,
-        ``report.html`` is written.
+        The heat maps of the protocols are drawn again, and ``report.html`` is written when the folder holds the set.
 
         Raises:
-            RuntimeError: when it cannot be written (the one before stays), or the one before is damaged.
+            RuntimeError: if the file cannot be written (the earlier one stays), or the earlier one is damaged.
         """
         if not processes.is_first():
             return
-        kept = _scores(self.scores_file) if self.finished else {}
-        merged = {**kept, **scores}
+        stored = _scores(self.scores_file) if self.finished else {}
+        merged: RunScores = {**stored, **scores}
         self._write("scores.json", merged)
-        if "cross_architecture" in merged:
-            save_heat_map(merged, self.folder / "cross_architecture.png")
+        save_heat_maps(merged, self.folder)
         if (self.folder / MANIFEST_FILE).is_file():
             save_report(self.folder)
+
+    def save_protocol(self, name: str, result: ProtocolResult) -> None:
+        """Put the result of a protocol into ``scores.json["protocols"][name]``; its own ``scores`` join the run's.
+
+        Args:
+            name: id of the protocol in the configuration.
+            result: figures, tables, charts and sentences.
+
+        Raises:
+            TypeError, ValueError: if the result cannot be shown.
+            RuntimeError: as of :meth:`save_scores`.
+        """
+        require_protocol_result(name, result)
+        stored = _scores(self.scores_file).get("protocols", {}) if self.finished else {}
+        rest: ProtocolResult = {**result}
+        scores = rest.pop("scores", {})
+        self.save_scores({**scores, "protocols": {**stored, name: rest}})
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         atomic_write(self.folder / name, json.dumps(content, indent=2).encode())
 
 
-def _scores(file: Path) -> dict[str, Any]:
+def _scores(file: Path) -> RunScores:
     try:
-        return dict(json.loads(file.read_text()))
+        scores: RunScores = dict(json.loads(file.read_text()))  # type: ignore[assignment]
+        return scores
     except (ValueError, TypeError) as error:
-        raise RuntimeError(f"{file} is no JSON of scores ({error}). Delete it and evaluate the run anew.") from error
+        raise RuntimeError(
+            f"{file} is not a JSON object of scores ({error}). Delete it and evaluate the run again."
+        ) from error

@@ -1,4 +1,4 @@
-"""What attaches to an engine: progress, history, the best set, the state for a resume, the cost."""
+"""Handlers that attach to an engine: progress, history, the best set, the state for a resume, the cost."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

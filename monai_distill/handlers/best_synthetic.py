@@ -1,4 +1,4 @@
-"""Keeps the synthetic set that scored best on validation."""
+"""Selection of the synthetic set that scored best on validation."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,15 +15,15 @@ __all__ = ["BestSynthetic"]
 
 
 class BestSynthetic:
-    """Attached to a validating engine, copies the synthetic set whenever the metric is higher than ever before.
+    """Attached to a validating engine, copies the synthetic set whenever the metric exceeds its previous maximum.
 
     Args:
         synthetic: the set under distillation.
         metric: name of the metric in ``engine.state.metrics``; higher is better.
 
     Raises:
-        ValueError: from the engine's run when it has no such metric.
-        RuntimeError: from :meth:`restore` when no validation had a score.
+        ValueError: from the engine's run, if it has no such metric.
+        RuntimeError: from :meth:`restore`, if no validation had a score.
 
     Example:
         >>> import torch
@@ -41,47 +41,54 @@ class BestSynthetic:
         self.metric = metric
         self.value: float | None = None
         self.epoch = 0
-        self._kept: dict[str, Any] = {}
-        self._without_score = 0  # validations
+        self._best_state: dict[str, Any] = {}
+        self._without_score = 0  # number of validations whose students diverged
 
     def attach(self, engine: Engine) -> None:
-        """Look at every completed validation."""
+        """Compare at the end of every validation."""
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._compare)
 
     def restore(self) -> None:
-        """Put the best state back into the synthetic set; without any validation it stays as it is.
+        """Copy the best state back into the synthetic set; without a validation nothing changes.
 
-        Of several processes the first one's best is everyone's: the others need not validate.
+        All processes take the first one's best state; the others need not validate.
         """
-        if self._kept:
-            self.synthetic.load_state_dict(self._kept)
+        if self._best_state:
+            self.synthetic.load_state_dict(self._best_state)
         self.value, self.epoch = processes.from_first(self._best)
         processes.copy_from_first(self.synthetic.state_dict().values())
 
     def state_dict(self) -> dict[str, Any]:
-        """What an exact resume needs: tensors and plain numbers."""
-        return {"value": self.value, "epoch": self.epoch, "kept": self._kept, "without_score": self._without_score}
+        """The state that an exact resume needs: tensors and plain numbers."""
+        return {
+            "value": self.value,
+            "epoch": self.epoch,
+            "best_state": self._best_state,
+            "without_score": self._without_score,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict()``."""
-        self.value, self.epoch, self._kept = state["value"], state["epoch"], state["kept"]
-        self._without_score = state.get("without_score", 0)  # a state of before these were counted has none
+        """Continue from ``state_dict()``."""
+        self.value, self.epoch, self._best_state = state["value"], state["epoch"], state["best_state"]
+        self._without_score = state["without_score"]
 
     def _best(self) -> tuple[float | None, int]:
         if self.value is None and self._without_score:
             raise RuntimeError(
                 f"Expected a {self.metric} to select by, got none in {self._without_score} validations: students "
-                f"diverged every time, the last at learning rate {float(self.synthetic.student_lr.detach()):g}. Lower "
-                "it, or the rate at which a learned one is changed."
+                f"diverged every time, the last one at learning rate {float(self.synthetic.student_lr.detach()):g}. "
+                "Lower it, or the rate at which a learned one is changed."
             )
         return self.value, self.epoch
 
     def _compare(self, engine: Engine) -> None:
         if self.metric not in engine.state.metrics:
-            raise ValueError(f"Expected a metric {self.metric!r}, the validator has {sorted(engine.state.metrics)}.")
+            raise ValueError(
+                f"Expected a metric {self.metric!r}, got {sorted(engine.state.metrics)}. Name one of these."
+            )
         value = float(engine.state.metrics[self.metric])
         if math.isnan(value):
             self._without_score += 1
         elif self.value is None or value > self.value:
             self.value, self.epoch = value, int(engine.state.epoch)
-            self._kept = {name: tensor.detach().clone() for name, tensor in self.synthetic.state_dict().items()}
+            self._best_state = {name: tensor.detach().clone() for name, tensor in self.synthetic.state_dict().items()}

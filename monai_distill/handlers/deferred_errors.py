@@ -1,4 +1,4 @@
-"""Raising an engine's error only after every handler has heard of it."""
+"""An engine's error is raised only after all its handlers have run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,17 +9,17 @@ __all__ = ["reraise_after_handlers"]
 
 
 def reraise_after_handlers(engine: Engine) -> None:
-    """Have the error that is being handled raised once the other handlers of ``EXCEPTION_RAISED`` are done.
+    """Raise the current error after the other handlers of ``EXCEPTION_RAISED`` have run.
 
-    Ignite leaves an error to its handlers, and the first one that raises keeps the rest from running. Called from such
-    a handler, this puts the raising at the end of the line.
+    Ignite passes an error to its handlers, and the first handler that raises prevents the rest from running. A handler
+    that calls this function moves the raise behind all of them.
 
     Example:
         >>> engine = Engine(lambda engine, batch: 1 / 0)
         >>> reraise = lambda engine, error: reraise_after_handlers(engine)
         >>> engine.add_event_handler(Events.EXCEPTION_RAISED, reraise) is None
         False
-        >>> engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, error: print("heard of it")) is None
+        >>> engine.add_event_handler(Events.EXCEPTION_RAISED, lambda engine, error: print("notified")) is None
         False
         >>> engine.run([0])
         Traceback (most recent call last):

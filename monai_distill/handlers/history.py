@@ -1,4 +1,4 @@
-"""What happened during a distillation, as plain numbers."""
+"""The history of a distillation as plain numbers."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,13 +12,13 @@ __all__ = ["History"]
 
 
 class History:
-    """Records loss and learning rate of every iteration, and every validation, of the engine it is attached to.
+    """Records loss and learning rate of every iteration, and the metrics of every validation.
 
-    A metric that is NaN is None in its row, so that the rows are valid JSON; a row without any other metric is that of
-    a set whose students diverged and says so: ``"diverged": True``.
+    A metric that is NaN is recorded as None, so that the rows are valid JSON. If all metrics are NaN, the students
+    diverged, and the row has ``"diverged": True``.
 
     Args:
-        validator: the engine that validates; attach this handler after the one that runs it.
+        validator: the engine that validates; attach this handler after the handler that runs it.
 
     Example:
         >>> history, trainer = History(), Engine(lambda engine, batch: {"loss": 0.5, "student_lr": 0.01})
@@ -39,11 +39,11 @@ class History:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """What an exact resume needs."""
+        """The state that an exact resume needs."""
         return {"iterations": list(self.iterations), "validations": list(self.validations)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict()``."""
+        """Continue from ``state_dict()``."""
         self.iterations, self.validations = list(state["iterations"]), list(state["validations"])
 
     def _iteration(self, engine: Engine) -> None:
@@ -54,8 +54,8 @@ class History:
 
     def _epoch(self, engine: Engine) -> None:
         if self.validator is not None:
-            found = {name: float(value) for name, value in self.validator.state.metrics.items()}
-            metrics = {name: None if math.isnan(value) else value for name, value in found.items()}
+            values = {name: float(value) for name, value in self.validator.state.metrics.items()}
+            metrics = {name: None if math.isnan(value) else value for name, value in values.items()}
             diverged = bool(metrics) and all(value is None for value in metrics.values())
-            noted = {"diverged": True} if diverged else {}
-            self.validations.append({"iteration": engine.state.iteration, **metrics, **noted})
+            mark = {"diverged": True} if diverged else {}
+            self.validations.append({"iteration": engine.state.iteration, **metrics, **mark})

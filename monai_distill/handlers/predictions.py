@@ -31,7 +31,7 @@ class Predictions:
         class_names: every class in label order.
 
     Raises:
-        ValueError: from the engine's run, when the probabilities are not one per class.
+        ValueError: from the engine's run, if the number of probabilities is not the number of classes.
 
     Example:
         >>> import tempfile, torch
@@ -49,7 +49,7 @@ class Predictions:
         self._rows: list[dict[str, str]] = []
 
     def attach(self, engine: Engine) -> None:
-        """Collect every batch, write at the end of the epoch."""
+        """Collect every batch; write at the end of the epoch."""
         engine.add_event_handler(Events.EPOCH_STARTED, lambda engine: self._rows.clear())
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._write())
@@ -69,7 +69,8 @@ class Predictions:
         probabilities = [float(p) for p in pred.flatten()]
         if len(probabilities) != len(self.class_names):
             raise ValueError(
-                f"Expected a probability for each of {list(self.class_names)}, got {len(probabilities)} numbers."
+                f"Expected a probability for each of {list(self.class_names)}, got {len(probabilities)} numbers. "
+                "Name every class."
             )
         best = max(range(len(probabilities)), key=lambda c: probabilities[c])
         by_class = {f"p({name})": f"{p:.6f}" for name, p in zip(self.class_names, probabilities, strict=True)}

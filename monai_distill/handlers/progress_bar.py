@@ -16,9 +16,9 @@ __all__ = ["ProgressBar"]
 
 
 class ProgressBar:
-    """One bar from the first iteration to the last (ignite's own starts anew every epoch); silent where nobody watches.
+    """One bar from the first iteration to the last (ignite's own restarts every epoch); silent without a terminal.
 
-    Of several processes the first alone shows one.
+    Only the first of several processes shows it.
 
     Args:
         description: what the engine does.
@@ -38,7 +38,7 @@ class ProgressBar:
 
     def attach(self, engine: Engine) -> None:
         """Open the bar when the first epoch starts, close it when the engine ends or fails."""
-        # not at Events.STARTED: a handler may load the state of an interrupted run there, after this one
+        # not at Events.STARTED: a later handler of that event may load the state of an interrupted run
         engine.add_event_handler(Events.EPOCH_STARTED, self._open)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._move)
         engine.add_event_handler(Events.COMPLETED, lambda engine: self._close())

@@ -1,4 +1,4 @@
-"""Saves all that an exact resume needs, so that a killed run ends as the one that was not killed."""
+"""Saves and loads the state of a run; a killed and resumed run ends exactly like an uninterrupted one."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,25 +26,26 @@ __all__ = ["ResumableState"]
 
 
 class ResumableState:
-    """Writes the state of everything in ``save_dict`` between two iterations and reads it at the start.
+    """Writes the state of all objects in ``save_dict`` between two iterations and reads it at the start.
 
-    Saved at the end of every epoch and every ``interval`` iterations, and when a MONAI engine fails inside an iteration
-    that has changed nothing yet (a loss that is not finite): then as it was before that iteration. Ctrl-C is taken at
-    the end of the iteration under way: the state is saved, then ``KeyboardInterrupt`` goes on; a second Ctrl-C does
-    not wait.
+    It saves at the end of every epoch and every ``interval`` iterations. It also saves if a MONAI engine fails inside
+    an iteration that has changed nothing yet (a loss that is not finite): the state before that iteration. Ctrl-C takes
+    effect at the end of the current iteration: the state is saved, then ``KeyboardInterrupt`` is raised. A second
+    Ctrl-C does not wait.
 
-    Of several processes the first alone writes and reads, all go on from what it read, and Ctrl-C in one stops all
-    after the same iteration.
+    In a job of several processes the first one writes and reads, and all continue from the state that it read. Ctrl-C
+    in one process stops all after the same iteration.
 
     Args:
-        file: the checkpoint; its folder is made when absent.
+        file: the checkpoint; its folder is created if absent.
         save_dict: objects with ``state_dict`` and ``load_state_dict`` holding tensors and plain numbers only.
-        job: plain JSON values that decide the run; a checkpoint of another job is refused with the difference named.
-        resume: whether to go on from ``file`` when it exists.
+        job: plain JSON values that define the run; a checkpoint of another job is refused, and the error names the
+            differences.
+        resume: whether to continue from ``file`` if it exists.
         interval: iterations between two saves inside an epoch.
 
     Raises:
-        RuntimeError: from the engine's run, when the file exists and ``resume`` is off, or it belongs to another job.
+        RuntimeError: from the engine's run, if the file exists and ``resume`` is off, or it belongs to another job.
 
     Example:
         >>> import tempfile
@@ -70,8 +71,8 @@ class ResumableState:
         self.job = json.loads(json.dumps(dict(job)))
         self.resume = resume
         self.interval = interval
-        self._asked_to_stop = False
-        self._unchanged = False  # an iteration is under way and has changed nothing so far
+        self._stop_requested = False
+        self._unchanged = False  # the current iteration has changed nothing so far
         self._previous: Any = None
 
     def attach(self, engine: Engine) -> None:
@@ -79,8 +80,8 @@ class ResumableState:
         self.save_dict["trainer"] = engine
         engine.add_event_handler(Events.STARTED, self._start)
         if isinstance(engine, Workflow):  # other engines have no such event
-            engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._iteration_under_way, False)
-            engine.add_event_handler(Events.ITERATION_STARTED, self._iteration_under_way, True)
+            engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._note_unchanged, False)
+            engine.add_event_handler(Events.ITERATION_STARTED, self._note_unchanged, True)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._between)
         engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._save_then_stop_if_requested())
         engine.add_event_handler(Events.COMPLETED, lambda engine: self._release())
@@ -90,10 +91,10 @@ class ResumableState:
         """Write the checkpoint now.
 
         Args:
-            completed: how many iterations it holds; by default the engine's own count.
+            completed: number of iterations that it contains; by default the engine's count.
 
         Raises:
-            RuntimeError: when it cannot be written; the one before stays.
+            RuntimeError: if it cannot be written; the previous checkpoint remains.
         """
         if not processes.is_first():
             return
@@ -115,24 +116,24 @@ class ResumableState:
         """Read the checkpoint back into the objects.
 
         Raises:
-            RuntimeError: when it belongs to another job, or is no such file.
+            RuntimeError: if it belongs to another job, or is not a checkpoint.
         """
         state = processes.from_first(self._read)
-        found = state.pop("job")
-        names = [k for k in sorted({*found, *self.job}) if found.get(k) != self.job.get(k)]
+        stored = state.pop("job")
+        names = [k for k in sorted({*stored, *self.job}) if stored.get(k) != self.job.get(k)]
         if names:
-            rows = "; ".join(f"{k}: found {found.get(k)!r}, asked for {self.job.get(k)!r}" for k in names)
+            rows = "; ".join(f"{k}: found {stored.get(k)!r}, expected {self.job.get(k)!r}" for k in names)
             raise RuntimeError(f"{self.file} belongs to another run ({rows}). Give another output_dir.")
         for name, member in self.save_dict.items():
             member.load_state_dict(state[name])
 
     def _read(self) -> dict[str, Any]:
         try:
-            # not onto the GPU of whoever saved it, which may be another's or not there
+            # not onto the GPU that saved it, which may not exist here
             state = torch.load(self.file, weights_only=True, map_location="cpu")
             return {"job": state.pop("job"), **state}
         except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start anew.") from error
+            raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start again.") from error
 
     def _start(self, engine: Engine) -> None:
         if processes.from_first(lambda: self.job) != self.job:
@@ -147,17 +148,17 @@ class ResumableState:
             )
         if exists:
             self.load()
-        self._asked_to_stop = self._unchanged = False
+        self._stop_requested = self._unchanged = False
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._asked)
+            self._previous = signal.signal(signal.SIGINT, self._request_stop)
 
-    def _iteration_under_way(self, engine: Engine, unchanged: bool) -> None:
+    def _note_unchanged(self, engine: Engine, unchanged: bool) -> None:
         self._unchanged = unchanged
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
-        if self._asked_to_stop:
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        if self._stop_requested:
             raise KeyboardInterrupt
-        self._asked_to_stop = True
+        self._stop_requested = True
 
     def _between(self, engine: Engine) -> None:
         # After an epoch's last iteration handlers still validate: a state saved before that would skip it on resume.
@@ -166,7 +167,7 @@ class ResumableState:
             self._save_then_stop_if_requested()
 
     def _stop_for_all(self) -> bool:
-        return bool(processes.anywhere(torch.tensor(self._asked_to_stop)))
+        return bool(processes.anywhere(torch.tensor(self._stop_requested)))
 
     def _save_then_stop_if_requested(self) -> None:
         self.save()
@@ -182,5 +183,5 @@ class ResumableState:
         self._release()
         reraise_after_handlers(engine)
         if self._unchanged and isinstance(error, RuntimeError):
-            self._unchanged = False  # ignite tells of an error in an iteration twice
+            self._unchanged = False  # ignite reports an error in an iteration twice
             self.save(engine.state.iteration - 1)

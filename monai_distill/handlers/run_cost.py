@@ -1,4 +1,4 @@
-"""Where the time of a run went, and how much memory it took."""
+"""Time by part of a run, and its peak memory."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -22,21 +22,21 @@ OTHER = "other"
 
 
 class RunCost:
-    """Wall seconds by part of a run, and its peak memory; a resumed run goes on counting.
+    """Wall seconds by part of a run, and its peak memory; a resumed run continues to count.
 
-    Every moment is charged to the innermost part under way, ``other`` (reading data, writing files) when there is none.
-    Attached to an engine, it charges that engine's runs to ``part``. A part with a file of its own in ``shared`` is
-    what several runs have in common: each of them reports what it took to make, whichever run made it.
+    Time is charged to the innermost current part, or to ``other`` (reading data, writing files) if there is none.
+    Attached to an engine, the object charges that engine's runs to ``part``. A part with a file in ``shared`` belongs
+    to several runs: each of them reports the time that it took, whichever run did the work.
 
-    Kept in ``file`` at the end of every part; what a killed process spent after that is not counted. Of several
-    processes the first one counts and writes, and says how many they were.
+    The record is written to ``file`` at the end of every part; time that a killed process spent after that is not
+    counted. The first of several processes counts and writes, and records the number of processes.
 
     Args:
         file: a JSON file in the run's folder.
         memory: the peak to report.
-        part: name of the part that is charged when an engine runs.
+        part: name of the part that an engine's runs are charged to.
         shared: file by name of a part.
-        resume: whether to go on from ``file`` when it exists.
+        resume: whether to continue from ``file`` if it exists.
         clock: seconds of a steady clock.
 
     Example:
@@ -78,20 +78,20 @@ class RunCost:
         engine.add_event_handler(Events.COMPLETED, lambda engine: self._leave(len(self._parts) - 1))
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         if self.resume and self.file.exists():
-            kept = json.loads(self.file.read_text())
-            self._seconds = {name: value for name, value in kept["seconds"].items() if name not in self.shared}
-            self._peak = kept["peak_memory_mib"]
+            stored = json.loads(self.file.read_text())
+            self._seconds = {name: value for name, value in stored["seconds"].items() if name not in self.shared}
+            self._peak = stored["peak_memory_mib"]
         self.memory.restart()
         self._since = self.clock()
 
     def forget(self, part: str) -> None:
-        """Count a part from nothing again, because it is done anew."""
+        """Reset a part to 0, because it will be repeated."""
         self._seconds.pop(part, None)
 
     def measured(self, part: str, work: Callable[[], Result]) -> Result:
-        """Do ``work`` and charge its time to ``part``, also when it fails."""
+        """Do ``work`` and charge its time to ``part``, also if it fails."""
         level = len(self._parts)
         self._enter(part)
         try:
@@ -106,7 +106,7 @@ class RunCost:
 
     def _enter(self, part: str) -> None:
         self._charge()
-        self._seconds.setdefault(part, 0.0)  # parts are listed as they were first entered
+        self._seconds.setdefault(part, 0.0)  # parts are listed in the order of their first entry
         self._parts.append(part)
 
     def _leave(self, level: int) -> None:

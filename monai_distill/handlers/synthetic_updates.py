@@ -1,4 +1,4 @@
-"""A moving average of the synthetic images, released instead of the images themselves."""
+"""Updates of the synthetic set after an iteration or an epoch: averages, labels of a teacher, a range of pixels."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,25 +12,27 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.runtime.validation import require_in_interval
 
 __all__ = ["AveragedSynthetic", "PixelRange", "TeacherRelabeler"]
 
 
 class TeacherRelabeler:
-    """Asks for the labels of the images as they are, at the end of every epoch, before these are validated and kept.
+    """Replaces the labels by a teacher's labels of the current images, at the end of every epoch.
 
-    Attach it before the handlers that look at the set. Without it a set would be validated and released with labels of
-    the images that it started from.
+    Attach it before the handlers that read the set. Without it a set would be validated and released with the labels of
+    its initial images.
 
     References:
-        Cui et al., Scaling Up Dataset Distillation to ImageNet-1K with Constant Memory, ICML 2023 (teacher labels).
+        TESLA: Cui et al., Scaling Up Dataset Distillation to ImageNet-1K with Constant Memory, ICML 2023,
+        https://arxiv.org/abs/2211.10586 (teacher labels).
 
     Args:
-        synthetic: the set under distillation; it must have label logits, and no gradient may reach them.
+        synthetic: the set under distillation; it must have label logits, which no gradient may reach.
         labels: function of (images [n, channels, *spatial], class numbers [n]) to logits [n, classes].
 
     Raises:
-        ValueError: when the set has hard labels.
+        ValueError: if the set has hard labels.
 
     Example:
         >>> logits = torch.zeros(1, 1)
@@ -49,28 +51,28 @@ class TeacherRelabeler:
         self.labels = labels
 
     def attach(self, engine: Engine) -> None:
-        """Ask at the end of every epoch."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._ask())
+        """Relabel at the end of every epoch."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self._relabel())
 
-    def _ask(self) -> None:
+    def _relabel(self) -> None:
         with torch.no_grad():
-            fresh = self.labels(self.synthetic.images.detach(), self.synthetic.labels)
-            self.synthetic.label_logits.copy_(fresh)
+            logits = self.labels(self.synthetic.images.detach(), self.synthetic.labels)
+            self.synthetic.label_logits.copy_(logits)
 
 
 class PixelRange:
-    """Puts pixels that an iteration moved out of a range back on its border.
+    """Clamps the pixels to a range after every iteration.
 
-    The range is that of any image of the kind (0 to 1 before the preprocessing), not of the training images, so it
-    tells nothing of these; attach it before the handlers that look at the images.
+    The range is that of any image of the kind (0 to 1 before the preprocessing), not of the training images, about
+    which it reveals nothing. Attach it before the handlers that read the images.
 
     Args:
         synthetic: the set under distillation.
-        low: smallest value, as the networks see it.
-        high: largest.
+        low: smallest value, after the preprocessing.
+        high: largest value.
 
     Raises:
-        ValueError: for an empty range.
+        ValueError: if the range is empty.
 
     Example:
         >>> data = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"])
@@ -83,7 +85,7 @@ class PixelRange:
 
     def __init__(self, synthetic: SyntheticDataset, low: float, high: float) -> None:
         if not low < high:
-            raise ValueError(f"Expected low below high, got {low} and {high}.")
+            raise ValueError(f"Expected low below high, got {low} and {high}. Exchange them.")
         self.synthetic = synthetic
         self.low = low
         self.high = high
@@ -98,23 +100,24 @@ class PixelRange:
 
 
 class AveragedSynthetic:
-    """Keeps a set whose images are the moving average of another's; its labels and learning rate are the current ones.
+    """Maintains a set whose images are the moving average of another's; labels and learning rate are the current ones.
 
-    After every iteration ``average = decay * average + (1 - decay) * images``. What is validated, selected and released
-    is ``value``; attach this handler before those that look at it.
+    After every iteration ``average = decay * average + (1 - decay) * images``. The average, ``value``, is validated,
+    selected and released. Attach this handler before those that read it.
 
     References:
-        Du et al., Minimizing the Accumulated Trajectory Error to Improve Dataset Distillation, CVPR 2023.
+        FTD: Du et al., Minimizing the Accumulated Trajectory Error to Improve Dataset Distillation, CVPR 2023,
+        https://arxiv.org/abs/2211.11004. ATT averages in the same way.
 
-    Deviation: students that score the average are fresh (the released programs train the same network on the plain and
-        then on the averaged images).
+    Deviation: fresh students score the average (the released programs train one network on the plain images and then
+    on the averaged ones).
 
     Args:
         synthetic: the set under distillation.
-        decay: weight of the average so far, 0 to below 1.
+        decay: weight of the previous average, from 0 to below 1.
 
     Raises:
-        ValueError: for a decay outside that range.
+        ValueError: if the decay is out of that range.
 
     Example:
         >>> data = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"])
@@ -127,29 +130,28 @@ class AveragedSynthetic:
     """
 
     def __init__(self, synthetic: SyntheticDataset, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"Expected a decay from 0 to below 1, got {decay}.")
+        require_in_interval("[0, 1)", decay=decay)
         self.synthetic = synthetic
         self.decay = decay
         self.value = copy.deepcopy(synthetic)
 
     def attach(self, engine: Engine) -> None:
-        """Take in the images of every completed iteration."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self._take_in())
+        """Update the average after every completed iteration."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self._update())
 
     def state_dict(self) -> dict[str, Any]:
-        """What an exact resume needs: tensors."""
+        """The state that an exact resume needs: tensors."""
         return dict(self.value.state_dict())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict()``."""
+        """Continue from ``state_dict()``."""
         self.value.load_state_dict(state)
 
-    def _take_in(self) -> None:
+    def _update(self) -> None:
         with torch.no_grad():
-            now = self.synthetic.state_dict()
+            current = self.synthetic.state_dict()
             for name, value in self.value.state_dict().items():
                 if name == "images":
-                    value.mul_(self.decay).add_(now[name], alpha=1 - self.decay)
+                    value.mul_(self.decay).add_(current[name], alpha=1 - self.decay)
                 else:
-                    value.copy_(now[name])
+                    value.copy_(current[name])

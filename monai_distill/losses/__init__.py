@@ -1,4 +1,4 @@
-"""Losses: functions of tensors."""
+"""The losses of the methods, one file per paper; all are functions of tensors."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums and counts per class, and the distance between the means that they stand for."""
+"""Sums and counts per class, and the distance between the class means that they define."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = ["ClassSums", "class_mean_distance", "class_sums", "sum_over_processes
 class ClassSums(NamedTuple):
     """Sums [classes, F] and counts [classes] of per-image vectors.
 
-    Kept instead of means, because sums of shards add up to the sum and means of unequal shards do not: a data-parallel
-    run adds up both tensors (:func:`sum_over_processes`).
+    Sums of shards add up to the sum of all, which means of unequal shards do not. A data-parallel run therefore adds up
+    both tensors (:func:`sum_over_processes`).
 
     Example:
         >>> left, right = (class_sums(torch.ones(n, 2), torch.zeros(n, dtype=torch.long), 1) for n in (1, 3))
@@ -30,12 +30,12 @@ class ClassSums(NamedTuple):
     counts: Tensor
 
     def plus(self, other: ClassSums) -> ClassSums:
-        """The sums and counts of both together."""
+        """The sums and counts of both."""
         return ClassSums(self.sums + other.sums, self.counts + other.counts)
 
 
 def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
-    """Add up per-image vectors by class, on their own device and without a transfer.
+    """Add up per-image vectors by class, on their device and without a transfer.
 
     Args:
         values: one vector per image, [n, F].
@@ -54,21 +54,21 @@ def class_sums(values: Tensor, labels: Tensor, num_classes: int) -> ClassSums:
 
 
 def sum_over_processes(parts: Sequence[ClassSums]) -> list[ClassSums]:
-    """The sums and counts of the images of all processes, from those that each has of its own; no gradient passes.
+    """Add up the sums and counts of all processes; no gradient passes.
 
     Example:
         >>> sum_over_processes([class_sums(torch.ones(2, 1), torch.tensor([0, 0]), 1)])
         [ClassSums(sums=tensor([[2.]]), counts=tensor([2.]))]
     """
-    added = processes.sums([tensor for part in parts for tensor in part])
-    return [ClassSums(*pair) for pair in zip(added[::2], added[1::2], strict=True)]
+    totals = processes.sums([tensor for part in parts for tensor in part])
+    return [ClassSums(*pair) for pair in zip(totals[::2], totals[1::2], strict=True)]
 
 
 def class_mean_distance(real: ClassSums, synthetic: ClassSums) -> Tensor:
-    """Sum over classes of the squared distance between the two class means; a class absent on a side adds nothing.
+    """Sum over classes of the squared distance between the two class means; a class absent on one side adds nothing.
 
     Raises:
-        ValueError: when the two disagree in classes or features.
+        ValueError: if the two have different numbers of classes or features.
 
     Example:
         >>> labels = torch.tensor([0, 0])

@@ -1,4 +1,4 @@
-"""The layer-wise distance between two gradients of one network."""
+"""DC's loss, which DSA shares: the layer-wise distance between two gradients of one network."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,19 +12,24 @@ __all__ = ["GradientMatchingLoss"]
 
 
 class GradientMatchingLoss(nn.Module):
-    """``sum over layers and rows of 1 - cos(real row, synthetic row)``: directions count, lengths do not.
+    """``sum over layers and rows of 1 - cos(real row, synthetic row)``: directions matter, lengths do not.
 
-    A row holds all weights that lead to one output: of a convolution (2D or 3D) one output channel, of a linear layer
-    one output. Tensors of one dimension (biases, affine normalisation) add nothing.
+    A row holds all weights of one output: one output channel of a convolution (2D or 3D), one output of a linear layer.
+    Tensors of one dimension (biases, affine normalization) add nothing.
 
     References:
-        Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, eq. 5 and appendix A.
+        DC: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, https://arxiv.org/abs/2006.05929, eq. 5
+        and appendix A.
+        DSA: Zhao and Bilen, Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021,
+        https://arxiv.org/abs/2102.08259 (the same distance).
+
+    Deviation: none from the released program.
 
     Args:
         epsilon: added to the product of the lengths, as in the released program.
 
     Raises:
-        ValueError: from ``forward`` when no tensor has rows.
+        ValueError: from ``forward``, if no tensor has two dimensions or more.
 
     Example:
         >>> real, synthetic = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[3.0, 0.0], [0.0, -1.0]])

@@ -1,4 +1,4 @@
-"""The distance between the mean embeddings of real and of synthetic images, class by class."""
+"""DM's loss: the distance between the mean embeddings of real and of synthetic images, class by class."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,13 +14,16 @@ __all__ = ["DistributionMatchingLoss"]
 
 
 class DistributionMatchingLoss(nn.Module):
-    """``sum_c |mean phi(real_c) - mean phi(synthetic_c)|^2``, added up over the given kinds of features phi.
+    """``sum_c |mean phi(real_c) - mean phi(synthetic_c)|^2``, added up over the kinds of features phi.
 
     References:
-        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023, eq. 5.
+        DM: Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023,
+        https://arxiv.org/abs/2110.04181, eq. 5.
+
+    Deviation: a class that has no real or no synthetic image adds nothing.
 
     Raises:
-        ValueError: from ``forward`` when the two sides disagree in number or size of the features.
+        ValueError: from ``forward``, if the two sides have different numbers or sizes of features.
 
     Example:
         >>> real, synthetic = (ClassSums(torch.full((2, 3), v), torch.ones(2)) for v in (1.0, 0.0))

@@ -1,4 +1,4 @@
-"""Matching the parameters that are easy to match first, and more of them as the distillation goes on."""
+"""HoP-TM's loss: match the easy parameters first and more of them over time, with a penalty on angles."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_distill.runtime import processes
+from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .mtt_loss import TrajectorySegment, relative_distance
 
@@ -18,16 +19,16 @@ __all__ = ["AnglePenalty", "GrowingMaskLoss", "angle_matrix"]
 
 
 def angle_matrix(points: Sequence[Tensor]) -> Tensor:
-    """Cosines of all angles between points: entry [i, j, k] at the corner i between the directions to j and to k.
+    """Cosines of the angles between points: entry [i, j, k] is at corner i, between the directions to j and to k.
 
     References:
-        Park et al., Relational Knowledge Distillation, CVPR 2019 (angle potential).
+        Park et al., Relational Knowledge Distillation, CVPR 2019, https://arxiv.org/abs/1904.05068 (angle potential).
 
     Args:
         points: n vectors of one length.
 
     Returns:
-        [n, n, n], 0 where j or k is the corner itself or lies on it.
+        [n, n, n]; 0 where j or k equals the corner.
 
     Example:
         >>> corner, right, up = torch.zeros(2), torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])
@@ -40,24 +41,27 @@ def angle_matrix(points: Sequence[Tensor]) -> Tensor:
 
 
 class AnglePenalty(nn.Module):
-    """Smooth L1 distance between the angles of student and expert, each at its start, half-way and at its end.
+    """Smooth L1 distance between the angles of two triangles: start, middle and end of the student and of the expert.
 
-    Half-way is state N // 2 of the student and what the segment gives as ``middle`` (epoch t + M // 2) of the expert.
+    The middle is state N // 2 of the student and ``segment.middle`` (epoch t + M // 2) of the expert.
 
     References:
-        Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI 2025.
+        HoP-TM: Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI
+        2025, https://arxiv.org/abs/2509.24177 (shape-wise potential).
+
+    Deviation: none from the released program.
 
     Args:
         weight: factor of the penalty.
 
     Raises:
-        ValueError: from ``forward`` when the segment has no middle.
+        ValueError: from ``forward``, if the segment has no middle.
 
     Example:
         >>> from types import SimpleNamespace
-        >>> way = [torch.zeros(2), torch.tensor([1.0, 0.0]), torch.ones(2)]
-        >>> segment = SimpleNamespace(start=way[0], middle=way[1], target=way[2])
-        >>> AnglePenalty()(way, segment)
+        >>> path = [torch.zeros(2), torch.tensor([1.0, 0.0]), torch.ones(2)]
+        >>> segment = SimpleNamespace(start=path[0], middle=path[1], target=path[2])
+        >>> AnglePenalty()(path, segment)
         tensor(0.)
     """
 
@@ -68,22 +72,25 @@ class AnglePenalty(nn.Module):
     def forward(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Return the weighted penalty, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         if segment.middle is None:
-            raise ValueError("Expected a segment with its middle, got none. Give the SegmentSampler middle=True.")
+            raise ValueError("Expected a segment with a middle, got one without. Give the SegmentSampler middle=True.")
         student = angle_matrix([states[0], states[(len(states) - 1) // 2], states[-1]])
         expert = angle_matrix([segment.start, segment.middle, segment.target])
         return self.weight * F.smooth_l1_loss(student, expert)
 
 
 class GrowingMaskLoss:
-    """The trajectory matching loss over the parameters whose squared error was ever below a threshold that grows.
+    """The trajectory matching loss over the parameters whose squared error was ever below a growing threshold.
 
-    A parameter joins once its error is below ``base * growth ** (iteration // every)`` and stays. As long as none has
-    joined, all count, as without a mask (the released program then divides 0 by 0), and likewise where the expert has
-    moved none of those that have. Where an iteration has several segments, in one process or several, each is compared
-    over what joined in earlier iterations and its own.
+    A parameter joins the mask once its error is below ``base * growth ** (iteration // every)``; it never leaves. If an
+    iteration has several segments, in one process or in several, each is compared over the parameters that joined in
+    earlier iterations and those that join for this segment.
 
     References:
-        Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI 2025.
+        HoP-TM: Dong et al., High-Order Progressive Trajectory Matching for Medical Image Dataset Distillation, MICCAI
+        2025, https://arxiv.org/abs/2509.24177 (easy-to-complex matching).
+
+    Deviation: while the mask is empty, or the expert moved none of its parameters, all parameters count (the released
+    program then divides 0 by 0).
 
     Args:
         base: threshold of the first iterations, in squared parameter units.
@@ -92,7 +99,7 @@ class GrowingMaskLoss:
         penalty: function of (states, segment) to a scalar that is added, such as :class:`AnglePenalty`; None for none.
 
     Raises:
-        ValueError: when base is not above 0, growth below 1 or every below 1.
+        ValueError: if ``base`` is not above 0, or ``growth`` or ``every`` is below 1.
 
     Example:
         >>> from types import SimpleNamespace
@@ -110,24 +117,23 @@ class GrowingMaskLoss:
         every: int = 500,
         penalty: Callable[[Sequence[Tensor], TrajectorySegment], Tensor] | None = None,
     ) -> None:
-        if not (base > 0 and growth >= 1 and every >= 1):
-            raise ValueError(
-                f"Expected base above 0, growth and every of at least 1, got {base}, {growth} and {every}."
-            )
+        require_in_interval("(0, inf)", base=base)
+        require_in_interval("[1, inf)", growth=growth)
+        require_positive_int(every=every)
         self.base = base
         self.growth = growth
         self.every = every
         self.penalty = penalty
         self.mask: Tensor | None = None
-        self._before: Tensor | None = None  # what had joined when the iteration began
+        self._before: Tensor | None = None  # the mask at the begin of the iteration
         self._iteration = -1
 
     def __call__(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
-        """Let the mask grow and return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
-        with torch.no_grad():  # asking twice at one iteration changes nothing: an iteration may be done again
+        """Extend the mask and return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
+        with torch.no_grad():  # a second call for one iteration changes nothing: a resumed run may repeat it
             if segment.iteration != self._iteration:
                 self._before, self._iteration = self.mask, segment.iteration
-            # a tensor, because Python's power raises where the threshold is larger than any number
+            # a tensor, because the power of Python floats raises an error where it overflows
             growth = torch.tensor(self.growth, dtype=torch.float64) ** (segment.iteration // self.every)
             threshold = self.base * float(growth)
             easy = (states[-1] - segment.target).square() < threshold
@@ -138,9 +144,9 @@ class GrowingMaskLoss:
         return loss if self.penalty is None else loss + self.penalty(states, segment)
 
     def state_dict(self) -> dict[str, Any]:
-        """What an exact resume needs."""
+        """The state that an exact resume needs."""
         return {"mask": self.mask}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from ``state_dict()``."""
+        """Continue from ``state_dict()``."""
         self.mask, self._iteration = state["mask"], -1

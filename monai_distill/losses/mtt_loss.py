@@ -1,4 +1,4 @@
-"""The distance between where a student ended and where its expert went, in units of how far the expert went."""
+"""MTT's loss: the student's distance to the expert's target, in units of the distance that the expert covered."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["TrajectoryMatchingLoss", "TrajectorySegment", "relative_distance"]
 
 
 class TrajectorySegment(Protocol):
-    """A segment of an expert's trajectory; ``monai_distill.data.Segment`` is one, and so is anything alike.
+    """A segment of an expert's trajectory, such as ``monai_distill.data.Segment``.
 
     Example:
         >>> import torch
@@ -26,11 +26,11 @@ class TrajectorySegment(Protocol):
 
     @property
     def iteration(self) -> int:
-        """The outer iteration, from 0, for losses that change on the way."""
+        """The outer iteration, from 0, for losses that change over time."""
 
     @property
     def start(self) -> Tensor:
-        """The expert's parameters [P] from which the student set out."""
+        """The expert's parameters [P] at which the student starts."""
 
     @property
     def target(self) -> Tensor:
@@ -38,22 +38,22 @@ class TrajectorySegment(Protocol):
 
     @property
     def middle(self) -> Tensor | None:
-        """The expert's parameters [P] half-way, for losses that look at them."""
+        """The expert's parameters [P] half-way, for losses that use them."""
 
 
 def relative_distance(state: Tensor, segment: TrajectorySegment, mask: Tensor | None = None) -> Tensor:
-    """``|state - target|^2 / |start - target|^2``, both over the parameters that ``mask`` keeps.
+    """``|state - target|^2 / |start - target|^2``, both over the parameters that ``mask`` selects.
 
-    A mask that keeps nothing, or only parameters that the expert left where they were, has no length to divide by: then
-    all parameters count, as without a mask.
+    If the mask selects no parameter, or only parameters that the expert did not move, the denominator is 0. Then all
+    parameters count, as without a mask.
 
     Args:
         state: the student's parameters [P].
-        segment: what the expert did.
+        segment: start and target of the expert.
         mask: bool [P], True where a parameter counts; None for all.
 
     Raises:
-        ValueError: when start and target are the same point.
+        ValueError: if start and target are the same point.
 
     Example:
         >>> from types import SimpleNamespace
@@ -62,25 +62,32 @@ def relative_distance(state: Tensor, segment: TrajectorySegment, mask: Tensor | 
         >>> [float(relative_distance(torch.tensor([1.0, 1.0]), segment, mask)) for mask in masks]
         [0.20000000298023224, 0.25]
     """
-    way, error = (segment.start - segment.target).square(), (state - segment.target).square()
-    if not way.sum() > 0:
-        raise ValueError("The expert did not move between start and target: its snapshots are equal. Train it anew.")
-    if mask is None or not (way * mask).sum() > 0:
-        return error.sum() / way.sum()
-    return torch.where(mask, error, 0).sum() / torch.where(mask, way, 0).sum()
+    covered, error = (segment.start - segment.target).square(), (state - segment.target).square()
+    if not covered.sum() > 0:
+        raise ValueError(
+            "Expected an expert that moves between start and target, got equal snapshots: it did not move. Train the "
+            "experts again."
+        )
+    if mask is None or not (covered * mask).sum() > 0:
+        return error.sum() / covered.sum()
+    return torch.where(mask, error, 0).sum() / torch.where(mask, covered, 0).sum()
 
 
 class TrajectoryMatchingLoss(nn.Module):
-    """Squared distance of the last student state to the expert's target, divided by the length of the expert's own way.
+    """Squared distance of the last student state to the target, divided by that of the expert's start to the target.
 
-    ``|theta_N - theta*|^2 / |theta_0 - theta*|^2``: 1 for a student that has not moved, 0 for one that arrived.
-    Without the division the image learning rates of the literature mean nothing.
+    ``|theta_N - theta*|^2 / |theta_0 - theta*|^2`` is 1 for a student that has not moved and 0 for one that arrived.
+    The image learning rates of the literature assume this division. FTD and TESLA use the same loss; ATT, DATM, PAD and
+    HoP-TM change the state, the gate or the mask.
 
     References:
-        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, eq. 2.
+        MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
+        https://arxiv.org/abs/2203.11932, eq. 2.
+
+    Deviation: none.
 
     Raises:
-        ValueError: from ``forward`` when start and target are the same point.
+        ValueError: from ``forward``, if start and target are the same point.
 
     Example:
         >>> from types import SimpleNamespace
@@ -94,6 +101,6 @@ class TrajectoryMatchingLoss(nn.Module):
 
         Args:
             states: the student's parameters [P] before the first and after every step.
-            segment: what the expert did.
+            segment: start and target of the expert.
         """
         return relative_distance(states[-1], segment)

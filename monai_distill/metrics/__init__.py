@@ -1,20 +1,18 @@
-"""Figures of merit of students trained on a small set."""
+"""Scores of classifiers, and the typed record of the scores of a run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .bootstrap_auroc import BootstrapAUROC, bootstrap_auroc
+from .bootstrap_auroc import bootstrap_auroc
 from .calibration import ClassifierCalibration
 from .classification import SCORES, accuracy, auroc, balanced_accuracy, macro_f1
 from .clinical import clinical_scores
 from .rank_agreement import rank_agreement
 from .robust import augmentation_robust_score, hard_label_recovery, improvement_over_random, label_robust_score
-from .student_metric import StudentMetric
-from .summary import summary
+from .score_logits import StudentMetric, score_logits, summary
 
 __all__ = [
     "SCORES",
-    "BootstrapAUROC",
     "ClassifierCalibration",
     "StudentMetric",
     "accuracy",
@@ -28,5 +26,6 @@ __all__ = [
     "label_robust_score",
     "macro_f1",
     "rank_agreement",
+    "score_logits",
     "summary",
 ]

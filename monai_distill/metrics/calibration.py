@@ -1,4 +1,4 @@
-"""Whether a classifier is right as often as it says it is."""
+"""Calibration error of a classifier."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,22 +12,22 @@ __all__ = ["ClassifierCalibration"]
 
 
 class ClassifierCalibration(CumulativeIterationMetric):  # type: ignore[misc]
-    """MONAI's calibration error, for classifiers: all images share the bins.
+    """MONAI's calibration error for classifiers: all images share the bins.
 
-    MONAI's own metric bins the pixels of every image by themselves; given [B, classes, 1] it has one value per bin and
-    reports the mean distance of a probability from 0 or 1.
+    MONAI's ``CalibrationErrorMetric`` bins the pixels of every image separately. Given [B, classes, 1] it has one value
+    per bin and reports the mean distance of a probability from 0 or 1.
 
     References:
-        Guo et al., On Calibration of Modern Neural Networks, ICML 2017 (of the answer given); Kull et al., Beyond
-        Temperature Scaling, NeurIPS 2019 (of every class, ``classwise``).
+        Guo et al., On Calibration of Modern Neural Networks, ICML 2017, https://arxiv.org/abs/1706.04599 (predicted
+        class); Kull et al., Beyond Temperature Scaling, NeurIPS 2019, https://arxiv.org/abs/1910.12656 (``classwise``).
 
     Args:
-        num_bins: of equal width, between 0 and 1.
-        classwise: mean over the classes of the error of their probabilities; else the error of the answer's.
+        num_bins: number of bins of equal width between 0 and 1.
+        classwise: average the error over the classes; otherwise use the predicted class only.
         calibration_reduction: ``"expected"``, ``"average"`` or ``"maximum"`` over the bins.
 
     Raises:
-        ValueError: for an unknown reduction, or no image.
+        ValueError: if the reduction is unknown or there is no image.
 
     Example:
         >>> import torch
@@ -51,16 +51,15 @@ class ClassifierCalibration(CumulativeIterationMetric):  # type: ignore[misc]
 
     def aggregate(self) -> Tensor:
         """The error in [0, 1] over all images so far."""
-        gathered = self.get_buffer()
-        if gathered is None:
+        buffers = self.get_buffer()
+        if buffers is None:
             raise ValueError("No image reached the metric. Give it probabilities and one-hot labels first.")
-        probabilities, labels = gathered
+        probabilities, labels = buffers
         if not self.classwise:
-            answers = probabilities.argmax(dim=1, keepdim=True)
-            probabilities, labels = probabilities.gather(1, answers), labels.gather(1, answers)
+            predicted = probabilities.argmax(dim=1, keepdim=True)
+            probabilities, labels = probabilities.gather(1, predicted), labels.gather(1, predicted)
         self.error.reset()
-        self.error(
-            y_pred=probabilities.T.contiguous()[None], y=labels.T[None]
-        )  # one "image" whose pixels are the images
+        # one "image" whose pixels are the images
+        self.error(y_pred=probabilities.T.contiguous()[None], y=labels.T[None])
         value: Tensor = self.error.aggregate()
         return value

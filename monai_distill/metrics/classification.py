@@ -1,4 +1,4 @@
-"""Figures of merit of one classifier, from its probabilities: scikit-learn's own, with the shapes checked."""
+"""Scores of one classifier from its probabilities, computed by scikit-learn."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
+
+from .score_record import Metric
 
 __all__ = ["SCORES", "accuracy", "auroc", "balanced_accuracy", "macro_f1"]
 
@@ -19,8 +21,8 @@ Labels = npt.NDArray[np.int64]
 def accuracy(probabilities: Array, labels: Labels) -> float:
     """Share of images [n, classes] whose most probable class is the label [n].
 
-    Images are counted, not the entries of one-hot vectors: MONAI's usual recipe of ``AsDiscreted(to_onehot)`` with
-    ignite's ``Accuracy`` counts entries and reports 0.80 where 0.09 is true at nine classes.
+    It counts images. ``AsDiscreted(to_onehot)`` with ignite's ``Accuracy``, the usual recipe in MONAI, counts the
+    entries of one-hot vectors: at nine classes it reports 0.80 where 0.09 is true.
 
     Example:
         >>> accuracy(np.eye(3), np.array([0, 1, 1]))
@@ -30,19 +32,21 @@ def accuracy(probabilities: Array, labels: Labels) -> float:
 
 
 def balanced_accuracy(probabilities: Array, labels: Labels) -> float:
-    """Mean over the classes present in ``labels`` [n] of the share of their images that is found.
+    """Mean recall over the classes that occur in ``labels`` [n].
+
+    scikit-learn's ``balanced_accuracy_score`` gives the same value, and warns when the classifier predicts a class that
+    does not occur.
 
     Example:
         >>> balanced_accuracy(np.eye(3)[[0, 0, 0]], np.array([0, 0, 1]))
         0.5
     """
-    predicted = probabilities.argmax(axis=1)
-    present = np.unique(labels)
-    return float(np.mean([(predicted[labels == c] == c).mean() for c in present]))
+    recall = recall_score(labels, probabilities.argmax(axis=1), labels=np.unique(labels), average="macro")
+    return float(recall)
 
 
 def macro_f1(probabilities: Array, labels: Labels) -> float:
-    """Unweighted mean of the F1 of every class that occurs in the labels or the predictions.
+    """Unweighted mean of the F1 scores of the classes that occur in the labels or the predictions.
 
     Example:
         >>> macro_f1(np.eye(2), np.array([0, 1]))
@@ -52,7 +56,7 @@ def macro_f1(probabilities: Array, labels: Labels) -> float:
 
 
 def auroc(probabilities: Array, labels: Labels) -> float:
-    """Macro mean of the one-against-rest areas under the ROC curve, over the classes that occur; NaN if none.
+    """Mean one-against-rest area under the ROC curve over the classes that occur; NaN if only one occurs.
 
     Example:
         >>> auroc(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1]))
@@ -66,7 +70,7 @@ def auroc(probabilities: Array, labels: Labels) -> float:
     return float(np.mean(areas)) if areas else math.nan
 
 
-SCORES: dict[str, Callable[[Array, Labels], float]] = {
+SCORES: dict[Metric, Callable[[Array, Labels], float]] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,

@@ -1,10 +1,10 @@
-"""What a clinician asks of a classifier, of every class and every group of patients."""
+"""Scores by class and by group of patients, as clinical readers need them."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 from .bootstrap_auroc import bootstrap_auroc
 from .calibration import ClassifierCalibration
 from .classification import SCORES
-from .summary import summary
+from .score_logits import summary
+from .score_record import ClinicalScores, ScoreRow, Summary
 
 __all__ = ["clinical_scores"]
 
@@ -36,32 +37,32 @@ def clinical_scores(
     columns: Mapping[str, Sequence[str]] | None = None,
     resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> ClinicalScores:
     """Per-class rates, confusion, calibration and AUROC of S students on the n images of a test set.
 
-    The answer is the most probable class; no threshold is tuned. A spread is over students, the interval of
-    ``auroc_bootstrap`` over test images, or over patients when a column says whose image it is.
+    The predicted class is the most probable one; no threshold is tuned. Spreads are over students. The interval of
+    ``auroc_bootstrap`` is over test images, or over patients when ``columns`` names the patient of every image.
 
     Args:
         probabilities: [S, n, classes].
         labels: class numbers [n].
-        class_names: every class in label order.
-        columns: texts [n] per name: ``patient``, and others whose values are reported as subgroups.
-        resamples: of the bootstrap.
+        class_names: names in label order.
+        columns: texts [n] by name: ``patient``, and others whose values are reported as subgroups.
+        resamples: number of bootstrap resamples.
         seed: seed of the run.
 
     Returns:
-        ``classes``; in their order lists ``images``, ``sensitivity``, ``specificity``, ``auroc`` (of one class against
-        the rest; mean, std, interval95, values over students, None for a class that does not occur) and ``confusion``
-        (row: true class, column: answer; mean counts over students); ``calibration`` (errors by name);
-        ``auroc_bootstrap``; ``subgroups``: column -> value -> ``images`` and the scores of the table.
+        ``classes``; in their order ``images``, ``sensitivity``, ``specificity``, ``auroc`` (one class against the rest,
+        summarized over students, None for a class that does not occur) and ``confusion`` (row: true class, column:
+        predicted class; mean counts over students); ``calibration`` (errors by name); ``auroc_bootstrap``;
+        ``subgroups``: column -> value -> ``images`` and the scores of the table.
 
     Raises:
-        ValueError: when the shapes disagree.
+        ValueError: if the shapes disagree.
 
     Example:
-        >>> found = clinical_scores(torch.eye(2)[None, [0, 1, 1]], torch.tensor([0, 1, 0]), ["no", "yes"], resamples=9)
-        >>> found["confusion"], [row["mean"] for row in found["sensitivity"]]
+        >>> scores = clinical_scores(torch.eye(2)[None, [0, 1, 1]], torch.tensor([0, 1, 0]), ["no", "yes"], resamples=9)
+        >>> scores["confusion"], [row["mean"] for row in scores["sensitivity"]]
         ([[1.0, 1.0], [0.0, 1.0]], [0.5, 1.0])
     """
     students, count, classes = probabilities.shape
@@ -75,10 +76,12 @@ def clinical_scores(
     probabilities, labels = probabilities.detach().cpu().double(), labels.cpu()
     onehot = F.one_hot(labels, classes)
     patients = columns.pop("patient", None)
+    sensitivity, specificity = _rates(probabilities, onehot)
     return {
         "classes": list(class_names),
         "images": onehot.sum(dim=0).tolist(),
-        **_rates(probabilities, onehot),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
         "auroc": _per_class(
             [[_area(p[:, c].numpy(), onehot[:, c].numpy()) for c in range(classes)] for p in probabilities]
         ),
@@ -91,20 +94,20 @@ def clinical_scores(
     }
 
 
-def _rates(probabilities: Tensor, onehot: Tensor) -> dict[str, list[dict[str, Any]]]:
-    found = []
+def _rates(probabilities: Tensor, onehot: Tensor) -> list[list[Summary]]:
+    rates = []
     for student in probabilities:
         metric = ConfusionMatrixMetric(metric_name=RATES, reduction="sum_batch")
         metric(y_pred=F.one_hot(student.argmax(dim=1), onehot.shape[1]), y=onehot)
-        found.append([rate.tolist() for rate in metric.aggregate()])
-    return {name: _per_class([rates[i] for rates in found]) for i, name in enumerate(RATES)}
+        rates.append([rate.tolist() for rate in metric.aggregate()])
+    return [_per_class([row[i] for row in rates]) for i in range(len(RATES))]
 
 
 def _area(scores: Any, positive: Any) -> float:
     return float(roc_auc_score(positive, scores)) if 0 < positive.sum() < len(positive) else float("nan")
 
 
-def _per_class(values: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+def _per_class(values: Sequence[Sequence[float]]) -> list[Summary]:
     """From [students][classes] to a summary per class."""
     return [summary(row) for row in zip(*values, strict=True)]
 
@@ -116,7 +119,7 @@ def _confusion(probabilities: Tensor, labels: Tensor) -> list[list[float]]:
     return mean
 
 
-def _calibration(probabilities: Tensor, onehot: Tensor) -> dict[str, dict[str, Any]]:
+def _calibration(probabilities: Tensor, onehot: Tensor) -> dict[str, Summary]:
     errors: dict[str, list[float]] = {name: [] for name in CALIBRATION}
     for student in probabilities:
         for name, settings in CALIBRATION.items():
@@ -126,13 +129,13 @@ def _calibration(probabilities: Tensor, onehot: Tensor) -> dict[str, dict[str, A
     return {name: summary(values) for name, values in errors.items()}
 
 
-def _subgroups(probabilities: Tensor, labels: Tensor, entries: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = {}
+def _subgroups(probabilities: Tensor, labels: Tensor, entries: Sequence[str]) -> dict[str, ScoreRow]:
+    rows: dict[str, ScoreRow] = {}
     for value in sorted(set(entries)):
-        own = torch.tensor([i for i, entry in enumerate(entries) if entry == value])
+        members = torch.tensor([i for i, entry in enumerate(entries) if entry == value])
         scores = {
-            name: summary([score(p.numpy(), labels[own].numpy()) for p in probabilities[:, own]])
+            name: summary([score(p.numpy(), labels[members].numpy()) for p in probabilities[:, members]])
             for name, score in SCORES.items()
         }
-        rows[value] = {"images": len(own), **scores}
+        rows[value] = cast("ScoreRow", {"images": len(members), **scores})
     return rows

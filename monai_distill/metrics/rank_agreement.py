@@ -1,4 +1,4 @@
-"""How well a cheap ranking agrees with the one that counts, over all and among the best."""
+"""Agreement of a cheap ranking with a reference ranking, over all candidates and among the best."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,24 +14,27 @@ __all__ = ["rank_agreement"]
 
 
 def rank_agreement(proxy: Sequence[float], reference: Sequence[float], top: float = 0.2) -> dict[str, Any]:
-    """Spearman's rank correlation of two rankings of the same things, of all and of the share ``top`` best.
+    """Spearman's rank correlation of two rankings of the same candidates: of all, and of the share ``top`` best.
 
-    The best are the ones that ``reference`` puts first. Among all, hopeless candidates carry any ranking (a random
-    subset reaches 0.70 on CIFAR-10); who searches an architecture needs the order of the good ones.
+    The best are those that ``reference`` ranks first. Over all candidates the poor ones dominate the correlation (a
+    random subset reaches 0.70 on CIFAR-10); an architecture search needs the order of the good ones.
 
-    Reference: Sajedi et al., DataDAM, ICCV 2023 (their architecture search). Deviation: ties have mean ranks
-    (SciPy's), and a correlation of fewer than three things, or of things that are all equal on one side, is None.
+    References:
+        Sajedi et al., DataDAM, ICCV 2023, https://arxiv.org/abs/2310.00093 (architecture search).
+
+    Deviation: ties have mean ranks (SciPy). The correlation of fewer than three candidates, or of candidates that are
+    all equal on one side, is None.
 
     Args:
         proxy: scores [n], higher is better.
-        reference: scores [n] of the same things.
-        top: share above 0 and up to 1, rounded up to whole things.
+        reference: scores [n] of the same candidates.
+        top: share above 0 and up to 1, rounded up to a whole number of candidates.
 
     Returns:
-        ``spearman``, ``spearman_top`` and ``top_size``, the number of things that are the top.
+        ``spearman``, ``spearman_top`` and ``top_size``, the number of candidates in the top.
 
     Raises:
-        ValueError: for rankings of different length, a share out of range or a score that is not a number.
+        ValueError: if the rankings differ in length, the share is out of range or a score is NaN.
 
     Example:
         >>> rank_agreement([1, 2, 3, 4, 5, 7, 6], [1, 2, 3, 4, 5, 6, 7], top=0.4)
@@ -39,7 +42,7 @@ def rank_agreement(proxy: Sequence[float], reference: Sequence[float], top: floa
     """
     if len(proxy) != len(reference) or not 0 < top <= 1 or np.isnan([*proxy, *reference]).any():
         raise ValueError(
-            f"Expected two rankings of the same things without NaN and a top share above 0 and up to 1, got "
+            f"Expected two rankings of the same candidates without NaN and a top share above 0 and up to 1, got "
             f"{len(proxy)} and {len(reference)} scores and {top}."
         )
     first, second = np.asarray(proxy, dtype=np.float64), np.asarray(reference, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""DD-Ranking's scores: what is left of a distilled set's advantage without its labels and its augmentation."""
+"""DD-Ranking's scores: the advantage of a distilled set without its labels and its augmentation."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,7 +12,7 @@ def hard_label_recovery(full: float, distilled: float) -> float:
     """HLR = accuracy(all training images) - accuracy(distilled images), both with hard labels; smaller is better.
 
     References:
-        Li et al., DD-Ranking, arXiv 2505.13300, 2025.
+        Li et al., DD-Ranking, 2025, https://arxiv.org/abs/2505.13300.
 
     Deviation from the released program: accuracies are fractions, and no learning rate is picked on test images.
 
@@ -24,7 +24,7 @@ def hard_label_recovery(full: float, distilled: float) -> float:
         In [-1, 1].
 
     Raises:
-        ValueError: for an accuracy that is not a fraction.
+        ValueError: if an accuracy is not a fraction.
 
     Example:
         >>> hard_label_recovery(0.85, 0.60)
@@ -37,10 +37,10 @@ def hard_label_recovery(full: float, distilled: float) -> float:
 def improvement_over_random(distilled: float, random: float) -> float:
     """IOR = accuracy(distilled set, its own protocol) - accuracy(random real set of its size, the same protocol).
 
-    The same protocol means the same kind of labels too: soft ones beside soft ones. Larger is better.
+    The same protocol includes the same kind of labels: soft against soft. Larger is better.
 
     References:
-        Li et al., DD-Ranking, arXiv 2505.13300, 2025.
+        Li et al., DD-Ranking, 2025, https://arxiv.org/abs/2505.13300.
 
     Args:
         distilled: accuracy in [0, 1].
@@ -50,7 +50,7 @@ def improvement_over_random(distilled: float, random: float) -> float:
         In [-1, 1].
 
     Raises:
-        ValueError: for an accuracy that is not a fraction.
+        ValueError: if an accuracy is not a fraction.
 
     Example:
         >>> improvement_over_random(0.75, 0.5)
@@ -64,8 +64,8 @@ def label_robust_score(hlr: float, ior: float, weight: float = 0.5) -> float:
     """LRS = (e^a - e^-1) / (e - e^-1) with a = weight IOR - (1 - weight) HLR; larger is better.
 
     References:
-        Li et al., DD-Ranking, arXiv 2505.13300, 2025. The released program puts percent into this formula and leaves
-        [0, 1] by far; with fractions a lies in [-1, 1].
+        Li et al., DD-Ranking, 2025, https://arxiv.org/abs/2505.13300. The released program puts percent into the
+        formula, so its scores leave [0, 1]. With fractions a lies in [-1, 1].
 
     Args:
         hlr: see :func:`hard_label_recovery`.
@@ -76,21 +76,21 @@ def label_robust_score(hlr: float, ior: float, weight: float = 0.5) -> float:
         In [0, 1]; 0.269 for a set that is as good as all data and as random.
 
     Raises:
-        ValueError: for a difference outside [-1, 1] or a weight outside [0, 1].
+        ValueError: if a difference is outside [-1, 1] or the weight is outside [0, 1].
 
     Example:
         >>> [round(label_robust_score(hlr, ior), 3) for hlr, ior in ((1, -1), (0, 0), (-1, 1))]
         [0.0, 0.269, 1.0]
     """
     _check_mix(weight, hlr=hlr, ior=ior)
-    return _normalised(weight * ior - (1 - weight) * hlr)
+    return _normalized(weight * ior - (1 - weight) * hlr)
 
 
 def augmentation_robust_score(augmented: float, plain: float, weight: float = 0.5) -> float:
     """ARS = (e^b - e^-1) / (e - e^-1) with b = weight IOR_augmented + (1 - weight) IOR_plain; larger is better.
 
     References:
-        Li et al., DD-Ranking, arXiv 2505.13300, 2025; in fractions, see :func:`label_robust_score`.
+        Li et al., DD-Ranking, 2025, https://arxiv.org/abs/2505.13300; in fractions, see :func:`label_robust_score`.
 
     Args:
         augmented: improvement over random when both are trained with the protocol's augmentation.
@@ -101,18 +101,18 @@ def augmentation_robust_score(augmented: float, plain: float, weight: float = 0.
         In [0, 1]; 0.269 for a set that is as good as random.
 
     Raises:
-        ValueError: for a difference outside [-1, 1] or a weight outside [0, 1].
+        ValueError: if a difference is outside [-1, 1] or the weight is outside [0, 1].
 
     Example:
         >>> round(augmentation_robust_score(0.0, 0.0), 3)
         0.269
     """
     _check_mix(weight, augmented=augmented, plain=plain)
-    return _normalised(weight * augmented + (1 - weight) * plain)
+    return _normalized(weight * augmented + (1 - weight) * plain)
 
 
-def _normalised(exponent: float) -> float:
-    """(e^x - e^-1) / (e - e^-1), which takes [-1, 1] to [0, 1]; kept there against rounding."""
+def _normalized(exponent: float) -> float:
+    """(e^x - e^-1) / (e - e^-1), which takes [-1, 1] to [0, 1]; clipped against rounding."""
     value = (math.exp(exponent) - math.exp(-1)) / (math.e - math.exp(-1))
     return min(max(value, 0.0), 1.0)
 

@@ -1,4 +1,4 @@
-"""A network factory in words that can be stored and compared."""
+"""Network factories as configurations that can be stored and compared."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["factory_config", "with_norm"]
 
 
 def with_norm(factory: Callable[..., nn.Module], norm: str | None) -> Callable[..., nn.Module]:
-    """``factory`` with its ``norm`` argument set; None leaves it as it is.
+    """``factory`` with its ``norm`` argument set; None changes nothing.
 
     Raises:
-        ValueError: when the network has no such argument.
+        ValueError: if the network has no such argument.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -37,11 +37,11 @@ def factory_config(factory: Callable[..., nn.Module]) -> dict[str, Any]:
     """The MONAI config (``_target_`` and arguments, plain JSON values) that builds the same network as ``factory``.
 
     Args:
-        factory: a ``functools.partial`` of a class or function with keyword arguments, as ``_mode_: callable`` makes
-            it.
+        factory: a ``functools.partial`` of a class or function with keyword arguments; ``_mode_: callable`` in a config
+            makes one.
 
     Raises:
-        TypeError: for another kind of callable, whose arguments cannot be read.
+        TypeError: if it is another kind of callable, whose arguments cannot be read.
 
     Example:
         >>> factory_config(functools.partial(nn.Linear, in_features=4, out_features=2))

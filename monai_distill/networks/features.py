@@ -1,4 +1,4 @@
-"""What a network computes on the way: the outputs of its activation layers, and its embedding."""
+"""Intermediate results of a network: the outputs of its activation layers, and its embedding."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -20,12 +20,12 @@ __all__ = ["activations", "embedding", "shared_statistics"]
 def shared_statistics(network: nn.Module) -> Iterator[None]:
     """Inside the block, batch norm layers in train mode take mean and variance over the batches of all processes.
 
-    Each process holds a part of one batch, and the result is that of the whole batch in one process. Without a gradient
-    and without running statistics: :class:`torch.nn.SyncBatchNorm` has both, but on GPUs only. Nothing changes in a
-    single process.
+    Each process holds a part of one batch, and the result equals that of the whole batch in one process. Neither
+    gradients nor running statistics are supported; :class:`torch.nn.SyncBatchNorm` has both, but on GPUs only. In a
+    single process nothing changes.
 
     Args:
-        network: every process calls it equally often.
+        network: every process must call it equally often.
 
     Example:
         >>> import torch
@@ -60,7 +60,7 @@ def embedding(network: nn.Module, images: Tensor) -> Tensor:
     """Features before the classifier, images [n, C, *spatial] to [n, F].
 
     Raises:
-        ValueError: when the network has no ``embed``.
+        ValueError: if the network has no ``embed``.
 
     Example:
         >>> import torch
@@ -81,7 +81,7 @@ def activations(network: nn.Module, images: Tensor) -> tuple[list[Tensor], Tenso
     """The outputs [n, C_l, *spatial_l] of all layers in ``network.feature_layers``, in order, and the embedding [n, F].
 
     Raises:
-        ValueError: when the network names no feature layers, or one did not run exactly once.
+        ValueError: if the network names no feature layers, or a layer did not run exactly once.
 
     Example:
         >>> import torch
@@ -98,16 +98,18 @@ def activations(network: nn.Module, images: Tensor) -> tuple[list[Tensor], Tenso
         )
     outputs: dict[str, list[Tensor]] = {name: [] for name in names}
 
-    def keep(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+    def store(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         return lambda module, inputs, output: outputs[name].append(output)
 
-    handles = [network.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    handles = [network.get_submodule(name).register_forward_hook(store(name)) for name in names]
     try:
         last = embedding(network, images)
     finally:
         for handle in handles:
             handle.remove()
-    odd = {name: len(found) for name, found in outputs.items() if len(found) != 1}
+    odd = {name: len(tensors) for name, tensors in outputs.items() if len(tensors) != 1}
     if odd:
-        raise ValueError(f"Expected every feature layer to run once a forward pass, got {odd}. Use a module a place.")
+        raise ValueError(
+            f"Expected every feature layer to run once per forward pass, got {odd}. Use one module per place."
+        )
     return [outputs[name][0] for name in names], last

@@ -1,4 +1,4 @@
-"""A network seen as a pure function of one flat parameter vector."""
+"""A network as a pure function of one flat parameter vector."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["FlatNetwork", "has_random_layers"]
 
 
 def has_random_layers(network: nn.Module) -> bool:
-    """Whether a forward pass in train mode draws from the global generators (dropout), which take no generator of ours.
+    """Whether a forward pass in train mode uses the global random generators (dropout).
 
     Example:
         >>> has_random_layers(nn.Sequential(nn.Linear(2, 2), nn.Dropout()))
@@ -25,18 +25,21 @@ def has_random_layers(network: nn.Module) -> bool:
 
 
 class FlatNetwork:
-    """A network as a function of one vector of its P parameters, differentiable twice, and stackable over networks.
+    """A network as a function of one vector of its P parameters; twice differentiable, and usable under ``vmap``.
 
-    Reference: the re-parameterized student of trajectory matching (Cazenavette et al. 2022). Deviations: built on
-    ``torch.func`` instead of a patched module, and never touches the global random state outside a block that
-    restores it. The network is in train mode; layers with running statistics are refused, because these are not part
-    of the vector.
+    The network is in train mode. Layers with running statistics are refused, because these are not part of the vector.
+
+    References:
+        MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
+        https://arxiv.org/abs/2203.11932 (the re-parameterized student).
+
+    Deviations: built on ``torch.func`` instead of a patched module; the global random state is restored after use.
 
     Args:
         factory: builds one freshly initialized network; called once here and once per :meth:`initial`.
 
     Raises:
-        TypeError: if the factory is a network, or nothing that can be called.
+        TypeError: if the factory is a network, or is not callable.
         ValueError: if the network has floating-point buffers, or no parameters.
 
     Example:
@@ -51,22 +54,22 @@ class FlatNetwork:
     def __init__(self, factory: Callable[[], nn.Module]) -> None:
         if isinstance(factory, nn.Module) or not callable(factory):
             raise TypeError(
-                f"expected a function or class that makes a network, got {type(factory).__name__}: pass lambda: "
-                "Network(...), since every student begins anew."
+                f"Expected a function or class that makes a network, got {type(factory).__name__}. Pass lambda: "
+                "Network(...): every student starts from a fresh network."
             )
         with temporary_global_seed(0):
             skeleton = factory()
         buffers = [name for name, buffer in skeleton.named_buffers() if buffer.is_floating_point()]
         if buffers:
             raise ValueError(
-                "expected a network without floating-point buffers (running statistics are not part of a flat vector), "
-                f"got {buffers}: use norm='instance' or a network without running statistics."
+                "Expected a network without floating-point buffers (running statistics are not part of a flat vector), "
+                f"got {buffers}. Use norm='instance' or a network without running statistics."
             )
         self._factory = factory
         self._skeleton = skeleton.train().requires_grad_(False)
         parameters = dict(skeleton.named_parameters())
         if not parameters:
-            raise ValueError("expected a network with parameters, got none: check the factory.")
+            raise ValueError("Expected a network with parameters, got none. Check the factory.")
         self.names: tuple[str, ...] = tuple(parameters)
         self.shapes: tuple[torch.Size, ...] = tuple(parameter.shape for parameter in parameters.values())
         self._lengths = [shape.numel() for shape in self.shapes]
@@ -78,16 +81,16 @@ class FlatNetwork:
 
     @property
     def factory(self) -> Callable[[], nn.Module]:
-        """What builds one freshly initialized network."""
+        """The function that builds one freshly initialized network."""
         return self._factory
 
     @property
     def module(self) -> nn.Module:
-        """The skeleton, for introspection and forward hooks; the values of its own parameters are never used."""
+        """The module, for introspection and forward hooks; the values of its parameters are never used."""
         return self._skeleton
 
     def to(self, device: torch.device | str) -> FlatNetwork:
-        """Move the skeleton (its integer buffers, if any) to ``device`` and return self."""
+        """Move the module (its integer buffers, if any) to ``device`` and return self."""
         self._skeleton.to(device)
         return self
 
@@ -101,7 +104,10 @@ class FlatNetwork:
             network = self._factory()
         shapes = tuple(parameter.shape for _, parameter in network.named_parameters())
         if shapes != self.shapes:
-            raise RuntimeError(f"expected the factory to repeat parameter shapes {self.shapes}, got {shapes}.")
+            raise RuntimeError(
+                f"Expected the factory to repeat parameter shapes {self.shapes}, got {shapes}. "
+                "Make it build one architecture."
+            )
         flat = torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
         return flat.to(device="cpu", dtype=torch.float32, copy=True)
 
@@ -117,7 +123,7 @@ class FlatNetwork:
         return logits
 
     def predict(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Logits [B, K] in evaluation mode (dropout off), otherwise as a call; without a gradient."""
+        """Logits [B, K] in evaluation mode (dropout off) and without a gradient."""
         self._skeleton.eval()
         try:
             with torch.no_grad():
@@ -133,8 +139,8 @@ class FlatNetwork:
         """
         if parameters.ndim != 2 or parameters.shape[0] != images.shape[0]:
             raise ValueError(
-                f"expected parameters [S, {self.size}] and images [S, B, C, ...] with one S, got "
-                f"{list(parameters.shape)} and {list(images.shape)}: stack one vector per stack of images."
+                f"Expected parameters [S, {self.size}] and images [S, B, C, ...] with one S, got "
+                f"{list(parameters.shape)} and {list(images.shape)}. Stack one vector per stack of images."
             )
         logits: Tensor = torch.func.vmap(self)(parameters, images)
         return logits
@@ -151,8 +157,8 @@ class FlatNetwork:
             names = shapes.keys() | expected.keys()
             differing = sorted(name for name in names if shapes.get(name) != expected.get(name))
             raise ValueError(
-                f"expected a network with the parameter shapes of the factory's, got differences in {differing[:4]}: "
-                "build it with the same factory."
+                f"Expected a network with the parameter shapes of the factory's, got differences in {differing[:4]}. "
+                "Build it with the same factory."
             )
         views = self._views(parameters.detach())
         with torch.no_grad():
@@ -163,8 +169,8 @@ class FlatNetwork:
     def _views(self, parameters: Tensor) -> dict[str, Tensor]:
         if parameters.ndim != 1 or parameters.shape[0] != self.size:
             raise ValueError(
-                f"expected a parameter vector of shape [{self.size}], got {list(parameters.shape)}: "
-                "use one made by initial() of the same architecture."
+                f"Expected a parameter vector of shape [{self.size}], got {list(parameters.shape)}. "
+                "Use one made by initial() of the same architecture."
             )
-        pieces = torch.split(parameters, self._lengths)
-        return {name: piece.reshape(shape) for name, piece, shape in zip(self.names, pieces, self.shapes, strict=True)}
+        vectors = torch.split(parameters, self._lengths)
+        return {name: v.reshape(shape) for name, v, shape in zip(self.names, vectors, self.shapes, strict=True)}

@@ -1,4 +1,4 @@
-"""The gradient of a loss in one network's parameters, by the cheapest way that the caller allows."""
+"""Gradient of a loss with respect to the flat parameters, by the fastest available backend."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,28 +11,30 @@ from torch import Tensor
 
 __all__ = ["MODES", "parameter_gradient", "through_compiler"]
 
-MODES = ("reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # of torch.compile, beside its default
+MODES = ("reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # of torch.compile, next to its default
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
 def through_compiler(function: Callable[Arguments, Result], how: bool | str) -> Callable[Arguments, Result]:
-    """``function`` compiled anew for every shape of its arguments, or as it is.
+    """``function`` compiled for every shape of its arguments, or unchanged.
 
     Args:
-        function: of tensors. With CUDA graphs its results have to be used, or copied, before the next call.
-        how: False for as it is; True; or a mode of ``torch.compile``, of which ``reduce-overhead`` records CUDA graphs
-            on a GPU and is the same as True on a CPU.
+        function: of tensors. With CUDA graphs its results must be used, or copied, before the next call.
+        how: False for no compilation; True; or a mode of ``torch.compile``. The mode ``reduce-overhead`` records CUDA
+            graphs on a GPU and equals True on a CPU.
 
     Raises:
-        ValueError: for another word.
+        ValueError: if ``how`` is another word.
 
     Example:
         >>> through_compiler(len, False) is len
         True
     """
     if isinstance(how, str) and how not in MODES:
-        raise ValueError(f"Expected true, false or one of {', '.join(MODES)} for compiling, got {how!r}.")
+        raise ValueError(
+            f"Expected true, false or one of {', '.join(MODES)} for compiling, got {how!r}. Use one of them."
+        )
     if not how:
         return function
     made: Callable[Arguments, Result] = torch.compile(
@@ -45,19 +47,19 @@ Loss = Callable[..., tuple[Tensor, Tensor]]
 
 
 def parameter_gradient(loss: Loss, *, for_vmap: bool, compiled: bool | str = False) -> Loss:
-    """A function of (parameters [P], ...) that returns the gradient [P] of ``loss`` and what ``loss`` says beside.
+    """A function of (parameters [P], ...) to the gradient [P] of ``loss`` and the second result of ``loss``.
 
     Args:
-        loss: maps (parameters, ...) to a scalar and a detached tensor that is handed on.
-        for_vmap: the result is going to be mapped over several networks by ``torch.func.vmap``, so it is made with
-            ``torch.func.grad``. That one keeps a graph for a second derivative; plain autograd does not, and is a sixth
+        loss: maps (parameters, ...) to a scalar and a detached tensor, which is returned as well.
+        for_vmap: the result will be mapped over several networks by ``torch.func.vmap`` and is made with
+            ``torch.func.grad``, which stores a graph for a second derivative. Plain autograd does not, and is a sixth
             to a third faster on a CPU.
-        compiled: compile the loss, in which way (see :func:`through_compiler`). Needs a C++ compiler and half a minute
-            the first time; the gradient differs by rounding. Measured with a ConvNet of width 32 on 80 images of
+        compiled: whether and how to compile the loss (see :func:`through_compiler`). It needs a C++ compiler and half a
+            minute the first time; the gradient differs by rounding. Measured with a ConvNet of width 32 on 80 images of
             3x28x28, one thread: 34 ms without, 20 ms with.
 
     Raises:
-        ValueError: for a gradient that is to be both for_vmap and compiled: stacks are not compiled.
+        ValueError: if both ``for_vmap`` and ``compiled`` are set.
 
     Example:
         >>> double = parameter_gradient(lambda p: ((p * p).sum(), p.detach()), for_vmap=False)
@@ -65,7 +67,7 @@ def parameter_gradient(loss: Loss, *, for_vmap: bool, compiled: bool | str = Fal
         [2.0, 2.0]
     """
     if for_vmap and compiled:
-        raise ValueError("Expected either a for_vmap or a compiled gradient, got both: leave one out.")
+        raise ValueError("Expected either for_vmap or compiled, got both. Leave one out.")
     if for_vmap:
         return torch.func.grad(loss, has_aux=True)
     function = through_compiler(loss, compiled)
@@ -74,8 +76,8 @@ def parameter_gradient(loss: Loss, *, for_vmap: bool, compiled: bool | str = Fal
         with torch.enable_grad():
             leaf = parameters.detach().requires_grad_()
             value, note = function(leaf, *arguments)
-        found = torch.autograd.grad(value, leaf)[0]
-        # a mode may record CUDA graphs, whose next call writes over the results of this one
-        return (found.clone(), note.clone()) if isinstance(compiled, str) else (found, note)
+        result = torch.autograd.grad(value, leaf)[0]
+        # a mode may record CUDA graphs, whose next call overwrites the results of this one
+        return (result.clone(), note.clone()) if isinstance(compiled, str) else (result, note)
 
     return gradient

@@ -1,4 +1,4 @@
-"""The gradient of a loss in a network's parameters, and that gradient's derivative along a direction."""
+"""The gradient of a loss with respect to a network's parameters, and its vector-Jacobian product."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,21 +19,21 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class LossDerivatives:
-    """What the exact gradient through an SGD step asks of the student's loss.
+    """The derivatives of the student's loss that the exact gradient through an SGD step requires.
 
-    Plain, the derivative along a direction is a gradient of the gradient. Compiled, it is the gradient of a forward
-    derivative, because ``torch.compile`` makes no second derivatives; the results differ by rounding, and where a ReLU
-    is within rounding of its corner. PyTorch gets that derivative's gradient wrong for a few operations (its issues
-    196699, batch_norm, and 196700, layer_norm): ask :meth:`check` once.
+    Uncompiled, the derivative along a direction is the gradient of a gradient. Compiled, it is the gradient of a
+    forward derivative, because ``torch.compile`` makes no second derivatives. The results differ by rounding, and where
+    a ReLU is within rounding of its corner. PyTorch's gradient of a forward derivative is wrong for a few operations
+    (its issues 196699, batch_norm, and 196700, layer_norm): call :meth:`check` once.
 
     References:
-        Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 1994 (both ways to the product).
+        Pearlmutter, Fast Exact Multiplication by the Hessian, Neural Computation 1994 (both forms of the product).
 
     Args:
-        loss: maps (parameters [P], images [B, ...], targets [B] or [B, K]) to a scalar. It must not draw at random.
-            A sum over networks maps stacks of all three: then the parameters, their gradient and a direction, all [P]
-            here, are [S, P], and images and targets have S in front.
-        compiled: go through ``torch.compile``, in which way (see :func:`through_compiler`). Needs a C++ compiler and a
+        loss: maps (parameters [P], images [B, ...], targets [B] or [B, K]) to a scalar, without randomness. A sum over
+            networks maps stacks of all three: then the parameters, their gradient and a direction, all [P] here, are
+            [S, P], and images and targets have S in front.
+        compiled: whether and how to use ``torch.compile`` (see :func:`through_compiler`). It needs a C++ compiler and a
             minute or two for every new number of images. Measured with ConvNets on 3 channels, two threads, gradient
             and derivative together: 16 instead of 26 ms (width 32, 20 images of 28x28), 0.22 instead of 0.27 s (64, 90
             images of 32x32), 0.64 instead of 0.69 s (128).
@@ -51,19 +51,19 @@ class LossDerivatives:
     def __init__(self, loss: Loss, *, compiled: bool | str = False) -> None:
         self.loss = loss
         self.compiled = compiled
-        self._gradient = parameter_gradient(self._with_note, for_vmap=False, compiled=compiled)
+        self._gradient = parameter_gradient(self._loss_with_value, for_vmap=False, compiled=compiled)
         self._directional = through_compiler(self._forward, compiled) if compiled else None
 
     def check(self, parameters: Tensor, images: Tensor, targets: Tensor) -> None:
-        """Compare the two ways to the derivative along a direction, uncompiled and in double precision.
+        """Compare the two forms of the derivative along a direction, uncompiled and in double precision.
 
         Args:
-            parameters: [P], as a fresh network has them.
-            images: [B, ...]; a few will do.
+            parameters: [P], of a fresh network.
+            images: [B, ...]; a few are enough.
             targets: [B] or [B, K].
 
         Raises:
-            ValueError: when they differ.
+            ValueError: if they differ.
         """
         direction = torch.randn(parameters.shape, dtype=torch.float64, generator=seeded_generator(0, "direction"))
         direction = direction.to(parameters.device)
@@ -73,12 +73,12 @@ class LossDerivatives:
         with torch.enable_grad():
             value = self._forward(vector, pixels, targets, direction)
             gradients = torch.autograd.grad(value, [vector, pixels], materialize_grads=True)
-        found, expected = (torch.cat([part.flatten() for part in parts]) for parts in (gradients, second))
-        apart = float((found - expected).norm() / expected.norm().clamp_min(torch.finfo(torch.float64).tiny))
-        if not apart < AGREEMENT:  # written so that NaN fails as well
+        forward, expected = (torch.cat([part.flatten() for part in parts]) for parts in (gradients, second))
+        difference = float((forward - expected).norm() / expected.norm().clamp_min(torch.finfo(torch.float64).tiny))
+        if not difference < AGREEMENT:  # written so that NaN fails as well
             raise ValueError(
                 "Expected a network whose forward derivative PyTorch can differentiate, as compiled steps need it, got "
-                f"one where that is off by {apart:.1%} (layer_norm and batch_norm are known for it). Leave "
+                f"one where that is off by {difference:.1%} (layer_norm and batch_norm are known for it). Leave "
                 "--compile_distillation out."
             )
 
@@ -87,7 +87,7 @@ class LossDerivatives:
         return self._gradient(parameters, images, targets)[0]
 
     def gradient_with_graph(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        """The gradient [P], which can be differentiated in whatever asks for a gradient; never compiled."""
+        """The gradient [P] with a graph for second derivatives; never compiled."""
         with torch.enable_grad():
             vector = parameters if parameters.requires_grad else parameters.detach().requires_grad_()
             return torch.autograd.grad(self.loss(vector, images, targets), vector, create_graph=True)[0]
@@ -97,8 +97,16 @@ class LossDerivatives:
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The derivative (a scalar) of the loss along ``direction`` [P] of the parameters, and its gradients.
 
-        The gradients are in ``inputs``, each of its input's shape:
-        those of the first three arguments that ask for a gradient. With CUDA graphs, use them before the next call.
+        Args:
+            parameters: [P].
+            images: [B, ...].
+            targets: [B] or [B, K].
+            direction: [P].
+            inputs: those of the first three arguments that require a gradient.
+
+        Returns:
+            The derivative, and its gradient with respect to every one of ``inputs``. With CUDA graphs, use them before
+            the next call.
         """
         if self._directional is None:
             return self._second(parameters, images, targets, direction, inputs)
@@ -110,10 +118,10 @@ class LossDerivatives:
         self, parameters: Tensor, images: Tensor, targets: Tensor, direction: Tensor, inputs: list[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         gradient = self.gradient_with_graph(parameters, images, targets)
-        found = torch.autograd.grad(gradient, inputs, direction, materialize_grads=True)
-        return torch.dot(gradient.detach().flatten(), direction.flatten()), found
+        products = torch.autograd.grad(gradient, inputs, direction, materialize_grads=True)
+        return torch.dot(gradient.detach().flatten(), direction.flatten()), products
 
-    def _with_note(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss_with_value(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
         value = self.loss(*arguments)
         return value, value.detach()
 

@@ -1,4 +1,4 @@
-"""One function of one network's parameters, done for several networks."""
+"""Map a function over a stack of networks."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -20,11 +20,11 @@ def map_over_networks(
 
     Args:
         function: takes one network's share of every argument.
-        vmap: all networks in one call (``torch.func.vmap``): right on a GPU, and on a CPU for tiny batches, where
-            the time goes into launching; else one after another, which is two to three times faster on a CPU for larger
-            ones.
-        seeds: one per network, for a function that draws from the global generators (dropout): each call gets its own
-            seed, so no network's result depends on the others'. Such a function always runs one network after another.
+        vmap: whether all networks run in one call (``torch.func.vmap``). This is faster on a GPU, and on a CPU for tiny
+            batches, where launching takes most of the time. For larger batches on a CPU, one network after another is
+            two to three times as fast.
+        seeds: one per network, for a function that uses the global random generators (dropout). Each call gets its own
+            seed, so that no network's result depends on the others. Such a function runs one network after another.
 
     Example:
         >>> double = map_over_networks(lambda p: 2 * p, vmap=True)
@@ -47,15 +47,15 @@ def _seeded(function: Callable[..., Tensor], seed: int, row: Sequence[Tensor]) -
 
 
 def should_vmap(images: Tensor, batch_size: int) -> bool:
-    """Whether several networks on batches of images like ``images`` [n, channels, *spatial] run faster together.
+    """Whether several networks run faster under ``vmap``, on batches of images like ``images`` [n, C, *spatial].
 
-    On a GPU they are taken to. On a CPU the pixels of a batch decide, whatever channels they begin with.
+    On a GPU the answer is yes. On a CPU it depends on the pixels of a batch, whatever the number of channels.
 
     Measured with ConvNets of width 32 on a CPU core. A training step of five, against plain autograd (see
-    :func:`parameter_gradient`): stacking wins 1.3 times at 2 images of 1x28x28, 1.1 times at 4, nothing from 10 on, and
-    loses 4 times at 80 of 3x28x28. Four student steps and their second derivative: it wins 1.8 times at 10 images of
-    1x8x8, 1.5 times at 2 of 1x28x28, 1.3 times at 2 of 3x32x32, 1.2 times at 4 of 1x28x28, and loses 1.2 times at
-    10.
+    :func:`parameter_gradient`): ``vmap`` is 1.3 times as fast at 2 images of 1x28x28, 1.1 times at 4, equal from 10
+    on, and 4 times slower at 80 of 3x28x28. Four student steps and their second derivative: it is 1.8 times as fast at
+    10 images of 1x8x8, 1.5 times at 2 of 1x28x28, 1.3 times at 2 of 3x32x32, 1.2 times at 4 of 1x28x28, and 1.2 times
+    slower at 10.
 
     Example:
         >>> should_vmap(torch.zeros(10, 1, 8, 8), 256), should_vmap(torch.zeros(90, 3, 28, 28), 256)

@@ -1,4 +1,4 @@
-"""Writing a file as a whole or not at all."""
+"""Atomic writes: a file is replaced completely or not at all."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,11 +11,11 @@ __all__ = ["advice_for", "atomic_write"]
 
 
 def atomic_write(file: Path, data: bytes) -> None:
-    """Replace ``file`` by ``data`` in one step: whoever reads it finds the old content or the new, never a part.
+    """Replace the content of ``file`` by ``data`` in one step: a reader sees the old content or the new one.
 
     Raises:
-        RuntimeError: when it cannot be written (a full disk, a folder for reading only); the old content stays and
-            nothing else is left behind.
+        RuntimeError: if it cannot be written (a full disk, a read-only folder); the old content remains, and no
+            partial file is left.
 
     Example:
         >>> import tempfile
@@ -29,17 +29,17 @@ def atomic_write(file: Path, data: bytes) -> None:
         unfinished.write_bytes(data)
         unfinished.replace(file)
     except OSError as error:
-        with contextlib.suppress(OSError):  # where nothing could be written, nothing may be there to take away
+        with contextlib.suppress(OSError):  # if nothing could be written, there may be no file to remove
             unfinished.unlink(missing_ok=True)
         raise RuntimeError(f"Cannot write {file}: {error}. {advice_for(error)} and try again.") from None
 
 
 def advice_for(error: Exception) -> str:
-    """What to do about a file that cannot be written: room is no remedy for a folder that may not be written to.
+    """Advice for a file that cannot be written: permissions, or disk space.
 
     Example:
         >>> advice_for(PermissionError(13, "Permission denied")), advice_for(OSError(28, "No space left on device"))
-        ('Make the folder writable', 'Free some room')
+        ('Make the folder writable', 'Free some disk space')
     """
-    closed = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-    return "Make the folder writable" if closed else "Free some room"
+    read_only = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    return "Make the folder writable" if read_only else "Free some disk space"

@@ -15,11 +15,11 @@ __all__ = ["checksums", "file_checksum", "file_sha256", "tensor_checksum"]
 def checksums(folder: Path) -> str:
     """A line ``sha256  path`` for every file but ``SHA256SUMS`` itself, as ``sha256sum --check`` reads them.
 
-    Links are left out: what they point to is no part of the folder.
+    Links are left out: their targets are not part of the folder.
     """
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    files = sorted(path.relative_to(folder).as_posix() for path in found)
-    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in files if name != "SHA256SUMS")
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    return "".join(f"{file_sha256(folder / name)}  {name}\n" for name in names if name != "SHA256SUMS")
 
 
 def file_sha256(file: Path) -> str:
@@ -29,11 +29,11 @@ def file_sha256(file: Path) -> str:
 
 
 def file_checksum(path: Path, algorithm: str = "sha256") -> str:
-    """The hex digest of a file; three sections of one file in one process hash it once.
+    """The hex digest of a file; one process hashes an unchanged file once.
 
     Args:
         path: the file.
-        algorithm: a name that :mod:`hashlib` knows, such as ``"sha256"`` or ``"md5"``.
+        algorithm: a name of :mod:`hashlib`, such as ``"sha256"`` or ``"md5"``.
 
     Example:
         >>> len(file_checksum(Path(__file__)))
@@ -44,7 +44,7 @@ def file_checksum(path: Path, algorithm: str = "sha256") -> str:
 
 
 def tensor_checksum(values: Tensor) -> str:
-    """SHA-256 over the type, the shape and the bytes of a tensor, wherever it lives.
+    """SHA-256 over the type, the shape and the bytes of a tensor on any device.
 
     Example:
         >>> import torch
@@ -59,6 +59,6 @@ def tensor_checksum(values: Tensor) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _digest(path: str, _size: int, _changed: int, algorithm: str) -> str:
-    # the size and the time of change are part of the key, so that a file that was replaced is hashed again
+    # size and modification time are part of the key: a replaced file is hashed again
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,4 +1,4 @@
-"""Keep freed memory in the process: a third of a CPU training step is spent giving it back and asking for it again."""
+"""Peak memory, and a setting of glibc that keeps freed memory in the process."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,11 +16,11 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Peak memory in MiB: on a CUDA device what its tensors took, otherwise the resident set of the process.
+    """Peak memory in MiB: of the tensors on a CUDA device, otherwise the resident set of the process.
 
-    The resident set holds the interpreter and the libraries too (about 500 MiB). On Linux :meth:`restart` first gives
-    back what earlier work in the process has freed and resets the kernel's high-water mark, so that runs in one process
-    can be told apart; on other systems the peak is of the whole life of the process.
+    The resident set includes the interpreter and the libraries (about 500 MiB). On Linux :meth:`restart` returns freed
+    memory to the system and resets the kernel's high-water mark, so that the peak belongs to one run. On other systems
+    the peak is that of the process's whole life.
 
     Args:
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -37,11 +37,11 @@ class PeakMemory:
 
     @property
     def measured_on(self) -> str:
-        """Whose memory :meth:`mebibytes` tells."""
+        """The device or process whose memory :meth:`mebibytes` returns."""
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "process"
 
     def restart(self) -> None:
-        """Forget the peak so far."""
+        """Reset the peak."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             return
@@ -60,7 +60,7 @@ class PeakMemory:
             fields = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
             if "VmHWM" in fields:
                 return int(fields["VmHWM"].split()[0]) / 2**10
-        import resource  # not there on Windows
+        import resource  # absent on Windows
 
         unit = 1 if sys.platform == "darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
@@ -70,12 +70,12 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def disable_malloc_trim() -> bool:
-    """Tell glibc to serve large blocks from its heap and not to shrink it; returns whether that was possible.
+    """Make glibc serve large blocks from its heap and not shrink it; return whether that was possible.
 
-    By default glibc maps every block over 32 MiB anew and the kernel clears its pages at each step. Measured for one
-    SGD step of
-    ConvNet-3 of width 32 on 256 images of 3x28x28, two CPU cores: 84 ms before, 56 ms after. It holds for the whole
-    process, so the command calls it and library code does not. No effect outside Linux with glibc.
+    By default glibc maps every block above 32 MiB again at each step, and the kernel clears its pages. Measured for one
+    SGD step of ConvNet-3 of width 32 on 256 images of 3x28x28, two CPU cores: 84 ms before, 56 ms after. The setting
+    applies to the whole process, so the command makes it and library code does not. It has no effect outside Linux with
+    glibc.
 
     Example:
         >>> disable_malloc_trim() in (True, False)

@@ -1,4 +1,4 @@
-"""Seeds and generators derived from a seed and a path of names, so that every random draw can be repeated alone."""
+"""Seeds and generators derived from a seed and a path of names: every random choice can be repeated alone."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,7 +17,7 @@ def derived_seed(seed: int, *path: int | str) -> int:
 
     Args:
         seed: the seed of the whole run.
-        path: what the draw is for, such as ``("segment", iteration)``.
+        path: the purpose of the random numbers, such as ``("segment", iteration)``.
 
     Example:
         >>> derived_seed(0, "segment", 3) == derived_seed(0, "segment", 3) != derived_seed(0, "segment", 4)
@@ -28,7 +28,7 @@ def derived_seed(seed: int, *path: int | str) -> int:
 
 
 def seeded_generator(seed: int, *path: int | str) -> torch.Generator:
-    """A CPU generator seeded by :func:`derived_seed`; a draw made with it needs no state to be saved for a resume.
+    """A CPU generator seeded by :func:`derived_seed`; a resume needs no stored state of it.
 
     Example:
         >>> a, b = seeded_generator(7, "images"), seeded_generator(7, "images")
@@ -42,7 +42,7 @@ def seeded_generator(seed: int, *path: int | str) -> torch.Generator:
 def temporary_global_seed(seed: int) -> Iterator[None]:
     """Seed torch's global generators (CPU and CUDA) inside the block and restore their states after it.
 
-    PyTorch's own layer initialisers and dropout take no generator; this is the one door through which they get a seed.
+    PyTorch's layer initializers and dropout take no generator; all code of this package seeds them through this block.
 
     Example:
         >>> before = torch.random.get_rng_state()

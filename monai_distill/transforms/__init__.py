@@ -1,4 +1,4 @@
-"""Transforms of images: differentiable siamese augmentation and the two invertible preprocessings."""
+"""Transforms of images: differentiable siamese augmentation (DSA) and two invertible preprocessings."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The six operations of differentiable siamese augmentation, each a pure function affine in the images."""
+"""The six operations of differentiable siamese augmentation (DSA), pure functions that are affine in the images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

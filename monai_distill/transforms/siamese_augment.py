@@ -1,4 +1,4 @@
-"""Differentiable siamese augmentation: one random draw applied alike to real and to synthetic images."""
+"""DSA's differentiable siamese augmentation: real and synthetic images are augmented with the same parameters."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -30,25 +30,29 @@ class AugmentParameters(NamedTuple):
     values: dict[str, Tensor]
 
     def to(self, device: torch.device | str) -> AugmentParameters:
-        """The same draw with its tensors on ``device``."""
-        held = torch.device(device).type != "cpu"  # on the way to a GPU nobody has to wait, on the way back one has
-        moved = {name: value.to(device, non_blocking=held) for name, value in self.values.items()}
+        """The same parameters with their tensors on ``device``."""
+        asynchronous = torch.device(device).type != "cpu"  # a copy to the CPU has to be waited for
+        moved = {name: value.to(device, non_blocking=asynchronous) for name, value in self.values.items()}
         return AugmentParameters(self.operation, moved)
 
 
 class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
-    """Differentiable siamese augmentation of batches, with the randomness held apart from the application.
+    """Differentiable siamese augmentation of batches; random parameters are drawn first and applied by a pure function.
 
-    Reference: Zhao and Bilen 2021. Deviations: the draw is a value that can be kept, replayed and applied to batches
-    of different size; no global seed is touched; 3D works; rotation acts in pixels, so rectangles keep their angles;
-    crop shifts by whole pixels exactly. Metadata of a MetaTensor is kept as it is.
+    References:
+        DSA: Zhao and Bilen, Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021,
+        https://arxiv.org/abs/2102.08259.
+
+    Deviations: the drawn parameters are a value that can be stored, replayed and applied to batches of different size.
+    No global seed is touched. 3D images work. Rotation acts in pixels, so that rectangles keep their angles. Crop
+    shifts by whole pixels exactly. The metadata of a MetaTensor does not change.
 
     Args:
-        operations: which of ``color crop cutout flip scale rotate`` to draw from, one per draw; empty for none.
-        flip_probability: chance of a mirrored last axis.
+        operations: any of ``color crop cutout flip scale rotate``, of which one is drawn per batch; empty for none.
+        flip_probability: probability of a mirrored last axis.
         rotation_degrees: largest angle, either way (in 3D one angle about each axis).
         scale_ratio: each axis is read at a factor uniform in [1 / scale_ratio, scale_ratio].
-        crop_fraction: largest shift per axis, as a fraction of the side; what comes in from outside is zero.
+        crop_fraction: largest shift per axis, as a fraction of the side; pixels from outside are zero.
         cutout_fraction: side of the zeroed box, as a fraction of the side; the box is clipped at the border.
         brightness: width of the uniform offset, in image units, centered on 0.
         saturation: largest factor on the distance to the mean over channels; the smallest is 0.
@@ -100,7 +104,7 @@ class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
     def draw(
         self, count: int, spatial_shape: Sequence[int], generator: torch.Generator, *, siamese: bool = False
     ) -> AugmentParameters:
-        """Draw one operation for a batch and its parameters, per image or (``siamese``) one row shared by all.
+        """Draw one operation for a batch and its parameters, one row per image or (``siamese``) one row for all.
 
         Args:
             count: number of images.
@@ -109,57 +113,62 @@ class SiameseAugment(Randomizable, Transform):  # type: ignore[misc]
             siamese: one row of parameters, valid for a batch of any size.
 
         Raises:
-            ValueError: for a count under 1 or a shape that is not 2D or 3D.
+            ValueError: if the count is below 1, or the shape is not 2D or 3D.
         """
         if count < 1 or len(spatial_shape) not in (2, 3):
-            raise ValueError(f"expected count from 1 up and 2 or 3 sides, got {count} and {tuple(spatial_shape)}.")
+            raise ValueError(
+                f"Expected a count of at least 1 and 2 or 3 sides, got {count} and {tuple(spatial_shape)}. Pass a "
+                "batch."
+            )
         if not self.operations:
             return AugmentParameters("none", {})
         choice = int(torch.randint(len(self.operations), (1,), generator=generator))
         operation = self.operations[choice]
         return AugmentParameters(operation, self._values(operation, 1 if siamese else count, spatial_shape, generator))
 
-    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
-        """Apply a draw to images [B, C, *spatial] (floating point); differentiable, and affine in the images.
+    def apply(self, images: Tensor, parameters: AugmentParameters) -> Tensor:
+        """Augment images [B, C, *spatial] (floating point); differentiable, and affine in the images.
 
         Raises:
             TypeError: for images that are not floating point.
-            ValueError: for an unknown operation, or a draw made for another number of images or spatial axes.
+            ValueError: if the operation is unknown, or the parameters are for another number of images or spatial axes.
         """
-        if draw.operation == "none":
+        if parameters.operation == "none":
             return images
-        if draw.operation not in OPERATIONS:
-            raise ValueError(f"expected operation 'none' or one of {sorted(OPERATIONS)}, got {draw.operation!r}.")
+        if parameters.operation not in OPERATIONS:
+            raise ValueError(
+                f"Expected operation 'none' or one of {sorted(OPERATIONS)}, got {parameters.operation!r}. Use draw()."
+            )
         if not images.is_floating_point():
-            raise TypeError(f"expected floating-point images, got {images.dtype}: convert them with .float() first.")
-        values = draw.to(images.device).values
+            raise TypeError(f"Expected floating-point images, got {images.dtype}. Convert them with .float() first.")
+        values = parameters.to(images.device).values
         for name, value in values.items():
             if value.shape[0] not in (1, images.shape[0]):
                 raise ValueError(
-                    f"expected a siamese draw or one for {images.shape[0]} images, got {value.shape[0]} rows of "
-                    f"{name}: draw with this count or siamese=True."
+                    f"Expected siamese parameters or those of {images.shape[0]} images, got {value.shape[0]} rows of "
+                    f"{name}. Draw with this count or siamese=True."
                 )
-        axes = {"crop": "shift", "cutout": "low", "scale": "factor"}.get(draw.operation)
+        axes = {"crop": "shift", "cutout": "low", "scale": "factor"}.get(parameters.operation)
         if axes is not None and values[axes].shape[1] != images.ndim - 2:
             raise ValueError(
-                f"expected a draw for {images.ndim - 2} spatial axes, got {values[axes].shape[1]}: draw with the "
+                f"Expected parameters for {images.ndim - 2} spatial axes, got {values[axes].shape[1]}. Draw with the "
                 "spatial shape of the images."
             )
-        return OPERATIONS[draw.operation](images, values)
+        return OPERATIONS[parameters.operation](images, values)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Augment one image [C, *spatial] with a draw from ``self.R``."""
+        """Augment one image [C, *spatial] with parameters drawn from ``self.R``."""
         return self.augmented(image, self.draw(1, image.shape[1:], self.next_generator()))
 
-    def augmented(self, image: Tensor, draw: AugmentParameters) -> Tensor:
-        """Apply a draw to one image [C, *spatial], a tensor or an array; a MetaTensor keeps its metadata."""
+    def augmented(self, image: Tensor, parameters: AugmentParameters) -> Tensor:
+        """Augment one image [C, *spatial], a tensor or an array; a MetaTensor keeps its metadata."""
         tensor = convert_to_tensor(image, track_meta=get_track_meta())
         plain = convert_to_tensor(image, track_meta=False)
-        result: Tensor = convert_to_dst_type(self.apply(plain[None], draw)[0], tensor)[0]
+        result: Tensor = convert_to_dst_type(self.apply(plain[None], parameters)[0], tensor)[0]
         return result
 
     def next_generator(self) -> torch.Generator:
-        """A generator seeded from ``self.R``, the random state that MONAI's ``set_random_state`` sets."""
+        """A generator seeded from ``self.R``, the random state of MONAI's ``set_random_state``."""
         return torch.Generator().manual_seed(int(self.R.randint(2**31 - 1)))
 
     def config(self) -> dict[str, Any]:
@@ -208,21 +217,21 @@ def _pixels(fraction: float, side: int) -> int:
 def _require_operations(operations: Sequence[str]) -> None:
     if isinstance(operations, str):
         raise TypeError(
-            f"expected a list of operation names, got the string {operations!r}: pass {operations.split('_')}."
+            f"Expected a list of operation names, got the string {operations!r}. Pass {operations.split('_')}."
         )
     if not isinstance(operations, Sequence):
-        raise TypeError(f"expected a list of operation names, got {operations!r}: pass [] for none.")
+        raise TypeError(f"Expected a list of operation names, got {operations!r}. Pass [] for none.")
     unknown = [name for name in operations if name not in OPERATIONS]
     if unknown:
-        raise ValueError(f"expected operations among {sorted(OPERATIONS)}, got {unknown}: remove or rename these.")
+        raise ValueError(f"Expected operations among {sorted(OPERATIONS)}, got {unknown}. Remove or rename these.")
 
 
 def _require_settings(fractions: Mapping[str, float], scale_ratio: float, widths: Sequence[float]) -> None:
     for name, value in fractions.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"expected {name} in [0, 1], got {value}: pass a fraction.")
+            raise ValueError(f"Expected {name} in [0, 1], got {value}. Pass a fraction.")
     if scale_ratio < 1 or min(widths) < 0:
         raise ValueError(
-            "expected scale_ratio from 1 up and rotation_degrees, brightness, saturation and contrast from 0 up, "
-            f"got {scale_ratio} and {list(widths)}: leave an operation out of the list to switch it off."
+            "Expected scale_ratio of at least 1, and rotation_degrees, brightness, saturation and contrast of at "
+            f"least 0, got {scale_ratio} and {list(widths)}. Leave an operation out of the list to switch it off."
         )

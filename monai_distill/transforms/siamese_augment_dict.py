@@ -1,4 +1,4 @@
-"""Dictionary form of differentiable siamese augmentation."""
+"""DSA's differentiable siamese augmentation as a MONAI dictionary transform."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,15 +16,19 @@ __all__ = ["SiameseAugmentD", "SiameseAugmentDict", "SiameseAugmentd"]
 
 
 class SiameseAugmentd(MapTransform, Randomizable):  # type: ignore[misc]
-    """Dictionary form of :class:`SiameseAugment`: all keys of one item get the same draw.
+    """Dictionary form of :class:`SiameseAugment`: all keys of one item are augmented with the same parameters.
 
-    Reference: Zhao and Bilen 2021. Deviations: those of :class:`SiameseAugment`; the images of one item must have the
-    same number of spatial axes, and a whole-pixel shift or box is drawn for the sides of the first key.
+    References:
+        DSA: Zhao and Bilen, Dataset Condensation with Differentiable Siamese Augmentation, ICML 2021,
+        https://arxiv.org/abs/2102.08259.
+
+    Deviations: those of :class:`SiameseAugment`. The images of one item must have the same number of spatial axes; a
+    whole-pixel shift or box is drawn for the sides of the first key.
 
     Args:
         keys: keys of the images [C, *spatial].
         operations: see :class:`SiameseAugment`.
-        allow_missing_keys: do not raise where a key is absent.
+        allow_missing_keys: whether absent keys are skipped instead of raising an error.
         settings: the numbers of :class:`SiameseAugment`, by name.
 
     Raises:
@@ -53,20 +57,20 @@ class SiameseAugmentd(MapTransform, Randomizable):  # type: ignore[misc]
         self.augment = SiameseAugment(operations, **settings)
 
     def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> SiameseAugmentd:
-        """Set the random state of the wrapped transform, the only one there is."""
+        """Set the random state, which the wrapped transform shares."""
         super().set_random_state(seed, state)
         self.augment.set_random_state(state=self.R)
         return self
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Augment the images under the keys with one draw; other entries are passed on."""
+        """Augment the images under the keys with the same parameters; other entries do not change."""
         item = dict(data)
         keys = list(self.key_iterator(item))
         if not keys:
             return item
-        draw = self.augment.draw(1, item[keys[0]].shape[1:], self.augment.next_generator())
+        parameters = self.augment.draw(1, item[keys[0]].shape[1:], self.augment.next_generator())
         for key in keys:
-            item[key] = self.augment.augmented(item[key], draw)
+            item[key] = self.augment.augmented(item[key], parameters)
         return item
 
 

@@ -17,8 +17,11 @@ __all__ = ["Standardize"]
 class Standardize(Transform):  # type: ignore[misc]
     """Subtract the mean of each channel and divide by its standard deviation.
 
-    Reference: the normalization every dataset distillation code shares (Wang et al. 2018). Deviations: fitted on the
-    given images in float64 instead of copied from a table; a constant channel is only centered.
+    References:
+        Wang et al., Dataset Distillation, 2018, https://arxiv.org/abs/1811.10959, and every method since.
+
+    Deviations: fitted on the given images in float64 instead of copied from a table; a constant channel is only
+    centered.
 
     Args:
         mean: mean of each channel, in image units.
@@ -26,7 +29,8 @@ class Standardize(Transform):  # type: ignore[misc]
         spatial_dims: 2 or 3; the channel axis is the one before these.
 
     Raises:
-        ValueError: for lists of different length, a std that is not positive and finite, or other spatial_dims.
+        ValueError: if the lists have different lengths, a std is not positive and finite, or spatial_dims is not 2 or
+            3.
 
     Example:
         >>> standardize = Standardize.fit(torch.rand(8, 3, 4, 4), spatial_dims=2)
@@ -39,11 +43,11 @@ class Standardize(Transform):  # type: ignore[misc]
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], spatial_dims: int = 2) -> None:
         if spatial_dims not in (2, 3):
-            raise ValueError(f"expected spatial_dims 2 or 3, got {spatial_dims}.")
+            raise ValueError(f"Expected spatial_dims 2 or 3, got {spatial_dims}. Reshape the images.")
         if len(mean) != len(std) or not mean or not all(0 < value < float("inf") for value in std):
             raise ValueError(
-                f"expected one mean and one positive std per channel, got {list(mean)} and {list(std)}: "
-                "use Standardize.fit, which gives a constant channel std 1."
+                f"Expected one mean and one positive std per channel, got {list(mean)} and {list(std)}. "
+                "Use Standardize.fit, which gives a constant channel std 1."
             )
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
@@ -54,11 +58,11 @@ class Standardize(Transform):  # type: ignore[misc]
         """Fit to images [B, C, *spatial] with float64 sums; a constant channel gets std 1.
 
         Raises:
-            ValueError: for images of another rank, or without pixels.
+            ValueError: if the images have another rank, or no pixels.
         """
         if images.ndim != spatial_dims + 2 or not images.numel():
             raise ValueError(
-                f"expected images [B, C] with {spatial_dims} spatial axes, got {list(images.shape)}: pass a batch and "
+                f"Expected images [B, C] with {spatial_dims} spatial axes, got {list(images.shape)}. Pass a batch and "
                 "its spatial_dims."
             )
         # Channel by channel, so that the float64 copy is of one channel only.
@@ -92,18 +96,18 @@ class Standardize(Transform):  # type: ignore[misc]
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """Constructor arguments too large for a config: none."""
+        """Constructor arguments that are too large for a config; this class has none."""
         return {}
 
     def _statistics(self, images: Tensor) -> tuple[Tensor, Tensor]:
         ranks = (self.spatial_dims + 1, self.spatial_dims + 2)
         if images.ndim not in ranks or images.shape[-ranks[0]] != len(self.mean):
             raise ValueError(
-                f"expected images [C, ...] or [B, C, ...] of {len(self.mean)} channels and {self.spatial_dims} spatial "
-                f"axes, got {list(images.shape)}: fit on images of this kind."
+                f"Expected images [C, ...] or [B, C, ...] of {len(self.mean)} channels and {self.spatial_dims} spatial "
+                f"axes, got {list(images.shape)}. Fit on images of this kind."
             )
         if not images.is_floating_point():
-            raise TypeError(f"expected floating-point images, got {images.dtype}: convert them with .float() first.")
+            raise TypeError(f"Expected floating-point images, got {images.dtype}. Convert them with .float() first.")
         shape = (-1, *(1,) * self.spatial_dims)
         mean = torch.tensor(self.mean, dtype=images.dtype, device=images.device).reshape(shape)
         return mean, torch.tensor(self.std, dtype=images.dtype, device=images.device).reshape(shape)

@@ -20,15 +20,19 @@ ROWS_AT_ONCE = 4096
 class ZCAWhitening(Transform):  # type: ignore[misc]
     """Zero-phase whitening: the image as a vector of D = C * pixels values, centered and multiplied by [D, D].
 
-    Reference: Bell and Sejnowski 1997; used for distillation by Nguyen et al. 2021 and Cazenavette et al. 2022.
-    Deviations: float64 throughout the fit; invertible; works for any shape of D values, in 2D or 3D.
+    References:
+        Bell and Sejnowski, The "independent components" of natural scenes are edge filters, Vision Research 1997.
+        MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
+        https://arxiv.org/abs/2203.11932 (as preprocessing for distillation).
+
+    Deviations: the fit computes in float64; the transform is invertible; any shape of D values works, in 2D or 3D.
 
     Args:
         mean: [D], mean image in image units.
         matrix: [D, D], symmetric, U diag(1 / sqrt(s + epsilon)) U^T of the covariance U diag(s) U^T.
 
     Raises:
-        ValueError: if the shapes do not fit, or D is over 20000.
+        ValueError: if the shapes do not agree, or D is above 20000.
 
     Example:
         >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -42,8 +46,8 @@ class ZCAWhitening(Transform):  # type: ignore[misc]
     def __init__(self, mean: Tensor, matrix: Tensor) -> None:
         if mean.ndim != 1 or matrix.shape != (mean.shape[0], mean.shape[0]):
             raise ValueError(
-                f"expected mean [D] and matrix [D, D], got {list(mean.shape)} and {list(matrix.shape)}: "
-                "use ZCAWhitening.fit."
+                f"Expected mean [D] and matrix [D, D], got {list(mean.shape)} and {list(matrix.shape)}. "
+                "Use ZCAWhitening.fit."
             )
         _require_affordable(mean.shape[0])
         self.mean = mean.detach().to(torch.float32)
@@ -55,26 +59,27 @@ class ZCAWhitening(Transform):  # type: ignore[misc]
         """Fit to images [B, C, *spatial]; ``epsilon``, in squared image units, bounds the amplification.
 
         Raises:
-            ValueError: for no images, epsilon not positive, or images of more than 20000 values.
+            ValueError: if there is no image, epsilon is not positive, or an image has more than 20000 values.
         """
         if images.ndim < 2 or not images.numel() or epsilon <= 0:
             raise ValueError(
-                f"expected images [B, C, ...] and a positive epsilon, got {list(images.shape)} and {epsilon}."
+                f"Expected images [B, C, ...] and a positive epsilon, got {list(images.shape)} and {epsilon}. Pass a "
+                "batch."
             )
         length = math.prod(images.shape[1:])
         _require_affordable(length)
         rows = images.detach().reshape(-1, length)
-        # By pieces, so that no float64 copy of the whole data set is made.
+        # Block by block, so that no float64 copy of the whole data set is made.
         mean = sum(
-            (piece.double().sum(0) for piece in torch.split(rows, ROWS_AT_ONCE)), rows.new_zeros(length).double()
+            (block.double().sum(0) for block in torch.split(rows, ROWS_AT_ONCE)), rows.new_zeros(length).double()
         )
         mean = mean / rows.shape[0]
         covariance = rows.new_zeros(length, length, dtype=torch.float64)
-        for piece in torch.split(rows, ROWS_AT_ONCE):
-            centered = piece.double() - mean
+        for block in torch.split(rows, ROWS_AT_ONCE):
+            centered = block.double() - mean
             covariance.addmm_(centered.T, centered)
         values, vectors = torch.linalg.eigh(covariance / rows.shape[0])
-        # Rounding can leave eigenvalues a little under zero where the covariance has no full rank.
+        # Rounding can leave eigenvalues a little below zero where the covariance is rank-deficient.
         matrix = (vectors * (values.clamp(min=0) + epsilon).rsqrt()) @ vectors.T
         return cls(mean, matrix)
 
@@ -103,17 +108,17 @@ class ZCAWhitening(Transform):  # type: ignore[misc]
         length = self.mean.shape[0]
         if length not in (math.prod(images.shape), math.prod(images.shape[1:])):
             raise ValueError(
-                f"expected images of {length} values each, [C, ...] or [B, C, ...], got {list(images.shape)}: "
-                "fit on images of this shape."
+                f"Expected images of {length} values each, [C, ...] or [B, C, ...], got {list(images.shape)}. "
+                "Fit on images of this shape."
             )
         if not images.is_floating_point():
-            raise TypeError(f"expected floating-point images, got {images.dtype}: convert them with .float() first.")
+            raise TypeError(f"Expected floating-point images, got {images.dtype}. Convert them with .float() first.")
         return images.reshape(-1, length)
 
 
 def _require_affordable(length: int) -> None:
     if length > LARGEST_LENGTH:
         raise ValueError(
-            f"expected images of at most {LARGEST_LENGTH} values for whitening, got {length}: the covariance alone "
+            f"Expected images of at most {LARGEST_LENGTH} values for whitening, got {length}. The covariance alone "
             f"would need {8 * length**2 / 1e9:.1f} GB; use Standardize instead, or smaller images."
         )

@@ -29,9 +29,8 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore, real_images
 from monai_distill.engines.distillation import Distiller, InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
-from monai_distill.engines.students import StudentEvaluator, StudentTraining
+from monai_distill.engines.students import StudentEvaluator, StudentTraining, student_seeds
 from monai_distill.handlers import History, ProgressBar, ResumableState
-from monai_distill.metrics import SCORES
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime import disable_malloc_trim
@@ -190,10 +189,8 @@ def distilled(
     def current() -> tuple[Tensor, Tensor, float]:
         return synthetic.training_set()
 
-    evaluator = StudentEvaluator(
-        current, network, protocol, test, students=settings.students, seed=settings.seed,
-        metrics={"accuracy": SCORES["accuracy"]},
-    )  # fmt: skip
+    seeds = student_seeds(settings.seed, students=settings.students)
+    evaluator = StudentEvaluator(current, network, protocol, test, seeds=seeds)
     history, curve = History(), Curve(evaluator)
     optimizer = torch.optim.SGD(
         [

@@ -593,7 +593,7 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     before = contents(tmp_path / "run")
     other = fast_run(tmp_path / "run", *JOB, "--expert_lr", "0.02")
     assert (other.code, contents(tmp_path / "run")) == (1, before)
-    assert f"{tmp_path / 'run'} with trained experts (1). Go on with that run: monai-distill resume" in other.err
+    assert f"{tmp_path / 'run'} with trained experts (1). Continue that run: monai-distill resume" in other.err
     trained: list[int] = []
     monkeypatch.setattr(TrajectoryStore, "write", lambda s, e, *r, **m: (trained.append(e), plain(s, e, *r, **m))[1])
     assert command("resume", tmp_path / "run").code == 0

@@ -13,7 +13,10 @@ from monai.bundle import ConfigParser
 from safetensors import safe_open
 
 from monai_distill.configuration import config_dir, config_files
+from monai_distill.data import SyntheticDataset
+from monai_distill.engines.protocols import Scorecard
 from monai_distill.engines.students import StudentTraining
+from monai_distill.export import save_comparison
 from tests.configs.command import FAST, command, contents, fast_run, read
 from tests.configs.test_composition import dangling
 
@@ -26,6 +29,24 @@ SMALL = (
 ALL = ("--protocols", "cross_architecture,nas,continual", *SMALL)
 
 pytestmark = pytest.mark.filterwarnings("ignore:1 of 5 architectures")  # the digits are too small for ResNet18
+
+
+class ImageCount:
+    """A protocol of the user's own."""
+
+    def __init__(self, scorecard: Scorecard, key: str = "figures") -> None:
+        self.scorecard = scorecard
+        self.key = key
+
+    def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
+        return {
+            "title": "Numbers of images",
+            self.key: {"images": len(synthetic), "training": len(self.scorecard.data.training)},
+            "tables": [{"title": "Images", "header": ["set", "images"], "rows": [["distilled", len(synthetic)]]}],
+            "comparisons": [
+                {"title": "size", "distilled": {"images": len(synthetic)}, "random": {"images": 10}, "heat_map": False}
+            ],
+        }
 
 
 @pytest.fixture(scope="module")
@@ -67,21 +88,21 @@ def test_protocols_add_to_the_scores_and_change_no_other_file(plain: Path, done:
     assert {name for name in before if before[name] != after[name]} == {"scores.json", "report.html"}
     old, new = read(plain, "scores.json"), read(done, "scores.json")
     assert {name: new[name] for name in old} == old
-    assert new.keys() - old.keys() == {
-        *("cross_architecture", "cross_architecture_random", "cross_architecture_protocol"),
-        *("nas", "continual"),
-    }
-    assert list(new["cross_architecture"]) == ["convnet", "alexnet", "vgg11", "vit"]  # 8 pixels are no 16
-    assert set(new["cross_architecture"]["vit"]["accuracy"]) == {"mean", "std", "interval95", "values"}
-    assert "resnet18" in new["cross_architecture_protocol"]["skipped"]
-    assert new["nas"]["architectures"] == 3
-    assert [step["classes_seen"] for step in new["continual"]["steps"]] == [5, 10]
+    assert new.keys() - old.keys() == {"protocols"}
+    figures = {name: result["figures"] for name, result in new["protocols"].items()}
+    assert list(figures) == ["cross_architecture", "nas", "continual"]
+    across = figures["cross_architecture"]
+    assert list(across["distilled"]) == ["convnet", "alexnet", "vgg11", "vit"]  # ResNet18 needs 16 pixels
+    assert set(across["distilled"]["vit"]["accuracy"]) == {"mean", "std", "interval95", "values"}
+    assert "resnet18" in across["protocol"]["skipped"]
+    assert figures["nas"]["architectures"] == 3
+    assert [step["classes_seen"] for step in figures["continual"]["steps"]] == [5, 10]
 
 
 def test_it_prints_a_table_a_protocol_and_the_scores(done: Path) -> None:
     lines = (done.parent / "printed").read_text().splitlines()
-    for start in ("| architecture", "| ranked by", "| classes seen", "| trained on"):
-        assert sum(line.startswith(start) for line in lines) == 1, start
+    for start, count in {"| architecture ": 2, "| ranked by": 1, "| classes seen": 1, "| trained on": 1}.items():
+        assert sum(line.startswith(start) for line in lines) == count, start
     assert lines[-1] == f"Run folder: {done}"
 
 
@@ -112,11 +133,20 @@ def test_plain_evaluation_keeps_what_the_protocols_found(done: Path, copied: Pat
 
 
 def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
-    own = "$type('Own', (), {'run': lambda self, synthetic: {'own': len(synthetic)}})()"
+    own = "{_target_: tests.cli.test_evaluate.ImageCount, scorecard: '@scorecard'}"
     outcome = command("evaluate", copied, "--protocols", "own", "--protocols#own", own)
     assert outcome.code == 0, outcome.err
-    assert read(copied, "scores.json")["own"] == 10
-    assert "nas" in read(copied, "scores.json")
+    assert "| distilled | 10     |" in outcome.out
+    assert "| architecture" not in outcome.out
+    assert "<h2>Numbers of images</h2>" in (copied / "report.html").read_text()
+    results = read(copied, "scores.json")["protocols"]
+    assert results["own"]["figures"] == {"images": 10, "training": 1080}
+    assert "nas" in results
+    assert "| run                        | 10" in save_comparison(copied.parent, ["run"])
+    refused = "{_target_: tests.cli.test_evaluate.ImageCount, scorecard: '@scorecard', key: images}"
+    outcome = command("evaluate", copied, "--protocols", "own", "--protocols#own", refused)
+    assert outcome.code == 1
+    assert "got images. Put numbers into figures." in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -159,7 +189,7 @@ def test_damaged_scores_are_told_of(copied: Path) -> None:
     (copied / "scores.json").write_text("{")
     outcome = command("evaluate", copied)
     assert outcome.code == 1
-    assert "Delete it and evaluate the run anew" in outcome.err
+    assert "scores.json" in outcome.err
 
 
 @pytest.mark.parametrize("dataset", ["digits", "adrenalmnist3d"])
@@ -182,11 +212,17 @@ def test_compare_asks_further_protocols_of_every_run_and_trains_what_they_share_
     outcome = command(*words, "--protocols", "scores,cross_architecture", *SMALL[:6], "--controls", "[herding]")
     assert outcome.code == 0, outcome.err
     titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines() if line]
-    assert titles[2:7] == ["mtt", "att", "random real, same size", "herding, same size", "all training images"]
-    assert titles.count("random real, same size") == 3
+    assert titles[2:7] == [
+        "mtt",
+        "att",
+        "as many random real images",
+        "as many real images by herding",
+        "all training images",
+    ]
+    assert titles.count("as many random real images") == 3
     assert {"cross_architecture.png", "compare.png"} <= {path.name for path in out.iterdir()}
-    random = [read(out / name, "scores.json")["cross_architecture_random"] for name in ("mtt", "att")]
-    assert random[0] == random[1]
+    across = [read(out / name, "scores.json")["protocols"]["cross_architecture"] for name in ("mtt", "att")]
+    assert across[0]["figures"]["random"] == across[1]["figures"]["random"]
     jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]
     assert sum("AlexNet" in str(job) for job in jobs) == 2 + 1  # a distilled row each, one random row
     assert not list(out.glob("*/controls"))

@@ -26,11 +26,12 @@ SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.eng
 
 
 class Outcome(NamedTuple):
-    """What the shell would see."""
+    """What the shell would see; ``data`` holds the lines on standard error about the data, ``err`` the others."""
 
     code: int
     out: str
     err: str
+    data: str = ""
 
 
 def command(*words: str | Path) -> Outcome:
@@ -47,7 +48,9 @@ def command(*words: str | Path) -> Outcome:
         warnings.formatwarning = formatted
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-    return Outcome(code, out.getvalue(), err.getvalue())
+    lines = err.getvalue().splitlines(keepends=True)
+    data = [line for line in lines if line.startswith("monai-distill: Data: ")]
+    return Outcome(code, out.getvalue(), "".join(line for line in lines if line not in data), "".join(data))
 
 
 def fast_run(folder: Path, *words: str | Path) -> Outcome:

@@ -10,11 +10,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from monai_distill.cli import main
+from monai_distill.configuration import config_dir
 from tests.data.conftest import cifar_root, covid_root, folder_root, mhist_root, mnist_root, npz_root, table_root
 
-__all__ = ["cifar_root", "covid_root", "folder_root", "mhist_root", "mnist_root", "npz_root", "table_root"]
+__all__ = [
+    "cifar_root",
+    "covid_root",
+    "families_of",
+    "folder_root",
+    "mhist_root",
+    "mnist_root",
+    "npz_root",
+    "table_root",
+]
 
 SMALLEST = {
     "validation_students": 1,
@@ -28,6 +39,12 @@ SMALLEST = {
     "iterations": 3,
     "validate_every": 3,
 }
+
+
+def families_of(method: str) -> set[str]:
+    """The families that a method's configuration names."""
+    named = yaml.safe_load((config_dir() / "methods" / f"{method}.yaml").read_text())["family"]
+    return {named} if isinstance(named, str) else set(named)
 
 
 @pytest.fixture

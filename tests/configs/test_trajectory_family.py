@@ -16,12 +16,13 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration import config_files, resolve_preset
+from monai_distill.configuration import available, config_files, resolve_preset
 from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.experts import expert_labels
 from tests.configs.command import FAST, command, fast_run, read
+from tests.configs.conftest import families_of
 
-METHODS = ("mtt", "ftd", "att", "datm", "pad", "tesla", "hoptm")
+METHODS = [name for name in available("methods") if "trajectory" in families_of(name)]
 SMALL = {"width": 4, "depth": 1, "experts": 2, "expert_epochs": 1, "student_steps": 3, "validate_every": 3}
 ONCE = ("--max_start_epoch", "2", "--expert_epochs", "1")  # windows with room for a ramp
 # tiny experts get little right, which the configured fallback says
@@ -133,7 +134,7 @@ def test_a_run_interrupted_at_any_place_ends_as_one_that_was_not(method: str, tm
 
     def outcome(parser: ConfigParser) -> list[torch.Tensor]:
         sets = [parser.get_parsed_content(name).state_dict() for name in ("synthetic", "candidate")]
-        best = parser.get_parsed_content("best").state_dict()["kept"]
+        best = parser.get_parsed_content("best").state_dict()["best_state"]
         mask = [parser.get_parsed_content("loss").mask] if method == "hoptm" else []
         return [tensor.clone() for part in (*sets, best) for tensor in part.values()] + mask
 
@@ -321,7 +322,7 @@ def test_compare_runs_shares_experts_and_goes_on(tmp_path: Path) -> None:
     assert len(list((out / "experts").iterdir())) == 2  # plain and flat
     titles = [line.split("|")[1].strip() for line in (out / "compare.md").read_text().splitlines()[2:]]
     assert titles[:4] == ["mtt", "tesla", "hoptm", "ftd"]
-    assert titles[4:] == ["random real, same size", "all training images", "most frequent class"]
+    assert titles[4:] == ["as many random real images", "all training images", "most frequent class"]
     rows = [read(out / method, "scores.json")["full"] for method in ("mtt", "tesla", "hoptm", "ftd")]
     assert rows[1:] == rows[:-1]
     jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]

@@ -85,7 +85,8 @@ def test_items_and_sections(case: tuple[Callable[..., Any], tuple[int, ...], int
             assert item["class_name"] == dataset.class_names[item["label"]]
         hashes[section] = {hash(item["image"].numpy().tobytes()) for item in dataset}
         known = {"name", "license", "citation", "files", "official", "split", "seed"}
-        assert set(dataset.provenance) == known | ({"reading"} if isinstance(dataset, ImageFilesDataset) else set())
+        of_files = {"reading", "left_out"} if isinstance(dataset, ImageFilesDataset) else set()
+        assert set(dataset.provenance) == known | of_files
         assert json.loads(json.dumps(dataset.provenance)) == dataset.provenance
         assert all(value.startswith(("sha256:", "md5:")) for value in dataset.provenance["files"].values())
     assert not hashes["training"] & hashes["validation"]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, SplitBanks, TrajectoryStore, real_images
 from monai_distill.data.datasets import DigitsDataset
-from monai_distill.engines.experts import ExpertTrainer
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -207,7 +207,8 @@ def test_no_test_image_reaches_a_statistic_a_start_or_an_expert(
     network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
     store = TrajectoryStore(tmp_path, {}, experts=2, snapshots=3, parameters=network.size)
     spy = _Spy()
-    ExpertTrainer(network=network, bank=data.training, store=store, augment=spy, epochs=2, batch_size=4).run()
+    protocol = ExpertProtocol(spy, epochs=2, batch_size=4)
+    ExpertTrainer(network=network, bank=data.training, store=store, protocol=protocol).run()
     assert spy.seen == set(data.training.image_hashes())
     assert not held_out & spy.seen
 

@@ -54,9 +54,7 @@ def evaluator(bank: ClassBank, synthetic: SyntheticDataset) -> Callable[..., Stu
     def made(*handlers: Any) -> StudentEvaluator:
         protocol = StudentTraining(SiameseAugment(()), steps=2)
         training_set = synthetic.training_set
-        return StudentEvaluator(
-            training_set, FlatNetwork(make), protocol, bank, students=2, val_handlers=[*handlers], batch_size=5
-        )
+        return StudentEvaluator(training_set, FlatNetwork(make), protocol, bank, seeds=[1, 2], val_handlers=[*handlers])
 
     return made
 

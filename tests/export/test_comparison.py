@@ -14,7 +14,7 @@ from PIL import Image
 from monai_distill.export import compare_methods, save_comparison
 
 NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
-ASKED = {"dataset": "digits", "images_per_class": 1}
+SETTINGS = {"dataset": "digits", "images_per_class": 1}
 
 
 def scores(value: float, *controls: str, **about: Any) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def scores(value: float, *controls: str, **about: Any) -> dict[str, Any]:
         return {name: {"mean": mean, "std": 0.01, "values": [mean - 0.01, mean + 0.01]} for name in NAMES}
 
     rows = {control: row(value / 2) for control in controls}
-    return {**ASKED, **about, "distilled": row(value), **rows, "prior": {"accuracy": 0.1}}
+    return {**SETTINGS, **about, "distilled": row(value), **rows, "prior": {"accuracy": 0.1}}
 
 
 def write(folder: Path, content: dict[str, Any]) -> None:
@@ -35,13 +35,13 @@ def test_the_controls_come_once_from_the_first_run_that_has_them(tmp_path: Path)
     write(tmp_path / "ftd", scores(0.6, "random", "full"))
     table = save_comparison(tmp_path, ["ftd", "mtt"])
     titles = [line.split("|")[1].strip() for line in table.splitlines()]
-    assert titles[2:] == ["ftd", "mtt", "random real, same size", "all training images", "most frequent class"]
+    assert titles[2:] == ["ftd", "mtt", "as many random real images", "all training images", "most frequent class"]
     assert (tmp_path / "compare.md").read_text() == table + "\n"
     rows = list(csv.DictReader((tmp_path / "compare.csv").open()))
     by_name = {(row["trained on"], row["metric"]): row for row in rows}
     assert float(by_name["mtt", "macro_f1"]["mean"]) == 0.8
     assert by_name["ftd", "auroc"]["values"] == "0.59 0.61"
-    assert float(by_name["random real, same size", "accuracy"]["mean"]) == 0.3
+    assert float(by_name["as many random real images", "accuracy"]["mean"]) == 0.3
     assert len(rows) == 4 * 4 + 1
     with Image.open(tmp_path / "compare.png") as picture:
         assert min(picture.size) > 100
@@ -58,33 +58,33 @@ def test_every_control_of_the_long_scores_has_a_row(tmp_path: Path) -> None:
         for line in save_comparison(tmp_path, ["mtt", "dm"]).splitlines()
     ]
     assert rows[4:9] == [
-        ["random real, same size", "0.400 ± 0.010"],
-        ["herding, same size", "0.300 ± 0.010"],
-        ["k-center, same size", "0.200 ± 0.010"],
-        ["random with soft labels", "0.300 ± 0.010"],
+        ["as many random real images", "0.400 ± 0.010"],
+        ["as many real images by herding", "0.300 ± 0.010"],
+        ["as many real images by k-center", "0.200 ± 0.010"],
+        ["as many random real images with soft labels", "0.300 ± 0.010"],
         ["all training images", "0.300 ± 0.010"],
     ]
 
 
 def test_what_further_protocols_found_stands_below_the_scores(tmp_path: Path) -> None:
-    average = {kind: {"accuracy": 0.5, "balanced_accuracy": 0.5} for kind in ("distilled", "random")}
-    write(tmp_path / "mtt", scores(0.8, continual={"average": average}))
+    comparison = {"title": "size", "distilled": {"images": 10}, "random": {"images": 10}, "heat_map": False}
+    write(tmp_path / "mtt", scores(0.8, protocols={"size": {"comparisons": [comparison]}}))
     table = save_comparison(tmp_path, ["mtt"])
     assert [part.splitlines()[-1].split("|")[1].strip() for part in table.split("\n\n")] == [
         "most frequent class",
-        "random real, same size",
+        "as many random real images",
     ]
     assert (tmp_path / "compare.md").read_text() == table + "\n"
 
 
 def test_more_is_asked_of_every_finished_run_and_a_failure_there_keeps_its_scores(tmp_path: Path) -> None:
-    asked: list[str] = []
+    evaluated: list[str] = []
 
     def run(method: str, folder: Path) -> None:
         write(folder, scores(0.5))
 
-    def further(folder: Path) -> None:
-        asked.append(folder.name)
+    def evaluate(folder: Path) -> None:
+        evaluated.append(folder.name)
         assert (folder / "scores.json").exists()
         if folder.name == "mtt":
             raise RuntimeError("too few classes")
@@ -93,8 +93,8 @@ def test_more_is_asked_of_every_finished_run_and_a_failure_there_keeps_its_score
         pytest.warns(UserWarning, match="mtt failed: too few classes"),
         pytest.raises(RuntimeError, match=r"mtt did not finish[^$]*\| mtt[^$]*\| dm"),
     ):
-        compare_methods(tmp_path, ["mtt", "dm"], run, asked=ASKED, further=further)
-    assert asked == ["mtt", "dm"]
+        compare_methods(tmp_path, ["mtt", "dm"], run, settings=SETTINGS, evaluate=evaluate)
+    assert evaluated == ["mtt", "dm"]
 
 
 def test_time_and_memory_stand_beside_the_scores_of_runs_that_counted_them(tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ def test_time_and_memory_stand_beside_the_scores_of_runs_that_counted_them(tmp_p
     assert (known["seconds"], known["peak_memory_mib"]) == (62.4, 812.3)
 
 
-def test_a_score_that_is_not_known_leaves_its_cell_empty(tmp_path: Path) -> None:
+def test_a_score_that_is_not_known_is_a_dash(tmp_path: Path) -> None:
     content = scores(0.8, "random")
     content["distilled"]["auroc"] = {"mean": None, "std": None, "values": []}
     write(tmp_path / "mtt", content)
-    assert save_comparison(tmp_path, ["mtt"]).splitlines()[2].split("|")[5].strip() == ""
+    assert save_comparison(tmp_path, ["mtt"]).splitlines()[2].split("|")[5].strip() == "-"
 
 
 @pytest.mark.parametrize("about", [{"dataset": "mnist"}, {"images_per_class": 10}])
@@ -146,10 +146,10 @@ def test_only_what_has_no_scores_is_run_and_a_failure_does_not_stop_the_others(t
         pytest.warns(UserWarning, match="ftd failed: the disk is full"),
         pytest.raises(RuntimeError, match=r"ftd did not finish[^$]*\| att"),
     ):
-        compare_methods(tmp_path, methods, run, asked=ASKED)
+        compare_methods(tmp_path, methods, run, settings=SETTINGS)
     assert ran == methods
     broken = False
-    table = compare_methods(tmp_path, methods, run, asked=ASKED)
+    table = compare_methods(tmp_path, methods, run, settings=SETTINGS)
     assert ran == [*methods, "ftd"]
     assert table.count("\n") == 1 + 3 + 3
 
@@ -158,9 +158,9 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(tmp_path: Path) -
     def run(method: str, folder: Path) -> None:
         write(folder, scores(0.5))
 
-    compare_methods(tmp_path, ["mtt"], run, asked=ASKED)
-    with pytest.raises(ValueError, match=r"images_per_class: found 1, asked for 10.*another output_dir"):
-        compare_methods(tmp_path, ["mtt"], run, asked={**ASKED, "images_per_class": 10})
+    compare_methods(tmp_path, ["mtt"], run, settings=SETTINGS)
+    with pytest.raises(ValueError, match=r"images_per_class: stored 1, given 10.*another output_dir"):
+        compare_methods(tmp_path, ["mtt"], run, settings={**SETTINGS, "images_per_class": 10})
 
 
 def test_when_every_method_fails_no_table_is_written(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_when_every_method_fails_no_table_is_written(tmp_path: Path) -> None:
         raise RuntimeError("no")
 
     with pytest.warns(UserWarning, match="mtt failed"), pytest.raises(RuntimeError, match="mtt did not finish"):
-        compare_methods(tmp_path, ["mtt"], run, asked=ASKED)
+        compare_methods(tmp_path, ["mtt"], run, settings=SETTINGS)
     assert not (tmp_path / "compare.md").exists()
 
 
@@ -180,12 +180,12 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_any_run(tmp_path: P
         pytest.fail("a method was run")
 
     with pytest.raises(RuntimeError, match=r"Expected a folder for the comparison.*table\.csv.*another --output_dir"):
-        compare_methods(tmp_path / "table.csv" / below, ["mtt"], run, asked=ASKED)
+        compare_methods(tmp_path / "table.csv" / below, ["mtt"], run, settings=SETTINGS)
     assert (tmp_path / "table.csv").read_text() == "mine"
 
 
 def test_the_folder_of_a_run_is_not_taken_for_one_of_several(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"folder for several runs, got .*, that of a run"):
-        compare_methods(tmp_path, ["mtt"], lambda method, folder: pytest.fail("a method was run"), asked=ASKED)
+    with pytest.raises(ValueError, match="folder for several runs"):
+        compare_methods(tmp_path, ["mtt"], lambda method, folder: pytest.fail("a method was run"), settings=SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

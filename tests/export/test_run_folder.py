@@ -154,8 +154,7 @@ def test_scores_that_are_no_json_leave_nothing(tmp_path: Path) -> None:
 
 def test_scores_add_to_what_is_there_and_replace_what_they_have(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    run.save_scores({"distilled": {"accuracy": 1}, "nas": {"a": 1}})
-    run.save_scores({"nas": {"b": 2}, "continual": {}})
+    run.save_scores({"distilled": {"accuracy": 1}, "random": {"a": 1}})
+    run.save_scores({"random": {"b": 2}, "full": {}})
     found = json.loads((tmp_path / "scores.json").read_text())
-    assert found == {"distilled": {"accuracy": 1}, "nas": {"b": 2}, "continual": {}}
-    assert not (tmp_path / "cross_architecture.png").exists()
+    assert found == {"distilled": {"accuracy": 1}, "random": {"b": 2}, "full": {}}

@@ -1,4 +1,4 @@
-"""The set that scored best on validation is kept, put back and saved."""
+"""The set that scored best on validation is stored, restored and saved."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -37,7 +37,7 @@ def validated(best: BestSynthetic, scores: list[float]) -> None:
     ("scores", "epoch"),
     [([0.2, 0.5, 0.3], 2), ([0.5, 0.5, 0.5], 1), ([0.1, 0.2, 0.3], 3), ([0.0, 0.0], 1), ([float("nan"), 0.4, 0.1], 2)],
 )
-def test_the_best_is_put_back_and_the_first_of_equals_counts(scores: list[float], epoch: int) -> None:
+def test_the_best_is_restored_and_the_first_of_equals_counts(scores: list[float], epoch: int) -> None:
     best = BestSynthetic(synthetic())
     validated(best, scores)
     assert (best.value, best.epoch) == (scores[epoch - 1], epoch)
@@ -54,7 +54,7 @@ def test_without_a_validation_restore_leaves_the_set_alone() -> None:
     assert best.value is None
 
 
-def test_what_is_kept_does_not_change_with_the_set() -> None:
+def test_the_stored_state_does_not_change_with_the_set() -> None:
     best = BestSynthetic(synthetic())
     validated(best, [0.9])
     with torch.no_grad():

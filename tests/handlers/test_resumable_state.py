@@ -167,7 +167,7 @@ def test_a_state_of_another_job_is_refused_and_every_difference_named(file: Path
     with pytest.raises(RuntimeError) as caught:
         Job().run(file, resume=True, job={"seed": 1, "same": (1,), "new": None, "zca": True})
     text = str(caught.value)
-    for part in ("seed: found 0, asked for 1", "network: found {'width': 4}, asked for None", "zca: found None"):
+    for part in ("seed: found 0, expected 1", "network: found {'width': 4}, expected None", "zca: found None"):
         assert part in text
     assert "same" not in text
     assert "another output_dir" in text
@@ -212,7 +212,7 @@ def test_a_full_disk_is_told_and_leaves_the_state_before_whole(
     expected = Job().run(tmp_path / "other.pt")
     with monkeypatch.context() as patched, pytest.raises(RuntimeError) as caught:
         Job({6: lambda: full_disk(patched)}).run(file)
-    for part in ("Cannot save the state to", "No space left", "Free some room and resume"):
+    for part in ("Cannot save the state to", "No space left", "Free some disk space and resume"):
         assert part in str(caught.value)
     assert [path.name for path in file.parent.iterdir()] == ["state.pt"]
     assert iterations_in(file) == 4

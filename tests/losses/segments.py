@@ -1,4 +1,4 @@
-"""Pieces of made-up experts, for the matching losses."""
+"""Segments of invented experts, for the matching losses."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class MadeSegment(NamedTuple):
-    """All that a loss may ask of an expert."""
+    """Everything that a loss may read from a segment."""
 
     iteration: int
     start: Tensor

@@ -1,4 +1,4 @@
-"""Which student step is matched: the nearest one, by either norm, the latest of equals."""
+"""ATT: the nearest student step is matched, by either norm, the latest of equally near ones."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

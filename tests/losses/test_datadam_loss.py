@@ -1,4 +1,4 @@
-"""Attention maps and their distance, against loops written from the paper's formula."""
+"""DataDAM: attention maps and their distance, against loops written from eq. 2 to 4 of the paper."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,6 +12,7 @@ from monai_distill.runtime.randomness import seeded_generator
 
 
 def _reference_map(features: np.ndarray, power: float) -> np.ndarray:
+    """The vectorized map of every image, of length 1 (DataDAM, https://arxiv.org/abs/2310.00093, section 3.2)."""
     rows = []
     for image in features:
         flat = np.zeros(image[0].size)
@@ -23,7 +24,7 @@ def _reference_map(features: np.ndarray, power: float) -> np.ndarray:
 
 @pytest.mark.parametrize("power", [1, 2, 4])
 @pytest.mark.parametrize("shape", [(3, 5, 4, 6), (2, 3, 3, 4, 2)])
-def test_a_map_is_the_normalised_sum_of_powers_over_channels(power: float, shape: tuple[int, ...]) -> None:
+def test_a_map_is_the_normalized_sum_of_powers_over_channels(power: float, shape: tuple[int, ...]) -> None:
     features = torch.randn(shape, generator=seeded_generator(0, "features"), dtype=torch.float64)
     found = attention_map(features, power)
     np.testing.assert_allclose(found.numpy(), _reference_map(features.numpy(), power), rtol=1e-12)
@@ -61,7 +62,7 @@ def test_loss_weighs_layers_by_100_and_the_embedding_by_100_lambda(weight: float
     assert float(value) == pytest.approx(expected, rel=1e-12)
 
 
-def test_no_map_beside_the_embedding_or_a_negative_weight_are_refused() -> None:
+def test_a_missing_map_and_a_negative_weight_are_refused() -> None:
     sums = class_sums(torch.ones(1, 2), torch.tensor([0]), 1)
     with pytest.raises(ValueError, match="at least one attention map"):
         AttentionMatchingLoss()([sums], [sums])

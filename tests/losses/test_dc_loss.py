@@ -1,4 +1,4 @@
-"""The layer-wise cosine distance, against loops over rows."""
+"""DC: the layer-wise cosine distance, against loops over rows."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,6 +14,7 @@ SHAPES = [(4, 3, 3, 3), (4,), (2, 4, 3, 3, 3), (5, 8), (5,)]
 
 
 def _reference_loss(real: list[np.ndarray], own: list[np.ndarray]) -> float:
+    """The distance of one layer is a sum over output rows (DC, https://arxiv.org/abs/2006.05929, eq. 5)."""
     total = 0.0
     for a, b in zip(real, own, strict=True):
         if a.ndim == 1:

@@ -1,4 +1,4 @@
-"""The distance of mean embeddings, against numpy."""
+"""DM: the distance of mean embeddings, against eq. 5 of https://arxiv.org/abs/2110.04181 in numpy."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The mask that lets in the easy parameters first and never lets them out again."""
+"""HoP-TM: a mask that easy parameters join first and that no parameter leaves."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -38,14 +38,14 @@ def test_every_iteration_equals_the_formula() -> None:
     assert 0 < counts[0] < counts[-1]
 
 
-def test_while_it_is_empty_all_parameters_count() -> None:
+def test_all_parameters_count_while_the_mask_is_empty() -> None:
     start, end, target = draws(0)
     given = segment(start, target)
     value = GrowingMaskLoss(base=1e-30, growth=1.0)([start, end], given)
     assert float(value) == float(TrajectoryMatchingLoss()([start, end], given))
 
 
-def test_it_goes_on_from_its_state_and_an_iteration_done_twice_changes_nothing(tmp_path: object) -> None:
+def test_it_continues_from_its_state_and_repeating_an_iteration_changes_nothing(tmp_path: object) -> None:
     whole, first = make(), make()
     for iteration in range(8):
         start, end, target = draws(iteration)
@@ -71,7 +71,7 @@ def test_the_penalty_is_added() -> None:
     assert float(both) == pytest.approx(float(make()(states, given)) + float(penalty(states, given)))
 
 
-def test_a_threshold_beyond_all_numbers_lets_everything_join() -> None:
+def test_every_parameter_joins_where_the_threshold_overflows() -> None:
     start, target, end = torch.zeros(3), torch.ones(3), torch.tensor([0.5, -1e18, 3.0])
     loss = GrowingMaskLoss(base=1e-6, growth=2.0, every=1)  # 2 ** 5000 is no number
     value = loss([start, end], segment(start, target, iteration=5000))
@@ -81,6 +81,6 @@ def test_a_threshold_beyond_all_numbers_lets_everything_join() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"base": 0.0}, {"growth": 0.9}, {"every": 0}])
-def test_a_mask_that_cannot_grow_is_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="Expected base above 0"):
+def test_settings_of_a_mask_that_cannot_grow_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
         GrowingMaskLoss(**{"base": BASE, "growth": GROWTH, "every": EVERY, **settings})  # type: ignore[arg-type]

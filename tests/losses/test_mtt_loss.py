@@ -1,4 +1,4 @@
-"""The normalised distance of trajectory matching."""
+"""MTT: the normalized distance of trajectory matching."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tests.losses.segments import segment
 
 
 def _reference_loss(last: np.ndarray, start: np.ndarray, target: np.ndarray) -> float:
+    """Eq. 2 of https://arxiv.org/abs/2203.11932."""
     return float(np.linalg.norm(last - target) ** 2 / np.linalg.norm(start - target) ** 2)
 
 
@@ -39,7 +40,7 @@ def test_the_loss_does_not_change_with_the_scale_of_the_parameters() -> None:
     )
 
 
-def test_gradient_is_twice_the_remaining_way_over_the_squared_length() -> None:
+def test_gradient_is_twice_the_remaining_distance_over_the_squared_length() -> None:
     start, last, target = torch.randn(3, 7, generator=seeded_generator(3), dtype=torch.float64)
     last.requires_grad_()
     (gradient,) = torch.autograd.grad(TrajectoryMatchingLoss()([start, last], segment(start, target)), last)

@@ -1,4 +1,4 @@
-"""Which parameters are matched: the deep layers', or those that are furthest off."""
+"""PAD: the parameters of deep layers are matched, or those with the largest errors."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -50,7 +50,7 @@ def test_no_mask_is_the_ordinary_loss(mask: object) -> None:
     assert float(value) == float(TrajectoryMatchingLoss()([start, end], given))
 
 
-def test_no_gradient_reaches_what_is_masked_and_none_passes_through_the_choice() -> None:
+def test_masked_parameters_and_the_choice_get_no_gradient() -> None:
     start, end, target = torch.randn(3, 10, generator=seeded_generator(3), dtype=torch.float64)
     end.requires_grad_()
     (gradient,) = torch.autograd.grad(
@@ -63,7 +63,7 @@ def test_no_gradient_reaches_what_is_masked_and_none_passes_through_the_choice()
     torch.testing.assert_close(gradient, expected)
 
 
-def test_parameters_that_the_expert_left_alone_cannot_divide_by_zero() -> None:
+def test_a_mask_of_parameters_that_the_expert_did_not_move_does_not_divide_by_zero() -> None:
     start, target = torch.zeros(4), torch.tensor([0.0, 0.0, 1.0, 1.0])
     end = torch.tensor([5.0, 5.0, 1.0, 0.5])  # the largest errors lie where the expert did not move
     value = MaskedTrajectoryLoss(largest_errors(0.5))([start, end], segment(start, target))
@@ -71,7 +71,7 @@ def test_parameters_that_the_expert_left_alone_cannot_divide_by_zero() -> None:
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.0, float("nan")])
-def test_a_ratio_that_keeps_nothing_is_refused(ratio: float) -> None:
+def test_a_ratio_that_masks_everything_is_refused(ratio: float) -> None:
     for make in (largest_errors, lambda r: deep_layers(r, [(2, 2)])):
         with pytest.raises(ValueError, match="from 0 to below 1"):
             make(ratio)

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from ignite.engine import Engine
-from monai.handlers import IgniteMetricHandler
 from sklearn.metrics import roc_auc_score
 
-from monai_distill.metrics import BootstrapAUROC, auroc, bootstrap_auroc
+from monai_distill.metrics import auroc, bootstrap_auroc
 from monai_distill.runtime.randomness import derived_seed
 
 
@@ -69,7 +66,7 @@ def test_it_repeats_with_its_seed_and_in_blocks(monkeypatch: pytest.MonkeyPatch)
     first = bootstrap_auroc(p, labels, resamples=100, seed=1)
     assert bootstrap_auroc(p, labels, resamples=100, seed=1) == first
     assert bootstrap_auroc(p, labels, resamples=100, seed=2) != first
-    monkeypatch.setattr(sys.modules[BootstrapAUROC.__module__], "BLOCK", 40 * 7)
+    monkeypatch.setattr(sys.modules[bootstrap_auroc.__module__], "BLOCK", 40 * 7)
     assert bootstrap_auroc(p, labels, resamples=100, seed=1)["interval"] == pytest.approx(first["interval"])
 
 
@@ -84,20 +81,6 @@ def test_a_rare_class_that_a_resample_lacks_is_left_out_of_it() -> None:
 def test_a_single_class_has_no_area() -> None:
     found = bootstrap_auroc(np.full((1, 4, 2), 0.5), np.zeros(4, dtype=np.int64))
     assert (found["value"], found["interval"]) == (None, None)
-
-
-def test_the_metric_attaches_to_an_engine() -> None:
-    p, labels = drawn(1, 60, 3)
-    probabilities, onehot = torch.from_numpy(p[0]), torch.eye(3)[torch.from_numpy(labels)]
-    engine = Engine(lambda engine, rows: (probabilities[rows], onehot[rows]))
-    IgniteMetricHandler(metric_fn=BootstrapAUROC(50), save_details=False).attach(engine, "auroc")
-    found = engine.run(torch.arange(60).split(16), max_epochs=1).metrics["auroc"]
-    expected = bootstrap_auroc(p, labels, resamples=50)
-    assert found.tolist() == pytest.approx([expected["value"], *expected["interval"]])
-    with pytest.raises(ValueError, match="No image"):
-        BootstrapAUROC().aggregate()
-    with pytest.raises(ValueError, match="one-hot"):
-        BootstrapAUROC()(torch.ones(3, 2), torch.zeros(3, 1))
 
 
 @pytest.mark.parametrize("settings", [{"resamples": 0}, {"level": 1.0}, {"clusters": ["a"]}])

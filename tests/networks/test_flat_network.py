@@ -103,7 +103,7 @@ def test_layout() -> None:
 def test_running_statistics_and_empty_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="norm='instance'"):
         FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 8, width=4, depth=2, norm="batch"))
-    with pytest.raises(ValueError, match="expected a network with parameters"):
+    with pytest.raises(ValueError, match="Expected a network with parameters"):
         FlatNetwork(nn.Flatten)
 
 
@@ -111,7 +111,7 @@ def test_wrong_vectors_are_refused() -> None:
     flat = FlatNetwork(SMALL)
     vector, images = flat.initial(0), torch.zeros(2, 1, 17, 17)
     with pytest.raises(
-        ValueError, match=rf"expected a parameter vector of shape \[{flat.size}\], got \[{flat.size - 1}"
+        ValueError, match=rf"Expected a parameter vector of shape \[{flat.size}\], got \[{flat.size - 1}"
     ):
         flat(vector[1:], images)
     with pytest.raises(ValueError, match="one S"):
@@ -123,7 +123,7 @@ def test_wrong_vectors_are_refused() -> None:
 def test_a_factory_that_changes_its_mind_is_refused() -> None:
     sizes = iter((2, 3))
     flat = FlatNetwork(lambda: nn.Linear(2, next(sizes)))
-    with pytest.raises(RuntimeError, match="expected the factory to repeat"):
+    with pytest.raises(RuntimeError, match="Expected the factory to repeat"):
         flat.initial(0)
 
 

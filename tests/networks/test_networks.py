@@ -133,7 +133,7 @@ def test_convnet_refuses_a_depth_that_leaves_one_pixel() -> None:
 
 @pytest.mark.parametrize("argument", ["norm", "activation", "pooling"])
 def test_convnet_lists_what_is_available(argument: str) -> None:
-    with pytest.raises(ValueError, match=rf"expected {argument} to be one of \[.*got 'other'"):
+    with pytest.raises(ValueError, match=rf"Expected {argument} to be one of \[.*got 'other'"):
         ConvNet(2, 1, 2, 8, **{argument: "other"})  # type: ignore[arg-type]
 
 
@@ -155,11 +155,11 @@ def test_impossible_networks_are_refused() -> None:
         lambda: SmallViT(2, 1, 2, 8, heads=0),
     ]
     for build in refused:
-        with pytest.raises(ValueError, match=r"expected .*got"):
+        with pytest.raises(ValueError, match=r"Expected .*got"):
             build()
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 1, 8, 9), (1, 8, 8)])
 def test_wrong_images_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"expected images of shape \[B, 1, 8, 8\], got"):
+    with pytest.raises(ValueError, match=r"Expected images of shape \[B, 1, 8, 8\], got"):
         ConvNet(2, 1, 2, 8, width=4, depth=1)(torch.zeros(shape))

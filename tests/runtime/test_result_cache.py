@@ -1,93 +1,85 @@
-"""What is finished is kept, found again by what decided it, and never done twice."""
+"""Computed once, read afterwards, and never taken for another."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from monai_distill.runtime import ResultCache
-from monai_distill.runtime.result_cache import Part, content_hash
+from monai_distill.runtime import ResultCache, job_path, result_cache, tensor_checksum
+from monai_distill.runtime.randomness import seeded_generator
+
+JOB = {"seed": 0, "network": {"width": 4}}
 
 
-def parts(done: list[int], *seeds: int, fails_at: int | None = None) -> list[Part]:
-    def work(seed: int) -> Callable[[Callable[[int], object]], dict[str, Any]]:
-        def call(on_step: Callable[[int], object]) -> dict[str, Any]:
-            if seed == fails_at:
-                raise KeyboardInterrupt
-            on_step(3)
-            done.append(seed)
-            return {"value": seed / 10}
-
-        return call
-
-    return [({"seed": seed}, 3, work(seed)) for seed in seeds]
+def refuse() -> torch.Tensor:
+    raise AssertionError("made again")
 
 
-def test_an_interrupted_protocol_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    folder, done = tmp_path / "controls" / "x", list[int]()
-    with pytest.raises(KeyboardInterrupt):
-        ResultCache(folder, "x").results(parts(done, 1, 2, 3, fails_at=3))
-    assert ResultCache(folder, "x").results(parts(done, 1, 2, 3)) == [{"value": 0.1}, {"value": 0.2}, {"value": 0.3}]
-    assert done == [1, 2, 3]
+def test_another_version_of_a_package_computes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ResultCache(tmp_path)(JOB, lambda: torch.zeros(1))
+    monkeypatch.setattr(result_cache, "__version__", "another")
+    assert ResultCache(tmp_path)(JOB, lambda: torch.ones(1)).values == 1
 
 
-def test_other_settings_are_done_anew_and_the_old_ones_found_again(tmp_path: Path) -> None:
-    folder, done = tmp_path / "x", list[int]()
-    for seeds in ((1,), (2,), (1,), (2, 1)):
-        ResultCache(folder, "x").results(parts(done, *seeds))
-    assert done == [1, 2]
+def test_equal_jobs_share_a_path_and_different_ones_never_do() -> None:
+    assert job_path("root", JOB) == job_path(Path("root"), {"network": {"width": 4}, "seed": 0})
+    assert job_path("root", JOB).parent == Path("root")
+    assert len({job_path("root", job) for job in (JOB, {**JOB, "seed": 1}, {**JOB, "more": None}, {})}) == 4
 
 
-def test_results_come_in_the_order_asked_for_and_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
-    done: list[int] = []
-    for _ in range(2):
-        assert ResultCache(None, "x").results(parts(done, 2, 1)) == [{"value": 0.2}, {"value": 0.1}]
-    assert done == [2, 1, 2, 1]
+def test_a_job_is_made_once_and_read_bit_for_bit(tmp_path: Path) -> None:
+    values = torch.randn(3, 5, generator=seeded_generator(0, "values"))
+    values[0, 0] = float("nan")
+    cache = ResultCache(tmp_path / "new" / "folder")
+    first = cache(JOB, lambda: values)
+    again = ResultCache(tmp_path / "new" / "folder")({"network": {"width": 4}, "seed": 0}, refuse)
+    assert again.values.numpy().tobytes() == first.values.numpy().tobytes() == values.numpy().tobytes()
+    assert again.values.shape == values.shape
+    assert again.seconds == first.seconds >= 0
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"network": {"width": 5}}, {"more": None}])
+def test_another_job_is_made_anew(tmp_path: Path, other: dict[str, Any]) -> None:
+    cache = ResultCache(tmp_path)
+    cache(JOB, lambda: torch.zeros(1))
+    assert cache({**JOB, **other}, lambda: torch.ones(1)).values == 1
+
+
+def test_nothing_is_left_when_making_fails_and_nothing_kept_without_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="made again"):
+        ResultCache(tmp_path)(JOB, refuse)
     assert list(tmp_path.iterdir()) == []
+    nowhere = ResultCache(None)
+    assert [float(nowhere(JOB, lambda v=v: torch.tensor(v)).values) for v in (1.0, 2.0)] == [1.0, 2.0]
 
 
-def test_a_part_that_is_asked_for_twice_is_done_once_and_its_results_are_not_one_object() -> None:
-    done: list[int] = []
-    first, second = ResultCache(None, "x").results(parts(done, 1, 1))
-    assert done == [1]
-    assert first == second
-    assert first is not second
-
-
-def test_two_that_share_a_folder_keep_one_anothers_parts(tmp_path: Path) -> None:
-    done: list[int] = []
-    one, other = ResultCache(tmp_path, "x"), ResultCache(tmp_path, "y")
-    one.results(parts(done, 1))
-    other.results(parts(done, 2, 1))
-    one.results(parts(done, 1, 2))
-    assert done == [1, 2]
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"about": {}, "result": 1}'])
-def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
-    ResultCache(tmp_path, "x").results(parts([], 1))
+@pytest.mark.parametrize("damage", [b"", b"no tensors", "half"])
+def test_a_damaged_file_is_named(tmp_path: Path, damage: bytes | str) -> None:
+    cache = ResultCache(tmp_path)
+    cache(JOB, lambda: torch.zeros(100))
     (file,) = tmp_path.iterdir()
-    file.write_text(text)
-    with pytest.raises(RuntimeError, match=rf"{file.name} is damaged"):
-        ResultCache(tmp_path, "x").results(parts([], 1))
+    file.write_bytes(file.read_bytes()[:-50] if isinstance(damage, str) else damage)
+    with pytest.raises(RuntimeError, match=f"{file.name} is damaged"):
+        cache(JOB, refuse)
 
 
-def test_a_result_under_another_name_is_refused(tmp_path: Path) -> None:
-    ResultCache(tmp_path, "x").results(parts([], 1))
+def test_a_file_under_another_name_is_refused(tmp_path: Path) -> None:
+    cache = ResultCache(tmp_path)
+    cache(JOB, lambda: torch.zeros(1))
     (file,) = tmp_path.iterdir()
-    ResultCache(tmp_path, "x").results(parts([], 2))
+    cache({"seed": 1}, lambda: torch.ones(1))
     (other,) = set(tmp_path.iterdir()) - {file}
-    file.write_bytes(other.read_bytes())
-    with pytest.raises(RuntimeError, match="another part's name"):
-        ResultCache(tmp_path, "x").results(parts([], 1))
+    file.replace(other)
+    with pytest.raises(RuntimeError, match="got another"):
+        cache({"seed": 1}, refuse)
 
 
-def test_the_hash_tells_apart_bytes_shapes_and_types() -> None:
-    different = [torch.zeros(4), torch.zeros(2, 2), torch.zeros(4).double(), torch.ones(4), {"a": 0}, {"a": 1}]
-    assert len({content_hash(value) for value in different}) == len(different)
-    assert content_hash(torch.zeros(4)) == content_hash(torch.zeros(4, requires_grad=True))
+def test_the_checksum_sees_values_shape_and_type_but_not_layout() -> None:
+    values = torch.arange(6.0).reshape(2, 3)
+    others = [values + 1, values.reshape(3, 2), values.double(), values.int()]
+    assert len({tensor_checksum(v) for v in (values, *others)}) == 5
+    assert tensor_checksum(values.T.contiguous().T) == tensor_checksum(values)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from monai.data import MetaTensor
 from monai.transforms import Compose
 from torch import Tensor
@@ -194,25 +196,56 @@ def test_dictionary_form_gives_all_keys_one_draw() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"pass \['color', 'crop'\]"):
+    with pytest.raises(TypeError, match=r"Pass \['color', 'crop'\]"):
         SiameseAugment("color_crop")
-    with pytest.raises(ValueError, match=r"expected operations among .*'blur'"):
+    with pytest.raises(ValueError, match=r"Expected operations among .*'blur'"):
         SiameseAugment(("blur", "flip"))
-    for settings in ({"flip_probability": 2.0}, {"scale_ratio": 0.9}, {"rotation_degrees": -1.0}):
-        with pytest.raises(ValueError, match="expected"):
-            SiameseAugment(**settings)
+    for numbers in ({"flip_probability": 2.0}, {"scale_ratio": 0.9}, {"rotation_degrees": -1.0}):
+        with pytest.raises(ValueError, match="Expected"):
+            SiameseAugment(**numbers)
     augment = SiameseAugment(("crop",))
     with pytest.raises(ValueError, match="2 or 3 sides"):
         augment.draw(1, (8,), seeded_generator(0))
-    with pytest.raises(ValueError, match="count from 1 up"):
+    with pytest.raises(ValueError, match=r"count of at least 1.*got 0"):
         augment.draw(0, (8, 8), seeded_generator(0))
     draw = augment.draw(2, (8, 8), seeded_generator(0))
     with pytest.raises(ValueError, match="got 2 rows of shift"):
         augment.apply(torch.zeros(3, 1, 8, 8), draw)
-    with pytest.raises(ValueError, match="expected a draw for 3 spatial axes"):
+    with pytest.raises(ValueError, match="parameters for 3 spatial axes"):
         augment.apply(torch.zeros(2, 1, 8, 8, 8), draw)
     with pytest.raises(TypeError, match="floating-point"):
         augment.apply(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), draw)
     with pytest.raises(ValueError, match="got 'blur'"):
         augment.apply(torch.zeros(2, 1, 8, 8), AugmentParameters("blur", {}))
     assert draw.to("cpu").operation == "crop"
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**62),
+    count=st.integers(1, 6),
+    sides=st.lists(st.integers(1, 9), min_size=2, max_size=3),
+    channels=st.integers(1, 3),
+    siamese=st.booleans(),
+    order_seed=st.integers(0, 2**31),
+)
+def test_parameters_repeat_and_images_do_not_influence_each_other(
+    seed: int, count: int, sides: list[int], channels: int, siamese: bool, order_seed: int
+) -> None:
+    """Property: equal seeds give equal parameters, and a permuted batch gives the permuted result to the bit."""
+    augment = SiameseAugment()
+    first, again = (augment.draw(count, sides, torch.Generator().manual_seed(seed), siamese=siamese) for _ in range(2))
+    assert first.operation == again.operation
+    assert all(torch.equal(value, again.values[name]) for name, value in first.values.items())
+    generator = torch.Generator().manual_seed(order_seed)
+    images, order = (
+        torch.randn(count, channels, *sides, generator=generator),
+        torch.randperm(count, generator=generator),
+    )
+    values = first.values if siamese else {name: value[order] for name, value in first.values.items()}
+    permuted = augment.apply(images[order], AugmentParameters(first.operation, values))
+    torch.testing.assert_close(permuted, augment.apply(images, first)[order], rtol=0, atol=0)
+    alone = augment.apply(
+        images[:1], first if siamese else first._replace(values={n: v[:1] for n, v in first.values.items()})
+    )
+    torch.testing.assert_close(alone, augment.apply(images, first)[:1], rtol=1e-6, atol=1e-6)

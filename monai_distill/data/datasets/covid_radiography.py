@@ -82,6 +82,9 @@ class COVIDRadiographyDataset(ImageFolderDataset):
             return {}
         return {"mask": (folder / "masks" / path.name).relative_to(self.root_dir).as_posix()}
 
+    def _reads_masks(self) -> bool:
+        return self.lung_masks
+
     def _advice(self) -> str:
         return (
             f"Expected {', '.join(f'{name}/images/*.png' for name in self._given_names or _CLASSES)} under root_dir"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,19 @@ from monai_distill.data.reading import FileToImaged, shared_reading
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
-from .image_rows import ImageRow, check_files, label_indices, listing_checksum, refuse_empty_cells, sorted_names
+from .dicom_patients import header_patients
+from .image_rows import ImageRow, cleaned_rows, label_indices, sorted_names
+from .listed_files import found_rows, listing_checksum
 from .section_dataset import DataSource, SectionDataset
+from .spelling import cleaned_names
 from .split_rule import SplitRule
 
 __all__ = ["ImageFilesDataset", "shared_spacing"]
 
+_HEADERS_WAY_OUT = (
+    "Name patients in a column of a table (patient_column); if the headers hold a placeholder, give "
+    "--dicom_patients false, and a split is drawn by image."
+)
 TOLERANCE = 0.01  # of a side: files round
 
 
@@ -37,6 +45,7 @@ class ImageFilesDataset(SectionDataset):
         reading: how a file becomes an image ``[C, *spatial]`` in [0, 1].
         split: how sections are drawn where the data does not give them.
         source: name, license and citation, for the provenance.
+        dicom_patients: whether DICOM headers name the patients where the data does not. Their identifiers are hashed.
         options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
             :class:`SectionDataset`.
 
@@ -57,11 +66,15 @@ class ImageFilesDataset(SectionDataset):
         reading: FileToImaged | None = None,
         split: SplitRule | None = None,
         source: DataSource | None = None,
+        dicom_patients: bool = True,
         **options: Any,
     ) -> None:
         self.reading = reading or FileToImaged()
         self.split = split or SplitRule()
-        self._given_names = None if class_names is None else listed_names(class_names)
+        if not isinstance(dicom_patients, bool):  # any word would pass for true
+            raise TypeError(f"Expected dicom_patients as true or false, got {dicom_patients!r}.")
+        self.dicom_patients = dicom_patients
+        self._given_names = None if class_names is None else tuple(cleaned_names(listed_names(class_names)))
         self._source = source or DataSource()
         super().__init__(root_dir, section, **options)
         if self.uses_default_transform:
@@ -81,14 +94,18 @@ class ImageFilesDataset(SectionDataset):
         return None
 
     def _items(self, section: str) -> list[dict[str, Any]]:
-        rows = sorted(self._rows(), key=lambda row: row.image)
-        refuse_empty_cells(rows)
+        rows = cleaned_rows(self._rows(), self._given_names or ())
+        rows, notes = found_rows(self.root_dir, rows, self._advice())
+        self.notes += tuple(notes)
+        rows = self._with_header_patients(sorted(rows, key=lambda row: row.image))
         self.class_names = self._given_names or sorted_names([row.label for row in rows])
         self._check_class_names()
         labels = label_indices(rows, self.class_names)
-        check_files(self.root_dir, rows, self._advice())
         self._paths = [str(self.root_dir / row.image) for row in rows]
-        sections, rule = self.split.sections(rows, labels)
+        try:
+            sections, rule = self.split.sections(rows, labels)
+        except ValueError as error:  # who the patients are may not be what the user expects
+            raise ValueError(" ".join([str(error), *(f"Here {note}." for note in self.notes)])) from error
         files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
         listing = self._listing()
         if listing is not None:
@@ -99,8 +116,42 @@ class ImageFilesDataset(SectionDataset):
             "official": False,
             "split": rule,
             "seed": self.split.seed if "seed" in rule else None,
+            "left_out": dict(self.left_out),
         }
         return [self._item(rows[i], labels[i]) for i in sections[section]]
+
+    def _with_header_patients(self, rows: list[ImageRow]) -> list[ImageRow]:
+        """The rows with the patients of the DICOM headers, where the data names none or only folders do."""
+        if not self.dicom_patients or self._names_patients():
+            return rows
+        headers = header_patients([self.root_dir / row.image for row in rows])
+        by_folder = all(row.patient is not None for row in rows)
+        if headers is None or not any(headers.patients) or (by_folder and len(set(headers.patients)) == 1):
+            return rows
+        without = [row.image for row, patient in zip(rows, headers.patients, strict=True) if patient is None]
+        if without and by_folder:
+            return rows
+        if without:
+            raise ValueError(
+                f"{len(without)} of {len(rows)} files name no patient in a DICOM header, such as {without[:3]}, "
+                f"expected all or none. {_HEADERS_WAY_OUT}"
+            )
+        count = len(set(headers.patients))
+        if count == 1 and len(rows) > 1:
+            raise ValueError(
+                f"The DICOM headers of all {len(rows)} images name one patient, expected several: images of one "
+                f"patient in training and test measure nothing. {_HEADERS_WAY_OUT}"
+            )
+        unit = "studies" if headers.by_study else "patients"
+        note = f"{unit} are those of the DICOM headers ({count}); their identifiers are hashed"
+        self.notes += (f"{note}; for placeholders give --dicom_patients false",)
+        if headers.by_study:
+            self.unused_patients += ("DICOM headers without PatientID, of which only the study is known",)
+        return [replace(row, patient=patient) for row, patient in zip(rows, headers.patients, strict=True)]
+
+    def _names_patients(self) -> bool:
+        """Whether the data names patients with certainty, so that headers are not read."""
+        return False
 
     def _item(self, row: ImageRow, label: int) -> dict[str, Any]:
         extra = {key: str(self.root_dir / value) if key == "mask" else value for key, value in row.extra.items()}

@@ -52,11 +52,14 @@ class ImageTableDataset(ImageFilesDataset):
     ) -> None:
         self.table = table
         self.columns = columns or TableColumns()
+        self._patient_column: str | None = None
         super().__init__(root_dir, section, **options)
 
     def _rows(self) -> list[ImageRow]:
         table = self._read_table()
         located = self.columns.located(table, self.table)
+        self.notes, self.unused_patients = located.notes, located.unused_patients
+        self._patient_column = located.patient
         return [
             ImageRow(
                 image=str(cells[located.image]).strip(),
@@ -68,6 +71,9 @@ class ImageTableDataset(ImageFilesDataset):
             )
             for number, cells in zip(table.index + 1, table.to_dict("records"), strict=True)  # as spreadsheets count
         ]
+
+    def _names_patients(self) -> bool:
+        return self._patient_column is not None
 
     def _read_table(self) -> pd.DataFrame:
         path = self._listing()

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,9 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         class_names: every class in label order, whether or not the section holds an image of it.
         provenance: ``name``, ``license``, ``citation``, ``files`` (name to checksum), ``official`` (whether the files
             have the checksums of the published ones), ``split`` (the rule, in words) and ``seed`` (of the split).
+        notes: sentences for the user about what was recognized in the data.
+        left_out: what lies with the data and is not read, with counts.
+        unused_patients: columns or folders that may name patients and are not used.
 
     Raises:
         ValueError: if ``root_dir`` is not a directory, the section is unknown or empty, or there are fewer than two
@@ -80,6 +84,9 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
 
     class_names: tuple[str, ...]
     provenance: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = MappingProxyType({})
+    unused_patients: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -82,11 +82,11 @@ class SplitRule:
             }
             drawn, how = self._drawn(rows, labels, list(range(len(rows))), fractions)
             return drawn, f"drawn, training/validation/test {_percent(fractions)}, {how}, seed {self.seed}"
-        sections = _given(rows)
+        sections, used = _given(rows)
         check_patient_overlap(
             {name: [p for i in part if (p := rows[i].patient) is not None] for name, part in sections.items()}
         )
-        rule = "as given with the data"
+        rule = f"as given with the data{used}"
         if not sections["validation"]:
             fractions = {"training": 1 - self.val_frac, "validation": self.val_frac}
             drawn, how = self._drawn(rows, labels, sections["training"], fractions)
@@ -110,7 +110,8 @@ class SplitRule:
         return {name: positions[indices].tolist() for name, indices in drawn.items()}, how
 
 
-def _given(rows: Sequence[ImageRow]) -> dict[str, list[int]]:
+def _given(rows: Sequence[ImageRow]) -> tuple[dict[str, list[int]], str]:
+    """The sections, and in words which other names than train, val and test they have."""
     names = [section_named(row.split or "") for row in rows]
     wrong = [row for row, name in zip(rows, names, strict=True) if name is None]
     if wrong:
@@ -136,7 +137,9 @@ def _given(rows: Sequence[ImageRow]) -> dict[str, list[int]]:
                 f"expected images of train and of test; add {section} images, or leave the split out "
                 "(--ignored_columns for a column) and one is drawn."
             )
-    return sections
+    used = {group: word for groups in words.values() for group, word in groups.items()}
+    others = [f"{used[group]!r} as {NAMES[group][0]}" for group in ("dev", "tune", "holdout") if group in used]
+    return sections, f" ({', '.join(others)})" if others else ""
 
 
 def _too_few(rows: Sequence[ImageRow], sections: Sequence[str], empty: Sequence[str]) -> str:

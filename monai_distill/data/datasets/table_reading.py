@@ -14,11 +14,11 @@ __all__ = ["read_table"]
 def read_table(path: Path) -> pd.DataFrame:
     """Every cell as text under the header's names; rows keep their place in the file (0 is the header).
 
-    Cells that a short row lacks are empty, rows without any content are left out; a byte order mark and Windows' line
-    ends are taken as what they are.
+    Cells that a short row lacks are empty, rows without any content and columns without a name are left out; a byte
+    order mark and Windows' line ends carry no meaning.
 
     Raises:
-        ValueError: when it is no such table, a row is longer than the header, or a column is named twice.
+        ValueError: if the file is no such table, a row is longer than the header, or a column is named twice.
 
     Example:
         >>> import tempfile
@@ -45,5 +45,5 @@ def read_table(path: Path) -> pd.DataFrame:
     twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if twice:
         raise ValueError(f"{path} names the column(s) {twice} twice, expected once; rename or remove one.")
-    table = cells.set_axis(names, axis="columns").iloc[1:]
+    table = cells.set_axis(names, axis="columns").iloc[1:].loc[:, [name != "" for name in names]]
     return table[(table.map(str.strip) != "").any(axis="columns")]

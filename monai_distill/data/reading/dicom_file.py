@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import hashlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ _Array = np.ndarray[Any, Any]
 _PALETTE = "PALETTE COLOR"
 # pixels that are no picture of a patient: labels of structures, and doses
 _NO_PICTURE = ("segmentation", "rt dose", "label map", "surface", "parametric map", "real world value")
-_CODED = ("JPEG Lossless", "JPEG-LS", "JPEG Extended", "JPEG 2000", "High-Throughput")
 
 
 def stored_dicom(path: str) -> StoredImage:
@@ -36,7 +35,7 @@ def stored_dicom(path: str) -> StoredImage:
     """
     dataset = dicom_dataset(path)
     header = _header(dataset)
-    stored = _decoded(dataset, path)
+    stored = _decoded(dataset)
     values, full_range = _transformed(stored, dataset, header.values)
     is_color = int(dataset.get("SamplesPerPixel", 1)) == 3 or dataset.PhotometricInterpretation == _PALETTE
     frames = len(header.shape) == 3
@@ -89,8 +88,10 @@ def _require_picture(dataset: Any) -> None:
     if "Rows" in dataset and "Columns" in dataset and "PhotometricInterpretation" in dataset and not is_marked:
         return
     if "SOPClassUID" in dataset or modality or getattr(dataset, "file_meta", None):
-        name = " ".join(part for part in (kind or "an unknown kind", f"({modality})" if modality else "") if part)
-        raise ValueError(f"expected a DICOM image, got {name}, which holds no picture; take the file out.")
+        name = " ".join(
+            part for part in (kind or "no pixels and no known kind", f"({modality})" if modality else "") if part
+        )
+        raise ValueError(f"expected a picture in the DICOM file, got {name}; take the file out.")
     raise ValueError("expected a DICOM file, got content that is none; take the file out or get it again.")
 
 
@@ -101,16 +102,7 @@ def _header(dataset: Any) -> FileHeader:
         shape=(int(dataset.Rows), int(dataset.Columns), *((frames,) if frames > 1 else ())),
         values=_kind(dataset),
         spacing=(float(spacing[0]), float(spacing[1])) if spacing else None,
-        patient=_patient(dataset),
     )
-
-
-def _patient(dataset: Any) -> str | None:
-    for name in ("PatientID", "StudyInstanceUID"):
-        value = str(dataset.get(name) or "").strip()
-        if value:
-            return hashlib.sha256(f"{name} {value}".encode()).hexdigest()[:16]
-    return None
 
 
 def _kind(dataset: Any) -> ValueKind:
@@ -129,17 +121,19 @@ def _kind(dataset: Any) -> ValueKind:
     return "8-bit" if is_short and int(dataset.get("PixelRepresentation") or 0) == 0 else "stored"
 
 
-def _decoded(dataset: Any, path: str) -> _Array:
+def _decoded(dataset: Any) -> _Array:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         pixels: _Array = pixel_array(dataset)
     except (RuntimeError, AttributeError) as error:
-        if syntax.is_compressed and any(name in syntax.name for name in _CODED):
+        # the new errors have no cause: a data set reports the first cause, and these say more
+        cause = " ".join(str(error).split())
+        if syntax.is_compressed and find_spec("libjpeg") is None:
             raise ValueError(
-                f"expected a decoder for {syntax.name}, {int(dataset.get('BitsStored', 0))} bits, got none that reads "
-                "it: install 'monai-distill[dicom]', or decompress the files first."
-            ) from error
-        raise ValueError(f"cannot read the pixels: {' '.join(str(error).split())}") from error
+                f"expected a decoder for {syntax.name} of {dataset.get('BitsStored')} bits, got none that reads this "
+                "file; run pip install 'monai-distill[dicom]', or decompress the file first."
+            ) from None
+        raise ValueError(f"cannot decode {syntax.name}: {cause}; get the file again, or decompress it first.") from None
     return pixels
 
 

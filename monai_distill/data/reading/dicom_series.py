@@ -107,7 +107,7 @@ def _header(series: DicomSeries, first: FileHeader, orientation: str | None) -> 
         axes = oriented_axes(series.affine, orientation)
         codes = "".join(ornt2axcodes(io_orientation(series.affine)))
     spacing = None if series.spacing is None else tuple(series.spacing[axis] for axis in axes)
-    return FileHeader(tuple(series.shape[axis] for axis in axes), first.values, spacing, codes, first.patient)
+    return FileHeader(tuple(series.shape[axis] for axis in axes), first.values, spacing, codes)
 
 
 def _affine(directions: Sequence[float]) -> np.ndarray[Any, Any]:

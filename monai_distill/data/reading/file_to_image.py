@@ -67,9 +67,10 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         values: ValueKind | None = None,
     ) -> None:
         _require_options(image_size, channels, intensity_range, pixdim)
-        if fit not in FITS or (fit != "stretch" and pixdim is not None):
-            advice = f"expected fit as one of {list(FITS)}" if fit not in FITS else "expected fit or pixdim, not both"
-            raise ValueError(f"{advice}, got {fit!r}; with pixdim images are cropped or filled in any case.")
+        if fit not in FITS:
+            raise ValueError(f"expected fit as one of {list(FITS)}, got {fit!r}.")
+        if fit != "stretch" and pixdim is not None:
+            raise ValueError(f"expected fit or pixdim, got fit {fit!r} and pixdim {pixdim!r}: leave one out.")
         if values not in (None, *KIND_MEANINGS):
             raise ValueError(f"expected values as one of {list(KIND_MEANINGS)} or None, got {values!r}.")
         self.image_size, self.channels, self.fit, self.values = image_size, channels, fit, values

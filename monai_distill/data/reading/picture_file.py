@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tifffile
 import torch
-from monai.data import PILReader
 from PIL import Image, ImageOps
 
 from .stored_image import FileHeader, StoredImage, ValueKind
@@ -49,12 +48,12 @@ def stored_picture(path: str) -> StoredImage:
     if tags is not None and not _pillow_reads(tags):
         stored = _turned(_deep_tiff(path), tags["orientation"])
         return _stored(stored, header, is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
-    # a new reader for every file: MONAI's readers keep file names in themselves, which threads would mix up
-    reader = PILReader(converter=_as_grey_or_rgb, reverse_indexing=False)
-    stored, _ = reader.get_data(reader.read(path))
-    is_deep = np.asarray(stored).dtype != np.uint8
+    # by a stream: given a name, Pillow maps TIFF into memory and scrambles grey ones that lie on their side
+    with Path(path).open("rb") as stream, Image.open(stream) as image:
+        stored = np.asarray(_as_grey_or_rgb(image))
+    is_deep = stored.dtype != np.uint8
     is_inverted = is_deep and tags is not None and tags["photometric"] == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
-    return _stored(np.asarray(stored), header, is_inverted)
+    return _stored(stored, header, is_inverted)
 
 
 def picture_header(path: str) -> FileHeader:
@@ -142,7 +141,7 @@ def _deep_tiff(path: str) -> _Array:
             raise ValueError(
                 f"cannot decode a TIFF of {page.bitspersample} bits with {page.compression.name} compression: {error}; "
                 "install imagecodecs, or store the file without compression."
-            ) from error
+            ) from None
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
             stored = np.moveaxis(stored, 0, -1)
         extra = len(page.extrasamples)
@@ -162,11 +161,6 @@ def _as_grey_or_rgb(image: Any) -> Any:
     frames = getattr(image, "n_frames", 1)
     if frames != 1:
         raise ValueError(_pages(frames))
-    try:
-        image.load()  # here, so that a truncated file fails as such
-    except Exception:
-        image.close()
-        raise
     turned = ImageOps.exif_transpose(image)
     grey = {"1": "L", "LA": "L", "La": "L"}
     if turned.mode in grey:

@@ -72,8 +72,8 @@ class ReadAsTrained(Transform):  # type: ignore[misc]  # MONAI ships no types
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "manifest.json").write_text('{"images": {"shape": [1, 4, 4]}}')
-        >>> ReadAsTrained(folder)({"image": "a.txt"})["error"]
-        "a.txt: unsupported file type '.txt', ...
+        >>> ReadAsTrained(folder)({"image": "a.txt"})["error"][:28]
+        "unsupported file type '.txt'"
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
@@ -90,7 +90,7 @@ class ReadAsTrained(Transform):  # type: ignore[misc]  # MONAI ships no types
                     f"expected an image of shape {list(shape)}, as in training, got {list(item['image'].shape)}."
                 )
         except Exception as error:  # whatever is wrong with this file, the others are classified
-            return {**data, "image": torch.zeros(shape), "error": f"{Path(data['image']).name}: {_text(error)}"}
+            return {**data, "image": torch.zeros(shape), "error": _text(error, str(data["image"]))}
         return {**item, "error": ""}
 
     def _read_manifest(self) -> tuple[FileToImaged, tuple[int, ...]]:
@@ -108,5 +108,6 @@ class ReadAsTrained(Transform):  # type: ignore[misc]  # MONAI ships no types
         return FileToImaged(**settings), shape
 
 
-def _text(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _text(error: Exception, path: str) -> str:
+    # a table of predictions may be passed on: it names files, not where they lie on the disk
+    return " ".join(str(error).replace(path, Path(path).name).split()) or type(error).__name__

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from monai_distill.runtime.progress import with_progress
+
 from .file_to_image import FileToImaged
 from .fitting import axis_sizes, inner_sizes
 from .intensity import KIND_MEANINGS, shared_kind
@@ -43,7 +45,8 @@ def shared_reading(reader: FileToImaged, paths: Sequence[str]) -> tuple[FileToIm
         >>> lines
         ['1 of 1 images, such as a.png (4 x 6), are stretched to 8 x 8; --fit pad or --fit crop keeps proportions.']
     """
-    headers = {path: header for path in paths if (header := _header_of(path, reader.orientation)) is not None}
+    listed = with_progress(paths, len(paths), "reading the headers of the files")
+    headers = {path: header for path in listed if (header := _header_of(path, reader.orientation)) is not None}
     values = None
     if reader.intensity_range is None:
         values = shared_kind({Path(path).name: header for path, header in headers.items()})

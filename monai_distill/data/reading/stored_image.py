@@ -29,14 +29,12 @@ class FileHeader:
         spacing: millimetres per axis; None where the file does not tell.
         orientation: the direction of every axis of a volume, such as ``"LPS"``, as it is stored; None for a 2D image
             and where the file does not tell.
-        patient: a hash of the patient (or else the study) that a DICOM header names; None where it names neither.
     """
 
     shape: tuple[int, ...]
     values: ValueKind
     spacing: tuple[float, ...] | None = None
     orientation: str | None = None
-    patient: str | None = None
 
 
 @dataclass(frozen=True)

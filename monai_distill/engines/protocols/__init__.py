@@ -1,4 +1,4 @@
-"""What is measured of a finished set: scores, cross-architecture, architecture search, continual learning."""
+"""Protocols that evaluate a finished set: scores, cross-architecture, architecture search, continual learning."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

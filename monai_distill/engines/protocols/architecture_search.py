@@ -1,75 +1,110 @@
-"""Whether a distilled set can stand in for all data when architectures are compared."""
+"""Architecture search by proxy: a distilled set ranks architectures in place of all data."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import StudentTraining, lr_candidates, rank_by_validation, score_students
+from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.engines.students import (
+    StudentTraining,
+    lr_candidates,
+    rank_by_validation,
+    score_students,
+    student_seeds,
+)
+from monai_distill.engines.students.students import checksum_once, training_job
 from monai_distill.metrics import SCORES, rank_agreement, summary
-from monai_distill.networks import FlatNetwork, factory_config
-from monai_distill.runtime import ResultCache
-from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.runtime.result_cache import Part, content_hash
+from monai_distill.metrics.score_record import Metric, ProtocolResult, ScoreRow
+from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .architecture_space import architecture_space, usable_networks
+from .scorecard import Scorecard
+from .search_result import search_result
 
 __all__ = ["ArchitectureSearch"]
 
-TrainedOn = tuple[tuple[Tensor, Tensor], StudentTraining, Sequence[float]]  # images and targets; learning rates to try
+METRICS: tuple[Metric, ...] = tuple(SCORES)
+RANKED_BY: Metric = "balanced_accuracy"
+
+
+class _Proxy(NamedTuple):
+    """A training set that ranks architectures: images and targets, protocol, learning rates to try."""
+
+    data: tuple[Tensor, Tensor]
+    protocol: StudentTraining
+    lrs: Sequence[float]
+
+
+class _Trained(NamedTuple):
+    """One architecture on one set: the best learning rate and its scores; None if all diverge."""
+
+    lr: float | None
+    values: dict[Metric, list[float]]
+    seconds: float
+
+    @property
+    def score(self) -> float | None:
+        return None if self.lr is None else float(np.mean(self.values[RANKED_BY]))
 
 
 class ArchitectureSearch:
     """Ranks a space of architectures by the distilled set, by a random real one of its size, and by all data.
 
-    References: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (a space of ConvNets), and the
-    tables of DataDAM (Sajedi et al., ICCV 2023). Deviations: rankings are of ``metric`` on validation, and the
-    test images see only the architectures that came first, trained on all data, at the end; an architecture gets
-    the best validation score over its learning rates, the distilled and the random set the same candidates (the learned
-    one and the given), all data the given ones; one that diverges at all of them is last; one random draw.
-    Combinations that cannot take the images are left out with a warning and named in the result. Times are seconds of
-    training and validation as they passed, so they hold for the machine and its load.
+    References:
+        Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, https://arxiv.org/abs/2006.05929 (a space
+        of ConvNets); Sajedi et al., DataDAM, ICCV 2023, https://arxiv.org/abs/2310.00093 (the tables).
+
+    Deviations:
+        - Rankings use balanced accuracy on validation. The test images see only the architectures that came first,
+          trained on all data, at the end.
+        - An architecture gets its best validation score over the learning rates. The distilled and the random set try
+          the learned and the given ones, all data the given ones. An architecture that diverges at all of them is last.
+        - There is one random subset.
+
+    Combinations that cannot take the images are left out with a warning and named in the result. Times are measured
+    seconds of training and validation; they hold for the machine and its load.
 
     Args:
-        data: training, validation and test images.
+        scorecard: the data, the seed and the cache.
         factory: builds a network from its arguments; ``space`` sets the varied ones.
-        space: values per argument of ``factory``; all combinations are the space.
+        space: values by argument of ``factory``; all combinations are the space.
         protocol: how students of the two small sets are trained.
-        full_protocol: how those of all data are trained: the reference.
+        full_protocol: how those of all data, the reference, are trained.
         students: fresh networks per architecture and set.
         lrs: candidates.
-        metric: what architectures are ranked by.
         top: share of the space within which rankings are compared again.
-        seed: seed of the run.
-        folder: where finished parts are kept (see :class:`ResultCache`); None keeps none.
 
     Raises:
-        ValueError: for no student, an empty space, no learning rate, or an unknown metric.
+        ValueError: if there is no student, no learning rate, the space is empty, or ``top`` is not in (0, 1].
 
     Example:
         >>> import functools
+        >>> from monai_distill.data import SplitBanks, random_subset
         >>> from monai_distill.data.datasets import DigitsDataset
         >>> from monai_distill.networks.nets import ConvNet
         >>> from monai_distill.transforms import SiameseAugment, Standardize
         >>> data = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
         >>> kind = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=10, image_size=8, depth=1)
         >>> quick = StudentTraining(SiameseAugment(()), steps=2)
-        >>> search = ArchitectureSearch(data, kind, {"width": [1, 2, 4]}, quick, quick)
+        >>> card = Scorecard(data, FlatNetwork(kind), quick)
+        >>> search = ArchitectureSearch(card, kind, {"width": [1, 2, 4]}, quick, quick)
         >>> synthetic = SyntheticDataset(*random_subset(data.training, 1, torch.Generator()), data.class_names)
-        >>> search.run(synthetic)["nas"]["architectures"]
+        >>> search.run(synthetic)["figures"]["architectures"]
         3
     """
 
     def __init__(
         self,
-        data: SplitBanks,
+        scorecard: Scorecard,
         factory: Callable[..., nn.Module],
         space: Mapping[str, Sequence[Any]],
         protocol: StudentTraining,
@@ -77,149 +112,136 @@ class ArchitectureSearch:
         *,
         students: int = 1,
         lrs: Sequence[float] = (0.01,),
-        metric: str = "balanced_accuracy",
         top: float = 0.2,
-        seed: int = 0,
-        folder: str | None = None,
     ) -> None:
-        if students < 1 or not lrs or metric not in SCORES or not math.prod(map(len, space.values())):
+        require_positive_int(students=students)
+        require_in_interval("(0, 1]", top=top)
+        if not lrs or not math.prod(map(len, space.values())):
             raise ValueError(
-                f"Expected at least 1 student and learning rate, values for every argument of the space and a metric "
-                f"of {sorted(SCORES)}, got {students}, {list(lrs)}, {dict(space)} and {metric!r}."
+                f"Expected at least 1 learning rate and values for every argument of the space, got {list(lrs)} and "
+                f"{dict(space)}."
             )
-        self.data = data
+        self.scorecard = scorecard
         self.space = {name: list(values) for name, values in space.items()}
         self.factories = architecture_space(factory, self.space)
         self.protocol = protocol
         self.full_protocol = full_protocol
         self.students = students
         self.lrs = tuple(lrs)
-        self.metric = metric
         self.top = top
-        self.seed = seed
-        self.folder = folder
+        self._seeds = student_seeds(scorecard.seed, "architecture", students)
 
-    def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
+    def run(self, synthetic: SyntheticDataset) -> ProtocolResult:
         """Rank the space three times.
 
         Returns:
-            ``nas``: per set the agreement with all data (Spearman, of all and of the top), the seconds it took, its
-            pick and what that pick scores when trained on all data; ``time_saved``, a share of all data's seconds.
+            ``figures``: by set the agreement with all data (Spearman, of all and of the top), the seconds it took, its
+            pick and the score of that pick when trained on all data; ``time_saved``, a share of all data's seconds.
 
         Raises:
-            ValueError: when fewer than three architectures take the images.
+            ValueError: if fewer than three architectures take the images.
         """
-        networks, skipped = usable_networks(self.factories, self.data.training.device)
+        data = self.scorecard.data
+        networks, skipped = usable_networks(self.factories, data.training.device)
         if len(networks) < 3:
             raise ValueError(
                 f"Expected three architectures to rank, got {list(networks)}; others do not fit: {skipped}."
             )
         images, targets, learned = synthetic.training_set()
-        counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
-        generator = seeded_generator(self.seed, "random subset", 0)
-        rates = lr_candidates(learned, self.lrs)
-        sets: dict[str, TrainedOn] = {
-            "distilled": ((images, targets), self.protocol, rates),
-            "random": (random_subset(self.data.training, counts, generator), self.protocol, rates),
-            "full": ((self.data.training.images, self.data.training.labels), self.full_protocol, [*self.lrs]),
+        lrs = lr_candidates(learned, self.lrs)
+        proxies = {
+            "distilled": _Proxy((images, targets), self.protocol, lrs),
+            "random": _Proxy(self.scorecard.random_like(synthetic, 0), self.protocol, lrs),
+            "full": _Proxy((data.training.images, data.training.labels), self.full_protocol, [*self.lrs]),
         }
-        shared = {kind: self._shared(kind, trained_on) for kind, trained_on in sets.items()}
-        parts = [
-            self._part(shared[kind], trained_on, name, network, self.data.validation)
-            for kind, trained_on in sets.items()
-            for name, network in networks.items()
-        ]
-        results = ResultCache(self.folder, "architectures").results(parts)
-        rows = {k: dict(zip(networks, results[i * len(networks) :], strict=False)) for i, k in enumerate(sets)}
-        about = {
+        total = len(networks) * sum(self._steps(proxy) for proxy in proxies.values())
+        with tqdm(total=total, desc="architectures", unit="step", disable=None) as bar:
+            rows = {
+                kind: {name: self._trained(proxy, net, data.validation, bar) for name, net in networks.items()}
+                for kind, proxy in proxies.items()
+            }
+            compared = self._compared(networks, rows, proxies["full"], bar)
+        figures = {
             "architectures": len(networks),
             "space": self.space,
             "skipped": skipped,
-            "ranked_by": f"{self.metric} on validation, {self.students} student(s), the best learning rate",
-            "lrs": {kind: list(candidates) for kind, (_, _, candidates) in sets.items()},
+            "ranked_by": f"{RANKED_BY} on validation, {self.students} student(s), the best learning rate",
+            "lrs": {kind: list(proxy.lrs) for kind, proxy in proxies.items()},
             "training": {"small": self.protocol.config(), "full": self.full_protocol.config()},
             "top": self.top,
+            **compared,
         }
-        return {"nas": {**about, **self._compared(networks, rows, shared["full"], sets["full"])}}
+        return search_result(figures)
 
-    def _shared(self, kind: str, trained_on: TrainedOn) -> dict[str, Any]:
-        """What decides the score of every architecture on one set; hashed once, because all data are many."""
-        pair, protocol, _ = trained_on
-        return {
-            "set": kind,
-            "device": self.data.training.device.type,
-            "images": content_hash(*pair),
-            "held_out": [bank.fingerprint() for bank in (self.data.validation, self.data.test)],
-            "protocol": protocol.config(),
-            "students": self.students,
-            "metric": self.metric,
-            "seed": self.seed,
-        }
+    def _steps(self, proxy: _Proxy) -> int:
+        return proxy.protocol.steps * self.students * len(proxy.lrs)
 
-    def _part(
-        self, shared: dict[str, Any], trained_on: TrainedOn, name: str, network: FlatNetwork, bank: ClassBank
-    ) -> Part:
-        """One architecture trained on one set at several learning rates, the best of which counts."""
-        pair, protocol, rates = trained_on
-        about = {
-            **shared,
-            "architecture": factory_config(self.factories[name]),
-            "lrs": list(rates),
-            "scored_on": "test" if bank is self.data.test else "validation",
-        }
+    def _trained(self, proxy: _Proxy, network: FlatNetwork, bank: ClassBank, bar: Any) -> _Trained:
+        """Train an architecture at every learning rate and score it on ``bank``; the best learning rate counts.
 
-        def work(on_step: Callable[[int], object]) -> dict[str, Any]:
-            began = time.perf_counter()
-            values: dict[float | None, dict[str, list[float]]] = {}
+        The cached tensor [learning rates, metrics, students] is NaN where a student diverged.
+        """
+        lrs, counted = sorted(set(proxy.lrs)), bar.n
 
-            def scores(rate: float) -> list[float]:
-                values[rate] = score_students(
-                    (*pair, rate),
-                    network,
-                    protocol,
-                    bank,
-                    students=self.students,
-                    seed=self.seed,
-                    purpose="architecture",
-                    on_step=on_step,
+        def compute() -> Tensor:
+            scores: dict[float, ScoreRow] = {}
+
+            def score(lr: float) -> float:
+                scores[lr] = score_students(
+                    (*proxy.data, lr), network, proxy.protocol, bank, self._seeds, lambda: bar.update(self.students)
                 )
-                return values[rate][self.metric]
+                return float(np.mean(scores[lr][RANKED_BY]["values"]))  # type: ignore[arg-type]
 
-            rate, score = next(iter(rank_by_validation(rates, scores).items()), (None, None))
-            seconds = time.perf_counter() - began
-            return {"score": score, "lr": rate, "seconds": seconds, "values": values.get(rate, {})}
+            rank_by_validation(lrs, score)  # warns of those that diverge
+            missing = [[math.nan] * self.students] * len(METRICS)
+            values = [[scores[lr][m]["values"] for m in METRICS] if lr in scores else missing for lr in lrs]
+            return torch.tensor(np.array(values, dtype=np.float64))
 
-        return about, protocol.steps * self.students * len(rates), work
+        job: dict[str, Any] = {}
+        if self.scorecard.cache.folder is not None:
+            job = training_job(network, (*proxy.data, 0.0), proxy.protocol, self._seeds)
+            job |= {"lrs": lrs, "scores_on": [checksum_once(values) for values in (bank.images, bank.labels)]}
+        values, seconds = self.scorecard.cache(job, compute)
+        bar.update(counted + self._steps(proxy) - bar.n)
+        by_lr = {lr: dict(zip(METRICS, table.tolist(), strict=True)) for lr, table in zip(lrs, values, strict=True)}
+        means = {lr: float(np.mean(rows[RANKED_BY])) for lr, rows in by_lr.items()}
+        known = {lr: mean for lr, mean in means.items() if not math.isnan(mean)}
+        best = max(known, key=known.__getitem__) if known else None
+        return _Trained(best, {} if best is None else by_lr[best], seconds)
 
     def _compared(
         self,
         networks: Mapping[str, FlatNetwork],
-        rows: Mapping[str, Mapping[str, Any]],
-        shared: dict[str, Any],
-        full: TrainedOn,
+        rows: Mapping[str, Mapping[str, _Trained]],
+        full: _Proxy,
+        bar: Any,
     ) -> dict[str, Any]:
-        # a score is at least 0: what diverges at every learning rate comes last
+        # a score is at least 0: an architecture that diverges at every learning rate comes last
         scores = {
-            k: [-1.0 if found[n]["score"] is None else found[n]["score"] for n in networks] for k, found in rows.items()
+            kind: [-1.0 if row.score is None else row.score for row in trained.values()]
+            for kind, trained in rows.items()
         }
-        picks = {k: max(zip(found, networks, strict=True), key=lambda row: row[0])[1] for k, found in scores.items()}
-        # the one look at the test images: a pick trained on all data, at the learning rate that validation chose
-        pair, protocol, _ = full
-        chosen = {n: [r for r in [rows["full"][n]["lr"]] if r is not None] for n in picks.values()}
-        parts = [self._part(shared, (pair, protocol, chosen[n]), n, networks[n], self.data.test) for n in chosen]
-        tested = dict(zip(chosen, ResultCache(self.folder, "picks").results(parts), strict=True))
+        names = list(networks)
+        picks = {kind: names[int(np.argmax(values))] for kind, values in scores.items()}
+        tested = {name: self._tested(networks[name], rows["full"][name].lr, full, bar) for name in picks.values()}
         result: dict[str, Any] = {}
         for kind, pick in picks.items():
             agreement = rank_agreement(scores[kind], scores["full"], self.top)
             result[kind] = {
                 **({} if kind == "full" else agreement),
-                "seconds": sum(row["seconds"] for row in rows[kind].values()),
+                "seconds": sum(row.seconds for row in rows[kind].values()),
                 "pick": pick,
-                "pick_on_full_data": {
-                    "validation": rows["full"][pick]["score"],
-                    "test": {metric: summary(values) for metric, values in tested[pick]["values"].items()},
-                },
+                "pick_on_full_data": {"validation": rows["full"][pick].score, "test": tested[pick]},
             }
         result["time_saved"] = 1 - result["distilled"]["seconds"] / result["full"]["seconds"]
-        result["ranking"] = {name: {kind: found[name]["score"] for kind, found in rows.items()} for name in networks}
+        result["ranking"] = {name: {kind: trained[name].score for kind, trained in rows.items()} for name in networks}
         return result
+
+    def _tested(self, network: FlatNetwork, lr: float | None, full: _Proxy, bar: Any) -> dict[str, Any]:
+        """The only look at the test images: a pick trained on all data, at the learning rate that validation chose."""
+        if lr is None:
+            return {}
+        chosen = full._replace(lrs=[lr])
+        bar.total += self._steps(chosen)
+        values = self._trained(chosen, network, self.scorecard.data.test, bar).values
+        return {metric: summary(of_students) for metric, of_students in values.items()}

@@ -1,4 +1,4 @@
-"""Several architectures by name, and which of them take the images at hand."""
+"""Named architectures, and the ones that take the images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -20,20 +20,20 @@ __all__ = ["architecture_space", "usable_networks"]
 def architecture_space(
     factory: Callable[..., nn.Module], space: Mapping[str, Sequence[Any]]
 ) -> dict[str, functools.partial[nn.Module]]:
-    """Every combination of the values as a factory, by a name that tells those that differ.
+    """Every combination of the values as a factory, named by the arguments that differ.
 
     Args:
         factory: builds a network from its arguments.
-        space: values per argument that is varied.
+        space: values by argument.
 
     Example:
         >>> list(architecture_space(nn.Linear, {"in_features": [1, 2], "out_features": [3]}))
         ['in_features 1', 'in_features 2']
     """
     combined = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
-    told = [name for name, values in space.items() if len(values) > 1] or list(space)
+    varied = [name for name, values in space.items() if len(values) > 1] or list(space)
     return {
-        ", ".join(f"{name} {choice[name]}" for name in told): functools.partial(factory, **choice)
+        ", ".join(f"{name} {choice[name]}" for name in varied): functools.partial(factory, **choice)
         for choice in combined
     }
 
@@ -41,14 +41,14 @@ def architecture_space(
 def usable_networks(
     factories: Mapping[str, Callable[[], nn.Module]], device: torch.device | str
 ) -> tuple[dict[str, FlatNetwork], dict[str, str]]:
-    """The architectures that can be built for the images, and why the others cannot; these are warned of.
+    """The architectures that can be built for the images, and the reasons why the others cannot, with a warning.
 
     Args:
-        factories: build one network each; a ValueError of theirs says that this one does not fit.
+        factories: build one network each and raise a ValueError if it does not fit the images.
         device: where the networks are put.
 
     Raises:
-        ValueError: when none can be built.
+        ValueError: if none can be built.
 
     Example:
         >>> usable_networks({"linear": lambda: nn.Linear(2, 2)}, "cpu")[1]
@@ -65,7 +65,7 @@ def usable_networks(
     if skipped:
         name, reason = next(iter(skipped.items()))
         warnings.warn(
-            f"{len(skipped)} of {len(factories)} architectures are left out, {name} for one: {reason}",
+            f"{len(skipped)} of {len(factories)} architectures do not take the images, {name} for one: {reason}",
             stacklevel=2,
         )
     return networks, skipped

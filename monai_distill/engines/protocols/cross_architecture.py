@@ -1,131 +1,192 @@
-"""What a distilled set is worth to networks other than the one that it was distilled with."""
+"""The worth of a distilled set to networks other than the one that it was distilled with."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, lr_candidates
+from monai_distill.data import SyntheticDataset
+from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
+from monai_distill.metrics.score_record import Cell, Chart, Comparison, Metric, ProtocolResult, ScoreRow, Table, Use
+from monai_distill.metrics.score_tables import METRIC_TITLES, apart, percent
 from monai_distill.networks import factory_config
-from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.runtime.validation import require_positive_int
 
 from .architecture_space import usable_networks
+from .scorecard import Scorecard
 
 __all__ = ["CrossArchitecture"]
 
+COMPARED: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
+LR_CHOICE = (
+    "balanced accuracy on validation of one student per candidate, for every architecture and for both sets alike"
+)
+Rows = Mapping[str, ScoreRow]  # by architecture
+
 
 class CrossArchitecture:
-    """Trains students of several architectures on the distilled set, and on random real subsets of its size.
+    """Trains students of several architectures on the distilled set and on random real subsets of its size.
 
-    Reference: Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, and every work since. Deviations:
-    the learned learning rate belongs to the network that it was learned with, so every architecture gets, for the
-    distilled set and for the random ones alike, the one of the learned and the given learning rates that is best on
-    validation (balanced accuracy of one student; the next best when a student of the score diverges); and beside every
-    distilled figure stands the random one, because an architecture that learns from anything says nothing about a set.
-    Every random student has a draw of its own. Architectures that cannot take the images are left out with a warning
-    and named in the result. What students predicted is kept in ``folder``: an interrupted evaluation goes on where it
-    stopped, and sets whose runs share a folder train the random rows once.
+    References:
+        Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, https://arxiv.org/abs/2006.05929.
+
+    Deviations:
+        - The learned learning rate belongs to the network that it was learned with. Every architecture therefore gets,
+          for the distilled and for the random sets, the one of the learned and the given learning rates that is best on
+          validation (balanced accuracy of one student; the next best if a scored student diverges).
+        - Every distilled figure has a random one next to it, because an architecture that learns from any images says
+          nothing about a set.
+
+    Architectures that cannot take the images are left out with a warning and named in the result.
 
     Args:
-        data: training, validation and test images.
-        architectures: a factory per name, as ``_mode_: callable`` makes it.
+        scorecard: the data, the seed and the cache; sets that share its folder train the random rows once.
+        architectures: a factory by name, as ``_mode_: callable`` makes it.
         protocol: how students are trained.
-        students: fresh networks per architecture and set; those on the distilled set are trained together where that
-            is faster.
-        lrs: candidates beside the learned learning rate.
-        seed: seed of the run.
-        folder: where predictions are kept (see :class:`StudentPredictions`); None keeps none.
+        students: fresh networks per architecture and set.
+        lrs: candidates next to the learned learning rate.
 
     Raises:
-        ValueError: for no student, architecture, or learning rate.
+        ValueError: if there is no student, no architecture or no learning rate.
 
     Example:
-        >>> import functools
+        >>> import functools, torch
+        >>> from monai_distill.data import SplitBanks, random_subset
         >>> from monai_distill.data.datasets import DigitsDataset
+        >>> from monai_distill.networks import FlatNetwork
         >>> from monai_distill.networks.nets import ConvNet
         >>> from monai_distill.transforms import SiameseAugment, Standardize
         >>> data = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
         >>> kind = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=10, image_size=8, depth=1)
         >>> kinds = {"narrow": functools.partial(kind, width=2), "wide": functools.partial(kind, width=8)}
-        >>> across = CrossArchitecture(data, kinds, StudentTraining(SiameseAugment(()), steps=2), students=2)
-        >>> sorted(across.run(SyntheticDataset(*random_subset(data.training, 1, torch.Generator()), data.class_names)))
-        ['cross_architecture', 'cross_architecture_protocol', 'cross_architecture_random']
+        >>> protocol = StudentTraining(SiameseAugment(()), steps=2)
+        >>> card = Scorecard(data, FlatNetwork(kinds["wide"]), protocol)
+        >>> synthetic = SyntheticDataset(*random_subset(data.training, 1, torch.Generator()), data.class_names)
+        >>> CrossArchitecture(card, kinds, protocol, students=2).run(synthetic)["networks"]
+        ['narrow', 'wide']
     """
 
     def __init__(
         self,
-        data: SplitBanks,
+        scorecard: Scorecard,
         architectures: Mapping[str, Callable[[], nn.Module]],
         protocol: StudentTraining,
         *,
         students: int = 5,
         lrs: Sequence[float] = (0.001, 0.01, 0.1),
-        seed: int = 0,
-        folder: str | Path | None = None,
     ) -> None:
-        if students < 1 or not architectures or not lrs:
+        require_positive_int(students=students)
+        if not architectures or not lrs:
             raise ValueError(
-                f"Expected at least 1 student, architecture and learning rate, got {students}, {list(architectures)} "
-                f"and {list(lrs)}."
+                f"Expected at least 1 architecture and 1 learning rate, got {list(architectures)} and {list(lrs)}."
             )
-        self.data = data
+        self.scorecard = scorecard
         self.architectures = dict(architectures)
         self.protocol = protocol
         self.students = students
         self.lrs = tuple(lrs)
-        self.seed = seed
-        self.folder = folder
 
-    def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
+    def run(self, synthetic: SyntheticDataset) -> ProtocolResult:
         """Score every architecture on the test images.
 
         Returns:
-            ``cross_architecture`` and ``cross_architecture_random`` (architecture -> metric -> summary; and the step
-            size) and ``cross_architecture_protocol``.
+            ``figures``: ``distilled`` and ``random`` (architecture -> metric -> summary; learning rate, parameters) and
+            ``protocol``.
 
         Raises:
-            ValueError: when no architecture takes the images.
-            StudentDivergedError: when students of an architecture diverge at every learning rate.
+            ValueError: if no architecture takes the images.
+            StudentDivergedError: if students of an architecture diverge at every learning rate.
         """
-        networks, skipped = usable_networks(self.architectures, self.data.training.device)
+        card = self.scorecard
+        networks, skipped = usable_networks(self.architectures, card.data.training.device)
         images, targets, learned = synthetic.training_set()
-        counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
         candidates = lr_candidates(learned, self.lrs)
-
-        def random(size: int, draw: int) -> tuple[Tensor, Tensor]:
-            return random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", draw))
-
-        result: dict[str, Any] = {"cross_architecture": {}, "cross_architecture_random": {}}
+        distilled: dict[str, ScoreRow] = {}
+        random: dict[str, ScoreRow] = {}
         with tqdm(total=0, desc="cross-architecture", unit="step", disable=None) as bar:
             for name, network in networks.items():
-                predictions = StudentPredictions(network, seed=self.seed, folder=self.folder)
-                rows = ScoreRows(self.data, predictions, students=self.students, on_step=bar.update)
+                rows = ScoreRows(
+                    card.data, network, students=self.students, seed=card.seed, cache=card.cache, on_step=bar.update
+                )
                 steps = rows.tuned_steps(self.protocol, len(candidates))
                 bar.total = len(networks) * (steps + rows.control_steps(self.protocol, len(candidates)))
-                found = {
-                    "cross_architecture": rows.tuned(images, targets, self.protocol, candidates),
-                    "cross_architecture_random": rows.control("random", [random], 0, self.protocol, candidates),
-                }
-                for key, row in found.items():
-                    result[key][name] = self._scores(row, network.size)
+                row = rows.tuned(images, targets, self.protocol, candidates)
+                distilled[name] = self._scores(row, network.size)
+                row = rows.control(
+                    "random", [lambda _, trial: card.random_like(synthetic, trial)], 0, self.protocol, candidates
+                )
+                random[name] = self._scores(row, network.size)
         protocol = {
             "students": self.students,
             "lrs": candidates,
-            "lr_choice": "balanced accuracy on validation of one student per candidate, for every architecture "
-            "and for both sets alike",
+            "lr_choice": LR_CHOICE,
             "training": self.protocol.config(),
             "architectures": {name: factory_config(self.architectures[name]) for name in networks},
             "skipped": skipped,
         }
-        return {**result, "cross_architecture_protocol": protocol}
+        return {
+            "title": "Other architectures",
+            "figures": {"distilled": distilled, "random": random, "protocol": protocol},
+            "paragraphs": [f"Not scored: {', '.join(skipped)}."] if skipped else [],
+            "tables": [_table(distilled, random)],
+            "charts": [_chart(distilled, random)],
+            "comparisons": [_comparison(metric, distilled, random) for metric in COMPARED],
+            "uses": _uses(distilled, random),
+            "networks": list(networks),
+        }
 
-    def _scores(self, row: Row, parameters: int) -> dict[str, Any]:
-        scores = row.scores(self.data.test.labels)
+    def _scores(self, row: Row, parameters: int) -> ScoreRow:
+        scores = row.scores(self.scorecard.data.test.labels)
         return {**scores, "lr_validation": dict(row.validation), "parameters": parameters}
+
+
+def _table(distilled: Rows, random: Rows) -> Table:
+    lines: list[list[Cell]] = []
+    for name in distilled:
+        for kind, row in (("distilled", distilled[name]), ("random real", random[name])):
+            lines.append([name, kind, *(row[metric] for metric in METRIC_TITLES), f"{row['lr']:.3g}"])
+    return {
+        "title": "Architectures, trained on the distilled images and on as many random real images",
+        "header": ["architecture", "trained on", *METRIC_TITLES.values(), "learning rate"],
+        "rows": lines,
+    }
+
+
+def _chart(distilled: Rows, random: Rows) -> Chart:
+    kinds = {"distilled": distilled, "random": random}
+    columns = [f"{METRIC_TITLES[metric]},\n{kind}" for metric in COMPARED for kind in kinds]
+    values = [[rows[name][metric]["mean"] for metric in COMPARED for rows in kinds.values()] for name in distilled]
+    words = "; ".join(f"{name} {percent(row['balanced_accuracy']['mean'])}" for name, row in distilled.items())
+    return {
+        "kind": "heat_map",
+        "rows": list(distilled),
+        "columns": columns,
+        "values": values,
+        "alt": f"Scores by architecture. Balanced accuracy on the distilled set: {words}. All numbers: table below.",
+        "caption": "Mean score of every architecture (row) by its training set (column).",
+    }
+
+
+def _comparison(metric: Metric, distilled: Rows, random: Rows) -> Comparison:
+    return {
+        "title": f"{METRIC_TITLES[metric]} of other networks",
+        "distilled": {name: row[metric] for name, row in distilled.items()},
+        "random": {name: row[metric] for name, row in random.items()},
+        "heat_map": True,
+    }
+
+
+def _uses(distilled: Rows, random: Rows) -> list[Use]:
+    chosen: Metric = "balanced_accuracy"
+    better = [name for name, row in distilled.items() if apart(row[chosen], random[name][chosen]) == 1]
+    others = [name for name in distilled if name not in better]
+    uses: list[Use] = []
+    if better:
+        uses.append({"text": f"Training these architectures, as measured: {', '.join(better)}.", "better": True})
+    if others:
+        text = f"Training {', '.join(others)}: not shown to be better than random real images."
+        uses.append({"text": text, "better": False})
+    return uses

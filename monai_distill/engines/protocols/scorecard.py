@@ -1,21 +1,22 @@
-"""The one look at the test images: the distilled set beside the controls that put its score in place."""
+"""The score table: the distilled set and the controls that place its score, on the test images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.students import Row, ScoreRows, StudentPredictions, StudentTraining, lr_candidates
-from monai_distill.networks import FlatNetwork
+from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
+from monai_distill.metrics.score_record import Prior, RunScores
+from monai_distill.networks import FlatNetwork, factory_config
+from monai_distill.runtime import ResultCache
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.runtime.validation import is_int_at_least, is_positive_int
+from monai_distill.runtime.validation import require_int_at_least, require_positive_int
 
 __all__ = ["Scorecard"]
 
@@ -23,26 +24,28 @@ __all__ = ["Scorecard"]
 class Scorecard:
     """Trains students on the distilled set, on random real subsets of its size and on all data, and tests them once.
 
-    The same protocol for all. The distilled set is used with its learned learning rate. A control has none; it gets the
-    one of ``lrs`` or the learned one that is best on validation, so that no row suffers from a bad learning rate.
-    Every random student has a draw of its own. ``prior`` is what always answering the most frequent training class
-    scores. What a student predicted is kept in ``folder``: an interrupted scoring goes on where it stopped, and runs
-    that share a folder train a control once.
+    All rows use the same protocol. The distilled set is used with its learned learning rate. A control has none: it
+    gets the candidate of ``lrs`` or the learned one that is best on validation, so that no row suffers from a bad
+    learning rate. Every random student has its own subset. ``prior`` is the score of always answering the most frequent
+    training class. Predictions are cached in ``folder``: an interrupted scoring continues where it stopped, and runs
+    that share a folder train a control once. Further protocols take a scorecard and share its data and its cache.
 
     Args:
         data: training, validation and test images.
         network: the students' architecture.
         protocol: how students are trained.
         students: fresh networks per row.
-        full_protocol: the protocol for all data; by default the same.
-        full_students: fresh networks on all data, the dearest row.
-        lrs: candidates for the controls, beside the learned learning rate.
+        full_protocol: how networks on all data are trained; by default the same.
+        full_students: networks trained on the full data, the most expensive row; 0 leaves the row out.
         seed: seed of the run.
-        folder: where predictions are kept (see :class:`StudentPredictions`); None keeps none.
+        folder: where predictions are cached; None caches nothing.
+
+    Attributes:
+        lrs: the candidates for the controls, next to the learned learning rate; 0.01.
 
     Raises:
-        TypeError: for data that are no ``SplitBanks``, or a network that is no ``FlatNetwork``.
-        ValueError: for no students or no learning rate.
+        TypeError: if ``data`` is not a ``SplitBanks`` or ``network`` is not a ``FlatNetwork``.
+        ValueError: if there is no student.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -64,7 +67,6 @@ class Scorecard:
         students: int = 5,
         full_protocol: StudentTraining | None = None,
         full_students: int = 3,
-        lrs: Sequence[float] = (0.01,),
         seed: int = 0,
         folder: str | Path | None = None,
     ) -> None:
@@ -73,19 +75,22 @@ class Scorecard:
                 "Expected data as SplitBanks and network as FlatNetwork(function that makes one), got "
                 f"{type(data).__name__} and {getattr(network, '__name__', type(network).__name__)}."
             )
-        if not (is_positive_int(students) and is_int_at_least(full_students, 0) and lrs):
-            raise ValueError(f"Expected students of at least 1 and a learning rate, got {students} and {list(lrs)}.")
+        require_positive_int(students=students)
+        require_int_at_least(0, full_students=full_students)
+        if folder is not None:
+            factory_config(network.factory)  # refuses an unnamed network before any work
         self.data = data
+        self.network = network
         self.protocol = protocol
         self.full_protocol = protocol if full_protocol is None else full_protocol
         self.students = students
         self.full_students = full_students
-        self.lrs = tuple(lrs)
+        self.lrs: Sequence[float] = (0.01,)
         self.seed = seed
         self.folder = folder
-        self.predictions = StudentPredictions(network, seed=seed, folder=folder)
+        self.cache = ResultCache(folder)
 
-    def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
+    def run(self, synthetic: SyntheticDataset) -> RunScores:
         """Score ``synthetic`` and its controls on the test images.
 
         Returns:
@@ -99,37 +104,45 @@ class Scorecard:
             total=total + self.full_students * self.full_protocol.steps, desc="scores", unit="step", disable=None
         ) as bar:
             rows = self.rows(bar.update)  # counts student steps
-            found = {
-                "distilled": rows.trained_on(synthetic.training_set(), self.protocol),
-                "random": rows.control("random", [self.random], self.size(synthetic), self.protocol, candidates),
-            }
-            if self.full_students:
-                found["full"] = self.full(rows)
-        result: dict[str, Any] = {name: row.scores(self.data.test.labels) for name, row in found.items()}
-        return {**result, "prior": self.prior()}
+            distilled = rows.trained_on(synthetic.training_set(), self.protocol)
+            random = rows.control("random", [self.random], self.size(synthetic), self.protocol, candidates)
+            full = self.full(rows) if self.full_students else None
+        labels = self.data.test.labels
+        scores: RunScores = {"distilled": distilled.scores(labels), "random": random.scores(labels)}
+        if full is not None:
+            scores["full"] = full.scores(labels)
+        scores["prior"] = self.prior()
+        return scores
 
     def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:
-        """What trains the students of every row."""
-        return ScoreRows(self.data, self.predictions, students=self.students, on_step=on_step)
+        """The trainer of the rows; ``on_step`` is called with the number of student steps that are done."""
+        return ScoreRows(
+            self.data, self.network, students=self.students, seed=self.seed, cache=self.cache, on_step=on_step
+        )
 
     def candidates(self, synthetic: SyntheticDataset) -> list[float]:
-        """Learning rates that a control may have."""
+        """The learning rates that a control may have."""
         return lr_candidates(float(synthetic.student_lr.detach()), self.lrs)
 
     def size(self, synthetic: SyntheticDataset) -> int:
         """Images per class of a control: as many as the largest class of the set has."""
         return int(torch.bincount(synthetic.labels).max())
 
-    def random(self, images_per_class: int, draw: int) -> tuple[Tensor, Tensor]:
-        """The control without any idea: random training images and their class numbers."""
-        return random_subset(self.data.training, images_per_class, seeded_generator(self.seed, "random subset", draw))
+    def random(self, images_per_class: int, trial: int) -> tuple[Tensor, Tensor]:
+        """The random control: training images drawn at random and their class numbers."""
+        return random_subset(self.data.training, images_per_class, seeded_generator(self.seed, "random subset", trial))
+
+    def random_like(self, synthetic: SyntheticDataset, trial: int) -> tuple[Tensor, Tensor]:
+        """Random training images, of every class as many as ``synthetic`` has, and their class numbers."""
+        counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
+        return random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", trial))
 
     def full(self, rows: ScoreRows) -> Row:
         """The row of all training images."""
-        everything = (self.data.training.images, self.data.training.labels, self.lrs[0])
-        return rows.trained_on(everything, self.full_protocol, purpose="full", students=self.full_students)
+        training_set = (self.data.training.images, self.data.training.labels, self.lrs[0])
+        return rows.trained_on(training_set, self.full_protocol, purpose="full", students=self.full_students)
 
-    def prior(self) -> dict[str, float]:
-        """What always answering the most frequent training class scores."""
+    def prior(self) -> Prior:
+        """The score of always answering the most frequent training class."""
         most_frequent = max(range(self.data.training.num_classes), key=lambda c: self.data.training.counts[c])
         return {"accuracy": self.data.test.counts[most_frequent] / len(self.data.test)}

@@ -1,10 +1,10 @@
-"""The long score card: more controls, what is left without soft labels and augmentation, and what a clinician asks."""
+"""The extended scorecard: more controls, scores without soft labels and augmentation, and clinical scores."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 from tqdm import tqdm
@@ -19,34 +19,54 @@ from monai_distill.metrics import (
     improvement_over_random,
     label_robust_score,
 )
+from monai_distill.metrics.score_record import Cell, ClinicalScores, Metric, ProtocolResult, RunScores, ScoreRow
+from monai_distill.metrics.score_tables import metric_table
 
 from .scorecard import Scorecard
 
 __all__ = ["ScoresProtocol"]
 
 SOFT = "soft_label_random"
-METRICS = ("accuracy", "balanced_accuracy")
+COMPARED: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
+TITLES = {
+    "hlr": "hard label recovery",
+    "ior": "improvement over random",
+    "ior_without_augmentation": "improvement over random, without augmentation",
+    "lrs": "label robust score",
+    "ars": "augmentation robust score",
+}
+EXPLANATION = (
+    "After DD-Ranking, as fractions. Hard label recovery: full minus distilled, with hard labels (lower is better). "
+    "Improvement over random: distilled minus random, each by its own protocol (higher is better). The label and the "
+    "augmentation robust score lie between 0 and 1 (higher is better)."
+)
+ROBUST_ROWS = {
+    "hard": "distilled images, hard labels",
+    "rival": "random real images, labels of the same kind",
+    "distilled_plain": "distilled images, without augmentation",
+    "rival_plain": "random real images, labels of the same kind, without augmentation",
+}
 
 
 class ScoresProtocol:
-    """The score card's rows, more controls, robust and clinical scores; what the card has kept is not trained again.
+    """The scorecard's rows, more controls, robust and clinical scores; cached rows are not trained again.
 
     The robust scores follow DD-Ranking (see :func:`~monai_distill.metrics.label_robust_score`). A set with learned
-    labels is put beside random images with the labels of a teacher, which is the same kind of label; its hard-label
-    row trains on its class numbers, with a learning rate chosen on validation like that of a control.
+    labels is compared with random images that have the soft labels of a teacher. Its hard-label row trains on its class
+    numbers, with a learning rate chosen on validation, as for a control.
 
     References:
-        Li et al., DD-Ranking, arXiv 2505.13300, 2025.
+        Li et al., DD-Ranking, 2025, https://arxiv.org/abs/2505.13300.
 
     Args:
-        scorecard: the card that the set was scored with.
+        scorecard: the scorecard that the set was scored with.
         controls: the variants of every control by name; ``soft_label_random`` is needed for sets with learned labels.
-        chosen: names of the controls that get a row.
-        weight: of the first part of LRS and of ARS.
-        resamples: of the bootstrap.
+        chosen: names of the controls that get a row; by default all.
+        weight: weight of the first part of LRS and of ARS.
+        resamples: number of bootstrap resamples.
 
     Raises:
-        ValueError: for a chosen control that is not there, or a card without a row of all training images.
+        ValueError: if a chosen control does not exist, or the scorecard has no row of all training images.
 
     Example:
         >>> from monai_distill.data import SplitBanks, random_subset
@@ -59,8 +79,8 @@ class ScoresProtocol:
         >>> network = FlatNetwork(lambda: ConvNet(2, 1, 10, 8, width=4, depth=1))
         >>> card = Scorecard(data, network, StudentTraining(SiameseAugment(()), steps=2), students=2, full_students=2)
         >>> synthetic = SyntheticDataset(*random_subset(data.training, 1, torch.Generator()), data.class_names)
-        >>> sorted(ScoresProtocol(card, {}, resamples=10).run(synthetic))
-        ['clinical', 'controls', 'distilled', 'full', 'prior', 'random', 'robust']
+        >>> sorted(ScoresProtocol(card, {}, resamples=10).run(synthetic)["scores"])
+        ['clinical', 'controls', 'distilled', 'full', 'prior', 'random']
     """
 
     def __init__(
@@ -84,55 +104,57 @@ class ScoresProtocol:
         self.weight = weight
         self.resamples = resamples
 
-    def run(self, synthetic: SyntheticDataset) -> dict[str, Any]:
+    def run(self, synthetic: SyntheticDataset) -> ProtocolResult:
         """Score ``synthetic`` and its controls on the test images.
 
         Returns:
-            What :meth:`Scorecard.run` returns. ``controls``: name -> metric -> mean, std, interval95, values; and the
-            learning rate used. ``robust``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from accuracies, the same from
-            balanced accuracies, and the rows they need. ``clinical``: :func:`~monai_distill.metrics.clinical_scores`
-            of the set and, below ``beside``, of the random subset and all training images.
+            ``scores``: the result of :meth:`Scorecard.run`; ``controls``: name -> metric -> summary, and the learning
+            rate used; ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set and, below ``controls``,
+            of the random subset and of all training images. ``figures``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from
+            accuracies, the same from balanced accuracies, and the rows they need.
 
         Raises:
-            ValueError: when the set has learned labels and there is no control with such labels.
+            ValueError: if the set has learned labels and no control has such labels.
         """
         if synthetic.soft and SOFT not in self.controls:
             raise ValueError(f"Expected the control {SOFT} for a set with learned labels, got {list(self.controls)}.")
         with tqdm(total=self._steps(synthetic), desc="controls", unit="step", disable=None) as bar:
             rows = self.scorecard.rows(bar.update)
-            found = self._rows(synthetic, rows)
+            trained = self._rows(synthetic, rows)
             protocol = self.scorecard.protocol
             controls = {name: self._row(name, synthetic, rows, protocol) for name in self.chosen}
         labels = self.scorecard.data.test.labels
-        return {
-            **{name: found[name].scores(labels) for name in ("distilled", "random", "full")},
+        scores: RunScores = {
+            "distilled": trained["distilled"].scores(labels),
+            "random": trained["random"].scores(labels),
+            "full": trained["full"].scores(labels),
             "prior": self.scorecard.prior(),
             "controls": {name: self._scores(name, row) for name, row in controls.items()},
-            "robust": self._robust(found, synthetic.soft),
-            "clinical": self._clinical(found),
+            "clinical": self._clinical(trained),
         }
+        return {"scores": scores, **_result(self._robust(trained, synthetic.soft))}
 
     def _rows(self, synthetic: SyntheticDataset, rows: ScoreRows) -> dict[str, Row]:
-        """What the robust scores compare; ``rival`` is the random set with the same kind of labels."""
-        card, own = self.scorecard, synthetic.training_set()
+        """The rows that the robust scores compare; ``rival`` is the random set with the same kind of labels."""
+        card, training_set = self.scorecard, synthetic.training_set()
         plain = card.protocol.without_augmentation()
-        found = {
-            "distilled": rows.trained_on(own, card.protocol),
+        trained = {
+            "distilled": rows.trained_on(training_set, card.protocol),
             "random": self._row("random", synthetic, rows, card.protocol),
             "full": card.full(rows),
-            "distilled_plain": rows.trained_on(own, plain),
+            "distilled_plain": rows.trained_on(training_set, plain),
         }
         if not synthetic.soft:
-            same = {"hard": found["distilled"], "rival": found["random"]}
-            return {**found, **same, "rival_plain": self._row("random", synthetic, rows, plain)}
+            same = {"hard": trained["distilled"], "rival": trained["random"]}
+            return {**trained, **same, "rival_plain": self._row("random", synthetic, rows, plain)}
 
-        def hard(images_per_class: int, draw: int) -> tuple[Tensor, Tensor]:
-            return own[0], synthetic.labels
+        def hard(images_per_class: int, trial: int) -> tuple[Tensor, Tensor]:
+            return training_set[0], synthetic.labels
 
-        rates = card.candidates(synthetic)
+        lrs = card.candidates(synthetic)
         return {
-            **found,
-            "hard": rows.control("hard labels", [hard], card.size(synthetic), card.protocol, rates),
+            **trained,
+            "hard": rows.control("hard labels", [hard], card.size(synthetic), card.protocol, lrs),
             "rival": self._row(SOFT, synthetic, rows, card.protocol),
             "rival_plain": self._row(SOFT, synthetic, rows, plain),
         }
@@ -148,24 +170,24 @@ class ScoresProtocol:
         robust = ["random", SOFT, SOFT] if synthetic.soft else ["random", "random"]
         variants = [len(self.controls.get(name, [None])) for name in (*robust, *self.chosen)]
         variants += [1] if synthetic.soft else []  # with hard labels
-        rates = len(card.candidates(synthetic))
-        controls = sum(card.rows().control_steps(card.protocol, number * rates) for number in variants)
+        lrs = len(card.candidates(synthetic))
+        controls = sum(card.rows().control_steps(card.protocol, number * lrs) for number in variants)
         return controls + 2 * card.students * card.protocol.steps + card.full_students * card.full_protocol.steps
 
-    def _scores(self, name: str, row: Row) -> dict[str, Any]:
+    def _scores(self, name: str, row: Row) -> ScoreRow:
         scores = row.scores(self.scorecard.data.test.labels)
         return {**scores, "variant": row.variant} if len(self.controls[name]) > 1 else scores
 
-    def _robust(self, found: Mapping[str, Row], soft: bool) -> dict[str, Any]:
+    def _robust(self, trained: Mapping[str, Row], soft: bool) -> dict[str, Any]:
         labels = self.scorecard.data.test.labels
-        rows = {name: row.scores(labels) for name, row in found.items()}
-        result: dict[str, Any] = {}
-        for metric in METRICS:
-            mean = {name: float(row[metric]["mean"]) for name, row in rows.items()}
+        rows = {name: row.scores(labels) for name, row in trained.items()}
+        figures: dict[str, Any] = {}
+        for metric in COMPARED:
+            mean = {name: float(cast("float", row[metric]["mean"])) for name, row in rows.items()}
             hlr = hard_label_recovery(mean["full"], mean["hard"])
             ior = improvement_over_random(mean["distilled"], mean["rival"])
             plain = improvement_over_random(mean["distilled_plain"], mean["rival_plain"])
-            result[metric] = {
+            figures[metric] = {
                 "hlr": hlr,
                 "ior": ior,
                 "ior_without_augmentation": plain,
@@ -173,24 +195,38 @@ class ScoresProtocol:
                 "ars": augmentation_robust_score(ior, plain, self.weight),
             }
         return {
-            **result.pop("accuracy"),
-            **result,
+            **figures.pop("accuracy"),
+            **figures,
             "weight": self.weight,
             "random_labels": "soft" if soft else "hard",
-            "rows": {name: rows[name] for name in ("hard", "rival", "distilled_plain", "rival_plain")},
+            "rows": {name: rows[name] for name in ROBUST_ROWS},
         }
 
-    def _clinical(self, found: Mapping[str, Row]) -> dict[str, Any]:
+    def _clinical(self, trained: Mapping[str, Row]) -> ClinicalScores:
         data, seed = self.scorecard.data, self.scorecard.seed
-        scores = {
-            name: clinical_scores(
-                found[name].probabilities,
+
+        def scores(name: str) -> ClinicalScores:
+            return clinical_scores(
+                trained[name].logits.softmax(dim=2),
                 data.test.labels,
                 data.class_names,
                 columns=data.test_columns,
                 resamples=self.resamples,
                 seed=seed,
             )
-            for name in ("distilled", "random", "full")
-        }
-        return {**scores.pop("distilled"), "beside": scores}
+
+        return {**scores("distilled"), "controls": {name: scores(name) for name in ("random", "full")}}
+
+
+def _result(figures: dict[str, Any]) -> ProtocolResult:
+    robust: list[list[Cell]] = [[TITLES[name], figures[name], figures["balanced_accuracy"][name]] for name in TITLES]
+    rows = {ROBUST_ROWS[name]: row for name, row in figures["rows"].items()}
+    return {
+        "title": "Robust scores",
+        "figures": figures,
+        "paragraphs": [EXPLANATION],
+        "tables": [
+            {"title": "Robust scores", "header": ["score", "of accuracy", "of balanced accuracy"], "rows": robust},
+            metric_table(rows, "The rows of the robust scores", "trained on"),
+        ],
+    }

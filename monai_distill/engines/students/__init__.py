@@ -1,13 +1,14 @@
-"""Networks trained on synthetic images, and their scores."""
+"""Networks trained on synthetic images, their predictions and their scores."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .lr_choice import lr_candidates, rank_by_validation, score_students
+from .lr_choice import lr_candidates, rank_by_validation
 from .score_rows import Row, ScoreRows
-from .student_evaluator import StudentEvaluator, parameter_scores
-from .student_predictions import StudentPredictions, training_job
+from .scoring import parameter_scores, predict_logits, score_students, student_seeds, train_students
+from .student_evaluator import StudentEvaluator
 from .student_training import StudentDivergedError, StudentTraining, trained_classifier
+from .students import Students
 from .teacher import Teacher
 
 __all__ = [
@@ -15,13 +16,15 @@ __all__ = [
     "ScoreRows",
     "StudentDivergedError",
     "StudentEvaluator",
-    "StudentPredictions",
     "StudentTraining",
+    "Students",
     "Teacher",
     "lr_candidates",
     "parameter_scores",
+    "predict_logits",
     "rank_by_validation",
     "score_students",
+    "student_seeds",
+    "train_students",
     "trained_classifier",
-    "training_job",
 ]

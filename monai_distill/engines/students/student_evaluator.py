@@ -1,4 +1,4 @@
-"""Scores a training set by the fresh networks that it trains."""
+"""A MONAI evaluator whose model is trained from scratch at every run: it scores training sets."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ignite.engine import Engine, Events
@@ -16,74 +16,47 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import SCORES, StudentMetric, summary
-from monai_distill.networks import FlatNetwork, map_over_networks
-from monai_distill.runtime.randomness import derived_seed
-from monai_distill.runtime.validation import is_positive_int
+from monai_distill.metrics.score_record import ScoreRow
+from monai_distill.networks import FlatNetwork
 
-from .student_training import StudentDivergedError
+from .scoring import BATCH, TrainingSet, predict_logits, student_seeds, train_students
+from .student_training import StudentDivergedError, StudentTraining
 
-__all__ = ["StudentEvaluator", "parameter_scores"]
-
-
-def parameter_scores(network: FlatNetwork, parameters: Tensor, bank: ClassBank) -> dict[str, dict[str, Any]]:
-    """Metric -> mean, std, interval95 and values of networks [S, P] on the images of ``bank``, as students are scored.
-
-    Example:
-        >>> import torch
-        >>> from monai_distill.networks.nets import ConvNet
-        >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
-        >>> bank = ClassBank(torch.rand(4, 1, 8, 8), torch.tensor([0, 0, 1, 1]), ["a", "b"])
-        >>> len(parameter_scores(network, network.initial(0)[None], bank)["accuracy"]["values"])
-        1
-    """
-    nothing = (bank.images[:0], bank.labels[:0], 1.0)
-    trained = parameters.to(bank.device)
-    evaluator = StudentEvaluator(
-        lambda: nothing,
-        network,
-        lambda *_: trained,
-        bank,
-        students=len(parameters),
-    )
-    evaluator.run()
-    return evaluator.scores()
+__all__ = ["StudentEvaluator"]
 
 
 class StudentEvaluator(Evaluator):  # type: ignore[misc]
-    """A MONAI ``Evaluator`` that trains several fresh students on a set and scores them on held-out images.
+    """A MONAI ``Evaluator`` that trains fresh students on a set and scores them on held-out images.
 
     Every run uses the same student seeds, so that two training sets, or one set at two iterations, are compared on
     equal terms. ``engine.state.metrics`` holds the means; :meth:`scores` adds spread, interval and the single values.
+    Without MONAI's handlers, :func:`score_students` gives the same scores.
 
     Args:
         training_set: called at every run; returns (images [n, channels, *spatial], targets, learning rate).
         network: the students' architecture.
-        protocol: how they are trained: a :class:`StudentTraining`, or what is called like one.
-        bank: the held-out images that they are scored on.
-        students: how many.
-        seed: seed of the run.
-        purpose: distinguishes the seeds of selection from those of the last score.
-        batch_size: held-out images per forward pass.
-        metrics: function (probabilities [n, classes], labels [n]) per name; the first is the key metric.
-        val_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"pred": [S, B, classes], "label": [B]}``.
-        on_step: called after every step of the students' training, for a progress bar.
-        allow_divergence: a set whose students diverge has NaN for every metric, so that it loses a selection, and
-            ``engine.state.output`` holds no student; a warning says so the first time. Without it that is an error.
+        protocol: how the students are trained.
+        bank: the held-out images.
+        seeds: one per student; by default five, as of :func:`student_seeds`.
+        val_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"pred": [S, B, classes], "label": [B]}``
+            with probabilities.
+        allow_divergence: if True, a set whose students diverge gets NaN for every metric, so that it is never
+            selected, ``engine.state.output`` holds no student, and the first time a warning is given. If False, a
+            divergence is an error.
 
     Raises:
-        TypeError: for a set in place of what gives its training set.
-        ValueError: for no students.
-        StudentDivergedError: from ``run``, when a student's parameters or predictions are no numbers any more.
+        TypeError: if a dataset is passed instead of a callable that returns the training set.
+        ValueError: if there is no student.
+        StudentDivergedError: from ``run``, if a student's parameters or predictions become NaN or infinite.
 
     Example:
-        >>> from monai_distill.engines.students import StudentTraining
         >>> from monai_distill.networks.nets import ConvNet
         >>> from monai_distill.transforms import SiameseAugment
-        >>> import torch
         >>> bank = ClassBank(torch.randn(6, 1, 8, 8), torch.tensor([0, 1] * 3), ["a", "b"])
         >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
         >>> protocol = StudentTraining(SiameseAugment(()), steps=2)
-        >>> evaluator = StudentEvaluator(lambda: (bank.images, bank.labels, 0.01), network, protocol, bank, students=2)
+        >>> data = bank.images, bank.labels, 0.01
+        >>> evaluator = StudentEvaluator(lambda: data, network, protocol, bank, seeds=student_seeds(students=2))
         >>> evaluator.run()
         >>> len(evaluator.scores()["accuracy"]["values"])
         2
@@ -91,56 +64,51 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
 
     def __init__(
         self,
-        training_set: Callable[[], tuple[Tensor, Tensor, float]],
+        training_set: Callable[[], TrainingSet],
         network: FlatNetwork,
-        protocol: Callable[..., Tensor],
+        protocol: StudentTraining,
         bank: ClassBank,
         *,
-        students: int = 5,
-        seed: int = 0,
-        purpose: str = "score",
-        batch_size: int = 512,
-        metrics: dict[str, Callable[[Any, Any], float]] | None = None,
+        seeds: Sequence[int] | None = None,
         val_handlers: Any = None,
-        on_step: Callable[[], object] = lambda: None,
         allow_divergence: bool = False,
     ) -> None:
         if isinstance(training_set, SyntheticDataset):
             raise TypeError("Expected a function as training_set, got the set itself. Give synthetic.training_set.")
-        if not is_positive_int(students):
-            raise ValueError(f"Expected at least 1 student, got {students}.")
         self.training_set = training_set
         self.network = network
         self.protocol = protocol
-        self.seeds = [derived_seed(seed, purpose, "student", i) for i in range(students)]
-        self.on_step = on_step
+        self.seeds = student_seeds() if seeds is None else list(seeds)
+        if not self.seeds:
+            raise ValueError("Expected seeds of at least 1 student, got none. Give student_seeds(seed, purpose, 5).")
         self.allow_divergence = allow_divergence
         self._classes = bank.num_classes
         self._warned = False
         self.student_metrics = {
             name: StudentMetric(score, output_transform=lambda x: (x["pred"], x["label"]))
-            for name, score in (SCORES if metrics is None else metrics).items()
+            for name, score in SCORES.items()
         }
         key, *others = self.student_metrics
         super().__init__(
             device=bank.device,
-            val_data_loader=_Batches(bank, batch_size),
+            val_data_loader=_Batches(bank, BATCH),
             key_val_metric={key: self.student_metrics[key]},
             additional_metrics={name: self.student_metrics[name] for name in others},
-            metric_cmp_fn=lambda value, best: value > best or math.isnan(best),  # a first one may have diverged
+            metric_cmp_fn=lambda value, best: value > best or math.isnan(best),  # the first value may be NaN
             val_handlers=val_handlers,
             decollate=False,
         )
         self.add_event_handler(Events.STARTED, self._train_students)
 
-    def scores(self) -> dict[str, dict[str, Any]]:
+    def scores(self) -> ScoreRow:
         """Mean, standard deviation, 95% interval and values per metric, of the last run."""
-        return {name: summary(metric.values) for name, metric in self.student_metrics.items()}
+        return cast("ScoreRow", {name: summary(metric.values) for name, metric in self.student_metrics.items()})
 
     def _train_students(self, engine: Engine) -> None:
-        images, targets, self._lr = self.training_set()
+        training_set = self.training_set()
+        self._lr = training_set[2]
         try:
-            self.students = self.protocol(self.network, images, targets, self._lr, self.seeds, self.on_step)
+            self.students = train_students(self.network, training_set, self.protocol, self.seeds)
         except StudentDivergedError as error:
             self._record_divergence(error)
 
@@ -148,26 +116,23 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         if not self.allow_divergence:
             raise error
         if not self._warned:
-            warnings.warn(f"{error} A set that does this cannot be selected; the run goes on.", stacklevel=2)
+            warnings.warn(f"{error} A set that does this cannot be selected; the run continues.", stacklevel=2)
         self._warned = True
         self.students = torch.empty(0)
-        for metric in self.student_metrics.values():  # what they said of earlier batches
+        for metric in self.student_metrics.values():  # discard the predictions of earlier batches
             metric.reset()
 
     def _iteration(self, engine: Any, batchdata: dict[str, Tensor]) -> dict[str, Tensor]:
-        output = {"pred": self._predicted(batchdata["image"]), "label": batchdata["label"]}
+        output = {"pred": self._probabilities(batchdata["image"]), "label": batchdata["label"]}
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return output
 
-    def _predicted(self, images: Tensor) -> Tensor:
+    def _probabilities(self, images: Tensor) -> Tensor:
         if len(self.students):
-            forward = map_over_networks(
-                lambda vector: self.network.predict(vector, images), vmap=images.device.type != "cpu"
-            )
-            found = forward(self.students).softmax(dim=2)
-            if bool(torch.isfinite(found).all()):
-                return found
+            logits = predict_logits(self.network, self.students, images)
+            if bool(torch.isfinite(logits).all()):
+                return logits.softmax(dim=2)
             self._record_divergence(StudentDivergedError(self._lr))
         return images.new_empty((0, len(images), self._classes))
 

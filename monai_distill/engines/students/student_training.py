@@ -1,4 +1,4 @@
-"""How a fresh network is trained on a small set: the protocol that every score stands on."""
+"""The training protocol of fresh networks on a small set, which all scores share."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,14 +14,16 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
-from monai_distill.runtime.validation import is_positive_int
+from monai_distill.runtime.validation import require_in_interval, require_positive_int
 from monai_distill.transforms import SiameseAugment
 
 __all__ = ["StudentDivergedError", "StudentTraining", "trained_classifier"]
 
+DROP_AT, DROP = 0.5, 0.1  # after this share of the steps the learning rate is multiplied by DROP
+
 
 class StudentDivergedError(RuntimeError):
-    """A student diverged at a learning rate; where several are tried, that one is out.
+    """Raised when a student's parameters or predictions become NaN or infinite.
 
     Args:
         lr: the learning rate that was too large.
@@ -33,7 +35,7 @@ class StudentDivergedError(RuntimeError):
 
     def __init__(self, lr: float) -> None:
         super().__init__(
-            f"A student diverged at learning rate {lr:g}. Lower it, or the rate at which a learned one is changed."
+            f"A student diverged at learning rate {lr:g}. Lower it, or, if it is learned, lower student_lr_lr."
         )
 
 
@@ -42,20 +44,20 @@ def trained_classifier(
 ) -> nn.Module:
     """Train one fresh network on ``synthetic`` and put its parameters into ``module``.
 
-    Its seed is its own, and it is neither the best of several nor chosen by any score.
+    Its seed differs from those of the scored students. It is not selected by any score.
 
     Args:
         synthetic: the set, on the device to train on.
         network: the architecture.
         module: a network of that architecture; its values are overwritten.
-        protocol: how it is trained.
+        protocol: how the network is trained.
         seed: seed of the run.
 
     Returns:
         ``module``, on the CPU, in evaluation mode.
 
     Raises:
-        ValueError: when the module is of another architecture.
+        ValueError: if the module has another architecture.
 
     Example:
         >>> import torch
@@ -74,33 +76,33 @@ def trained_classifier(
 
 
 class StudentTraining:
-    """The field's protocol: SGD with momentum 0.9 and decay 5e-4, a tenth of the learning rate from half on,
-    augmentation.
+    """The field's protocol: augmentation, SGD with momentum and weight decay, a tenth of the learning rate after half.
 
     References:
-        Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021 (``evaluate_synset``), as used since.
+        Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021, https://arxiv.org/abs/2006.05929
+        (``evaluate_synset``), as used since.
 
-    Deviations: momentum is kept at the drop (the originals build a new optimiser there); the length is given in SGD
-    steps, which for a set that fits one batch are epochs, so that sets of different size get the same number of
-    updates; batches of a larger set are all of one size, dealt from one shuffled round after another (the originals end
-    a round with a short one); one protocol for all methods, where some originals have batches of 128 or 64, other
-    numbers of epochs, or no augmentation.
+    Deviations:
+        - Momentum continues when the learning rate drops; the originals build a new optimizer.
+        - The length is given in SGD steps, so that sets of different size get the same number of updates. For a set
+          that fits one batch, steps are epochs.
+        - All batches of a larger set have one size; the originals end every epoch with a short batch.
+        - All methods share this protocol; some originals have batches of 128 or 64, other numbers of epochs, or no
+          augmentation.
 
     Args:
-        augment: drawn anew for every step and student.
+        augment: the augmentation; its parameters are drawn again for every step and student.
         steps: number of SGD steps.
         batch_size: images per step; smaller sets are used whole.
-        momentum: of SGD.
-        weight_decay: of SGD.
-        drop_at: fraction of the steps after which the learning rate is dropped.
-        drop: the factor.
-        vmap: whether the students run in one call; by default whatever is faster on the device.
+        momentum: momentum of SGD.
+        weight_decay: weight decay of SGD.
+        vmap: whether the students run in one call; by default the faster way on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
 
     Raises:
-        TypeError: for another kind of augmentation.
-        ValueError: for no steps, an empty batch or a temperature that is not above 0.
+        TypeError: if ``augment`` is not a ``SiameseAugment``.
+        ValueError: if there is no step, the batch is empty or the temperature is not above 0.
 
     Example:
         >>> StudentTraining(SiameseAugment(()), steps=10).config()["steps"]
@@ -115,26 +117,19 @@ class StudentTraining:
         batch_size: int = 256,
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
-        drop_at: float = 0.5,
-        drop: float = 0.1,
         vmap: bool | None = None,
         temperature: float = 1.0,
         compiled: bool | str = False,
     ) -> None:
         if not isinstance(augment, SiameseAugment):
             raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")
-        if not (is_positive_int(steps) and is_positive_int(batch_size) and temperature > 0):
-            raise ValueError(
-                f"Expected at least 1 step and 1 image per batch and a temperature above 0, got {steps}, {batch_size} "
-                f"and {temperature}."
-            )
+        require_positive_int(steps=steps, batch_size=batch_size)
+        require_in_interval("(0, inf)", temperature=temperature)
         self.augment = augment
         self.steps = steps
         self.batch_size = batch_size
         self.momentum = momentum
         self.weight_decay = weight_decay
-        self.drop_at = drop_at
-        self.drop = drop
         self.vmap = vmap
         self.temperature = temperature
         self.compiled = compiled
@@ -147,13 +142,13 @@ class StudentTraining:
             "batch_size": self.batch_size,
             "momentum": self.momentum,
             "weight_decay": self.weight_decay,
-            "drop": f"x {self.drop} after {self.drop_at} of the steps",
+            "drop": f"x {DROP} after {DROP_AT} of the steps",
             "temperature": self.temperature,
             "augmentation": self.augment.config(),
         }
 
     def without_augmentation(self) -> StudentTraining:
-        """The same protocol on the images as they are.
+        """The same protocol without augmentation.
 
         Example:
             >>> StudentTraining(SiameseAugment(("crop",))).without_augmentation().config()["augmentation"]["operations"]
@@ -179,13 +174,13 @@ class StudentTraining:
             images: [n, channels, *spatial] in the networks' input space.
             targets: class numbers [n] or logits [n, classes].
             lr: learning rate at the start.
-            seeds: one per student: initialisation, order and augmentation follow from it.
+            seeds: one per student; initialization, order and augmentation follow from it.
             on_step: called after every step, for a progress bar.
 
         Raises:
-            StudentDivergedError: when the learning rate is too large for one of them.
+            StudentDivergedError: if a student diverges.
         """
-        vmap = self._stacked(images)
+        vmap = self._use_vmap(images)
         parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
         gradient = self._gradient(network, vmap)
         generators = [seeded_generator(seed, "student") for seed in seeds]
@@ -200,14 +195,14 @@ class StudentTraining:
                 parameters, self._augmented(images[rows], generators), targets[rows]
             )
             velocity = self.momentum * velocity + grads + self.weight_decay * parameters
-            rate = lr * (self.drop if step >= self.drop_at * self.steps else 1.0)
-            parameters = parameters - rate * velocity
+            step_lr = lr * (DROP if step >= DROP_AT * self.steps else 1.0)
+            parameters = parameters - step_lr * velocity
             on_step()
         if not bool(torch.isfinite(parameters).all()):
             raise StudentDivergedError(lr)
         return parameters
 
-    def _stacked(self, images: Tensor) -> bool:
+    def _use_vmap(self, images: Tensor) -> bool:
         if self.vmap is None:
             return not self.compiled and should_vmap(images, self.batch_size)
         return self.vmap
@@ -222,12 +217,12 @@ class StudentTraining:
 
     def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         shape = batches.shape[3:]
-        draws = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
-        return torch.stack([self.augment.apply(batch, draw) for batch, draw in zip(batches, draws, strict=True)])
+        parameters = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
+        return torch.stack([self.augment.apply(batch, p) for batch, p in zip(batches, parameters, strict=True)])
 
 
 def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """A queue of image numbers with at least one batch (or one round of all images when they are fewer)."""
+    """A queue of image numbers with at least one batch, or all numbers if they are fewer."""
     if count <= batch_size:
         return torch.arange(count)  # the whole set: its order does not matter
     while len(queue) < batch_size:

@@ -12,11 +12,12 @@ from tqdm import tqdm
 
 from monai_distill.data import ClassBank
 from monai_distill.networks import FlatNetwork, embedding
-from monai_distill.runtime import TensorCache
+from monai_distill.runtime import ResultCache
 from monai_distill.runtime.randomness import derived_seed, temporary_global_seed
 
-from .student_predictions import training_job
+from .scoring import predict_logits, train_students
 from .student_training import StudentTraining
+from .students import training_job
 
 __all__ = ["Teacher"]
 
@@ -24,20 +25,21 @@ BATCH = 256
 
 
 class Teacher:
-    """Trained when first asked, on the training images and nothing else; its parameters are kept like predictions.
+    """A network that is trained on the training images only, when it is first used; its parameters are cached.
 
     References:
-        Qin et al., A Label is Worth a Thousand Images in Dataset Distillation, NeurIPS 2024: random images with an
-        expert's soft labels. How long the expert trained matters there, the less the smaller the set: let validation
-        choose among several teachers (the variants of a control in :class:`ScoreRows`).
+        Qin et al., A Label is Worth a Thousand Images in Dataset Distillation, NeurIPS 2024,
+        https://arxiv.org/abs/2406.10485: random images with the soft labels of an expert. The training length of the
+        expert matters, so validation chooses among several teachers (the variants of a control in
+        :class:`ScoreRows`).
 
     Args:
-        network: the architecture of students and teacher alike.
+        network: the architecture of students and teacher.
         bank: the training images.
-        protocol: how it is trained.
+        protocol: how the teacher is trained.
         lr: learning rate at the start.
         seed: seed of the run.
-        folder: where parameters are kept; None keeps none.
+        folder: where parameters are cached; None caches nothing.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -45,7 +47,7 @@ class Teacher:
         >>> bank = ClassBank(torch.randn(6, 1, 8, 8), torch.tensor([0, 1] * 3), ["a", "b"])
         >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
         >>> teacher = Teacher(network, bank, StudentTraining(SiameseAugment(()), steps=2))
-        >>> teacher.features(bank.images).shape, teacher.labelled(bank.images, bank.labels)[1].shape
+        >>> teacher.features(bank.images).shape, teacher.soft_labels(bank.images, bank.labels)[1].shape
         (torch.Size([6, 64]), torch.Size([6, 2]))
     """
 
@@ -64,34 +66,34 @@ class Teacher:
         self.protocol = protocol
         self.lr = lr
         self.seed = derived_seed(seed, "teacher")
-        self._cache = TensorCache(folder)
+        self.cache = ResultCache(folder)
 
     @functools.cached_property
     def parameters(self) -> Tensor:
         """The trained parameters [P], on the device of the training images."""
-        everything = (self.bank.images, self.bank.labels, self.lr)
+        training_set = (self.bank.images, self.bank.labels, self.lr)
 
         def train() -> Tensor:
             with tqdm(total=self.protocol.steps, desc="teacher", unit="step", disable=None, leave=False) as bar:
-                return self.protocol(self.network, *everything, [self.seed], bar.update)[0]
+                return train_students(self.network, training_set, self.protocol, [self.seed], bar.update)[0]
 
-        keeps = self._cache.folder is not None
-        job = {"parameters": training_job(self.network, everything, self.protocol, [self.seed])} if keeps else {}
-        return self._cache(job, train).to(self.bank.device)
+        job = {}
+        if self.cache.folder is not None:
+            job = {"parameters": training_job(self.network, training_set, self.protocol, [self.seed])}
+        return self.cache(job, train).values.to(self.bank.device)
 
-    def labelled(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def soft_labels(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The images [n, channels, *spatial] and, in place of their class numbers [n], the logits [n, classes]."""
-        parts = [self.network.predict(self.parameters, part) for part in torch.split(images, BATCH)]
-        return images, torch.cat(parts)
+        return images, predict_logits(self.network, self.parameters[None], images)[0]
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees: images [n, channels, *spatial] to [n, F].
+        """The input of the last layer [n, F] for images [n, channels, *spatial].
 
         Raises:
-            ValueError: when the network has no ``embed``.
+            ValueError: if the network has no ``embed``.
         """
         with torch.no_grad():
-            return torch.cat([embedding(self._module, part) for part in torch.split(images, BATCH)])
+            return torch.cat([embedding(self._module, batch) for batch in torch.split(images, BATCH)])
 
     @functools.cached_property
     def _module(self) -> nn.Module:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from monai_distill.export.tables import NAMES
+from monai_distill.metrics.score_tables import METRIC_TITLES, ROW_TITLES
 
 from .croissant import stamp
 from .license import Owner
@@ -177,9 +177,9 @@ def _use(manifest: Mapping[str, Any]) -> str:
 def _scores(scores: Mapping[str, Any]) -> str:
     rows = {f"distilled, {name}": values for name, values in scores["formats"].items()}
     rows |= {"learned labels (not in this folder)": scores.get("learned_labels")}
-    rows |= {"random real, same size": scores.get("random"), "all training images": scores.get("full")}
+    rows |= {ROW_TITLES[name]: scores.get(name) for name in ("random", "full")}
     lines = {
-        title: " | ".join(_cell(values.get(name)) for name in NAMES)
+        title: " | ".join(_cell(values.get(name)) for name in METRIC_TITLES)
         for title, values in rows.items()
         if values is not None
     }
@@ -187,7 +187,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
     intro = f"Every row: {count} trained on that file as it lies in this folder."
     parts = [
         f"{intro} Values: mean ± standard deviation on the held-out test images.",
-        _table("trained on", " | ".join(NAMES.values()), lines),
+        _table("trained on", " | ".join(METRIC_TITLES.values()), lines),
         *_costs(scores),
     ]
     if scores.get("prior") is not None:

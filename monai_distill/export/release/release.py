@@ -102,8 +102,8 @@ class Release:
         """Write, read back, score, describe and scan. Only then does the folder get its name.
 
         Args:
-            students: makes the evaluator of the run, called with ``training_set`` and ``on_step``. Its ``run()`` and
-                ``scores()`` are called once per format that can be trained on.
+            students: scores a set by the students of the run: called with ``training_set`` and ``on_step`` once per
+                format that can be trained on, it returns a row of scores.
             words: the identifying words for the scan.
             device: where the students are trained.
 
@@ -179,9 +179,8 @@ class Release:
         with tqdm(desc="scoring the release", unit="step", disable=None) as bar:
             for name, synthetic in sets.items():
                 moved = synthetic.to(device)
-                evaluator = students(training_set=moved.training_set, on_step=lambda: bar.update(1))
-                evaluator.run()
-                rows[name] = {**evaluator.scores(), "student_lr": float(moved.student_lr.detach())}
+                row = students(training_set=moved, on_step=lambda: bar.update(1))
+                rows[name] = {**row, "student_lr": float(moved.student_lr.detach())}
         return rows
 
     def _describe(self, folder: Path, scores: dict[str, Any], words: IdentifyingWords) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .page_elements import NOTHING, Section, Table, number, settings_table
+from monai_distill.metrics.score_record import Table
+
+from .page_elements import NOTHING, Section, number, settings_table
 from .privacy_stamp import PrivacyStamp
 from .records import RunRecords
 
@@ -51,7 +53,8 @@ def _attacks(attacks: Mapping[str, Any]) -> Table:
         rows.append([name.replace("_", " "), number(attack.get("auc")), *found, *controls, _verdict(attack)])
     head = ["attack", "AUC", *(f"found at {100 * float(rate):g}% false alarms" for rate in rates)]
     caption = "Attacks: share of the members found at a share of false alarms, with its interval; AUC 0.5 is guessing"
-    return Table(caption, [*head, "AUC, known leak", "AUC, no leak", "outcome"], rows)
+    header = [*head, "AUC, known leak", "AUC, no leak", "outcome"]
+    return {"title": caption, "header": header, "rows": rows}
 
 
 def _verdict(attack: Mapping[str, Any]) -> str:

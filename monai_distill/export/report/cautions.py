@@ -61,7 +61,7 @@ def _of_privacy(records: RunRecords, tier: str) -> Iterator[str]:
 
 def _of_scores(records: RunRecords) -> Iterator[str]:
     scores, manifest = records.scores, records.manifest
-    if "cross_architecture" not in scores:
+    if not any(len(result.get("networks", [])) > 1 for result in scores.get("protocols", {}).values()):
         network = architecture_name(manifest)
         yield f"Scored on one architecture ({network}). Others do worse throughout the literature."
     students = len(scores.get("distilled", {}).get("accuracy", {}).get("values", []))

@@ -11,21 +11,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from monai_distill.export.figures import draw_curves, validated_metrics
+from monai_distill.metrics.score_record import Summary
 
 from .page_elements import Picture, chart_picture, number
 
-__all__ = ["curve_pictures", "heat_map", "score_chart", "step_chart"]
+__all__ = ["curve_pictures", "heat_map", "line_chart", "score_chart"]
 
 MOST_POINTS, MOST_NUMBERS, LABEL_WIDTH = 2000, 16, 26
 INK = "#1b1b1b"
 
 
 def curve_pictures(history: Mapping[str, Any], chosen: int | None) -> list[Picture]:
-    """Loss, learning rate and validation of a run, a chart each, so that a narrow screen can stack them.
+    """Loss, learning rate and validation of a run in one chart each, so that a narrow screen can stack them.
 
     Args:
         history: ``iterations`` and ``validations`` of ``history.json``.
-        chosen: the kept iteration, marked by a dotted line.
+        chosen: the selected iteration, marked by a dotted line.
 
     Example:
         >>> row = {"iteration": 1, "loss": 0.5, "student_lr": 0.01}
@@ -41,7 +42,7 @@ def curve_pictures(history: Mapping[str, Any], chosen: int | None) -> list[Pictu
     if len(iterations) > MOST_POINTS:  # as pixels inside the chart: a point costs some twenty bytes
         for line in (*axes[0].lines, *axes[1].lines):
             line.set_rasterized(True)
-    over, (first, last) = f"over {len(iterations)} iterations", (iterations[0], iterations[-1])
+    over, first, last = f"over {len(iterations)} iterations", iterations[0], iterations[-1]
     alts = [
         f"Matching loss {over}, from {number(first['loss'])} to {number(last['loss'])}, logarithmic axis.",
         f"Learned learning rate {over}, from {number(first['student_lr'])} to {number(last['student_lr'])}.",
@@ -59,27 +60,28 @@ def _highest(validations: Sequence[Mapping[str, float]]) -> str:
     return "; ".join(parts).capitalize() + "."
 
 
-def score_chart(rows: Sequence[tuple[str, Mapping[str, Any]]], chance: float, label: str) -> Picture:
-    """One row a training set: the mean with its 95% interval, every network as a faint ring, chance as a dotted line.
+def score_chart(rows: Sequence[tuple[str, Summary]], chance: float, label: str) -> Picture:
+    """One row per training set: the mean with its 95% interval, networks as faint rings, chance as a dotted line.
 
     Args:
-        rows: title and metric summary, the first being the distilled set.
-        chance: what guessing scores.
-        label: the metric.
+        rows: title and summary; the first is the distilled set.
+        chance: the score of guessing.
+        label: name of the metric.
 
     Example:
-        >>> score_chart([("distilled", {"mean": 0.5, "interval95": [0.4, 0.6], "values": [0.5]})], 0.1, "accuracy").alt
+        >>> value = {"mean": 0.5, "std": None, "interval95": [0.4, 0.6], "values": [0.5]}
+        >>> score_chart([("distilled", value)], 0.1, "accuracy").alt
         'Accuracy with 95% interval: distilled 0.500 (0.400 to 0.600). Guessing: 0.100.'
     """
     figure = Figure(figsize=(5, 1.1 + 0.46 * len(rows)), layout="constrained")
     axis, words = figure.subplots(), []
     for place, (title, value) in enumerate(rows):
-        colour = "tab:blue" if place == 0 else "dimgray"
-        values, interval = [v for v in value.get("values", []) if v is not None], value.get("interval95")
-        axis.plot(values, [place] * len(values), "o", markerfacecolor="none", color=colour, alpha=0.4, markersize=5)
+        color = "tab:blue" if place == 0 else "dimgray"
+        values, interval = [v for v in value["values"] if v is not None], value["interval95"]
+        axis.plot(values, [place] * len(values), "o", markerfacecolor="none", color=color, alpha=0.4, markersize=5)
         if interval:
-            axis.plot(interval, [place, place], color=colour, linewidth=2.5, solid_capstyle="butt")
-        axis.plot([value["mean"]], [place], "D", color=colour, markersize=6)
+            axis.plot(interval, [place, place], color=color, linewidth=2.5, solid_capstyle="butt")
+        axis.plot([float("nan") if value["mean"] is None else value["mean"]], [place], "D", color=color, markersize=6)
         between = f" ({number(interval[0])} to {number(interval[1])})" if interval else ""
         words.append(f"{title} {number(value['mean'])}{between}")
     axis.axvline(chance, linestyle=":", color=INK, linewidth=1)
@@ -94,7 +96,7 @@ def score_chart(rows: Sequence[tuple[str, Mapping[str, Any]]], chance: float, la
 def heat_map(
     values: Sequence[Sequence[float | None]], rows: Sequence[str], columns: Sequence[str], alt: str, caption: str
 ) -> Picture:
-    """A matrix of fractions as colours from 0 (white) to 1 (dark), with its numbers up to sixteen rows and columns.
+    """A matrix of fractions as colors from 0 (white) to 1 (dark), with its numbers up to sixteen rows and columns.
 
     Example:
         >>> heat_map([[0.9, 0.1], [0.2, 0.8]], "ab", "ab", "Confusion.", "").alt
@@ -112,22 +114,23 @@ def heat_map(
         for row, line in enumerate(cells):
             for column, value in enumerate(line):
                 if value == value:
-                    colour = "white" if value > 0.7 else INK
-                    axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=9)
+                    color = "white" if value > 0.7 else INK
+                    axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=color, fontsize=9)
     return chart_picture(figure, alt, caption)
 
 
-def step_chart(rows: Mapping[str, Sequence[float]], label: str, alt: str, caption: str) -> Picture:
-    """One line a training set over the steps 1, 2, ...
+def line_chart(rows: Mapping[str, Sequence[float | None]], label: str, alt: str, caption: str) -> Picture:
+    """One line per training set over the steps 1, 2, ...; missing values leave a gap.
 
     Example:
-        >>> step_chart({"distilled": [0.9, 0.5]}, "accuracy", "Accuracy falls.", "").alt
+        >>> line_chart({"distilled": [0.9, 0.5]}, "accuracy", "Accuracy falls.", "").alt
         'Accuracy falls.'
     """
     figure = Figure(figsize=(5, 3), layout="constrained")
     axis = figure.subplots()
     for (name, values), marker in zip(rows.items(), "os^Dv" * len(rows), strict=False):
-        axis.plot(range(1, len(values) + 1), values, marker=marker, label=name)
+        heights = [float("nan") if value is None else value for value in values]
+        axis.plot(range(1, len(values) + 1), heights, marker=marker, label=name)
     axis.set(xlabel="step", ylabel=label, ylim=(0, 1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""A table of a report, and how its numbers are written."""
+"""Sections, pictures and tables of a report, and the text of their numbers."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,10 +15,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from monai_distill.export.tables import NOTHING, is_summary, mean_and_std, number
+from monai_distill.metrics.score_record import Table
+from monai_distill.metrics.score_tables import percent
+
 __all__ = [
+    "NOTHING",
     "Picture",
     "Section",
-    "Table",
     "chart_picture",
     "flat_table",
     "image_picture",
@@ -30,7 +34,7 @@ __all__ = [
 
 
 class Section(NamedTuple):
-    """A heading and what stands below it, in this order; the template decides how it looks.
+    """A heading and its content in this order; the template decides how it looks.
 
     Example:
         >>> Section("Versions", paragraphs=["None known."]).tables
@@ -62,7 +66,7 @@ class Picture(NamedTuple):
 
 
 def chart_picture(figure: Figure, alt: str, caption: str = "") -> Picture:
-    """A matplotlib figure as SVG: sharp on paper, the same bytes every time, text as outlines (no font to fetch).
+    """A matplotlib figure as SVG: the same bytes every time, text as outlines that need no font.
 
     Example:
         >>> chart_picture(Figure(figsize=(2, 1)), "empty").uri[:26]
@@ -78,7 +82,7 @@ def chart_picture(figure: Figure, alt: str, caption: str = "") -> Picture:
 
 
 def image_picture(image: Tensor, alt: str) -> Picture:
-    """An image [H, W] or [H, W, 3] of values 0 to 1 as PNG, a pixel a pixel, without metadata.
+    """An image [H, W] or [H, W, 3] of values 0 to 1 as PNG without metadata, one pixel per pixel.
 
     Example:
         >>> import torch
@@ -94,78 +98,33 @@ def _uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-NOTHING = "-"
-SUMMARY = ("mean", "std")
 LONGEST_LIST = 12
 
 
-class Table(NamedTuple):
-    """Rows whose first cell is their header; a line break in a cell starts a smaller second line.
-
-    Example:
-        >>> Table("Scores", ["trained on", "accuracy"], [["distilled", "0.500"]]).rows[0][1]
-        '0.500'
-    """
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    words: bool = False  # cells hold words, not numbers: set to the left
-
-
-def number(value: Any) -> str:
-    """A value of a JSON file as a reader wants it.
-
-    Example:
-        >>> number(0.12345), number(12), number(True), number(None), number(1e-5), number([1, 2])
-        ('0.123', '12', 'yes', '-', '1e-05', '1, 2')
-    """
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.3g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(number(item) for item in value)
-    return str(value)
-
-
-def percent(fraction: float) -> str:
-    """A fraction for a sentence.
-
-    Example:
-        >>> percent(0.6418)
-        '64.2%'
-    """
-    return f"{100 * fraction:.1f}%"
-
-
 def spread(value: Any) -> str:
-    """A metric summary as mean ± standard deviation, below it the 95% interval; any other value as :func:`number`.
+    """A summary as mean ± standard deviation, below it the 95% interval; any other value as :func:`number`.
 
-    The interval is cut at 0 and 1: no score lies beyond them, though Student's t knows nothing of that.
+    The interval is clipped to 0 and 1: no score lies outside, but Student's t ignores that.
 
     Example:
-        >>> spread({"mean": 0.5, "std": 0.1, "interval95": [0.4, 0.6]})
+        >>> spread({"mean": 0.5, "std": 0.1, "interval95": [0.4, 0.6], "values": []})
         '0.500 ± 0.100\\n0.400 to 0.600'
     """
-    if not _is_summary(value):
+    if not is_summary(value):
         return number(value)
-    text = number(value["mean"]) + ("" if value["std"] is None else f" ± {value['std']:.3f}")
     interval = value.get("interval95")
-    return text + (f"\n{max(interval[0], 0):.3f} to {min(interval[1], 1):.3f}" if interval else "")
+    return mean_and_std(value) + (f"\n{max(interval[0], 0):.3f} to {min(interval[1], 1):.3f}" if interval else "")
 
 
-def settings_table(caption: str, content: Mapping[str, Any]) -> Table:
-    """Nested JSON values in words, one row a setting.
+def settings_table(title: str, content: Mapping[str, Any]) -> Table:
+    """Nested JSON values in words, one row per setting.
 
     Example:
-        >>> settings_table("t", {"network": {"_target_": "x.Net", "depth": 3, "scale": [0.5, 2.0]}}).rows
+        >>> settings_table("t", {"network": {"_target_": "x.Net", "depth": 3, "scale": [0.5, 2.0]}})["rows"]
         [['network', 'Net; depth 3; scale 0.5, 2']]
     """
     rows = [[key.replace("_", " "), _in_words(value)] for key, value in content.items()]
-    return Table(caption, ["what", "value"], rows, words=True)
+    return {"title": title, "header": ["setting", "value"], "rows": rows, "words": True}
 
 
 def _in_words(value: Any) -> str:
@@ -182,18 +141,19 @@ def _in_words(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else number(value)
 
 
-def flat_table(caption: str, content: Mapping[str, Any]) -> Table:
-    """Nested JSON figures, one row a figure, named by its path.
+def flat_table(title: str, content: Mapping[str, Any]) -> Table:
+    """Nested JSON figures, one row per figure, named by its path.
 
     Example:
-        >>> flat_table("t", {"a": {"b": 1, "c": [0.5]}}).rows
+        >>> flat_table("t", {"a": {"b": 1, "c": [0.5]}})["rows"]
         [['a, b', '1'], ['a, c', '0.500']]
     """
-    return Table(caption, ["what", "value"], [[", ".join(path), text] for path, text in _flattened(content, ())])
+    rows = [[", ".join(path), text] for path, text in _flattened(content, ())]
+    return {"title": title, "header": ["figure", "value"], "rows": rows}
 
 
 def _flattened(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, Mapping) and not _is_summary(value):
+    if isinstance(value, Mapping) and not is_summary(value):
         for key, item in value.items():
             yield from _flattened(item, (*path, str(key).replace("_", " ")))
     elif isinstance(value, list | tuple) and any(isinstance(item, Mapping | list | tuple) for item in value):
@@ -203,8 +163,3 @@ def _flattened(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
         yield path, f"{number(value[:LONGEST_LIST])} and {len(value) - LONGEST_LIST} more"
     else:
         yield path, spread(value)
-
-
-def _is_summary(value: Any) -> bool:
-    # a preprocessing has a mean and a std too, but of every channel
-    return isinstance(value, Mapping) and all(isinstance(value.get(name, ""), float | int | None) for name in SUMMARY)

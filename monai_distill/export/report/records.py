@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.metrics.score_record import RunScores
 
 __all__ = ["RunRecords"]
 
@@ -37,7 +38,7 @@ class RunRecords(NamedTuple):
     """
 
     synthetic: SyntheticDataset
-    scores: Record
+    scores: RunScores
     history: Record
     audit: Record
     ledger: Record
@@ -87,7 +88,8 @@ class RunRecords(NamedTuple):
                 f"`monai-distill evaluate {folder}` scores a set that has none."
             )
         names = ("scores", "history", "audit", "ledger")
-        found = cls(synthetic, *(_read(folder / f"{name}.json") for name in names))
+        files = {name: _read(folder / f"{name}.json") for name in names}
+        found = cls(synthetic, **files)  # type: ignore[arg-type]
         if not isinstance(found.scores.get("distilled"), dict):
             raise RuntimeError(
                 f"{folder / 'scores.json'} has no scores of the set. Run: monai-distill evaluate {folder}"

@@ -3,22 +3,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from .page_elements import percent
+from monai_distill.metrics.score_record import Metric, Prior, RunScores, ScoreRow
+from monai_distill.metrics.score_tables import apart, percent, row_title
+
 from .records import RunRecords
-from .score_rows import apart, same_size_rows
+from .score_rows import same_size_rows
 
 __all__ = ["UsageStatement", "architecture_name"]
 
-DECIDES = "balanced_accuracy"  # as in the selection: the classes of medical data are seldom balanced
-AS_MANY = {
-    "random": "as many real images drawn at random",
-    "herding": "as many real images chosen by herding",
-    "k_center": "as many real images chosen by k-center",
-    "soft_label_random": "as many random real images with soft labels",
-}
+DECIDES: Metric = "balanced_accuracy"  # as in the selection: the classes of medical data are seldom balanced
 VERDICTS = {
     1: "With a balanced accuracy of {own} it is clearly better than {rivals}: the gap exceeds both standard deviations "
     "together.",
@@ -27,7 +23,7 @@ VERDICTS = {
     -1: "With a balanced accuracy of {own} it is clearly worse than {rivals}: those real images serve better.",
     None: "One network a row has no spread, so its {own} cannot be called better or worse than {rivals}.",
 }
-Metrics = Mapping[str, Any]
+NOT_MEASURED = "Every use without figures on this page: not measured."
 
 
 class UsageStatement(NamedTuple):
@@ -47,22 +43,25 @@ class UsageStatement(NamedTuple):
         """Read the figures of a run; ``tier`` is the stamped one."""
         scores = records.scores
         distilled, chance = scores["distilled"], 1 / len(records.synthetic.class_names)
-        useless = _no_better_than_guessing(distilled, scores.get("prior", {}), chance)
+        useless = _no_better_than_guessing(distilled, scores.get("prior"), chance)
         verdicts = {
-            name: apart(distilled.get(DECIDES), row.get(DECIDES)) for name, (_, row) in same_size_rows(scores).items()
+            name: apart(distilled.get(DECIDES), row.get(DECIDES)) for name, row in same_size_rows(scores).items()
         }
         found = [_size(records, tier), _result(records), *useless, *_beside_rivals(scores, verdicts)]
         network = architecture_name(records.manifest)
-        better, not_better = _architectures(scores)
-        shown, not_shown = _further_uses(scores)
+        uses = [use for result in scores.get("protocols", {}).values() for use in result.get("uses", [])]
         return cls(
             found,
-            [*_training(distilled, network, bool(useless), verdicts.values(), better), *shown, *_place(tier)],
-            [*_never(tier), *_not_measured(scores, not_better), *not_shown],
+            [
+                *_training(distilled, network, bool(useless), verdicts.values()),
+                *(use["text"] for use in uses if use["better"]),
+                *_place(tier),
+            ],
+            [*_never(tier), *(use["text"] for use in uses if not use["better"]), NOT_MEASURED],
         )
 
 
-def architecture_name(manifest: Metrics) -> str:
+def architecture_name(manifest: Mapping[str, Any]) -> str:
     """The network that was scored, as a word.
 
     Example:
@@ -86,26 +85,30 @@ def _result(records: RunRecords) -> str:
     text = f"Trained on nothing else, {network} answers {_both(scores['distilled'])}."
     if "full" in scores:
         text += f" Trained on all training images it answers {_both(scores['full'])}."
-        full, own = (scores[name].get(DECIDES, {}).get("mean") for name in ("full", "distilled"))
-        if full is not None and own is not None and full < own:
+        full, distilled = (
+            row[DECIDES]["mean"] if DECIDES in row else None for row in (scores["full"], scores["distilled"])
+        )
+        if full is not None and distilled is not None and full < distilled:
             text += " That is less, so the networks on all images were trained too briefly to be the yardstick."
     if "prior" in scores:
         text += f" Always answering the most frequent class is correct for {percent(scores['prior']['accuracy'])}."
     return text
 
 
-def _both(metrics: Metrics) -> str:
-    accuracy, balanced = (metrics.get(name, {}).get("mean") for name in ("accuracy", DECIDES))
+def _both(row: ScoreRow) -> str:
+    accuracy = row["accuracy"]["mean"] if "accuracy" in row else None
+    balanced = row[DECIDES]["mean"] if DECIDES in row else None
     text = f"{percent(accuracy)} of the test images correctly" if accuracy is not None else "an unknown part"
     return text if balanced is None else f"{text} ({percent(balanced)} when every class counts the same)"
 
 
-def _no_better_than_guessing(distilled: Metrics, prior: Metrics, chance: float) -> list[str]:
+def _no_better_than_guessing(distilled: ScoreRow, prior: Prior | None, chance: float) -> list[str]:
     sentences = []
-    for name, guess, rival in (
-        ("accuracy", prior.get("accuracy"), "always answering the most frequent class"),
+    rivals: list[tuple[Metric, float | None, str]] = [
+        ("accuracy", prior["accuracy"] if prior else None, "always answering the most frequent class"),
         (DECIDES, chance, "guessing, when every class counts the same"),
-    ):
+    ]
+    for name, guess, rival in rivals:
         value = distilled.get(name)
         if value is None or value["mean"] is None or guess is None:
             continue
@@ -116,36 +119,22 @@ def _no_better_than_guessing(distilled: Metrics, prior: Metrics, chance: float) 
     return sentences
 
 
-def _beside_rivals(scores: Metrics, verdicts: Mapping[str, int | None]) -> list[str]:
+def _beside_rivals(scores: RunScores, verdicts: Mapping[str, int | None]) -> list[str]:
     if not verdicts:
         return ["No real images of the same number were scored beside it, so whether distilling helped is not known."]
     told, rows = [], same_size_rows(scores)
     for verdict, text in VERDICTS.items():
-        names = [
-            f"{AS_MANY.get(name, title)} ({_mean(row)})"
-            for name, (title, row) in rows.items()
-            if verdicts[name] == verdict
-        ]
+        names = [f"{row_title(name)} ({_mean(row)})" for name, row in rows.items() if verdicts[name] == verdict]
         if names:
             told.append(text.format(own=_mean(scores["distilled"]), rivals=" and than ".join(names)))
     return told
 
 
-def _mean(metrics: Metrics) -> str:
-    mean = metrics.get(DECIDES, {}).get("mean")
-    return "unknown" if mean is None else percent(mean)
+def _mean(row: ScoreRow) -> str:
+    return percent(row[DECIDES]["mean"]) if DECIDES in row else percent(None)
 
 
-def _architectures(scores: Metrics) -> tuple[list[str], list[str]]:
-    """Architectures on which the set is clearly better than random, and the others."""
-    own, random = scores.get("cross_architecture", {}), scores.get("cross_architecture_random", {})
-    better = [name for name, row in own.items() if apart(row.get(DECIDES), random.get(name, {}).get(DECIDES)) == 1]
-    return better, [name for name in own if name not in better]
-
-
-def _training(
-    distilled: Metrics, network: str, useless: bool, verdicts: Collection[int | None], better: Sequence[str]
-) -> list[str]:
+def _training(distilled: ScoreRow, network: str, useless: bool, verdicts: Collection[int | None]) -> list[str]:
     if useless:
         return ["Trying out programs that read such a set: they need no good classifier."]
     if verdicts and all(verdict == 1 for verdict in verdicts):
@@ -156,7 +145,7 @@ def _training(
     else:
         rival = "serve better" if -1 in verdicts else "are not shown to do worse"
         text = f"Training {network} quickly to {_mean(distilled)}; but real images, where they may be used, {rival}."
-    return [text, *([f"Training these architectures, as measured: {', '.join(better)}."] if better else [])]
+    return [text]
 
 
 def _place(tier: str) -> list[str]:
@@ -174,33 +163,3 @@ def _never(tier: str) -> list[str]:
     if tier != "T2":
         sentences.append("Passing on as if no patient could be recognised in it.")
     return sentences
-
-
-def _not_measured(scores: Metrics, not_better: Sequence[str]) -> list[str]:
-    sentences = []
-    if "cross_architecture" not in scores:
-        sentences.append("Training other architectures: not measured.")
-    elif not_better:
-        sentences.append(f"Training {', '.join(not_better)}: not shown to be better than random real images.")
-    if "nas" not in scores:
-        sentences.append("Ranking architectures before a large training: not measured.")
-    if "continual" not in scores:
-        sentences.append("Remembering old classes while new ones are learned: not measured.")
-    return sentences
-
-
-def _further_uses(scores: Metrics) -> tuple[list[str], list[str]]:
-    """Uses that were measured: those in which the set did better than random real images, and the others."""
-    shown: list[str] = []
-    not_shown: list[str] = []
-    ranks = [scores.get("nas", {}).get(kind, {}).get("spearman") for kind in ("distilled", "random")]
-    if None not in ranks:
-        text = "Ranking architectures before a large training: rank correlation {:.2f}, random real images {:.2f}."
-        (shown if ranks[0] > ranks[1] else not_shown).append(text.format(*ranks))
-    steps = scores.get("continual", {}).get("steps", [])
-    if steps:
-        last = [steps[-1].get(kind, {}).get("accuracy") for kind in ("distilled", "random")]
-        text = "Remembering old classes while new ones are learned: {} as a memory, as many random real images {}."
-        ends = ["unknown" if not end or end["mean"] is None else percent(end["mean"]) for end in last]
-        (shown if apart(*last) == 1 else not_shown).append(text.format(*ends))
-    return shown, not_shown

@@ -14,6 +14,7 @@ from .audit_section import privacy_section
 from .cautions import cautions
 from .class_pictures import ClassPictures
 from .clinical_section import clinical_section
+from .page_elements import spread
 from .privacy_stamp import PrivacyStamp
 from .protocol_sections import protocol_sections
 from .records import RunRecords
@@ -66,6 +67,7 @@ def save_report(folder: str | Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["written"] = spread
     page = environment.get_template(TEMPLATE).render(_content(RunRecords.read(folder)))
     file = folder / "report.html"
     atomic_write(file, page.encode())

@@ -57,7 +57,7 @@ class AlexNet(ImageClassifier):
         self.require_side(8, "three poolings halve it")
         if width < 2 or width % 2:
             raise ValueError(
-                f"expected an even width from 2 up, got {width}: some layers have 1.5 times as many channels."
+                f"Expected an even width from 2 up, got {width}. Some layers have 1.5 times as many channels."
             )
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         sides, channels = self.image_size, in_channels

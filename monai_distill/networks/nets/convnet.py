@@ -70,7 +70,7 @@ class ConvNet(ImageClassifier):
         _require_known("pooling", pooling, POOLINGS)
         if width < 1 or depth < 1 or (norm == "group" and width % 4):
             raise ValueError(
-                f"expected width and depth of at least 1 (and a multiple of 4 as width for norm='group'), got width "
+                f"Expected width and depth of at least 1 (and a multiple of 4 as width for norm='group'), got width "
                 f"{width} and depth {depth}."
             )
         self._require_depth(depth, pooling)
@@ -101,7 +101,7 @@ class ConvNet(ImageClassifier):
             largest = smallest.bit_length() - 1
             advice_for = f"use depth {largest} or less" if largest else "use images of at least 2 pixels per side"
             raise ValueError(
-                f"expected every block to see at least 2 pixels per side, got depth {depth} for image_size "
+                f"Expected every block to see at least 2 pixels per side, got depth {depth} for image_size "
                 f"{self.image_size}: {advice_for}, or larger images."
             )
 
@@ -124,4 +124,4 @@ def _pool_layer(pooling: str, spatial_dims: int) -> nn.Module:
 
 def _require_known(argument: str, value: str, available: Iterable[str]) -> None:
     if value not in available:
-        raise ValueError(f"expected {argument} to be one of {sorted(available)}, got {value!r}.")
+        raise ValueError(f"Expected {argument} to be one of {sorted(available)}, got {value!r}.")

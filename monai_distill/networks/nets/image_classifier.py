@@ -44,14 +44,14 @@ class ImageClassifier(nn.Module, abc.ABC):
     def __init__(self, spatial_dims: int, in_channels: int, num_classes: int, image_size: int | Sequence[int]) -> None:
         super().__init__()
         if spatial_dims not in (2, 3):
-            raise ValueError(f"expected spatial_dims 2 or 3, got {spatial_dims}: reshape the images to 2D or 3D.")
+            raise ValueError(f"Expected spatial_dims 2 or 3, got {spatial_dims}. Reshape the images to 2D or 3D.")
         if in_channels < 1 or num_classes < 1:
-            raise ValueError(f"expected in_channels and num_classes from 1 up, got {in_channels} and {num_classes}.")
+            raise ValueError(f"Expected in_channels and num_classes from 1 up, got {in_channels} and {num_classes}.")
         sides = (image_size,) * spatial_dims if isinstance(image_size, int) else tuple(int(side) for side in image_size)
         if len(sides) != spatial_dims or min(sides) < 1:
             raise ValueError(
-                f"expected image_size to be a positive number or {spatial_dims} of them, got {image_size}: "
-                "pass one side per spatial axis."
+                f"Expected image_size to be a positive number or {spatial_dims} of them, got {image_size}. "
+                "Pass one side per spatial axis."
             )
         self.spatial_dims = spatial_dims
         self.in_channels = in_channels
@@ -89,7 +89,7 @@ class ImageClassifier(nn.Module, abc.ABC):
         expected = (self.in_channels, *self.image_size)
         if tuple(x.shape[1:]) != expected:
             raise ValueError(
-                f"expected images of shape [B, {', '.join(map(str, expected))}], got {list(x.shape)}: resize the "
+                f"Expected images of shape [B, {', '.join(map(str, expected))}], got {list(x.shape)}. Resize the "
                 "images or build the network with their in_channels and image_size."
             )
 
@@ -101,8 +101,8 @@ class ImageClassifier(nn.Module, abc.ABC):
         """
         if min(self.image_size) < smallest:
             raise ValueError(
-                f"expected at least {smallest} pixels per side for {type(self).__name__} ({reason}), got image_size "
-                f"{self.image_size}: use larger images or a ConvNet of small depth."
+                f"Expected at least {smallest} pixels per side for {type(self).__name__} ({reason}), got image_size "
+                f"{self.image_size}. Use larger images or a ConvNet of small depth."
             )
 
 

@@ -54,7 +54,7 @@ class ResNet18(ImageClassifier):
         super().__init__(spatial_dims, in_channels, num_classes, image_size)
         self.require_side(16, "three stages halve it, and instance normalization needs 2 pixels")
         if width < 1:
-            raise ValueError(f"expected a width from 1 up, got {width}.")
+            raise ValueError(f"Expected a width from 1 up, got {width}.")
         self.conv = PlainConvolution(spatial_dims, in_channels, width, 3, padding=1, bias=False)
         self.norm = InstanceNorm(width)
         self.act = nn.ReLU()

@@ -58,7 +58,7 @@ class VGG11(ImageClassifier):
         super().__init__(spatial_dims, in_channels, num_classes, image_size)
         self.require_side(2, "instance normalization of one pixel is constant")
         if width < 1:
-            raise ValueError(f"expected a width from 1 up, got {width}.")
+            raise ValueError(f"Expected a width from 1 up, got {width}.")
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         smallest, channels, count = min(self.image_size), in_channels, 0
         for block, multiples in enumerate(BLOCKS):

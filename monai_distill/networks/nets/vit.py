@@ -62,7 +62,7 @@ class SmallViT(ImageClassifier):
         self.require_side(4, "a transformer needs several patches")
         if heads < 1 or depth < 1 or width < heads or width % heads:
             raise ValueError(
-                f"expected a depth and heads from 1 up and a width that is a multiple of heads, got width {width}, "
+                f"Expected a depth and heads from 1 up and a width that is a multiple of heads, got width {width}, "
                 f"depth {depth} and heads {heads}."
             )
         most = MOST_PATCHES_A_SIDE[spatial_dims]

@@ -1,4 +1,4 @@
-"""What the processes of a job tell each other: sums, the first one's word, what one hands to the first."""
+"""Collective calls of a job's processes: sums, means, values from the first process and to it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def sums(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Every tensor added up over the processes, in one transfer and to the same bits everywhere; no gradient passes.
+    """Add up every tensor over the processes, in one transfer and to the same bits everywhere; no gradient passes.
 
     Args:
         tensors: the same shapes in every process.
@@ -34,12 +34,12 @@ def sums(tensors: Sequence[Tensor]) -> list[Tensor]:
         return list(tensors)
     flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
     dist.all_reduce(flat)
-    pieces = torch.split(flat, [tensor.numel() for tensor in tensors])
-    return [piece.reshape(old.shape).to(old.dtype) for piece, old in zip(pieces, tensors, strict=True)]
+    totals = torch.split(flat, [tensor.numel() for tensor in tensors])
+    return [total.reshape(old.shape).to(old.dtype) for total, old in zip(totals, tensors, strict=True)]
 
 
 def means(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Every tensor averaged over the processes; see :func:`sums`.
+    """Average every tensor over the processes; see :func:`sums`.
 
     Example:
         >>> means([torch.ones(2)])
@@ -49,7 +49,7 @@ def means(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def anywhere(flags: Tensor) -> Tensor:
-    """Where a flag is set in any process: bool tensors of one shape.
+    """Whether a flag is set in any process, element by element; bool tensors of one shape.
 
     Example:
         >>> bool(anywhere(torch.tensor(True)))
@@ -63,7 +63,7 @@ def anywhere(flags: Tensor) -> Tensor:
 
 
 def copy_from_first(tensors: Iterable[Tensor]) -> None:
-    """Overwrite every tensor by the first process's.
+    """Overwrite every tensor with the first process's.
 
     Example:
         >>> copy_from_first([torch.ones(2)])
@@ -74,13 +74,13 @@ def copy_from_first(tensors: Iterable[Tensor]) -> None:
 
 
 def from_first(make: Callable[[], Value]) -> Value:
-    """What ``make`` returns in the first process, which alone calls it; all wait, and its failure is everyone's.
+    """Call ``make`` in the first process and return its result in all; all wait, and if it fails, all fail.
 
     Args:
-        make: what it returns is pickled for the others.
+        make: its result is pickled for the other processes.
 
     Raises:
-        RuntimeError: in the other processes, when the first one failed.
+        RuntimeError: in the other processes, if the first one failed.
 
     Example:
         >>> from_first(lambda: 3)
@@ -93,7 +93,7 @@ def from_first(make: Callable[[], Value]) -> Value:
     if is_first():
         try:
             answer[0] = make()
-        except Exception as error:  # whatever it is, the others must hear of it before it goes on
+        except Exception as error:  # any error: the others must learn of it before it is raised
             failure, answer = error, [None, str(error) or type(error).__name__]
     dist.broadcast_object_list(answer, src=0, device=CPU)
     if failure is not None:
@@ -105,29 +105,31 @@ def from_first(make: Callable[[], Value]) -> Value:
 
 
 def to_first(value: Value | None, sender: int) -> Value | None:
-    """What the process ``sender`` holds, in the first one; None in every other. Only these two need to call it.
+    """Send ``value`` from the process ``sender`` to the first, where it is returned; the others get None.
+
+    Only these two processes need to call it.
 
     Args:
-        value: pickled on the way.
-        sender: number of the process that has it.
+        value: is pickled.
+        sender: number of the process that sends it.
 
     Example:
-        >>> to_first("kept", 0)
-        'kept'
+        >>> to_first("value", 0)
+        'value'
     """
     if sender == 0:
         return value if is_first() else None
-    parcel: list[Any] = [value]
+    message: list[Any] = [value]
     if is_first():
-        dist.recv_object_list(parcel, src=sender, device=CPU)
-        return parcel[0]  # type: ignore[no-any-return]
+        dist.recv_object_list(message, src=sender, device=CPU)
+        return message[0]  # type: ignore[no-any-return]
     if rank() == sender:
-        dist.send_object_list(parcel, dst=0, device=CPU)
+        dist.send_object_list(message, dst=0, device=CPU)
     return None
 
 
 def seen_by_all(folder: Path) -> bool:
-    """Whether every process sees what the first one writes into ``folder``: one disk, or storage that machines share.
+    """Whether every process sees the files that the first one writes into ``folder`` (shared storage).
 
     Example:
         >>> import tempfile

@@ -1,4 +1,4 @@
-"""Who the processes of a job are: meeting under torchrun, parting, and a share of the work for each."""
+"""The group of a job's processes: joining under torchrun, leaving, ranks, and even shares of the work."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,22 +12,22 @@ import torch.distributed as dist
 
 __all__ = ["count", "even_share", "is_first", "join", "leave", "rank", "require_single_process"]
 
-# The others wait while the first validates or scores, however long that takes; torchrun ends them when it dies.
+# The others wait while the first validates or scores, however long that takes; torchrun ends them if it dies.
 PATIENCE = datetime.timedelta(days=7)
 
 
 def join(device: torch.device | str | None = None) -> None:
-    """Meet the other processes that torchrun started; nothing without torchrun, for a single process, or when done.
+    """Join the other processes that torchrun started; without torchrun, or if already joined, nothing happens.
 
-    GPUs talk by nccl, CPUs by gloo. On a machine with GPUs ``cuda`` is from then on the one of this process's local
+    GPUs communicate by nccl, CPUs by gloo. On a machine with GPUs, ``cuda`` then means the GPU of this process's local
     rank.
 
     Args:
-        device: what the job will compute on, to be checked against that.
+        device: the device of the job, which is checked.
 
     Raises:
-        ValueError: when there are more processes on a machine than GPUs, or ``device`` is another process's GPU or none
-            of this machine.
+        ValueError: if there are more processes on a machine than GPUs, or ``device`` is another process's GPU or does
+            not exist.
 
     Example:
         >>> join("cpu")
@@ -38,7 +38,7 @@ def join(device: torch.device | str | None = None) -> None:
     if local is not None and device is not None and torch.device(device).index not in (None, local):
         raise ValueError(
             f"Expected the device cpu, cuda or cuda:{local} in the process of local rank {local}, got {device}. Leave "
-            "out --device: every process takes a GPU of its own."
+            "out --device: every process takes its own GPU."
         )
     if device is not None:
         _require_device(device)
@@ -53,13 +53,13 @@ def join(device: torch.device | str | None = None) -> None:
             )
         torch.cuda.set_device(local)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
-    idist.sync()  # else ignite does it when first asked, which all processes have to do together
+    idist.sync()  # otherwise ignite does it on its first use, which all processes would have to reach
 
 
 def _require_device(device: torch.device | str) -> None:
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # the second from a PyTorch without CUDA
+    except (RuntimeError, AssertionError) as error:  # AssertionError: PyTorch without CUDA
         reason = " ".join(str(error).split()).split(". ")[0]
         raise ValueError(
             f"Expected a device of this machine (cpu, cuda or cuda:N), got {str(device)!r}: {reason}. Leave out "
@@ -68,18 +68,18 @@ def _require_device(device: torch.device | str) -> None:
 
 
 def leave() -> None:
-    """Wait until all processes are here, then part; nothing in a single process.
+    """Wait for all processes, then leave the group; in a single process nothing happens.
 
     Example:
         >>> leave()
     """
     if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(torch.zeros(1))  # on the CPU, where nothing but PATIENCE ends the waiting
+        dist.all_reduce(torch.zeros(1))  # on the CPU, where only PATIENCE limits the wait
         idist.finalize()
 
 
 def count() -> int:
-    """How many processes share the job.
+    """The number of processes of the job.
 
     Example:
         >>> count()
@@ -99,7 +99,7 @@ def rank() -> int:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes files and scores.
+    """Whether this is the first process, which writes files and scores.
 
     Example:
         >>> is_first()
@@ -109,14 +109,14 @@ def is_first() -> bool:
 
 
 def even_share(total: int, name: str) -> int:
-    """How many of ``total`` each process does.
+    """The share of ``total`` that each process does.
 
     Args:
-        total: of all processes together.
-        name: of the setting, for the error.
+        total: number for all processes.
+        name: name of the setting, for the error.
 
     Raises:
-        ValueError: when it is below 1, or the processes cannot have equally many.
+        ValueError: if it is below 1, or does not divide evenly.
 
     Example:
         >>> even_share(4, "segments_per_step")
@@ -132,22 +132,22 @@ def even_share(total: int, name: str) -> int:
 
 
 def require_single_process(what: str) -> None:
-    """Do nothing in the only process of a job.
+    """Refuse a job of several processes.
 
     Args:
-        what: does not know how to share its work, for the error.
+        what: the work that cannot be divided, for the error.
 
     Raises:
-        RuntimeError: in a job of several processes: each would do all the work, and write the same files.
+        RuntimeError: in a job of several processes: each would do all the work and write the same files.
 
     Example:
         >>> require_single_process("The audit")
     """
     several = max(_launched(), count())
     if several > 1:
-        raise RuntimeError(f"{what} is not spread over processes, got {several}. Start it without torchrun.")
+        raise RuntimeError(f"{what} cannot be divided over processes, got {several}. Start it without torchrun.")
 
 
 def _launched() -> int:
-    """The processes that torchrun started, whether or not they have met."""
+    """The number of processes that torchrun started, joined or not."""
     return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() and dist.is_torchelastic_launched() else 1

@@ -42,7 +42,8 @@ def test_split_folders(tmp_path: Path, tools: Tools) -> None:
 
 def test_refuses_missing_classes(folder_root: Path) -> None:
     with pytest.raises(
-        RuntimeError, match=r"Cannot find dataset directory with images: .*bird, got the folders \['cat', 'dog'"
+        RuntimeError,
+        match=r"Cannot find dataset directory .*bird, got the folders \[cat \(10 images\), dog",
     ):
         ImageFolderDataset(folder_root, "test", class_names=["bird", "cat"])
     with pytest.raises(RuntimeError, match=r"got the folders \[\] and \d+ images in none of them\. Expected CLASS/"):
@@ -51,14 +52,11 @@ def test_refuses_missing_classes(folder_root: Path) -> None:
         ImageFolderDataset(folder_root, "test", class_names=["cat"])
 
 
-def test_what_is_left_out_of_the_class_folders_is_told(folder_root: Path) -> None:
+def test_left_out_files_and_folders_are_counted(folder_root: Path) -> None:
     (folder_root / "bird" / "deeper").mkdir(parents=True)
     for name in ("a.webp", "b.webp", "Thumbs.db", ".hidden"):
         (folder_root / "cat" / name).touch()
-    with pytest.warns(UserWarning, match="Left out") as told:
+    with pytest.warns(UserWarning, match=r"Left out \['bird'\]: no image"):
         dataset = ImageFolderDataset(folder_root, "training")
     assert dataset.class_names == ("cat", "dog")
-    assert [str(warning.message).split(".")[0] for warning in told] == [
-        "Left out ['bird']: no image in CLASS or CLASS/images",
-        "Left out files in the class folders that are no images: 2 ",
-    ]
+    assert dataset.left_out == dataset.provenance["left_out"] == {".webp files": 2}

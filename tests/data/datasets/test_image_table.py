@@ -111,7 +111,12 @@ def test_dicom_and_volumes(tmp_path: Path, tools: Tools) -> None:
             r"got 'x' in row 3 of table.csv",
         ),
         ("image,label", ["png/00.png,a", "png/01.png,a"], {}, "at least two classes"),
-        ("image,label,split", ["png/00.png,a,eval", "png/01.png,b,train"], {}, r"unknown split\(s\).*'eval' in row 2"),
+        (
+            "image,label,split",
+            ["png/00.png,a,eval", "png/01.png,b,train"],
+            {},
+            "column 'split', which looks like a split and holds eval",
+        ),
         ("image,label,patient", ["png/00.png,a,p", "png/01.png,b,"], {}, r"no patient.*\['row 3 of table.csv'\]"),
         ("image,label", ["png/00.png,a", "png/00.png,b"], {}, "png/00.png is listed twice.*row 2.*row 3"),
         (

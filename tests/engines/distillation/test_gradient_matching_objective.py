@@ -42,7 +42,7 @@ def make(factory: Callable[[], ConvNet], augment: SiameseAugment | None = None, 
 def _reference(
     factory: Callable[[], ConvNet], synthetic: SyntheticDataset, batch: ClassBatch, parameters: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """An ordinary module, a loop over classes, and a loop over rows."""
+    """DC (https://arxiv.org/abs/2006.05929, algorithm 1, eq. 5): an ordinary module, loops over classes and rows."""
     network = FlatNetwork(factory).load_into(factory().double(), parameters)
     images, augment = synthetic.images.detach().clone().requires_grad_(), SiameseAugment()
     total = images.new_zeros(())

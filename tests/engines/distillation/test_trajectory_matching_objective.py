@@ -68,14 +68,17 @@ def _reference(
     batch_size: int,
     seed: int = 0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """All steps in one torch.func graph over a module's own named parameters; the draws rebuilt from the seed."""
+    """MTT (https://arxiv.org/abs/2203.11932, algorithm 1): one torch.func graph over a module's named parameters.
+
+    Batches and augmentations are rebuilt from the seed.
+    """
     count, shape, augment, skeleton = len(synthetic), synthetic.images.shape[2:], SiameseAugment(), module()
     generator = seeded_generator(seed, "student steps", segment.iteration)
     rows: list[Tensor] = []
     while len(rows) < STEPS:
         order = torch.randperm(count, generator=generator)
         rows += [order[i : i + batch_size] for i in range(0, count, batch_size)]
-    draws = [augment.draw(len(row), shape, generator) for row in rows[:STEPS]]
+    augmentations = [augment.draw(len(row), shape, generator) for row in rows[:STEPS]]
     sizes = {name: p.shape for name, p in skeleton.named_parameters()}
     pieces = segment.start.split([shape.numel() for shape in sizes.values()])
     first = {name: piece.reshape(sizes[name]) for name, piece in zip(sizes, pieces, strict=True)}
@@ -88,9 +91,9 @@ def _reference(
 
     def outer(leaves: dict[str, Tensor]) -> Tensor:
         weights, states = first, [segment.start]
-        for row, draw in zip(rows, draws, strict=False):
+        for row, augmentation in zip(rows, augmentations, strict=False):
             targets = leaves["label_logits"][row] if "label_logits" in leaves else synthetic.labels[row]
-            images = augment.apply(leaves["images"][row], draw)
+            images = augment.apply(leaves["images"][row], augmentation)
             grads = torch.func.grad(student_loss)(weights, images, targets)
             weights = {name: weights[name] - leaves["student_lr"] * grads[name] for name in weights}
             states.append(torch.cat([value.reshape(-1) for value in weights.values()]))
@@ -339,7 +342,10 @@ def test_the_truncated_gradient_is_exact_for_one_step_and_an_estimate_for_twenty
 
 
 def test_the_truncated_learning_rate_gradient_is_the_one_at_fixed_directions() -> None:
-    """Cui et al.: |theta_0 - alpha G - theta*|^2 / |theta_0 - theta*|^2 with the sum G of the gradients constant."""
+    """TESLA (https://arxiv.org/abs/2211.10586), with the sum G of the gradients constant:
+
+    |theta_0 - alpha G - theta*|^2 / |theta_0 - theta*|^2.
+    """
     module, synthetic, segment = make()
     seen: list[Tensor] = []
 
@@ -471,7 +477,7 @@ def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_cal
 @pytest.mark.parametrize(
     "settings", [{"teacher_labels": True}, {"truncated": True}, {"loss": NearestStepLoss()}], ids=str
 )
-def test_what_a_method_does_otherwise_it_does_for_several_segments_in_one_call(settings: dict[str, object]) -> None:
+def test_variants_of_the_method_work_for_several_segments_in_one_call(settings: dict[str, object]) -> None:
     module, synthetic, _ = make(soft=False)
     found, expected = (objective(module, vmap=vmap, **settings)(synthetic, several(module)) for vmap in (True, False))
     torch.testing.assert_close(found[0], expected[0])
@@ -487,7 +493,7 @@ def test_compiled_steps_take_several_segments_in_one_call(monkeypatch: pytest.Mo
     assert_same(found[1], expected[1], 1e-10)
 
 
-def test_students_of_a_network_that_draws_run_one_after_another() -> None:
+def test_students_with_dropout_run_one_after_another() -> None:
     def module() -> torch.nn.Module:
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3), torch.nn.SiLU())
 

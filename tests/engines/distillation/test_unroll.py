@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from monai_distill.engines.distillation import unrolled_gradient
@@ -31,6 +33,8 @@ def _leaves() -> tuple[Tensor, list[Tensor]]:
 
 
 def _reference_gradient(start: Tensor, leaves: list[Tensor], loss: Callable[..., Tensor]) -> tuple[Tensor, ...]:
+    """MTT (https://arxiv.org/abs/2203.11932, algorithm 1): one graph over all steps."""
+
     def through(*copies: Tensor) -> Tensor:
         states = [start]
         for number in range(STEPS):
@@ -84,11 +88,11 @@ def test_graph_held_at_once_grows_with_chunk_and_not_with_steps() -> None:
             if moved.requires_grad:
                 depth = 1 if state.is_leaf else depths[id(state)] + 1
                 depths[id(moved)] = depth
-                kept.append(moved)  # so that no id is used twice
+                alive.append(moved)  # no id is used twice
                 longest[steps, chunk] = max(longest.get((steps, chunk), 0), depth)
             return moved
 
-        kept: list[Tensor] = []
+        alive: list[Tensor] = []
         unrolled_gradient(step, start, leaves, steps, LOSSES["last"], chunk)
         return longest[steps, chunk]
 
@@ -117,7 +121,7 @@ def test_a_loss_of_the_first_state_alone_has_zero_gradients(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 3, STEPS])
-def test_states_after_the_nearest_one_may_be_no_numbers(chunk: int) -> None:
+def test_states_after_the_nearest_one_may_be_nan(chunk: int) -> None:
     start, leaves = _leaves()
     target = start + 1.0
 
@@ -150,44 +154,93 @@ def test_no_steps_and_no_chunk_are_refused(steps: int, chunk: int) -> None:
         unrolled_gradient(_wavy_step, start, leaves, steps, LOSSES["last"], chunk)
 
 
-def _reference_truncated(start: Tensor, leaves: list[Tensor], pulls: dict[int, Tensor], steps: int) -> list[Tensor]:
-    """Every step on a fixed state; its derivative meets the sum of what the loss asks of all later states."""
+def _reference_truncated(
+    start: Tensor, leaves: list[Tensor], cotangents: dict[int, Tensor], steps: int
+) -> list[Tensor]:
+    """TESLA (https://arxiv.org/abs/2211.10586): states are constants; a step meets the sum of later cotangents."""
     states = [start]
     for number in range(steps):
         states.append(_wavy_step(states[-1], leaves, number))
     totals = [torch.zeros_like(leaf) for leaf in leaves]
     for number in range(steps):
-        later = sum(pull for state, pull in pulls.items() if state > number)
+        cotangent = sum(value for state, value in cotangents.items() if state > number)
 
         def reached(*copies: Tensor, number: int = number) -> Tensor:
             return _wavy_step(states[number], copies, number)
 
         _, back = torch.func.vjp(reached, *leaves)
-        totals = [total + part for total, part in zip(totals, back(later), strict=True)]
+        totals = [total + part for total, part in zip(totals, back(cotangent), strict=True)]
     return totals
 
 
 @pytest.mark.parametrize("chunk", [1, 3, STEPS])
-def test_the_truncated_gradient_forgets_what_a_state_depends_on(chunk: int) -> None:
+def test_the_truncated_gradient_treats_states_as_constants(chunk: int) -> None:
     start, leaves = _leaves()
-    generator = seeded_generator(1, "pulls")
-    pulls = {state: torch.randn(5, generator=generator, dtype=torch.float64) for state in (3, STEPS)}
+    generator = seeded_generator(1, "cotangents")
+    cotangents = {state: torch.randn(5, generator=generator, dtype=torch.float64) for state in (3, STEPS)}
 
     def loss(states: Sequence[Tensor]) -> Tensor:
-        return torch.stack([states[state] @ pull for state, pull in pulls.items()]).sum()
+        return torch.stack([states[state] @ vector for state, vector in cotangents.items()]).sum()
 
     value, found = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk, truncated=True)
     exact_value, exact = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk)
     torch.testing.assert_close(value, exact_value)
-    for gradient, reference, other in zip(found, _reference_truncated(start, leaves, pulls, STEPS), exact, strict=True):
+    for gradient, reference, other in zip(
+        found, _reference_truncated(start, leaves, cotangents, STEPS), exact, strict=True
+    ):
         torch.testing.assert_close(gradient, reference)
         assert float((gradient - other).norm()) > 1e-3 * float(other.norm())
 
 
-def test_truncated_and_exact_are_one_for_one_step() -> None:
+def test_truncated_and_exact_agree_for_one_step() -> None:
     start, leaves = _leaves()
     exact, truncated = (
         unrolled_gradient(_wavy_step, start, leaves, 1, LOSSES["last"], 1, truncated=t)[1] for t in (False, True)
     )
     for one, other in zip(exact, truncated, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    steps=st.integers(1, 9),
+    chunk=st.integers(1, 12),
+    weights=st.lists(st.sampled_from([0.0, 0.0, -1.5, 0.5, 2.0]), min_size=10, max_size=10),
+    seed=st.integers(0, 2**31),
+    own_vjp=st.booleans(),
+)
+def test_any_steps_chunk_and_loss_give_the_gradient_of_one_graph(
+    steps: int, chunk: int, weights: list[float], seed: int, own_vjp: bool
+) -> None:
+    """Property: a loss of any subset of the states, with or without a vector-Jacobian product of the step's own."""
+    generator = torch.Generator().manual_seed(seed)
+    start, vector = torch.randn(2, 4, generator=generator, dtype=torch.float64)
+    leaves = [
+        torch.randn(4, 4, generator=generator, dtype=torch.float64),
+        torch.randn(steps, 4, generator=generator, dtype=torch.float64),
+        torch.tensor(0.2, dtype=torch.float64),
+    ]
+
+    def loss(states: Sequence[Tensor]) -> Tensor:
+        terms = [w * ((state - vector).square().sum() + state.sin().sum()) for w, state in zip(weights, states)]  # noqa: B905
+        return torch.stack(terms).sum()
+
+    def step_vjp(
+        state: Tensor, copies: Sequence[Tensor], number: int, cotangent: Tensor
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        _, back = torch.func.vjp(lambda s, *c: _wavy_step(s, c, number), state, *(copy.detach() for copy in copies))
+        by_state, *by_leaves = back(cotangent)
+        return by_state, by_leaves
+
+    def through(*copies: Tensor) -> Tensor:
+        states = [start]
+        for number in range(steps):
+            states.append(_wavy_step(states[-1], copies, number))
+        return loss(states)
+
+    value, gradients = unrolled_gradient(
+        _wavy_step, start, leaves, steps, loss, chunk, step_vjp=step_vjp if own_vjp else None
+    )
+    torch.testing.assert_close(value, through(*leaves))
+    expected = torch.func.grad(through, argnums=(0, 1, 2))(*leaves)
+    torch.testing.assert_close(tuple(gradients), expected, rtol=1e-9, atol=1e-9)

@@ -21,6 +21,7 @@ Store = Callable[..., TrajectoryStore]
 
 
 def _reference_labels(logits: Tensor, labels: Tensor) -> Tensor:
+    """DATM's initial labels (https://arxiv.org/abs/2310.05773): the mean over experts that are right."""
     rows = []
     for i, label in enumerate(labels.tolist()):
         right = [row[i] for row in logits if int(row[i].argmax()) == label]

@@ -60,7 +60,7 @@ def everything(store: TrajectoryStore) -> Tensor:
 def _reference_expert(
     module: ConvNet, bank: ClassBank, expert: int, augment: SiameseAugment
 ) -> tuple[list[Tensor], list[tuple[float, float]]]:
-    """torch.optim.SGD on an ordinary module; order and augmentation rebuilt from the documented seeds."""
+    """MTT's expert: torch.optim.SGD on an ordinary module; order and augmentation rebuilt from the seeds."""
     optimizer = torch.optim.SGD(module.parameters(), lr=EXPERT_LR)
     snapshots, scores = [], []
     for epoch in range(EPOCHS):

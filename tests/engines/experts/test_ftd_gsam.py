@@ -21,7 +21,7 @@ from tests.engines.conftest import tiny_module
 
 
 def _reference_direction(theta: np.ndarray, matrix: np.ndarray, rho: float, strength: float, adaptive: bool) -> object:
-    """For the loss theta' A theta / 2 + sum theta^4 / 4, whose gradient is A theta + theta^3."""
+    """GSAM (https://arxiv.org/abs/2203.08065, algorithm 1) for theta' A theta / 2 + sum theta^4 / 4."""
 
     def gradient(t: np.ndarray) -> np.ndarray:
         return matrix @ t + t**3

@@ -24,8 +24,8 @@ def make(**settings: float) -> Curriculum:
 
 
 def _reference_positions(epoch: int) -> set[int]:
-    """The schedule with the paper's defaults, class by class and image by image."""
-    kept = set()
+    """PAD's schedule (https://arxiv.org/abs/2408.03360) with its defaults, class by class and image by image."""
+    positions: set[int] = set()
     for label in range(4):
         own = sorted((i for i in range(len(LABELS)) if LABELS[i] == label), key=lambda i: float(SCORES[i]))
         seen, dropped = 1.0, 0.0
@@ -36,8 +36,8 @@ def _reference_positions(epoch: int) -> set[int]:
         elif epoch > 40:
             dropped = 0.1
         low = int(dropped * len(own))
-        kept |= set(own[low : max(int(seen * len(own)), min(1, len(own)))])
-    return kept
+        positions |= set(own[low : max(int(seen * len(own)), min(1, len(own)))])
+    return positions
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 7, 19, 20, 21, 40, 41, 60, 61, 99])

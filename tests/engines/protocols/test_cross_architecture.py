@@ -13,8 +13,14 @@ import torch
 from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
-from monai_distill.engines.protocols import CrossArchitecture, cross_architecture
-from monai_distill.engines.students import StudentDivergedError, StudentPredictions, StudentTraining, score_students
+from monai_distill.engines.protocols import CrossArchitecture, Scorecard, cross_architecture
+from monai_distill.engines.students import (
+    StudentDivergedError,
+    Students,
+    StudentTraining,
+    score_students,
+    student_seeds,
+)
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet, ResNet18, SmallViT
 from monai_distill.runtime.randomness import seeded_generator
@@ -29,8 +35,8 @@ PROTOCOL = StudentTraining(SiameseAugment(["crop"]), steps=4)
 
 
 def across(digits: SplitBanks, kinds: Any = KINDS, **settings: Any) -> CrossArchitecture:
-    given = {"students": 2, "lrs": [0.01], "seed": 3, **settings}
-    return CrossArchitecture(digits, kinds, PROTOCOL, **given)
+    card = Scorecard(digits, FlatNetwork(KINDS["convnet"]), PROTOCOL, seed=3, folder=settings.pop("folder", None))
+    return CrossArchitecture(card, kinds, PROTOCOL, **{"students": 2, "lrs": [0.01], **settings})
 
 
 def values(row: Any) -> dict[str, list[float]]:
@@ -40,60 +46,61 @@ def values(row: Any) -> dict[str, list[float]]:
 def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
     digits: SplitBanks, two_each: SyntheticDataset
 ) -> None:
-    found = across(digits).run(two_each)
-    assert found.keys() == {"cross_architecture", "cross_architecture_random", "cross_architecture_protocol"}
-    draws = [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)]
+    found = across(digits).run(two_each)["figures"]
+    assert found.keys() == {"distilled", "random", "protocol"}
+    subsets = [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)]
     for name, kind in KINDS.items():
-        train = functools.partial(score_students, network=FlatNetwork(kind), protocol=PROTOCOL, seed=3)
+        train = functools.partial(score_students, network=FlatNetwork(kind), protocol=PROTOCOL)
         own = two_each.images.detach(), two_each.labels
-        sets = {"cross_architecture": (own, "choice"), "cross_architecture_random": (draws[0], "random 0")}
-        for key, (drawn, purpose) in sets.items():
+        sets = {"distilled": (own, "choice"), "random": (subsets[0], "random 0")}
+        for key, (data, purpose) in sets.items():
             validated = {
-                rate: train((*drawn, rate), bank=digits.validation, students=1, purpose=purpose)
-                for rate in (0.01, two_each.training_set()[2])
+                lr: train((*data, lr), bank=digits.validation, seeds=student_seeds(3, purpose, 1))
+                for lr in (0.01, two_each.training_set()[2])
             }
-            means = {rate: scores["balanced_accuracy"][0] for rate, scores in validated.items()}
+            means = {lr: scores["balanced_accuracy"]["values"][0] for lr, scores in validated.items()}
             row = found[key][name]
             assert row["lr"] == max(means, key=means.__getitem__)
-            assert row["lr_validation"] == pytest.approx({str(rate): mean for rate, mean in means.items()})
-        row = found["cross_architecture"][name]
-        assert values(row) == train((*own, row["lr"]), bank=digits.test, students=2)
-        random = found["cross_architecture_random"][name]
+            assert row["lr_validation"] == pytest.approx({str(lr): mean for lr, mean in means.items()})
+        row = found["distilled"][name]
+        assert values(row) == values(train((*own, row["lr"]), bank=digits.test, seeds=student_seeds(3, "score", 2)))
+        random = found["random"][name]
         rows = [
-            train((*drawn, random["lr"]), bank=digits.test, students=1, purpose=f"random {i}")
-            for i, drawn in enumerate(draws)
+            train((*data, random["lr"]), bank=digits.test, seeds=student_seeds(3, f"random {i}", 1))
+            for i, data in enumerate(subsets)
         ]
-        assert random["auroc"]["values"] == [scores["auroc"][0] for scores in rows]
+        assert random["auroc"]["values"] == [scores["auroc"]["values"][0] for scores in rows]
 
 
 def test_the_choice_sees_validation_only_and_the_test_images_only_the_chosen_students(
-    digits: SplitBanks, two_each: SyntheticDataset, seen: list[tuple[str, float, ClassBank]]
+    digits: SplitBanks, two_each: SyntheticDataset, seen: list[tuple[tuple[int, ...], float, ClassBank]]
 ) -> None:
-    found = across(digits).run(two_each)
-    assert {purpose for purpose, _, bank in seen if bank is digits.test} == {"score", "random 0", "random 1"}
-    assert {purpose for purpose, _, bank in seen if bank is digits.validation} == {"choice", "random 0"}
+    found = across(digits).run(two_each)["figures"]
+    seeds = {name: student_seeds(3, name, 2) for name in ("score", "random 0", "random 1", "choice")}
+    first = {name: tuple(of_purpose[:1]) for name, of_purpose in seeds.items()}
+    tested = {of_students for of_students, _, bank in seen if bank is digits.test}
+    assert tested == {tuple(seeds["score"]), first["random 0"], first["random 1"]}
+    assert {of_students for of_students, _, bank in seen if bank is digits.validation} == {
+        first["choice"],
+        first["random 0"],
+    }
     assert all(bank is digits.test or bank is digits.validation for _, _, bank in seen)
-    chosen = {row["lr"] for key in list(found)[:2] for row in found[key].values()}
-    assert {rate for _, rate, bank in seen if bank is digits.test} == chosen
+    chosen = {row["lr"] for key in ("distilled", "random") for row in found[key].values()}
+    assert {lr for _, lr, bank in seen if bank is digits.test} == chosen
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, ClassBank]]:
-    """What was asked of which students: purpose, learning rate, bank."""
-    asked: list[tuple[str, float, ClassBank]] = []
-    plain = StudentPredictions.students
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[int, ...], float, ClassBank]]:
+    """The predictions that were requested: seeds of the students, learning rate, bank."""
+    requested: list[tuple[tuple[int, ...], float, ClassBank]] = []
+    plain = Students.logits
 
-    def watched(self: StudentPredictions, training_set: Any, *rest: Any, **settings: Any) -> Any:
-        predicted = plain(self, training_set, *rest, **settings)
+    def watched(self: Students, bank: ClassBank) -> torch.Tensor:
+        requested.append((tuple(self.seeds), self.training_set[2], bank))
+        return plain(self, bank)
 
-        def noted(bank: ClassBank) -> torch.Tensor:
-            asked.append((settings.get("purpose", "score"), training_set[2], bank))
-            return predicted(bank)
-
-        return noted
-
-    monkeypatch.setattr(StudentPredictions, "students", watched)
-    return asked
+    monkeypatch.setattr(Students, "logits", watched)
+    return requested
 
 
 def test_what_was_trained_for_one_set_is_not_trained_again_for_it_or_the_next(
@@ -114,13 +121,13 @@ def test_what_was_trained_for_one_set_is_not_trained_again_for_it_or_the_next(
     assert across(digits, one, folder=tmp_path).run(two_each) == first
     assert len(trained) == count
     both = across(digits, folder=tmp_path).run(two_each)
-    assert both["cross_architecture"]["convnet"] == first["cross_architecture"]["convnet"]
+    assert both["figures"]["distilled"]["convnet"] == first["figures"]["distilled"]["convnet"]
     assert len(trained) == 2 * count
     with torch.no_grad():
         two_each.images[0] += 1
     other = across(digits, one, folder=tmp_path).run(two_each)
     assert len(trained) == 2 * count + 3
-    assert other["cross_architecture_random"] == first["cross_architecture_random"]
+    assert other["figures"]["random"] == first["figures"]["random"]
 
 
 def test_a_learning_rate_that_lets_an_architecture_diverge_is_not_chosen(
@@ -128,7 +135,7 @@ def test_a_learning_rate_that_lets_an_architecture_diverge_is_not_chosen(
 ) -> None:
     one = {"convnet": KINDS["convnet"]}
     with pytest.warns(UserWarning, match="worst candidate"):
-        found = across(digits, one, lrs=[0.01, 1e30]).run(two_each)["cross_architecture"]["convnet"]
+        found = across(digits, one, lrs=[0.01, 1e30]).run(two_each)["figures"]["distilled"]["convnet"]
     assert sorted(found["lr_validation"]) == ["0.01", str(two_each.training_set()[2])]
     two_each.student_lr.data.fill_(1e30)
     with pytest.raises(StudentDivergedError):
@@ -154,13 +161,24 @@ def test_an_architecture_that_does_not_take_the_images_is_told_of(
     digits: SplitBanks, two_each: SyntheticDataset
 ) -> None:
     kinds = {"convnet": KINDS["convnet"], "resnet18": functools.partial(ResNet18, **SHAPE, width=2)}
-    with pytest.warns(UserWarning, match="resnet18 for one: expected at least 16 pixels"):
+    with pytest.warns(UserWarning, match="resnet18.*16 pixels"):
         found = across(digits, kinds).run(two_each)
-    assert list(found["cross_architecture"]) == ["convnet"]
-    assert "16 pixels" in found["cross_architecture_protocol"]["skipped"]["resnet18"]
+    assert found["networks"] == ["convnet"]
+    assert "16 pixels" in found["figures"]["protocol"]["skipped"]["resnet18"]
+    assert found["paragraphs"] == ["Not scored: resnet18."]
 
 
 @pytest.mark.parametrize("settings", [{"students": 0}, {"lrs": []}, {"kinds": {}}])
 def test_impossible_settings_are_refused(digits: SplitBanks, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Expected at least 1 student"):
+    with pytest.raises(ValueError, match=r"Expected .*at least 1"):
         across(digits, **settings)
+
+
+def test_the_table_and_the_comparison_hold_both_sets(digits: SplitBanks, two_each: SyntheticDataset) -> None:
+    result = across(digits).run(two_each)
+    (table,) = result["tables"]
+    assert [row[:2] for row in table["rows"]] == [[n, k] for n in KINDS for k in ("distilled", "random real")]
+    first = result["comparisons"][0]
+    for kind in ("distilled", "random"):
+        assert first[kind] == {name: result["figures"][kind][name]["accuracy"] for name in KINDS}
+    assert sum(name in use["text"] for use in result["uses"] for name in KINDS) == len(KINDS)

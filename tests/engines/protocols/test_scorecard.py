@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ import torch
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.data.datasets import DigitsDataset
 from monai_distill.engines.protocols import Scorecard
-from monai_distill.engines.students import StudentDivergedError, StudentEvaluator, StudentPredictions, StudentTraining
+from monai_distill.engines.students import (
+    StudentDivergedError,
+    Students,
+    StudentTraining,
+    score_students,
+    student_seeds,
+)
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -35,14 +42,22 @@ def synthetic(data: SplitBanks) -> SyntheticDataset:
 
 
 def card(
-    data: SplitBanks, folder: Path | None = None, *, steps: int = STEPS, width: int = 4, **settings: Any
+    data: SplitBanks,
+    folder: Path | None = None,
+    *,
+    steps: int = STEPS,
+    width: int = 4,
+    lrs: Sequence[float] = (0.01,),
+    **settings: Any,
 ) -> Scorecard:
     build = functools.partial(
         ConvNet, spatial_dims=2, in_channels=1, num_classes=10, image_size=8, width=width, depth=1
     )
     protocol = StudentTraining(SiameseAugment(("crop",)), steps=steps)
     given = {"students": STUDENTS, "full_students": 2, "folder": folder, **settings}
-    return Scorecard(data, FlatNetwork(build), protocol, **given)
+    made = Scorecard(data, FlatNetwork(build), protocol, **given)
+    made.lrs = lrs
+    return made
 
 
 @pytest.fixture
@@ -61,23 +76,20 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_rows_equal_the_evaluators_own_scores(data: SplitBanks, synthetic: SyntheticDataset) -> None:
-    found = card(data).run(synthetic)
+def test_rows_equal_train_predict_score(data: SplitBanks, synthetic: SyntheticDataset) -> None:
+    scores = card(data).run(synthetic)
     protocol = StudentTraining(SiameseAugment(("crop",)), steps=STEPS)
-    network = card(data).predictions.network
-    own = StudentEvaluator(synthetic.training_set, network, protocol, data.test, students=STUDENTS)
-    own.run()
-    assert {name: row for name, row in found["distilled"].items() if name != "lr"} == own.scores()
-    values, rate = [], found["random"]["lr"]
+    network = card(data).network
+    row = score_students(synthetic, network, protocol, data.test, student_seeds(students=STUDENTS))
+    assert {name: value for name, value in scores["distilled"].items() if name != "lr"} == row
+    values, lr = [], scores["random"]["lr"]
     for i in range(STUDENTS):
-        drawn = random_subset(data.training, 1, seeded_generator(0, "random subset", i))
-        one = StudentEvaluator(
-            lambda d=drawn, r=rate: (*d, r), network, protocol, data.test, students=1, purpose=f"random {i}"
-        )
-        one.run()
-        values += one.scores()["accuracy"]["values"]
-    assert found["random"]["accuracy"]["values"] == values
-    assert found["prior"] == {"accuracy": data.test.counts[data.training.counts.index(max(data.training.counts))] / 357}
+        subset = random_subset(data.training, 1, seeded_generator(0, "random subset", i))
+        one = score_students((*subset, lr), network, protocol, data.test, student_seeds(0, f"random {i}", 1))
+        values += one["accuracy"]["values"]
+    assert scores["random"]["accuracy"]["values"] == values
+    most_frequent = data.training.counts.index(max(data.training.counts))
+    assert scores["prior"] == {"accuracy": data.test.counts[most_frequent] / 357}
 
 
 def test_the_random_control_repeats_with_its_seed_and_differs_with_another(
@@ -199,20 +211,15 @@ def test_a_learning_rate_that_diverges_is_the_worst_and_not_the_end(
 def test_a_learning_rate_that_diverges_only_in_the_score_gives_way_to_the_next(
     data: SplitBanks, synthetic: SyntheticDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = StudentPredictions.students
+    plain = Students.logits
 
-    def fragile(self: StudentPredictions, training_set: Any, *rest: Any, **settings: Any) -> Any:
-        predicted = plain(self, training_set, *rest, **settings)
-
-        def guarded(bank: ClassBank) -> torch.Tensor:
-            if training_set[2] == best and bank is data.test:
-                raise StudentDivergedError(training_set[2])
-            return predicted(bank)
-
-        return guarded
+    def fragile(self: Students, bank: ClassBank) -> torch.Tensor:
+        if self.training_set[2] == best and bank is data.test:
+            raise StudentDivergedError(best)
+        return plain(self, bank)
 
     best = card(data, full_students=0).run(synthetic)["random"]["lr"]
-    monkeypatch.setattr(StudentPredictions, "students", fragile)
+    monkeypatch.setattr(Students, "logits", fragile)
     rows = card(data).rows()
     with pytest.warns(UserWarning, match="next best takes its place"):
         row = rows.control("random", [card(data).random], 1, card(data).protocol, [0.01, synthetic.training_set()[2]])
@@ -239,7 +246,7 @@ def test_a_network_that_cannot_be_told_from_another_is_refused_before_any_work(
     assert trained == []
 
 
-@pytest.mark.parametrize("settings", [{"students": 0}, {"full_students": -1}, {"lrs": []}])
-def test_no_students_and_no_learning_rate_are_refused(data: SplitBanks, settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="students of at least 1 and a learning rate"):
+@pytest.mark.parametrize("settings", [{"students": 0}, {"full_students": -1}])
+def test_no_students_are_refused(data: SplitBanks, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"students .*at least"):
         card(data, **settings)

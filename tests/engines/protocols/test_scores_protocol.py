@@ -18,7 +18,7 @@ from tqdm import tqdm
 from monai_distill.data import SplitBanks, SyntheticDataset, herding_subset, random_subset
 from monai_distill.data.datasets import DigitsDataset
 from monai_distill.engines.protocols import Scorecard, ScoresProtocol
-from monai_distill.engines.students import StudentTraining, Teacher
+from monai_distill.engines.students import Students, StudentTraining, Teacher, student_seeds
 from monai_distill.metrics import augmentation_robust_score, label_robust_score
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -47,16 +47,16 @@ def protocol(data: SplitBanks, folder: Path | None = None, **settings: Any) -> S
     ]
     controls = {
         "herding": [lambda count, draw: herding_subset(data.training, count, teachers[1].features)],
-        "soft_label_random": [lambda n, draw, t=teacher: t.labelled(*card.random(n, draw)) for teacher in teachers],
+        "soft_label_random": [lambda n, draw, t=teacher: t.soft_labels(*card.random(n, draw)) for teacher in teachers],
     }
     return ScoresProtocol(card, controls, **{"resamples": 20, **settings})
 
 
 def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBanks) -> None:
     long = protocol(data)
-    found, card = long.run(synthetic(data)), long.scorecard.run(synthetic(data))
+    result, card = long.run(synthetic(data)), long.scorecard.run(synthetic(data))
+    found, robust = result["scores"], result["figures"]
     mean = {name: card[name]["accuracy"]["mean"] for name in ("distilled", "random", "full")}
-    robust = found["robust"]
     assert robust["hlr"] == pytest.approx(mean["full"] - mean["distilled"])
     assert robust["ior"] == pytest.approx(mean["distilled"] - mean["random"])
     assert robust["lrs"] == label_robust_score(robust["hlr"], robust["ior"])
@@ -65,7 +65,7 @@ def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBank
     assert (robust["rows"]["hard"], robust["rows"]["rival"]) == (card["distilled"], card["random"])
     rates = [row["mean"] for row in found["clinical"]["sensitivity"]]
     assert np.mean(rates) == pytest.approx(card["distilled"]["balanced_accuracy"]["mean"])
-    assert np.mean([row["mean"] for row in found["clinical"]["beside"]["full"]["sensitivity"]]) == pytest.approx(
+    assert np.mean([row["mean"] for row in found["clinical"]["controls"]["full"]["sensitivity"]]) == pytest.approx(
         card["full"]["balanced_accuracy"]["mean"]
     )
     plain = StudentTraining(SiameseAugment(()), steps=4)
@@ -74,21 +74,24 @@ def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBank
     assert sorted(found["controls"]) == ["herding", "soft_label_random"]
     assert len(found["controls"]["herding"]["accuracy"]["values"]) == 2
     assert found["controls"]["soft_label_random"]["variant"] in (0, 1)
-    json.dumps(found, allow_nan=False)
+    json.dumps(result, allow_nan=False)
 
 
 def test_a_set_with_soft_labels_is_put_beside_soft_random_labels_and_its_own_hard_ones(data: SplitBanks) -> None:
     long, soft = protocol(data), synthetic(data, soft=True)
-    found = long.run(soft)
-    robust = found["robust"]
+    result = long.run(soft)
+    found, robust = result["scores"], result["figures"]
     assert robust["random_labels"] == "soft"
     rival = {k: v for k, v in found["controls"]["soft_label_random"].items() if k != "variant"}
     assert robust["rows"]["rival"] == rival
     own = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
     assert robust["ior"] == pytest.approx(own - rival["accuracy"]["mean"])
     hard = SyntheticDataset(soft.images.detach(), soft.labels, data.class_names, student_lr=0.01)
+    card = long.scorecard
     on_numbers = [
-        long.scorecard.predictions(hard.training_set(), data.test, long.scorecard.protocol, purpose=f"hard labels {i}")
+        Students(card.network, hard.training_set(), card.protocol, student_seeds(0, f"hard labels {i}", 1)).logits(
+            data.test
+        )
         for i in range(2)
     ]
     share = np.mean([(p[0].argmax(1) == data.test.labels).double().mean() for p in on_numbers])
@@ -103,7 +106,7 @@ def test_a_second_evaluation_trains_no_student_and_a_card_gives_its_rows(
     again = protocol(data, tmp_path)
     assert again.run(synthetic(data)) == first
     card = again.scorecard.run(synthetic(data))
-    assert {name: first[name] for name in card} == card
+    assert {name: first["scores"][name] for name in card} == card
 
 
 def test_no_test_image_reaches_a_control(data: SplitBanks) -> None:

@@ -17,14 +17,24 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.distillation import Distiller
-from monai_distill.engines.students import StudentDivergedError, StudentEvaluator, StudentTraining
-from monai_distill.metrics import accuracy
+from monai_distill.engines.students import (
+    StudentDivergedError,
+    StudentEvaluator,
+    StudentTraining,
+    student_evaluator,
+    student_seeds,
+)
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.transforms import SiameseAugment
 
 CLASSES, STUDENTS = 9, 3
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(student_evaluator, "BATCH", 16)
 
 
 @pytest.fixture
@@ -50,13 +60,13 @@ def synthetic(test_bank: ClassBank) -> SyntheticDataset:
 def make(network: FlatNetwork, test_bank: ClassBank, synthetic: SyntheticDataset) -> Callable[..., StudentEvaluator]:
     def evaluator(**settings: Any) -> StudentEvaluator:
         protocol = StudentTraining(SiameseAugment(), steps=5)
-        given = {"students": STUDENTS, "batch_size": 16, **settings}
+        settings = {"seeds": student_seeds(students=STUDENTS), **settings}
         return StudentEvaluator(
             lambda: (synthetic.images.detach(), synthetic.targets, float(synthetic.student_lr.detach())),
             network,
             protocol,
             test_bank,
-            **given,
+            **settings,
         )
 
     return evaluator
@@ -77,9 +87,14 @@ def _reference_scores(
 
 @pytest.mark.parametrize("batch_size", [7, 512])
 def test_scores_of_a_nine_class_problem_equal_scikit_learn(
-    make: Callable[..., StudentEvaluator], network: FlatNetwork, test_bank: ClassBank, batch_size: int
+    make: Callable[..., StudentEvaluator],
+    network: FlatNetwork,
+    test_bank: ClassBank,
+    batch_size: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    evaluator = make(batch_size=batch_size)
+    monkeypatch.setattr(student_evaluator, "BATCH", batch_size)
+    evaluator = make()
     evaluator.run()
     for name, score in {"accuracy": accuracy_score, "balanced_accuracy": balanced_accuracy_score}.items():
         expected = _reference_scores(evaluator, network, test_bank, score)
@@ -110,13 +125,15 @@ def test_the_output_holds_probabilities_of_every_student(make: Callable[..., Stu
     assert not output["pred"].requires_grad
 
 
-def test_students_are_seeded_by_run_purpose_and_number(
-    make: Callable[..., StudentEvaluator], synthetic: SyntheticDataset, network: FlatNetwork
-) -> None:
-    score, selection, other = make(), make(purpose="selection"), make(seed=1)
-    assert score.seeds == [derived_seed(0, "score", "student", i) for i in range(STUDENTS)]
-    assert len({*score.seeds, *selection.seeds, *other.seeds}) == 3 * STUDENTS
-    assert make(students=5).seeds[:STUDENTS] == score.seeds
+def test_students_are_seeded_by_run_purpose_and_number(make: Callable[..., StudentEvaluator]) -> None:
+    score, selection, other = (
+        student_seeds(0, "score", 3),
+        student_seeds(0, "selection", 3),
+        student_seeds(1, "score", 3),
+    )
+    assert make().seeds == score == [derived_seed(0, "score", "student", i) for i in range(STUDENTS)]
+    assert len({*score, *selection, *other}) == 3 * STUDENTS
+    assert make(seeds=None).seeds[:STUDENTS] == score
 
 
 def test_every_run_repeats_and_follows_the_set(
@@ -144,13 +161,6 @@ def test_neither_the_bank_nor_the_set_is_touched(
     assert test_bank.fingerprint() == before[0]
     assert all(torch.equal(a, b) for a, b in zip(synthetic.state_dict().values(), before[1], strict=True))
     assert all(parameter.grad is None for parameter in synthetic.parameters())
-
-
-def test_the_first_metric_is_the_key_metric(make: Callable[..., StudentEvaluator]) -> None:
-    evaluator = make(metrics={"error": lambda p, y: 1 - accuracy(p, y), "accuracy": accuracy})
-    evaluator.run()
-    assert evaluator.state.key_metric_name == "error"
-    assert evaluator.state.metrics["error"] == pytest.approx(1 - evaluator.state.metrics["accuracy"])
 
 
 def test_monai_saves_its_best_score_and_the_file_loads_with_weights_only(
@@ -197,7 +207,9 @@ def test_a_distiller_validates_with_it(make: Callable[..., StudentEvaluator], sy
 
 def test_no_students_are_refused(make: Callable[..., StudentEvaluator]) -> None:
     with pytest.raises(ValueError, match="at least 1 student"):
-        make(students=0)
+        make(seeds=[])
+    with pytest.raises(ValueError, match=r"students .* at least 1, got 0"):
+        student_seeds(students=0)
 
 
 def test_students_that_diverge_end_the_run_unless_that_is_allowed(make: Callable[..., StudentEvaluator]) -> None:
@@ -239,11 +251,9 @@ def test_predictions_that_are_no_numbers_are_a_divergence_too_also_in_a_late_bat
     images[-1] *= 1e38  # the square of it is infinite
     bank = ClassBank(images, test_bank.labels, test_bank.class_names)
     protocol = StudentTraining(SiameseAugment(()), steps=2)
-    evaluator = StudentEvaluator(
-        synthetic.training_set, network, protocol, bank, students=2, batch_size=16, allow_divergence=True
-    )
+    evaluator = StudentEvaluator(synthetic.training_set, network, protocol, bank, allow_divergence=True)
     with pytest.warns(UserWarning, match="diverged at learning rate 0.05"):
         evaluator.run()
     assert np.isnan(list(evaluator.state.metrics.values())).all()
     with pytest.raises(StudentDivergedError):
-        StudentEvaluator(synthetic.training_set, network, protocol, bank, students=2).run()
+        StudentEvaluator(synthetic.training_set, network, protocol, bank).run()

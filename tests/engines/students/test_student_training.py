@@ -75,7 +75,7 @@ def test_students_learn_at_the_temperature(network: FlatNetwork, bank: ClassBank
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_a_temperature_that_is_not_above_zero_is_refused(temperature: float) -> None:
-    with pytest.raises(ValueError, match="temperature above 0"):
+    with pytest.raises(ValueError, match="temperature"):
         StudentTraining(SiameseAugment(()), temperature=temperature)
 
 

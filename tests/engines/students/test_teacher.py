@@ -30,7 +30,7 @@ def test_logits_and_features_are_those_of_the_trained_network(convnet: FlatNetwo
     teacher = Teacher(convnet, bank, PROTOCOL, lr=0.1, seed=7)
     (parameters,) = PROTOCOL(convnet, bank.images, bank.labels, 0.1, [derived_seed(7, "teacher")])
     module = convnet.load_into(convnet.factory(), parameters).eval()
-    images, logits = teacher.labelled(bank.images, bank.labels)
+    images, logits = teacher.soft_labels(bank.images, bank.labels)
     assert images is bank.images
     torch.testing.assert_close(logits, module(bank.images).detach())
     torch.testing.assert_close(teacher.features(bank.images), module.embed(bank.images).detach())

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.export.release import Release
@@ -67,18 +66,10 @@ def summary(mean: float) -> dict[str, Any]:
     return {"mean": mean, "std": 0.1, "interval95": [mean - 0.1, mean + 0.1], "values": [mean, mean]}
 
 
-class Students:
+def score_by_mean(training_set: SyntheticDataset, on_step: Callable[[], object]) -> dict[str, Any]:
     """Scores a set by the mean of its images, so that a test sees which images were scored."""
-
-    def __init__(self, training_set: Callable[[], tuple[Tensor, Tensor, float]], on_step: Callable[[], object]) -> None:
-        self.images, self.targets, _ = training_set()
-        self.on_step = on_step
-
-    def run(self) -> None:
-        self.on_step()
-
-    def scores(self) -> dict[str, Any]:
-        return {name: summary(float(self.images.mean())) for name in METRICS}
+    on_step()
+    return {name: summary(float(training_set.images.mean())) for name in METRICS}
 
 
 MakeRun = Callable[..., Path]
@@ -141,7 +132,7 @@ def write(make_run: MakeRun, tmp_path: Path) -> Write:
     def call(kind: str = "grey", words: tuple[str, ...] = (), run: Path | None = None, **options: Any) -> Path:
         run = make_run(kind) if run is None else run
         release = Release(run, tmp_path / "out" / "release", **{"no_claim": True, **options})
-        return release.write(Students, IdentifyingWords(words))
+        return release.write(score_by_mean, IdentifyingWords(words))
 
     return call
 
@@ -156,7 +147,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release of grey images with every format, to be copied."""
     folder = tmp_path_factory.mktemp("made")
     run = build_run(folder / "run")
-    return Release(run, folder / "release", no_claim=True).write(Students, IdentifyingWords([]))
+    return Release(run, folder / "release", no_claim=True).write(score_by_mean, IdentifyingWords([]))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from monai_distill.export.release.audit_evidence import released_audit
 from monai_distill.export.release.formats import png
 from monai_distill.export.release.scan import IdentifyingWords, file_contents, scan_release
 from monai_distill.runtime.checksums import checksums
-from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Students, Write
+from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, score_by_mean
 
 WORDS = ("DOE_JANE", "Müller^Änne", "ward7-pc", "MRN123456")
 Chunks = list[tuple[bytes, bytes]]
@@ -241,7 +241,7 @@ def test_no_file_of_a_guaranteed_release_depends_on_how_many_records_there_are(
     folders = []
     for count in (100, 101):
         words = IdentifyingWords([f"patient-{number:06d}x" for number in range(count)])
-        folders.append(Release(run, tmp_path / str(count) / "release").write(Students, words))
+        folders.append(Release(run, tmp_path / str(count) / "release").write(score_by_mean, words))
     first, second = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
     assert first == second
 

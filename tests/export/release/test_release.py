@@ -24,9 +24,9 @@ from tests.export.release.conftest import (
     SHAPES,
     SOURCE,
     MakeRun,
-    Students,
     Write,
     read,
+    score_by_mean,
     summary,
 )
 
@@ -76,7 +76,7 @@ def test_what_is_scored_is_what_each_format_holds(write: Write) -> None:
     folder = write()
     scores = read(folder, "scores.json")
     for name in ("safetensors", "npz", "nifti"):
-        mean = float(read_release(folder, name).images.detach().mean())  # what Students score
+        mean = float(read_release(folder, name).images.detach().mean())  # the score of score_by_mean
         assert scores["formats"][name]["accuracy"]["mean"] == mean
     assert scores["distilled"] == scores["formats"]["safetensors"]
     cost = scores["rounding_cost"]["npz"]["accuracy"]
@@ -115,7 +115,7 @@ def test_the_training_loop_of_the_card_runs_on_both_kinds_of_labels(
     soft: bool, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"no_claim": True, "labels": "soft" if soft else "hard", "formats": ["safetensors"]}
-    folder = Release(make_run(soft=soft), tmp_path / "r", **options).write(Students, IdentifyingWords([]))
+    folder = Release(make_run(soft=soft), tmp_path / "r", **options).write(score_by_mean, IdentifyingWords([]))
     card = (folder / "DATA_CARD.md").read_text()
     assert ("`label` of an item holds probabilities" in card) == soft
     assert "already standardized" in card
@@ -172,7 +172,7 @@ def test_learned_labels_do_not_go_out_as_audited(make_run: MakeRun, tmp_path: Pa
     run = make_run(soft=True, initial_images="noise", files={"audit.json": AUDIT})
     with pytest.raises(ValueError, match=r"Learned labels carry.*Leave out --labels soft"):
         Release(run, tmp_path / "out", labels="soft")
-    folder = Release(run, tmp_path / "out").write(Students, IdentifyingWords([]))
+    folder = Release(run, tmp_path / "out").write(score_by_mean, IdentifyingWords([]))
     assert Verification.of(folder).problems == ()
     data = SyntheticDataset.load(folder)
     assert not data.soft
@@ -181,8 +181,8 @@ def test_learned_labels_do_not_go_out_as_audited(make_run: MakeRun, tmp_path: Pa
 
 def test_learned_labels_go_out_only_when_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(soft=True)
-    soft = Release(run, tmp_path / "soft", no_claim=True, labels="soft").write(Students, IdentifyingWords([]))
-    hard = Release(run, tmp_path / "hard", no_claim=True).write(Students, IdentifyingWords([]))
+    soft = Release(run, tmp_path / "soft", no_claim=True, labels="soft").write(score_by_mean, IdentifyingWords([]))
+    hard = Release(run, tmp_path / "hard", no_claim=True).write(score_by_mean, IdentifyingWords([]))
     assert (SyntheticDataset.load(soft).soft, SyntheticDataset.load(hard).soft) == (True, False)
     assert Verification.of(soft).problems == Verification.of(hard).problems == ()
     assert "hard_label_cost" not in read(soft, "scores.json")
@@ -191,11 +191,10 @@ def test_learned_labels_go_out_only_when_asked_for(make_run: MakeRun, tmp_path: 
 
 
 def test_the_cost_of_hard_labels_is_measured_and_said(make_run: MakeRun, tmp_path: Path) -> None:
-    class ByLabels(Students):
-        def scores(self) -> dict[str, Any]:
-            return {name: summary(0.5 if self.targets.ndim == 1 else 0.75) for name in METRICS}
+    def by_labels(training_set: SyntheticDataset, on_step: Any) -> dict[str, Any]:
+        return {name: summary(0.75 if training_set.soft else 0.5) for name in METRICS}
 
-    folder = Release(make_run(soft=True), tmp_path / "r", no_claim=True).write(ByLabels, IdentifyingWords([]))
+    folder = Release(make_run(soft=True), tmp_path / "r", no_claim=True).write(by_labels, IdentifyingWords([]))
     scores = read(folder, "scores.json")
     assert scores["hard_label_cost"]["accuracy"] == 0.25
     assert "learned labels" not in scores["formats"]
@@ -256,20 +255,19 @@ def test_a_name_in_the_owners_texts_is_found_before_anything_is_scored(make_run:
     (tmp_path / "notes.md").write_text("with thanks to Jane Doe")
     release = Release(make_run(), tmp_path / "out" / "r", no_claim=True, owner=Owner(notes=tmp_path / "notes.md"))
     with pytest.raises(RuntimeError, match=r"DATA_CARD.md: holds 'Jane Doe'"):
-        release.write(Students, IdentifyingWords(["Jane Doe"]))
+        release.write(score_by_mean, IdentifyingWords(["Jane Doe"]))
     assert list((tmp_path / "out").iterdir()) == []
-    release.write(Students, IdentifyingWords(["Jane Doe"], but=["jane doe"]))
+    release.write(score_by_mean, IdentifyingWords(["Jane Doe"], but=["jane doe"]))
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_whatever_stops_an_export_leaves_nothing(error: BaseException, make_run: MakeRun, tmp_path: Path) -> None:
-    class Broken(Students):
-        def run(self) -> None:
-            raise error
+    def broken(**_: Any) -> dict[str, Any]:
+        raise error
 
     release = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
     with pytest.raises(type(error)):
-        release.write(Broken, IdentifyingWords([]))
+        release.write(broken, IdentifyingWords([]))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -279,7 +277,7 @@ def test_a_release_that_its_recipient_could_not_verify_is_not_made(
     monkeypatch.setattr(release, "checksums", lambda _: "")
     made = Release(make_run(), tmp_path / "out" / "r", no_claim=True)
     with pytest.raises(RuntimeError, match=r"does not verify, so nothing was exported: .*not listed in SHA256SUMS"):
-        made.write(Students, IdentifyingWords([]))
+        made.write(score_by_mean, IdentifyingWords([]))
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -79,7 +79,6 @@ HISTORY = {
 
 EVERYTHING = scores(
     controls={"herding": row(0.5), "soft_label_random": row(0.7)},
-    robust={"hlr": metric(0.1), "lrs": 0.5, "rows": {"hard": row(0.7)}},
     clinical={
         "classes": list(NAMES),
         "images": [200, 200, 300],
@@ -90,23 +89,45 @@ EVERYTHING = scores(
         "calibration": {"expected": metric(0.12)},
         "auroc_bootstrap": {"value": 0.91, "interval": [0.9, 0.92], "unit": "patient"},
         "subgroups": {"site": {EVIL: {"images": 40, **row(0.5)}}},
-        "beside": {"random": {"sensitivity": [metric(0.5)] * 3}},
+        "controls": {"random": {"sensitivity": [metric(0.5)] * 3}},
     },
-    cross_architecture={"convnet": row(0.8), "vit": row(0.55, parameters=3)},
-    cross_architecture_random={"convnet": row(0.6), "vit": row(0.54)},
-    nas={
-        "architectures": 12,
-        "ranked_by": "accuracy on validation",
-        "time_saved": 0.9,
-        "distilled": {"spearman": 0.6, "spearman_top": 0.2, "top_size": 3, "seconds": 9.5, "pick": "w32"},
-        "random": {"spearman": 0.3, "spearman_top": None, "top_size": 3, "seconds": 9.5, "pick": "w64"},
-        "ranking": {"w32": {"distilled": 0.5, "random": None}},
-    },
-    continual={
-        "steps": [
-            {"classes_seen": 2, "memory_images": 4.0, "distilled": row(0.9), "random": row(0.8)},
-            {"classes_seen": 3, "memory_images": 6.0, "distilled": row(0.81), "random": row(0.5)},
-        ]
+    protocols={
+        "across": {
+            "title": "Other architectures",
+            "tables": [
+                {
+                    "title": f"By architecture {EVIL}",
+                    "header": ["architecture", "accuracy", "parameters"],
+                    "rows": [["convnet", metric(0.8), 12], ["vit", metric(0.55), None]],
+                }
+            ],
+            "charts": [
+                {
+                    "kind": "heat_map",
+                    "rows": ["convnet", EVIL],
+                    "columns": ["accuracy,\ndistilled", "accuracy,\nrandom"],
+                    "values": [[0.8, 0.6], [0.55, None]],
+                    "alt": f"Scores of every architecture: convnet 0.8, {EVIL} 0.55.",
+                    "caption": "Mean score.",
+                }
+            ],
+            "networks": ["convnet", "vit"],
+        },
+        "memory": {
+            "title": "Learning class after class",
+            "paragraphs": ["Accuracy on all classes seen so far."],
+            "tables": [{"title": "Steps", "header": ["classes", "accuracy"], "rows": [["3", metric(0.81)]]}],
+            "charts": [
+                {
+                    "kind": "lines",
+                    "rows": ["distilled", "random"],
+                    "values": [[0.9, 0.81], [0.8, 0.5]],
+                    "label": "accuracy",
+                    "alt": "Accuracy over the steps falls.",
+                    "caption": "After every step.",
+                }
+            ],
+        },
     },
     cost={"seconds": {"experts": 12.5}, "peak_memory_mib": 700.0},
 )

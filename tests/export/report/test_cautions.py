@@ -11,7 +11,7 @@ import torch
 
 from monai_distill.export.report.cautions import cautions
 from monai_distill.export.report.records import RunRecords
-from tests.export.report.conftest import HISTORY, manifest, metric, row, scores
+from tests.export.report.conftest import HISTORY, manifest, metric, scores
 
 Records = Callable[..., RunRecords]
 SOURCE = manifest()["source"]
@@ -55,7 +55,7 @@ def test_what_holds_of_a_plain_run_is_told(records: Records) -> None:
         "CC BY 4.0",
     ):
         assert part in text, part
-    assert "Scored on one" not in told(records(scores=scores(cross_architecture={"vit": row(0.5)})))
+    assert "Scored on one" not in told(records(scores=scores(protocols={"across": {"networks": ["convnet", "vit"]}})))
     assert "Selected on" not in told(records(history={**HISTORY, "validations": []}))
 
 

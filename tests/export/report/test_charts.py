@@ -11,7 +11,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from monai_distill.export.report.charts import curve_pictures, heat_map, score_chart, step_chart
+from monai_distill.export.report.charts import curve_pictures, heat_map, line_chart, score_chart
 from monai_distill.export.report.page_elements import Picture, chart_picture, image_picture
 from tests.export.report.conftest import HISTORY, metric
 
@@ -63,7 +63,7 @@ def test_names_are_drawn_as_they_are() -> None:
 def test_scores_are_said_with_their_interval_and_guessing() -> None:
     alt = score_chart([("distilled", metric(0.5)), ("full", metric(0.9, None, 1))], 0.25, "accuracy").alt
     assert alt == "Accuracy with 95% interval: distilled 0.500 (0.490 to 0.510); full 0.900. Guessing: 0.250."
-    assert "classes" in svg(step_chart({"a": [0.1, 0.2]}, "classes", "Alt.", ""))
+    assert "classes" in svg(line_chart({"a": [0.1, None, 0.2]}, "classes", "Alt.", ""))
 
 
 def test_a_chart_has_no_metadata_and_is_the_same_every_time() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from monai_distill.export.report.page_elements import flat_table, number, settings_table, spread
-from monai_distill.export.report.score_rows import apart, same_size_rows, score_table_section
+from monai_distill.export.report.score_rows import same_size_rows, score_table_section
+from monai_distill.metrics.score_tables import apart
 from tests.export.report.conftest import metric, row, scores
 
 
@@ -28,12 +29,12 @@ def test_a_summary_is_written_with_what_it_has() -> None:
 
 
 def test_figures_are_named_by_their_path_and_settings_told_in_words() -> None:
-    assert flat_table("t", {"a": {"b": metric(0.5, None)}, "c": [{"d": 1}]}).rows == [
+    assert flat_table("t", {"a": {"b": metric(0.5, None)}, "c": [{"d": 1}]})["rows"] == [
         ["a, b", "0.500"],
         ["c, 1, d", "1"],
     ]
-    assert flat_table("t", {"a": list(range(20))}).rows[0][1].endswith("10, 11 and 8 more")
-    assert settings_table("t", {"a_b": {"_target_": "x.y.Z", "c_d": None, "e": True}}).rows == [
+    assert flat_table("t", {"a": list(range(20))})["rows"][0][1].endswith("10, 11 and 8 more")
+    assert settings_table("t", {"a_b": {"_target_": "x.y.Z", "c_d": None, "e": True}})["rows"] == [
         ["a b", "Z; c d -; e yes"]
     ]
 
@@ -55,10 +56,9 @@ def test_two_rows_are_apart_only_beyond_both_deviations(first: Any, second: Any,
 def test_rows_of_the_same_size_are_random_and_the_controls() -> None:
     found = scores(controls={"herding": row(0.5), "new_one": row(0.5)}, dp_sgd=row(0.5))
     assert list(same_size_rows(found)) == ["random", "herding", "new_one"]
-    titles = [line[0] for line in score_table_section(found).rows]
-    assert titles[:3] == ["distilled", "all, by DP-SGD", "random real, same size"]
-    assert "new one, same size" in titles
-    assert titles[-2:] == ["all training images", "always the most frequent class"]
+    titles = [line[0] for line in score_table_section(found)["rows"]]
+    assert titles[:3] == ["distilled images", "all training images, by DP-SGD", "as many random real images"]
+    assert titles[-3:] == ["all training images", "new one", "most frequent class"]
 
 
 def test_an_interval_is_cut_where_no_score_can_lie() -> None:

@@ -31,16 +31,16 @@ def test_the_page_says_what_was_distilled_and_how(run: Changed) -> None:
         assert part in text, part
     assert "3600" in text.replace(",", "")  # training images in all
     assert "20 kept" not in text
-    assert "kept iteration 20" in text
+    assert "selected iteration 20" in text
 
 
 def test_the_score_table_holds_every_row_with_deviation_interval_and_networks(everything: str) -> None:
     text = Page(everything).text()
-    assert "distilled 0.800 ± 0.010 0.790 to 0.810" in text
-    assert "random real, same size 0.600 ± 0.010" in text
-    assert "real, chosen by herding, same size 0.500 ± 0.010" in text
+    assert "distilled images 0.800 ± 0.010 0.790 to 0.810" in text
+    assert "as many random real images 0.600 ± 0.010" in text
+    assert "as many real images by herding 0.500 ± 0.010" in text
     assert "all training images 0.900 ± 0.010" in text
-    assert "always the most frequent class 0.400" in text
+    assert "most frequent class 0.400" in text
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,8 @@ def test_the_score_table_holds_every_row_with_deviation_interval_and_networks(ev
         "0.910",
         "Other architectures",
         "vit",
-        "Robust scores",
-        "hlr",
-        "Ranking architectures",
-        "90.0%",
-        "w64",
+        "0.550 ± 0.010",
+        "After every step.",
         "Learning class after class",
         "0.810 ± 0.010",
         "What it cost",

@@ -129,9 +129,9 @@ def test_the_first_alone_writes_and_scores(pair: Pair, single: Path) -> None:
 def test_what_is_not_shared_out_is_refused_in_every_process(pair: Pair, rank: int) -> None:
     said = pair.told[rank]["refusals"]
     assert "multiple of the number of processes, 2, got 1. Give --segments_per_step 2" in said["segments"]
-    assert "A run with --epsilon is not spread over processes" in said["epsilon"]
-    assert "is not spread over processes, got 2. Start it without torchrun" in said["evaluate"]
-    assert "every process takes a GPU of its own" in said["device"]
+    assert "A run with --epsilon cannot be divided over processes" in said["epsilon"]
+    assert "cannot be divided over processes, got 2. Start it without torchrun" in said["evaluate"]
+    assert "every process takes its own GPU" in said["device"]
     assert not (pair.folder / "odd" / "experts").exists()
 
 

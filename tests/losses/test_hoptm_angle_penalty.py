@@ -1,4 +1,4 @@
-"""Angles between three points, and how far two triangles differ in them."""
+"""HoP-TM's penalty: the angles of two triangles, and their smooth L1 distance."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.losses.segments import segment
 
 
 def _reference_angles(points: list[np.ndarray]) -> np.ndarray:
-    """The cosine at corner i between the ways to j and k, one by one."""
+    """The cosine at corner i between the directions to j and k (Park et al. 2019, https://arxiv.org/abs/1904.05068)."""
     out = np.zeros((3, 3, 3))
     for i in range(3):
         for j in range(3):
@@ -25,6 +25,7 @@ def _reference_angles(points: list[np.ndarray]) -> np.ndarray:
 
 
 def _reference_penalty(student: np.ndarray, expert: np.ndarray, weight: float) -> float:
+    """Smooth L1 of the angle matrices (HoP-TM, https://arxiv.org/abs/2509.24177, shape-wise potential)."""
     difference = np.abs(student - expert)
     return weight * float(np.where(difference < 1, 0.5 * difference**2, difference - 0.5).mean())
 
@@ -40,7 +41,7 @@ def test_the_penalty_equals_the_formula(steps: int) -> None:
     np.testing.assert_allclose(angle_matrix([start, middle, target]), expert, atol=1e-12)
 
 
-def test_a_student_on_the_expert_s_way_pays_nothing_and_scale_does_not_matter() -> None:
+def test_a_student_on_the_expert_s_path_has_no_penalty_at_any_scale() -> None:
     start, middle, target = torch.randn(3, 20, generator=seeded_generator(0), dtype=torch.float64)
     given = segment(start, target, middle)
     assert float(AnglePenalty()([start, middle, target], given)) < 1e-12

@@ -1,0 +1,124 @@
+"""The images below class folders, to any depth, and the account of every other file."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monai_distill.data.reading.file_type import file_type, is_image_file
+
+from .column_words import header_key
+
+__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "visible_folders"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CONTAINERS = _words(
+    "image images img imgs picture pictures photo photos jpg jpeg png tif tiff dicom dcm nifti data files raw original "
+    "originals scans slices frames"
+)
+MASK_FOLDERS = _words(
+    "mask masks lungmask lungmasks seg segs segmentation segmentations label labels annotation annotations groundtruth "
+    "gt roi rois contour contours overlay overlays"
+)
+_MASK_WORD = "(?:mask|seg|segm|segmentation|gt|ground_?truth|annotation|label|roi|contour|overlay)s?"
+_MASK_NAME = re.compile(rf"(?i)(?P<stem>.*[^ _.-])[ _.-]+{_MASK_WORD}(?:[ _.-]*\d+)?|{_MASK_WORD}[ _.-]+(?P<end>.+)")
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "dicomdir"}
+
+
+@dataclass
+class ClassFolder:
+    """What lies below one class folder.
+
+    Args:
+        folder: the class folder.
+        volumes: whether a folder with DICOM slices is one image.
+
+    Attributes:
+        images: paths of image files, or of folders of DICOM series.
+        masks: paths of masks, which lie in a folder for masks or next to the image that they belong to.
+        doubtful: paths that are named like masks and belong to no image; they are among the images.
+        others: the count of other files by suffix.
+    """
+
+    folder: Path
+    volumes: bool = False
+    images: list[Path] = field(default_factory=list)
+    masks: list[Path] = field(default_factory=list)
+    doubtful: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        for place, names in _walk(self.folder):
+            inside = place.relative_to(self.folder).parts
+            if any(header_key(part) in MASK_FOLDERS for part in inside):
+                self.masks += [place / name for name in names if is_image_file(place / name)]
+                continue
+            images = [place / name for name in names if is_image_file(place / name)]
+            self.others.update(Path(name).suffix or "without a suffix" for name in names if place / name not in images)
+            if self.volumes and place != self.folder and (slices := [path for path in images if _is_slice(path)]):
+                self.images.append(place)
+                images = [path for path in images if path not in slices]
+            self.images += images
+        self._set_masks_aside()
+
+    def levels(self, image: Path) -> tuple[str, ...]:
+        """The names of the folders between the class folder and an image, without those named for their content."""
+        between = image.relative_to(self.folder).parts[:-1]
+        return tuple(name for name in between if header_key(name) not in CONTAINERS)
+
+    def _set_masks_aside(self) -> None:
+        stems = {_stem(path) for path in self.images}
+        starts = {start for stem in stems for start in _starts(stem)}
+        named = {path: match for path in self.images if (match := _MASK_NAME.fullmatch(_stem(path)))}
+        for path, match in named.items():
+            stem = match["stem"] or match["end"]
+            belongs = stem in stems or (match["stem"] and stem in starts and not _MASK_NAME.fullmatch(stem))
+            (self.masks if belongs else self.doubtful).append(path)
+        aside = set(self.masks)
+        self.images = sorted(path for path in self.images if path not in aside)
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"(\.nii)?\.[^.]*$", "", path.name)
+
+
+def _starts(stem: str) -> Iterator[str]:
+    """The beginnings of a name that is no mask's, such as ``case_1`` of ``case_1_t1``."""
+    if not _MASK_NAME.fullmatch(stem):
+        for match in re.finditer(r"[ _.-]+", stem):
+            yield stem[: match.start()]
+
+
+def _is_slice(path: Path) -> bool:
+    return file_type(path) == "DICOM"
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """The folders in ``folder``, sorted; hidden ones and those that macOS leaves in archives are left out."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and _is_visible(path.name))
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith((".", "__")) and name.lower() not in _SYSTEM_FILES
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Every visible folder with the names of its visible files; links are followed, each folder once."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if _is_visible(name))
+        yield Path(place), sorted(name for name in names if _is_visible(name))

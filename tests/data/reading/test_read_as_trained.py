@@ -1,0 +1,77 @@
+"""A folder of mixed files: every file has an image or an error, read as in training."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from monai_distill.data.reading import FileToImaged, ReadAsTrained, image_files
+
+from .files import changed_dicom, dicom_file
+
+
+def write_manifest(folder: Path, shape: list[int], reading: FileToImaged | None = None) -> Path:
+    folder.mkdir(exist_ok=True)
+    source = {} if reading is None else {"reading": reading.to_dict()}
+    (folder / "manifest.json").write_text(json.dumps({"images": {"shape": shape}, "source": source}))
+    return folder
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    folder = tmp_path / "mixed"
+    (folder / "deep").mkdir(parents=True)
+    Image.new("L", (6, 4), 128).save(folder / "grey.png")
+    Image.new("RGB", (6, 4), (255, 0, 0)).save(folder / "deep" / "color.JPG")
+    (folder / "broken.png").write_bytes((folder / "grey.png").read_bytes()[:40])
+    (folder / "notes.txt").write_text("not an image")
+    changed_dicom(folder, "CT_small.dcm", lambda dataset: None, to="IM0001")
+    changed_dicom(folder, "rtdose.dcm", lambda dataset: None, to="dose")
+    (folder / ".DS_Store").write_bytes(b"")
+    return folder
+
+
+def test_every_file_has_an_image_or_an_error(mixed: Path, tmp_path: Path) -> None:
+    items = image_files(mixed)
+    names = ["IM0001", "broken.png", "deep/color.JPG", "dose", "grey.png", "notes.txt"]
+    assert [item["name"] for item in items] == names
+    read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8]))
+    results = [read_item(item) for item in items]
+    assert all(result["image"].shape == (1, 8, 8) for result in results)
+    errors = {result["name"]: result["error"] for result in results}
+    assert {name for name, error in errors.items() if not error} == {"IM0001", "deep/color.JPG", "grey.png"}
+    assert "RT Dose Storage" in errors["dose"]
+    assert "'.txt'" in errors["notes.txt"]
+    assert not any(str(tmp_path) in error for error in errors.values())
+    assert bool((results[0]["image"] > 0).any())
+    assert not bool(results[1]["image"].any())
+
+
+def test_inference_does_as_training_did(mixed: Path, tmp_path: Path) -> None:
+    reading = FileToImaged(8, intensity_range=(-200, 200), fit="pad", values="hounsfield")
+    read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8], reading))
+    item = {"image": str(dicom_file("CT_small.dcm"))}
+    assert torch.equal(read_item(item)["image"], reading(item)["image"])
+    by_kind = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8], FileToImaged(8, values="hounsfield")))
+    assert "CT in Hounsfield units" in by_kind({"image": str(mixed / "grey.png")})["error"]
+    assert by_kind(item)["error"] == ""
+
+
+def test_an_image_of_another_size_is_an_error_where_training_did_not_resize(mixed: Path, tmp_path: Path) -> None:
+    read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 4, 6], FileToImaged(values="8-bit")))
+    assert read_item({"image": str(mixed / "grey.png")})["error"] == ""
+    Image.fromarray(np.zeros((5, 6), np.uint8)).save(mixed / "other.png")
+    assert "[1, 4, 6], as in training, got [1, 5, 6]" in read_item({"image": str(mixed / "other.png")})["error"]
+
+
+def test_a_bundle_that_is_not_filled_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no distilled set yet"):
+        ReadAsTrained(tmp_path)({"image": "a.png"})
+    with pytest.raises(ValueError, match="Expected a folder with image files"):
+        image_files(tmp_path / "absent")
