@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import available, composed
+from monai_distill.configuration import available
 from monai_distill.configuration.bundle_configs import (
     bundle_configs,
     bundle_names,
@@ -19,15 +19,14 @@ from monai_distill.configuration.bundle_configs import (
     composed_job,
     recipe,
 )
-from monai_distill.configuration.composition import takes
+from monai_distill.configuration.files import dataset_entry, read_yaml, uses
 from monai_distill.configuration.overrides import parsed_overrides
-from monai_distill.runtime.literals import literal, literal_settings
 
-from .run_arguments import add_run_arguments
+from .run_arguments import add_run_arguments, given_settings
 
 __all__ = ["add_command", "execute"]
 
-MACHINE = ("dataset_dir", "output_dir", "device")  # of one machine: given when the bundle runs, not written into it
+MACHINE = ("output_dir", "device")  # of one machine: given when the bundle runs, not written into it
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -50,16 +49,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         raise ValueError(f"Expected a bundle name in lower snake case, such as spleen_ct, got {options.name!r}.")
     words, dataset_dir = recipe(options.name), options.dataset_dir
     _choose(options, words)
-    values = composed(options, parsed_overrides(rest))
-    settings = {key: value for key, value in values.items() if key not in (*MACHINE, "config_file", "tracking")}
-    settings.pop("save_execute_config")
-    if options.name in bundle_names():
-        settings = {**words["settings"], **settings}
-    else:
+    given = {**words.get("settings", {}), **given_settings(options), **parsed_overrides(rest)}
+    settings = {name: value for name, value in given.items() if name not in MACHINE}
+    job = composed_job(options.dataset, options.network, options.method, settings, options.preset_of)
+    if options.name not in bundle_names():
         words["command"] = _same_command(options, settings)
-        settings["dataset_name"] = options.name
-        settings.setdefault("preset_of", options.dataset)
-    job = composed_job(options.dataset, options.network, options.method, literal_settings(settings))
+        job["dataset_name"] = options.name
     shape, class_names = _measured(job, words, options.dataset_dir)
     configs = bundle_configs(options.name, job, shape, class_names, words)
     papers = bundle_papers(options.name, configs["train"], words, shape, class_names)
@@ -90,7 +85,7 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
     chosen = {"network": "convnet", "method": "mtt", **{k: v for k, v in given.items() if v is not None}}
     for key in given:
         setattr(options, key, words.get(key) or chosen[key])
-    if options.name in bundle_names() and takes(options.dataset, "dataset_dir"):
+    if options.name in bundle_names() and uses(read_yaml(dataset_entry(options.dataset)[0])["dataset"], "dataset_dir"):
         # what its loader would need on this machine; the bundle itself names its data/ folder
         options.dataset_dir = options.dataset_dir or "data"
 
@@ -105,6 +100,8 @@ def _measured(job: dict[str, Any], words: dict[str, Any], dataset_dir: str | Non
         sides = job.get("image_size", words["image_shape"][1:])
         return [words["image_shape"][0], *sides], words["class_names"]
     from monai.bundle import ConfigParser
+
+    from monai_distill.runtime.literals import literal_settings
 
     loader = ConfigParser({**job, **literal_settings({"dataset_dir": dataset_dir})}).get_parsed_content("dataset")
     training = loader(section="training", cache_rate=0.0)
@@ -121,11 +118,15 @@ def _same_command(options: argparse.Namespace, settings: dict[str, Any]) -> str:
     words = ["monai-distill", "bundle", options.name]
     words += [word for key in ("dataset", "network", "method") for word in (f"--{key}", getattr(options, key))]
     words += ["--dataset_dir", "DATA"] if options.dataset_dir else []
-    words += [w for key, value in settings.items() if key != "images_per_class" for w in (f"--{key}", str(value))]
+    words += ["--preset_of", options.preset_of] if options.preset_of else []
+    shown = {key: value for key, value in settings.items() if key not in ("images_per_class", "dataset_dir")}
+    words += [word for key, value in shown.items() for word in (f"--{key}", str(value))]
     return shlex.join([*words, "--images_per_class", "N", "--to", "FOLDER"])
 
 
 def _train_line(folder: Path, dataset_dir: str | None) -> str:
+    from monai_distill.runtime.literals import literal
+
     words = ["python", "-m", "monai.bundle", "run", "--config_file", str(folder / "configs" / "train.json")]
     words += ["--bundle_root", literal(str(folder))]
     return shlex.join(words + (["--dataset_dir", literal(dataset_dir)] if dataset_dir else []))

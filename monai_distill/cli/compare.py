@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_distill.configuration import available, composed
-from monai_distill.configuration.composition import KNOBS
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .evaluate import chosen_protocols, evaluate_run, protocol_settings
 from .execution import resumed, run_bundle
-from .run_arguments import add_run_arguments
+from .run_arguments import SETTINGS, add_run_arguments, given_settings
 
 __all__ = ["add_command", "execute"]
 
@@ -62,9 +61,9 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     root = options.output_dir
 
     def settings(method: str, folder: Path) -> dict[str, Any]:
-        options.method, options.output_dir = method, str(folder)
         shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
-        return composed(options, {**shared, **overrides})
+        values = {**given_settings(options), **shared, **overrides, "output_dir": str(folder)}
+        return composed(options.dataset, options.network, method, values, options.preset_of)
 
     def run(method: str, folder: Path) -> None:
         values = settings(method, folder)
@@ -75,7 +74,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
             evaluate_run(folder, names, of_protocols)
 
     _refuse_what_no_method_takes(methods, lambda method: settings(method, Path(root) / method))
-    knobs = {name: getattr(options, name) for name in ("dataset", "network", *KNOBS) if name != "output_dir"}
+    knobs = {name: getattr(options, name) for name in ("dataset", "network", "preset_of", *SETTINGS)}
+    knobs.pop("output_dir")
     print(compare_methods(root, methods, run, settings={**knobs, **overrides}, evaluate=further))
     return 0
 

@@ -16,7 +16,7 @@ import yaml
 from monai_distill.configuration import config_dir
 from monai_distill.configuration.composition import check_parts
 from monai_distill.configuration.overrides import parsed_overrides
-from monai_distill.configuration.setting_types import checked_numbers
+from monai_distill.configuration.setting_types import checked_values
 
 from .execution import distilled, finished, run_bundle
 
@@ -46,7 +46,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the protocols one after another, print the tables."""
-    overrides = checked_numbers(parsed_overrides(rest))
+    overrides = checked_values(parsed_overrides(rest), [_content()])
     _check_settings(overrides, options.run)
     names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
     evaluate_run(options.run, names, overrides)
@@ -101,7 +101,7 @@ def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(
                 f"Expected {{{part}: VALUE, ...}} for --{name}, got {own[name]}. Or give --{name}#{part} VALUE."
             )
-    return checked_numbers(own)
+    return checked_values(own, [_content()])
 
 
 def _content() -> dict[str, Any]:

@@ -18,6 +18,8 @@ __all__ = [
     "distilled",
     "finished",
     "plain_warnings",
+    "print_release",
+    "print_scores",
     "program_name",
     "reject_unknown_arguments",
     "resumed",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 COMMAND = "monai-distill"
+FORMAT = 2  # of config.json: config_format in configs/common.yaml
 
 
 def program_name() -> str:
@@ -112,6 +115,11 @@ def resumed(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or not {"initialize", "run", "evaluate", "data"} <= content.keys():
         raise RuntimeError(f"{file} is no configuration of a run. Give the folder of a run.")
+    if content.get("config_format") != FORMAT:
+        raise RuntimeError(
+            f"Expected a run folder of format {FORMAT}, got format {content.get('config_format', 1)} in {file}: "
+            "another version of monai-distill made it. Use that version, or make the run again."
+        )
     moved = {} if dataset_dir is None else {"dataset_dir": str(Path(dataset_dir).resolve())}
     return {"config_file": str(file), "output_dir": str(folder), "resume": True, **moved}
 
@@ -135,6 +143,20 @@ def finished(folder: Path, profile: bool = False) -> str:
     scores = json.loads((folder / "scores.json").read_text())
     cost = f"\n{cost_table(scores['cost'])}\n" if profile and "cost" in scores else ""
     return f"{score_table(scores)}\n{cost}Run folder: {folder}"
+
+
+def print_scores(folder: str | Path) -> None:
+    """Print the score table of a run folder or a bundle's evaluation, for configurations."""
+    from monai_distill.export import score_table
+
+    print(score_table(json.loads((Path(folder) / "scores.json").read_text())))
+
+
+def print_release(folder: str | Path) -> None:
+    """Print where a bundle's release lies and its identity, for configurations."""
+    from monai_distill.export.release import Verification
+
+    print(f"Release folder: {folder}, identity {Verification.of(Path(folder)).identity}")
 
 
 def reject_unknown_arguments(rest: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from monai_distill.configuration import available, bundle_line, composed
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .execution import finished, run_bundle
-from .run_arguments import add_run_arguments
+from .run_arguments import add_run_arguments, given_settings
 
 __all__ = ["add_command", "execute"]
 
@@ -36,7 +36,8 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Compose, refuse a used folder, run, print the table."""
-    values = composed(options, parsed_overrides(rest))
+    settings = {**given_settings(options), **parsed_overrides(rest)}
+    values = composed(options.dataset, options.network, options.method, settings, options.preset_of)
     if options.dry_run:
         print(bundle_line(values))
         return 0

@@ -1,18 +1,30 @@
-"""What ``run`` and ``compare`` ask alike."""
+"""The arguments that ``run``, ``compare`` and ``bundle`` share."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from monai_distill.configuration import available
 
-__all__ = ["add_run_arguments"]
+__all__ = ["SETTINGS", "add_run_arguments", "given_settings"]
+
+SETTINGS = (  # arguments that are settings of the configuration
+    *("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device"),
+    *("epsilon", "delta", "site_ledger", "site_epsilon"),
+)
+
+
+def given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings among the arguments that were given."""
+    values = {name: getattr(options, name, None) for name in SETTINGS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def add_run_arguments(command: argparse.ArgumentParser) -> None:
-    """The data set, the network and the knobs of a run; a knob that is not given keeps the configuration's value."""
+    """Add the data set, the network and the settings of a run; the configuration has their defaults."""
     command.add_argument(
         "--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`; default: digits"
     )
@@ -27,11 +39,16 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--initial_images",
         choices=("noise", "real", "correct"),
-        help="what the images start from: noise, real training images (leaks), or those that experts get right (datm, "
-        "pad); default: the method's, most often real",
+        help="what the images start from: noise, real training images (traces of them stay visible), or images that "
+        "experts classify right (datm, pad); default: the method's",
     )
-    command.add_argument("--seed", type=int, metavar="N", help="of every random draw; default: 0")
+    command.add_argument("--seed", type=int, metavar="N", help="seed of all random numbers; default: 0")
     command.add_argument("--device", help="cpu, cuda or cuda:N; default: cuda where there is one")
+    command.add_argument(
+        "--preset_of",
+        metavar="D",
+        help="use the preset of another data set; published: the settings of the method's paper or program",
+    )
     _add_guarantee(command)
     command.epilog = (
         "Any other setting is given as --NAME VALUE, such as --iterations 200, down to --train#trainer#max_epochs 20. "

@@ -3,52 +3,58 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
-
 from monai_distill import __version__
-from monai_distill.runtime.literals import literal
 
-from .composition import config_dir, config_files
+from .composition import run_settings
 from .dependencies import with_dependencies
+from .files import config_dir, read_yaml, uses
 
 __all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config", "composed_job", "recipe"]
 
 Config = dict[str, Any]
+NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it calls
+    *("family", "with_epsilon", "presets", "shared_presets", "entries", "config_format"),
+    *("evaluate", "reproduce", "save_execute_config"),
+)
 
 
 def recipe(name: str) -> Config:
     """What ``configs/bundles/NAME.yaml`` says over ``configs/bundle/own_data.yaml``, which holds for any other name."""
     own = config_dir() / "bundles" / f"{name}.yaml"
-    return {**_piece("own_data"), **(yaml.safe_load(own.read_text()) if own.is_file() else {})}
+    return {**_piece("own_data"), **(read_yaml(own) if own.is_file() else {})}
 
 
-def composed_job(dataset: str, network: str, method: str, settings: Mapping[str, Any]) -> Config:
-    """A run's files laid over one another, the preset chosen from its tables, the settings laid over that.
+def composed_job(
+    dataset: str, network: str, method: str, settings: Mapping[str, Any], preset_of: str | None = None
+) -> Config:
+    """The job of a run as one configuration: its files laid over one another, the preset and the settings over that.
+
+    Args:
+        dataset: name of a data set.
+        network: name of a network.
+        method: name of a method.
+        settings: by id of the configuration.
+        preset_of: the data set whose preset is used.
 
     Raises:
-        ValueError: for a preset that sets unknown names.
+        ValueError: see :func:`run_settings`.
     """
     from monai.bundle import ConfigParser  # here, so that `--help` answers at once
 
-    from .presets import resolve_preset
+    from monai_distill.runtime.literals import literal_settings
 
-    files = [str(file) for file in config_files(dataset, network, method)]
-    parser = ConfigParser(ConfigParser.load_config_files(files))
-    parser.update(dict(settings))
+    files, values = run_settings(dataset, network, method, settings, preset_of)
+    parser = ConfigParser(ConfigParser.load_config_files([str(file) for file in files.all]))
+    parser.update(literal_settings(values))
     job: Config = parser.get()
-    tables, shared = job.pop("presets"), job.pop("shared_presets")
-    preset_of = job.pop("preset_of")
-    preset_of = job["dataset_name"] if preset_of == "@dataset_name" else preset_of
-    job["preset"] = resolve_preset(tables, preset_of, job["images_per_class"], shared)
-    for of_the_command in ("family", "evaluate", "save_execute_config"):
-        job.pop(of_the_command, None)
+    for name in NOT_IN_A_BUNDLE:
+        job.pop(name, None)
     return job
 
 
@@ -64,6 +70,8 @@ def bundle_configs(
         class_names: every class in label order.
         words: from :func:`recipe`.
     """
+    from monai_distill.runtime.literals import literal
+
     channels, *sides = image_shape
     train = {**job, **_piece("train")}
     known = {
@@ -112,8 +120,7 @@ def bundle_papers(
 
 
 def _piece(name: str) -> Config:
-    content: Config = yaml.safe_load((config_dir() / "bundle" / f"{name}.yaml").read_text())
-    return content
+    return read_yaml(config_dir() / "bundle" / f"{name}.yaml")
 
 
 def _inference(train: Config, known: Config) -> Config:
@@ -126,15 +133,14 @@ def _inference(train: Config, known: Config) -> Config:
 
 def _export(train: Config) -> Config:
     """What ``monai-distill export`` lays over a run, on what it needs of the job."""
-    of_the_command = yaml.safe_load((config_dir() / "export.yaml").read_text())
+    of_the_command = read_yaml(config_dir() / "export.yaml")
     of_the_command.pop("export")  # the run list of the command
-    imports = [*train["imports"], "$import monai.bundle"]
-    return with_dependencies({"imports": imports, **of_the_command, **_piece("export")}, train)
+    return with_dependencies({**of_the_command, **_piece("export")}, train)
 
 
 def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_names: Sequence[str]) -> dict[str, str]:
     network = str(train["network_factory"]["_target_"]).rpartition(".")[2]
-    needs_data = "@dataset_dir" in json.dumps(train["dataset"])
+    needs_data = uses(train["dataset"], "dataset_dir")
     fixed = {
         "name": name,
         "method": str(train["method"]),

@@ -1,114 +1,92 @@
-"""From a dataset, a network and a method to the arguments of ``monai.bundle.run``."""
+"""From a data set, a network and a method to the arguments of ``monai.bundle.run``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import argparse
 import difflib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .files import RunFiles, available, config_dir, run_files, uses
+from .presets import preset_settings
+from .setting_types import checked_settings
 
-from monai_distill.runtime.literals import NONE, literal_settings
+__all__ = ["bundle_line", "check_parts", "composed", "default_output_dir", "hint", "run_settings"]
 
-from .setting_types import checked_numbers
-
-__all__ = ["KNOBS", "available", "bundle_line", "check_parts", "composed", "config_dir", "config_files", "takes"]
-
-KNOBS = (
-    "dataset_dir",
-    "dataset_file",
-    "images_per_class",
-    "initial_images",
-    "output_dir",
-    "seed",
-    "device",
-    "epsilon",
-    "delta",
-    "site_ledger",
-    "site_epsilon",
-)
 PLACES = ("dataset_dir", "experts_root", "controls_root")
+NEEDS = {  # a setting that means nothing without another one
+    "delta": ("epsilon", "Expected --epsilon with --delta: the two together are a guarantee."),
+    "site_ledger": ("epsilon", "Expected --epsilon with --ledger: a run without a guarantee has no cost to add up."),
+    "site_epsilon": ("site_ledger", "Expected --ledger FILE with --ledger_epsilon: the file stores the budget."),
+}
+PUBLISHED = "published"  # for --preset_of: the method's own settings
 
 
-def config_dir() -> Path:
-    """Where ``configs/`` lies: inside an installed package, or beside it in a checkout."""
-    here = Path(__file__).resolve().parents[1]
-    return here / "configs" if (here / "configs").is_dir() else here.parent / "configs"
+def default_output_dir(dataset: str, method: str, images_per_class: int, seed: int) -> str:
+    """The run folder of a run that names none.
+
+    Example:
+        >>> default_output_dir("digits", "mtt", 1, 0)
+        'runs/digits_mtt_ipc1_seed0'
+    """
+    return f"runs/{dataset}_{method}_ipc{images_per_class}_seed{seed}"
 
 
-def available(kind: str) -> list[str]:
-    """Names of the files in one folder of ``configs/``."""
-    return sorted(file.stem for file in (config_dir() / kind).glob("*.yaml"))
+def run_settings(
+    dataset: str, network: str, method: str, settings: Mapping[str, Any], preset_of: str | None = None
+) -> tuple[RunFiles, dict[str, Any]]:
+    """The files of a run, and what is laid over them: the data set's entry, the preset, and ``settings``.
 
-
-def takes(choice: str, name: str, kind: str = "datasets") -> bool:
-    """Whether a data set uses this setting (``dataset_dir``, ``dataset_file``), or one of ``networks`` (``depth``)."""
-    return f"@{name}" in (config_dir() / kind / f"{choice}.yaml").read_text()
-
-
-def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = False) -> list[Path]:
-    """The files of a run, later ones over earlier ones; a method's file names the families that it builds on.
-
-    With a guarantee, those that ``with_epsilon`` names come last.
+    Args:
+        dataset: name of a data set.
+        network: name of a network.
+        method: name of a method.
+        settings: by id of the configuration; None is a value.
+        preset_of: the data set whose preset is used; ``published`` for none.
 
     Raises:
-        ValueError: when a guarantee is asked of a method that has no way to one.
+        ValueError: for a setting that is unknown, of the wrong type or impossible here.
     """
-    root = config_dir()
-    own = root / "methods" / f"{method}.yaml"
-    families = _families(yaml.safe_load(own.read_text()).get("family", []))
-    first = [root / "common.yaml", root / f"datasets/{dataset}.yaml", root / f"networks/{network}.yaml"]
-    files = [*first, *families, own]
-    if not guaranteed:
-        return files
-    ways = [yaml.safe_load(file.read_text()).get("with_epsilon", []) for file in (*families, own)]
-    if not ways or not any(ways) or ways[-1] is None:
+    for name, (other, message) in NEEDS.items():
+        if settings.get(name) is not None and settings.get(other) is None:
+            raise ValueError(message)
+    files = run_files(dataset, network, method, guaranteed=settings.get("epsilon") is not None)
+    sets = [*available("datasets"), PUBLISHED]
+    if preset_of is not None and preset_of not in sets:
+        raise ValueError(f"Expected for --preset_of a data set or published, got {preset_of}. {hint(preset_of, sets)}")
+    _check_data(settings, files, dataset)
+    _check_names(settings, files)
+    values = checked_settings(settings, files)
+    if "depth" in values and "network_factory::depth" not in files.contents[2]:
         raise ValueError(
-            f"No way to a guarantee is known for the method {method}. Use dm, datadam, mtt, ftd, att, datm, tesla or "
-            "hoptm."
+            f"Expected --depth for the network convnet only, got {values['depth']} for {network}. Leave it out; "
+            "--width sets the size of this network."
         )
-    return [*files, *_families([name for way in ways for name in way])]
+    _check_start(values, files)
+    preset = preset_settings(files, preset_of or dataset, values.get("images_per_class", 1))
+    return files, {**files.entry, **preset, **values}
 
 
-def _families(names: str | Sequence[str]) -> list[Path]:
-    return [config_dir() / "families" / f"{name}.yaml" for name in ([names] if isinstance(names, str) else names)]
+def composed(
+    dataset: str, network: str, method: str, settings: Mapping[str, Any], preset_of: str | None = None
+) -> dict[str, Any]:
+    """The arguments of ``monai.bundle.run`` for a run; see :func:`run_settings` for the arguments and errors."""
+    from monai_distill.runtime.literals import NONE  # here, so that `list` and `--help` answer at once
 
-
-def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of ``monai.bundle.run`` for a run."""
-    given = {name: getattr(options, name, None) for name in KNOBS}
-    knobs = {name: value for name, value in given.items() if value is not None}
-    if "delta" in knobs and "epsilon" not in knobs:
-        raise ValueError("Expected --epsilon beside --delta: the two together are a guarantee.")
-    if "site_ledger" in knobs and "epsilon" not in knobs:
-        raise ValueError("Expected --epsilon beside --ledger: a run without a guarantee has no cost to add up.")
-    if "site_epsilon" in knobs and "site_ledger" not in knobs:
-        raise ValueError("Expected --ledger FILE beside --ledger_epsilon: the file keeps the budget.")
-    files = config_files(options.dataset, options.network, options.method, guaranteed="epsilon" in knobs)
-    values = checked_numbers({**knobs, **overrides})
+    files, values = run_settings(dataset, network, method, settings, preset_of)
     if "output_dir" not in values:
         size, seed = values.get("images_per_class", 1), values.get("seed", 0)
-        values["output_dir"] = f"runs/{options.dataset}_{options.method}_ipc{size}_seed{seed}"
+        values["output_dir"] = default_output_dir(dataset, method, size, seed)
     if not str(values["output_dir"] or "").strip():  # or the root of the file system would be the run folder
         raise ValueError(f"Expected a folder for --output_dir, got {values['output_dir']!r}. Leave it out for runs/...")
     for name in PLACES:  # `evaluate` and others may be called from elsewhere, and the run folder moved
         if isinstance(values.get(name), str) and values[name] != NONE:
             values[name] = str(Path(values[name]).expanduser().resolve())
-    _check_data(values, files[1])
-    if "depth" in values and not takes(options.network, "depth", "networks"):
-        raise ValueError(
-            f"Expected --depth for the network convnet only, got {values['depth']} for {options.network}. Leave it "
-            "out; --width sets the size of this network."
-        )
-    _check_names(values, files)
-    _check_start(values, files)
     return {
-        "config_file": [str(file) for file in files],
+        "config_file": [str(file) for file in files.all],
         "tracking": str(config_dir() / "tracking.yaml"),
         "save_execute_config": f"{values['output_dir']}/config.json",
         # MONAI leaves out a value of None, as if it had not been given
@@ -116,9 +94,11 @@ def composed(options: argparse.Namespace, overrides: dict[str, Any]) -> dict[str
     }
 
 
-def bundle_line(arguments: dict[str, Any]) -> str:
+def bundle_line(arguments: Mapping[str, Any]) -> str:
     """The shell line that does the same with MONAI alone."""
     from fire.parser import DefaultParseValue  # how MONAI's command reads its words
+
+    from monai_distill.runtime.literals import literal_settings
 
     words = ["python", "-m", "monai.bundle", "run"]
     for name, value in literal_settings(arguments).items():
@@ -127,18 +107,15 @@ def bundle_line(arguments: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
-def _check_names(values: dict[str, Any], files: Sequence[Path]) -> None:
+def _check_names(values: Mapping[str, Any], files: RunFiles) -> None:
     """MONAI takes any name as a new one; a misspelt setting must not pass for a setting."""
-    contents = [yaml.safe_load(file.read_text()) for file in files]
-    known = sorted({name for content in contents for name in content})
+    contents = files.contents
+    known = sorted({name.split("::")[0] for content in contents for name in content if name[0] != "+"})
     for name in values:
         top, *parts = re.split("#|::", name)
         if top not in known:
-            raise ValueError(f"Expected a name of the configuration, got --{name}. {_hint(top, known, '--')}")
+            raise ValueError(f"Expected a name of the configuration, got --{name}. {hint(top, known, '--')}")
         check_parts(name, parts, [content[key] for content in contents for key in (top, f"+{top}") if key in content])
-    sets = [*available("datasets"), "published"]
-    if (borrowed := str(values.get("preset_of", "published"))) not in sets:
-        raise ValueError(f"Expected for --preset_of a data set or published, got {borrowed}. {_hint(borrowed, sets)}")
 
 
 def check_parts(name: str, parts: Sequence[str], items: list[Any]) -> None:
@@ -153,43 +130,49 @@ def check_parts(name: str, parts: Sequence[str], items: list[Any]) -> None:
         ValueError: when a part is in none of them.
     """
     for place, part in enumerate(parts):
-        open_ended = any(isinstance(item, dict) and "_target_" in item for item in items)
+        open_ended = any(isinstance(item, dict) and {"_target_", "_mode_"} & item.keys() for item in items)
         below = [item[part] for item in items if isinstance(item, dict) and part in item]
         below += [i[int(part)] for i in items if isinstance(i, list) and part.isdecimal() and int(part) < len(i)]
         if not below:
             if open_ended and place == len(parts) - 1:
                 return
             known = sorted({str(key) for item in items if isinstance(item, dict) for key in item})
-            raise ValueError(f"Expected a part of the configuration, got {part} in --{name}. {_hint(part, known)}")
+            raise ValueError(f"Expected a part of the configuration, got {part} in --{name}. {hint(part, known)}")
         items = below
 
 
-def _hint(name: str, known: Sequence[str], dashes: str = "") -> str:
+def hint(name: str, known: Sequence[str], dashes: str = "") -> str:
+    """The nearest known name as a question, or all known names.
+
+    Example:
+        >>> hint("iteratoins", ["iterations", "seed"], "--")
+        'Did you mean --iterations?'
+    """
     near = difflib.get_close_matches(name, known, n=1)
     return f"Did you mean {dashes}{near[0]}?" if near else f"Known are {', '.join(known)}."
 
 
-def _check_data(values: dict[str, Any], file: Path) -> None:
+def _check_data(values: Mapping[str, Any], files: RunFiles, dataset: str) -> None:
     """A forgotten folder must not be taken for the working directory, nor a forgotten --dataset for digits."""
-    text = file.read_text()
-    given = {**yaml.safe_load(text), **values}
+    content = files.contents[1]
     for name in ("dataset_dir", "dataset_file"):
-        if values.get(name) and not takes(file.stem, name):
+        used = uses(content["dataset"], name)
+        if values.get(name) and not used:
             raise ValueError(
-                f"Expected no --{name} for the data set {file.stem}, got {values[name]}. Say what lies there with "
+                f"Expected no --{name} for the data set {dataset}, got {values[name]}. Say what lies there with "
                 "--dataset, such as --dataset folder or --dataset table (see `monai-distill list`), or leave it out."
             )
-        if f"@{name}" in text and not given.get(name):
-            about = " ".join(line[2:] for line in text.splitlines() if line.startswith("# "))
-            raise ValueError(f"Expected --{name} for the data set {file.stem}, got none. {about}")
+        if used and not {**content, **values}.get(name):
+            lines = files.dataset.read_text().splitlines()
+            comment = " ".join(line[2:] for line in lines if line.startswith("# "))
+            raise ValueError(f"Expected --{name} for the data set {dataset}, got none. {comment}")
 
 
-def _check_start(values: dict[str, Any], files: Sequence[Path]) -> None:
-    """Not every method knows every start: one that asks experts is there only where experts are trained."""
-    contents = [yaml.safe_load(file.read_text()) for file in files]
-    known = sorted(
-        {name for content in contents for name in (*content.get("initial", ()), *content.get("+initial", ()))}
+def _check_start(values: Mapping[str, Any], files: RunFiles) -> None:
+    """A start from images that experts classify right exists only where experts are trained."""
+    starts = sorted(
+        {name for content in files.contents for key in ("initial", "+initial") for name in content.get(key, ())}
     )
-    start = str(values.get("initial_images", known[0]))
-    if start not in known and not start.startswith(("$", "@")):
-        raise ValueError(f"Expected --initial_images of {', '.join(known)} for this method, got {start}.")
+    start = str(values.get("initial_images", starts[0]))
+    if start not in starts and not start.startswith(("$", "@")):
+        raise ValueError(f"Expected --initial_images of {', '.join(starts)} for this method, got {start}.")

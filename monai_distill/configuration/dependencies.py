@@ -12,14 +12,12 @@ from typing import Any
 __all__ = ["with_dependencies"]
 
 REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
-PRESET = re.compile(r"\$@preset\['(\w+)'\]")
 
 
 def with_dependencies(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
     """``part``, and of ``job`` what it refers to (``@id``, ``@id#id``), and what that refers to.
 
-    Of ``@train#dataset`` only that item of ``train`` is taken, of a list the whole; what ``part`` has stays as it is. A
-    value that is looked up in the job's ``preset`` is written out.
+    Of ``@train#dataset`` only that item of ``train`` is taken, of a list the whole; what ``part`` has stays as it is.
 
     Args:
         part: a configuration by id.
@@ -45,7 +43,7 @@ def with_dependencies(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[s
             path = path[1:]
         if path[0] not in source:
             raise ValueError(f"Expected {path[0]} in the configuration, which refers to it; it has {list(source)}.")
-        target[path[0]] = _written_out(source[path[0]], job)
+        target[path[0]] = deepcopy(source[path[0]])
         open_ids += _ids(target[path[0]])
     return made
 
@@ -62,8 +60,3 @@ def _lies_in(content: Any, path: list[str]) -> bool:
             return False
         content = content[key]
     return True
-
-
-def _written_out(value: Any, job: Mapping[str, Any]) -> Any:
-    preset = PRESET.fullmatch(value) if isinstance(value, str) else None
-    return job["preset"][preset[1]] if preset else deepcopy(value)

@@ -1,125 +1,158 @@
-"""Settings that count, scale or switch something: refused at once where they cannot, not after hours of work."""
+"""The type of a setting: that of its default in YAML, or of the argument that receives it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping
+import pydoc
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["ABOVE_ZERO", "COUNTS", "FROM_ZERO", "NOT_BELOW_ZERO", "SWITCHES", "checked_numbers"]
+from .files import Config, RunFiles
 
-COUNTS = frozenset(
-    [
-        "batch_per_class",
-        "chunk",
-        "continual_classes_per_step",
-        "continual_orders",
-        "continual_steps",
-        "continual_students",
-        "cross_depth",
-        "cross_steps",
-        "cross_students",
-        "depth",
-        "dp_epochs",
-        "evaluation_steps",
-        "expert_batch_size",
-        "expert_epochs",
-        "expert_train_epochs",
-        "experts",
-        "experts_at_once",
-        "first_max_start_epoch",
-        "full_steps",
-        "gradient_chunk",
-        "images_at_once",
-        "images_per_class",
-        "images_per_record",
-        "inner_epochs",
-        "iterations",
-        "max_start_epoch",
-        "nas_full_steps",
-        "nas_steps",
-        "nas_students",
-        "network_batch_size",
-        "networks",
-        "outer_steps",
-        "public_records",
-        "segments_per_step",
-        "spatial_dims",
-        "student_steps",
-        "students",
-        "synthetic_batch_size",
-        "val_interval",
-        "validate_every",
-        "validation_steps",
-        "validation_students",
-        "view_depth",
-        "view_width",
-        "views",
-        "width",
-    ]
-)
-FROM_ZERO = frozenset(["full_students", "min_start_epoch", "ramp_iterations", "seed"])  # whole numbers, too
+__all__ = ["checked_settings", "checked_values"]
+
+# No type says whether 0 is possible. A whole number whose default is above 0 is at least 1, but for COUNTS_FROM_ZERO;
+# another number is at least 0, but for ABOVE_ZERO.
+COUNTS_FROM_ZERO = frozenset({"full_students"})
 ABOVE_ZERO = frozenset(
-    [
-        "dp_lr",
-        "expert_lr",
-        "gate",
-        "gradient_clip",
-        "memory_budget",
-        "network_lr",
-        "student_lr",
-        "temperature",
-    ]
+    {"dp_lr", "expert_lr", "gate", "gradient_clip", "memory_budget", "network_lr", "student_lr", "temperature"}
 )
-NOT_BELOW_ZERO = frozenset(["image_lr", "label_lr"])  # 0: not learned
-SWITCHES = frozenset(
-    [
-        "balanced_experts",
-        "download",
-        "dp_model",
-        "lung_masks",
-        "resume",
-        "teacher_labels",
-        "zca",
-    ]
-)
-COMPILED = frozenset(["compile_distillation", "compile_training"])
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", list: "a list"}
 
 
-def checked_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``values``, with counts that were written as 1e3 made whole.
+def checked_settings(values: Mapping[str, Any], files: RunFiles) -> dict[str, Any]:
+    """``values`` with whole numbers that were written as 1e3 made whole.
 
-    Names that are none of these, null, and expressions of the configuration (``$``, ``@``, ``%``) pass as they are.
+    Args:
+        values: settings by name; null and expressions of the configuration (``$``, ``@``, ``%``) are not checked.
+        files: of the run.
 
     Raises:
-        ValueError: for what is no such number, nor true or false where that is asked.
+        ValueError: for a value of another type than the setting's, or a number below 0 (or at 0) where that is
+            impossible.
 
     Example:
-        >>> checked_numbers({"iterations": 1000.0, "student_lr": 0.01, "operations": ["crop"]})
-        {'iterations': 1000, 'student_lr': 0.01, 'operations': ['crop']}
+        >>> from monai_distill.configuration.files import run_files
+        >>> checked_settings({"iterations": 1000.0, "gate": 1.5}, run_files("digits", "convnet", "mtt"))
+        {'iterations': 1000, 'gate': 1.5}
     """
-    return {name: _checked(name, value) for name, value in values.items()}
+    return checked_values(values, files.contents)
 
 
-def _checked(name: str, value: Any) -> Any:
-    if value is None or (isinstance(value, str) and value.startswith(("$", "@", "%"))):
+def checked_values(values: Mapping[str, Any], contents: Sequence[Config]) -> dict[str, Any]:
+    """:func:`checked_settings` for any files: ``contents`` are laid over one another."""
+    return {name: _checked(name, value, contents) for name, value in values.items()}
+
+
+def _checked(name: str, value: Any, contents: Sequence[Config]) -> Any:
+    if value is None or (isinstance(value, str) and value.startswith(("$", "@", "%"))) or "#" in name or "::" in name:
         return value
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if name in COUNTS | FROM_ZERO:
-        least = int(name in COUNTS)
-        if not number or value != int(value) or value < least:
-            raise ValueError(f"Expected a whole number of at least {least} for --{name}, got {value}.")
-        return int(value)
-    if name in ABOVE_ZERO and not (number and value > 0):
-        raise ValueError(f"Expected a number above 0 for --{name}, got {value}.")
-    if name in NOT_BELOW_ZERO and not (number and value >= 0):
-        raise ValueError(f"Expected a number of at least 0 for --{name}, got {value}.")
-    if name in COMPILED and not isinstance(value, bool):
-        from monai_distill.networks import MODES  # here, so that `--help` answers at once
+    defaults = [content[name] for content in contents if name in content]
+    if not defaults:
+        return value
+    default = defaults[-1]
+    if isinstance(default, bool | int | float | list) and _fits(value, (type(default),)):
+        kinds: tuple[type, ...] = (type(default),)
+    else:
+        kinds = _argument_types(name, contents) or (() if default is None or _computed(default) else (type(default),))
+    if not kinds or not set(kinds) & set(WORDS):
+        return value
+    if not _fits(value, kinds) or (_has_modes(kinds) and isinstance(value, str) and value not in _modes()):
+        raise ValueError(f"Expected {_described(name, kinds, default)} for --{name}, got {value}.")
+    if (bool in kinds and isinstance(value, bool)) or not isinstance(value, int | float):
+        return value
+    if value < 0 or (value == 0 and not _may_be_zero(name, kinds, default)):
+        raise ValueError(f"Expected {_described(name, kinds, default)} for --{name}, got {value}.")
+    return int(value) if float not in kinds and value == int(value) else value
 
-        if value not in MODES:
-            raise ValueError(f"Expected true, false or one of {', '.join(MODES)} for --{name}, got {value}.")
-    if name in SWITCHES and not isinstance(value, bool):  # any word would pass for true
-        raise ValueError(f"Expected true or false for --{name}, got {value}.")
-    return value
+
+def _may_be_zero(name: str, kinds: Sequence[type], default: Any) -> bool:
+    if isinstance(default, int | float) and default <= 0:
+        return True
+    return name not in ABOVE_ZERO if float in kinds else name in COUNTS_FROM_ZERO
+
+
+def _fits(value: Any, kinds: Sequence[type]) -> bool:
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, int | float):
+        return math.isfinite(value) and (float in kinds or (int in kinds and value == int(value)))
+    return any(isinstance(value, kind) for kind in kinds if kind in (str, list))
+
+
+def _described(name: str, kinds: Sequence[type], default: Any) -> str:
+    if _has_modes(kinds):
+        return f"true, false or one of {', '.join(_modes())}"
+    kind = next(kind for kind in (bool, float, int, list, str) if kind in kinds)
+    if kind not in (int, float):
+        return WORDS[kind]
+    zero = _may_be_zero(name, kinds, default)
+    if kind is int:
+        return f"{WORDS[int]} of at least {0 if zero else 1}"
+    return f"{WORDS[float]} of at least 0" if zero else f"{WORDS[float]} above 0"
+
+
+def _has_modes(kinds: Sequence[type]) -> bool:
+    """Whether a setting is a switch or a mode of ``torch.compile``."""
+    return bool in kinds and str in kinds
+
+
+def _modes() -> tuple[str, ...]:
+    from monai_distill.networks import MODES  # here, so that `--help` answers at once
+
+    return tuple(MODES)
+
+
+def _computed(default: Any) -> bool:
+    is_reference = isinstance(default, str) and default.startswith(("$", "@", "%"))
+    return is_reference or isinstance(default, Mapping)
+
+
+def _argument_types(name: str, contents: Sequence[Config]) -> tuple[type, ...]:
+    """The types of every argument ``x: '@name'``, and of what computes the default: its return annotation."""
+    found: set[type] = set()
+    for part in _components(list(contents)):
+        for argument, value in part.items():
+            if value == f"@{name}":
+                found |= _annotated(part["_target_"], argument)
+    for content in contents:
+        default = content.get(name)
+        if isinstance(default, Mapping) and "_target_" in default:
+            found |= _annotated(default["_target_"], "return")
+        if isinstance(default, str) and default.startswith("@") and default[1:].isidentifier():
+            found |= set(_argument_types(default[1:], contents))
+    return tuple(found & set(WORDS))
+
+
+def _components(part: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(part, Mapping):
+        if isinstance(part.get("_target_"), str):
+            yield part
+        for value in part.values():
+            yield from _components(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _components(value)
+
+
+def _annotated(target: str, argument: str) -> set[type]:
+    located: Any = pydoc.locate(target)
+    function = located.__init__ if inspect.isclass(located) and argument != "return" else located
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):  # torch's own signatures name types that only type checkers see
+        return set()
+    return _plain_types(hints.get(argument))
+
+
+def _plain_types(annotation: Any) -> set[type]:
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return set().union(*(_plain_types(part) for part in typing.get_args(annotation)))
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
+        return {list}
+    return {annotation} if annotation in (bool, int, float, str) else set()

@@ -7,6 +7,7 @@ from .class_bank import ClassBank
 from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
 from .coresets import herding_subset, k_center_subset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
+from .prepared_images import PreparedImages
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
 from .split_banks import SplitBanks, item_columns
 from .synthetic_dataset import PreprocessingOfSet, SyntheticDataset
@@ -17,6 +18,7 @@ __all__ = [
     "ClassBatch",
     "ClassBatches",
     "NoisyClassMeans",
+    "PreparedImages",
     "PreprocessingOfSet",
     "Segment",
     "SegmentSampler",

@@ -4,28 +4,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.image_blocks import Images, blocks
 from monai_distill.runtime.validation import listed_names
+
+from .dataset_reading import read_dataset
+from .prepared_images import PreparedImages
 
 __all__ = ["ClassBank"]
 
 
 class ClassBank:
-    """Device-resident images and labels, class-indexed, for loops that draw by class or by batch.
+    """Images and labels of one section, indexed by class, for loops that draw by class or by batch.
 
-    Classes may have different sizes, and may be smaller than the number of images asked for (drawn with replacement
-    then).
+    The images stay as their source holds them (:class:`PreparedImages`) and become network inputs when they are drawn.
+    Classes may have different sizes. A class may be smaller than the number of images that is drawn from it; images
+    then come more than once.
 
     Args:
-        images: float tensor [n, channels, *spatial], plain (no ``MetaTensor``), the values as the networks see them.
+        images: [n, channels, *spatial]: a float tensor (no ``MetaTensor``), or :class:`PreparedImages`.
         labels: integer tensor [n], values 0 to ``len(class_names) - 1``.
         class_names: the name of every class in label order, whether or not it has images here.
-        patients: whose image it is, numbers [n] on the CPU; None where patients are not known.
+        patients: number [n] of the patient of every image, on the CPU; None where patients are not known.
 
     Raises:
         ValueError: when images, labels and patients disagree in length, a label lies outside the class list or an image
@@ -38,10 +45,11 @@ class ClassBank:
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, class_names: Sequence[str], patients: Tensor | None = None
+        self, images: Images, labels: Tensor, class_names: Sequence[str], patients: Tensor | None = None
     ) -> None:
         class_names = listed_names(class_names)
-        if len(images) != len(labels) or images.ndim < 4 or (patients is not None and len(patients) != len(labels)):
+        lengths = {len(images), len(labels), len(labels) if patients is None else len(patients)}
+        if len(lengths) > 1 or len(images.shape) < 4:
             raise ValueError(
                 f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and "
                 f"{tuple(labels.shape)}, and as many patients or none."
@@ -51,7 +59,7 @@ class ClassBank:
                 f"Expected labels from 0 to {len(class_names) - 1} ({len(class_names)} classes), "
                 f"got {int(labels.min())} to {int(labels.max())}. Name every class in class_names."
             )
-        if not bool(torch.isfinite(images).all()):
+        if not _finite(images):
             raise ValueError("Expected finite pixel values, got NaN or infinity. Mend or drop those images first.")
         self.images = images
         self.labels = labels.long()
@@ -63,11 +71,11 @@ class ClassBank:
     def from_dataset(
         cls, dataset: Any, device: torch.device | str = "cpu", class_names: Sequence[str] | None = None
     ) -> ClassBank:
-        """Read every item of a MONAI dataset (keys ``image`` and ``label``) once and keep it on ``device``.
+        """Read every item of a MONAI dataset (keys ``image`` and ``label``) once; see :func:`read_dataset`.
 
         Args:
             dataset: any that gives dictionaries, :py:class:`monai.apps.MedNISTDataset` and plain ones too.
-            device: where the images are kept.
+            device: where batches of images go.
             class_names: of a dataset that has no ``class_names``; without them they are read off the items'
                 ``class_name``, and a class is called by its number where there is none.
 
@@ -75,33 +83,42 @@ class ClassBank:
             TypeError: when an item is no dictionary with ``image`` and ``label``, or its label no class number.
             ValueError: when the images differ in shape; resize them in the dataset's transform.
         """
-        told: dict[int, str] = {}
-        images: Tensor | None = None
-        labels = torch.empty(len(dataset), dtype=torch.long)
-        patients: list[Any] = []
-        for i in range(len(dataset)):
-            item = dataset[i]
-            labels[i] = _class_number(item, i)
-            image = torch.as_tensor(item["image"], dtype=torch.float32)
-            if images is None:
-                images = torch.empty((len(dataset), *image.shape), dtype=torch.float32)
-            if image.shape != images.shape[1:]:
-                raise ValueError(
-                    f"Images differ in shape: expected {tuple(images.shape[1:])} as the first one, got "
-                    f"{tuple(image.shape)} "
-                    f"at position {i}. Pass image_size so that the dataset resizes them."
-                )
-            images[i] = image.as_subclass(Tensor)
-            told.setdefault(int(labels[i]), str(item.get("class_name", int(labels[i]))))
-            patients.append(item.get("patient"))
-        if images is None:
-            raise ValueError("The dataset is empty.")
+        content = read_dataset(dataset)
         names = getattr(dataset, "class_names", class_names)
-        names = [told.get(label, str(label)) for label in range(int(labels.max()) + 1)] if names is None else names
-        return cls(images.to(device), labels.to(device), names, _numbered(patients))
+        names = content.class_names if names is None else names
+        images = content.images.mapped(lambda batch: batch, device) if str(device) != "cpu" else content.images
+        return cls(images, content.labels.to(device), names, content.patients)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Within this block no image and no label can be read, whoever holds them: a run proves that it reads none.
+
+        Reading :class:`PreparedImages` raises a RuntimeError. A plain tensor of images holds NaN, and labels are -1.
+        """
+        images = self.images
+        tensors = [self.labels] if isinstance(images, PreparedImages) else [self.labels, images[:]]
+        copies = [tensor.clone() for tensor in tensors]
+        for tensor in tensors:
+            tensor.fill_(float("nan") if tensor.is_floating_point() else -1)
+        if isinstance(images, PreparedImages):
+            images.gate.close()
+        try:
+            yield
+            if not all(bool((t.isnan() if t.is_floating_point() else t == -1).all()) for t in tensors):
+                raise RuntimeError("The closed images were written to. Nothing may change them while they are closed.")
+        finally:
+            for tensor, copy in zip(tensors, copies, strict=True):
+                tensor.copy_(copy)
+            if isinstance(images, PreparedImages):
+                images.gate.open()
+
+    @property
+    def image_shape(self) -> torch.Size:
+        """Channels and sides of an image."""
+        return self.images.shape[1:]
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -115,7 +132,7 @@ class ClassBank:
 
     @property
     def device(self) -> torch.device:
-        """Where the images live."""
+        """Where batches of images go."""
         return self.images.device
 
     def draw_indices(self, label: int, count: int, generator: torch.Generator) -> Tensor:
@@ -138,20 +155,26 @@ class ClassBank:
         """The bank of the images at ``positions`` [m], in that order."""
         positions = positions.to(self.device)
         patients = None if self.patients is None else self.patients[positions.cpu()]
-        return ClassBank(self.images[positions], self.labels[positions], self.class_names, patients)
+        images = self.images.subset(positions) if isinstance(self.images, PreparedImages) else self.images[positions]
+        return ClassBank(images, self.labels[positions], self.class_names, patients)
 
-    def mapped(self, function: Callable[[Tensor], Tensor]) -> ClassBank:
-        """The bank of ``function(images)``: a preprocessing [n, channels, *spatial] to the same number of images.
+    def mapped(self, function: Callable[[Tensor], Tensor], device: torch.device | str | None = None) -> ClassBank:
+        """The bank whose images pass through ``function`` whenever they are drawn.
 
-        Where the function moves the images to another device, the labels follow.
+        Args:
+            function: a preprocessing of a batch [m, channels, *spatial] that treats every image by itself.
+            device: where batches go; None: where they go now.
         """
-        images = function(self.images)
-        return ClassBank(images, self.labels.to(images.device), self.class_names, self.patients)
+        images = self.images
+        if not isinstance(images, PreparedImages):
+            images = PreparedImages(images[:], channel_axis=1)
+        mapped = images.mapped(function, device)
+        return ClassBank(mapped, self.labels.to(mapped.device), self.class_names, self.patients)
 
     def image_hashes(self) -> list[str]:
-        """SHA-256 of every image's bytes, in order: equal exactly when two images are equal pixel by pixel."""
-        pixels = self.images.detach().to("cpu", torch.float32).contiguous().numpy()
-        return [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+        """SHA-256 of every image's values, in order: equal exactly when two images are equal pixel by pixel."""
+        arrays = (image for block in blocks(self.images) for image in _float_array(block))
+        return [hashlib.sha256(array.data).hexdigest() for array in arrays]
 
     def without(self, hashes: Collection[str]) -> ClassBank:
         """The bank without the images whose hash (see :meth:`image_hashes`) is in ``hashes``."""
@@ -161,34 +184,18 @@ class ClassBank:
     def fingerprint(self) -> str:
         """SHA-256 over all images, labels and class names: names the data that an artefact was made from."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
-        digest.update(self.images.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        for block in blocks(self.images):
+            digest.update(_float_array(block).data)
         digest.update(self.labels.cpu().numpy().tobytes())
         return digest.hexdigest()
 
 
-def _class_number(item: Any, position: int) -> int:
-    if not (isinstance(item, Mapping) and "image" in item and "label" in item):
-        keys = f"the keys {list(item)}" if isinstance(item, Mapping) else type(item).__name__
-        raise TypeError(
-            f"Expected items as dictionaries with image and label, got {keys} at position {position}. Wrap the "
-            "dataset, or rename the keys in its transform."
-        )
-    label = item["label"]
-    try:
-        number = int(label)
-    except (TypeError, ValueError, RuntimeError):  # a word, or more than one number
-        number = None
-    if number is None or bool(number != label):
-        raise TypeError(
-            f"Expected a class number from 0 as label, got {label!r} at position {position}. One class an image is "
-            "supported; number the classes, and name them in class_name or class_names."
-        )
-    return number
+def _finite(images: Images) -> bool:
+    if isinstance(images, PreparedImages) and (images.prepare is not None or images.pixels.dtype == torch.uint8):
+        return True  # bytes are finite, and prepared images were looked at before
+    return all(bool(torch.isfinite(block).all()) for block in blocks(images))
 
 
-def _numbered(patients: Sequence[Any]) -> Tensor | None:
-    """A number for every patient, so that no identifier is kept; None unless every image has a patient."""
-    if any(patient is None for patient in patients):
-        return None
-    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
-    return torch.tensor([numbers[patient] for patient in patients], dtype=torch.long)
+def _float_array(block: Tensor) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = block.detach().to("cpu", torch.float32).contiguous().numpy()
+    return array

@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.randomness import seeded_generator
+
 from .class_bank import ClassBank
 
-__all__ = ["noise_images", "random_subset", "real_images", "refuse_small_classes"]
+__all__ = ["initial_set", "noise_images", "random_subset", "real_images", "refuse_small_classes", "refuse_small_start"]
 
 
 def noise_images(
@@ -97,3 +99,53 @@ def random_subset(
         )
     positions = torch.cat([bank.draw_indices(c, n, generator) for c, n in enumerate(counts)])
     return bank.images[positions].clone(), bank.labels[positions].clone()
+
+
+def initial_set(
+    starts: Mapping[str, Callable[..., tuple[Tensor, Tensor]]],
+    name: str,
+    bank: ClassBank,
+    images_per_class: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Images and class numbers that a distillation starts from.
+
+    Args:
+        starts: functions of (bank, images per class, generator) by name, such as :func:`noise_images`.
+        name: one of them.
+        bank: the training images.
+        images_per_class: how many for every class.
+        seed: seed of the run.
+
+    Returns:
+        Images [classes * images_per_class, channels, *spatial] and labels, class after class.
+
+    Raises:
+        ValueError: for an unknown name.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> initial_set({"noise": noise_images}, "noise", bank, 1, seed=0)[1]
+        tensor([0, 1])
+    """
+    if name not in starts:
+        raise ValueError(f"Expected initial_images of {', '.join(sorted(starts))}, got {name!r}.")
+    return starts[name](bank, images_per_class, seeded_generator(seed, "initial images"))
+
+
+def refuse_small_start(bank: ClassBank, images_per_class: int, initial_images: str) -> None:
+    """Refuse a start from real images of which a class has too few; noise has enough for any number.
+
+    Args:
+        bank: the training images.
+        images_per_class: how many for every class.
+        initial_images: name of the start.
+
+    Raises:
+        ValueError: when a class has fewer images, with its name.
+
+    Example:
+        >>> refuse_small_start(ClassBank(torch.rand(1, 1, 4, 4), torch.tensor([0]), ["a"]), 5, "noise")
+    """
+    if initial_images != "noise":
+        refuse_small_classes(bank, images_per_class)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from monai_distill.runtime.image_blocks import Images
 
 from .class_bank import ClassBank
 
@@ -64,7 +65,7 @@ class SplitBanks:
         >>> from monai_distill.transforms import Standardize
         >>> sections = [DigitsDataset(s) for s in ("training", "validation", "test")]
         >>> data = SplitBanks(*sections, fit=Standardize.fit)
-        >>> float(data.training.images.mean().abs()) < 1e-4
+        >>> float(data.training.images[:].mean().abs()) < 1e-4
         True
     """
 
@@ -74,7 +75,7 @@ class SplitBanks:
         validation: Any,
         test: Any,
         *,
-        fit: Callable[[Tensor], Any],
+        fit: Callable[[Images], Any],
         device: torch.device | str = "cpu",
     ) -> None:
         first = ClassBank.from_dataset(training)
@@ -95,9 +96,7 @@ class SplitBanks:
             )
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
-        self.training, self.validation, self.test = (
-            bank.mapped(lambda x: self.preprocessing(x).to(device)) for bank in raw
-        )
+        self.training, self.validation, self.test = (bank.mapped(self.preprocessing, device) for bank in raw)
         self._unused_patients = tuple(getattr(training, "unused_patients", ()))
         self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {

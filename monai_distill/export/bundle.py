@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.runtime import processes
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.randomness import temporary_global_seed
 
@@ -39,6 +40,8 @@ def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.
         >>> sorted(file.name for file in folder.iterdir())
         ['manifest.json', 'model.pt', 'synthetic.safetensors']
     """
+    if not processes.is_first():
+        return
     for name in OF_A_SET:
         (Path(folder) / name).unlink(missing_ok=True)
     synthetic.save(folder)

@@ -12,7 +12,7 @@ from monai_distill.runtime.validation import require_in_interval
 
 from .mtt_loss import TrajectorySegment, relative_distance
 
-__all__ = ["MaskedTrajectoryLoss", "deep_layers", "largest_errors"]
+__all__ = ["MaskedTrajectoryLoss", "deep_layers", "largest_errors", "parameter_mask"]
 
 ParameterMask = Callable[[Tensor, TrajectorySegment], Tensor]
 
@@ -109,3 +109,23 @@ class MaskedTrajectoryLoss(nn.Module):
     def forward(self, states: Sequence[Tensor], segment: TrajectorySegment) -> Tensor:
         """Return the loss, a scalar; see :class:`TrajectoryMatchingLoss` for the arguments."""
         return relative_distance(states[-1], segment, self.mask(states[-1], segment))
+
+
+def parameter_mask(name: str, ratio: float, shapes: Sequence[Sequence[int]]) -> ParameterMask:
+    """The mask by its name: ``depth`` for :func:`deep_layers`, ``loss`` for :func:`largest_errors`.
+
+    Args:
+        name: ``depth`` or ``loss``.
+        ratio: fraction of the layers or parameters that are left out.
+        shapes: of the parameters in the order of the flat vector.
+
+    Raises:
+        ValueError: for another name, or a ratio outside [0, 1).
+
+    Example:
+        >>> parameter_mask("depth", 0.5, [(2, 1, 1, 1), (2,), (3, 2)])(torch.zeros(10), None).sum()
+        tensor(6)
+    """
+    if name not in ("depth", "loss"):
+        raise ValueError(f"Expected mask_by depth or loss, got {name!r}.")
+    return deep_layers(ratio, shapes) if name == "depth" else largest_errors(ratio)

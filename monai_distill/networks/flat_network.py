@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from monai_distill.runtime.randomness import temporary_global_seed
 
-__all__ = ["FlatNetwork", "has_random_layers"]
+__all__ = ["FlatNetwork", "build_flat_network", "has_random_layers", "parameter_shapes"]
 
 
 def has_random_layers(network: nn.Module) -> bool:
@@ -174,3 +174,27 @@ class FlatNetwork:
             )
         vectors = torch.split(parameters, self._lengths)
         return {name: v.reshape(shape) for name, v, shape in zip(self.names, vectors, self.shapes, strict=True)}
+
+
+def build_flat_network(factory: Callable[[], nn.Module], device: torch.device | str = "cpu") -> FlatNetwork:
+    """A :class:`FlatNetwork` on ``device``.
+
+    Args:
+        factory: makes one fresh network.
+        device: where its parameters are put.
+
+    Example:
+        >>> build_flat_network(lambda: nn.Linear(4, 2)).size
+        10
+    """
+    return FlatNetwork(factory).to(device)
+
+
+def parameter_shapes(network: FlatNetwork) -> dict[str, list[int]]:
+    """Shape by name of every parameter, in the order of the flat vector.
+
+    Example:
+        >>> parameter_shapes(FlatNetwork(lambda: nn.Linear(4, 2)))
+        {'weight': [2, 4], 'bias': [2]}
+    """
+    return {name: list(shape) for name, shape in zip(network.names, network.shapes, strict=True)}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["map_over_networks", "should_vmap"]
@@ -46,7 +47,7 @@ def _seeded(function: Callable[..., Tensor], seed: int, row: Sequence[Tensor]) -
         return function(*row)
 
 
-def should_vmap(images: Tensor, batch_size: int) -> bool:
+def should_vmap(images: Images, batch_size: int) -> bool:
     """Whether several networks run faster under ``vmap``, on batches of images like ``images`` [n, C, *spatial].
 
     On a GPU the answer is yes. On a CPU it depends on the pixels of a batch, whatever the number of channels.
@@ -61,4 +62,4 @@ def should_vmap(images: Tensor, batch_size: int) -> bool:
         >>> should_vmap(torch.zeros(10, 1, 8, 8), 256), should_vmap(torch.zeros(90, 3, 28, 28), 256)
         (True, False)
     """
-    return images.device.type != "cpu" or min(batch_size, len(images)) * images[0, 0].numel() <= 4_000
+    return images.device.type != "cpu" or min(batch_size, len(images)) * images.shape[2:].numel() <= 4_000

@@ -7,7 +7,7 @@ import functools
 import hashlib
 from pathlib import Path
 
-from torch import Tensor
+from .image_blocks import Images, blocks
 
 __all__ = ["checksums", "file_checksum", "file_sha256", "tensor_checksum"]
 
@@ -43,17 +43,17 @@ def file_checksum(path: Path, algorithm: str = "sha256") -> str:
     return _digest(str(path.resolve()), stat.st_size, stat.st_mtime_ns, algorithm)
 
 
-def tensor_checksum(values: Tensor) -> str:
-    """SHA-256 over the type, the shape and the bytes of a tensor on any device.
+def tensor_checksum(values: Images) -> str:
+    """SHA-256 over the type, the shape and the bytes of a tensor, or of images that are read by index.
 
     Example:
         >>> import torch
         >>> tensor_checksum(torch.zeros(4)) == tensor_checksum(torch.zeros(2, 2))
         False
     """
-    plain = values.detach().cpu().contiguous()
-    digest = hashlib.sha256(repr((str(plain.dtype), tuple(plain.shape))).encode())
-    digest.update(plain.numpy().tobytes())
+    digest = hashlib.sha256(repr((str(values.dtype), tuple(values.shape))).encode())
+    for block in blocks(values) if len(values.shape) else [values[...]]:
+        digest.update(block.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 from pathlib import Path
 
 import torch
 
-__all__ = ["PeakMemory", "disable_malloc_trim"]
+__all__ = ["PeakMemory", "disable_malloc_trim", "physical_memory"]
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -89,3 +90,16 @@ def disable_malloc_trim() -> bool:
         return False
     largest = 2**31 - 1
     return bool(mallopt(M_MMAP_THRESHOLD, largest) and mallopt(M_TRIM_THRESHOLD, largest))
+
+
+def physical_memory() -> int:
+    """Bytes of memory that this process may use: the machine's, or the limit of its control group where that is lower.
+
+    Example:
+        >>> physical_memory() > 2**20
+        True
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")]
+    texts = [limit.read_text().strip() for limit in limits if limit.is_file()]
+    return min([machine, *(int(text) for text in texts if text.isdecimal())])

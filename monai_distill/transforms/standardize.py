@@ -11,6 +11,8 @@ from monai.transforms.transform import Transform
 from monai.utils import TransformBackends
 from torch import Tensor
 
+from monai_distill.runtime.image_blocks import Images, blocks
+
 __all__ = ["Standardize"]
 
 
@@ -54,27 +56,31 @@ class Standardize(Transform):  # type: ignore[misc]
         self.spatial_dims = spatial_dims
 
     @classmethod
-    def fit(cls, images: Tensor, spatial_dims: int = 2) -> Standardize:
+    def fit(cls, images: Images, spatial_dims: int = 2) -> Standardize:
         """Fit to images [B, C, *spatial] with float64 sums; a constant channel gets std 1.
 
         Raises:
             ValueError: if the images have another rank, or no pixels.
         """
-        if images.ndim != spatial_dims + 2 or not images.numel():
+        if len(images.shape) != spatial_dims + 2 or not images.shape.numel():
             raise ValueError(
                 f"Expected images [B, C] with {spatial_dims} spatial axes, got {list(images.shape)}. Pass a batch and "
                 "its spatial_dims."
             )
-        # Channel by channel, so that the float64 copy is of one channel only.
-        mean, std = [], []
-        for channel in images.unbind(1):
-            values = channel.detach().to(torch.float64)
-            center = values.mean()
-            spread = float((values - center).square().mean().sqrt())
-            mean.append(float(center))
-            constant = bool(channel.amax() == channel.amin())
-            std.append(1.0 if constant else spread)
-        return cls(mean, std, spatial_dims)
+        count, mean = 0, torch.zeros(images.shape[1], dtype=torch.float64)
+        squares = torch.zeros_like(mean)  # sum of squared deviations from the mean so far
+        low, high = torch.full_like(mean, float("inf")), torch.full_like(mean, float("-inf"))
+        for block in blocks(images):
+            # The update of Chan, Golub and LeVeque (1979) merges the statistics of two parts.
+            values = block.detach().transpose(0, 1).flatten(1).to("cpu", torch.float64)
+            size, center = values.shape[1], values.mean(dim=1)
+            shift = center - mean
+            squares += (values - center[:, None]).square().sum(dim=1) + shift**2 * (count * size / (count + size))
+            mean += shift * (size / (count + size))
+            count += size
+            low, high = torch.minimum(low, values.amin(dim=1)), torch.maximum(high, values.amax(dim=1))
+        spread = torch.where(high > low, (squares / count).sqrt(), torch.ones_like(mean))
+        return cls(mean.tolist(), spread.tolist(), spatial_dims)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Standardize images [C, *spatial] or [B, C, *spatial]."""

@@ -11,6 +11,8 @@ from monai.transforms.transform import Transform
 from monai.utils import TransformBackends
 from torch import Tensor
 
+from monai_distill.runtime.image_blocks import Images, blocks
+
 __all__ = ["ZCAWhitening"]
 
 LARGEST_LENGTH = 20000
@@ -55,30 +57,27 @@ class ZCAWhitening(Transform):  # type: ignore[misc]
         self._inverse: Tensor | None = None
 
     @classmethod
-    def fit(cls, images: Tensor, epsilon: float = 0.1) -> ZCAWhitening:
+    def fit(cls, images: Images, epsilon: float = 0.1) -> ZCAWhitening:
         """Fit to images [B, C, *spatial]; ``epsilon``, in squared image units, bounds the amplification.
 
         Raises:
             ValueError: if there is no image, epsilon is not positive, or an image has more than 20000 values.
         """
-        if images.ndim < 2 or not images.numel() or epsilon <= 0:
+        if len(images.shape) < 2 or not images.shape.numel() or epsilon <= 0:
             raise ValueError(
                 f"Expected images [B, C, ...] and a positive epsilon, got {list(images.shape)} and {epsilon}. Pass a "
                 "batch."
             )
         length = math.prod(images.shape[1:])
         _require_affordable(length)
-        rows = images.detach().reshape(-1, length)
-        # Block by block, so that no float64 copy of the whole data set is made.
-        mean = sum(
-            (block.double().sum(0) for block in torch.split(rows, ROWS_AT_ONCE)), rows.new_zeros(length).double()
-        )
-        mean = mean / rows.shape[0]
-        covariance = rows.new_zeros(length, length, dtype=torch.float64)
-        for block in torch.split(rows, ROWS_AT_ONCE):
-            centered = block.double() - mean
+        mean = torch.zeros(length, dtype=torch.float64, device=images.device)
+        for block in blocks(images, ROWS_AT_ONCE):
+            mean += block.detach().reshape(-1, length).double().sum(0) / len(images)
+        covariance = torch.zeros(length, length, dtype=torch.float64, device=images.device)
+        for block in blocks(images, ROWS_AT_ONCE):
+            centered = block.detach().reshape(-1, length).double() - mean
             covariance.addmm_(centered.T, centered)
-        values, vectors = torch.linalg.eigh(covariance / rows.shape[0])
+        values, vectors = torch.linalg.eigh(covariance / len(images))
         # Rounding can leave eigenvalues a little below zero where the covariance is rank-deficient.
         matrix = (vectors * (values.clamp(min=0) + epsilon).rsqrt()) @ vectors.T
         return cls(mean, matrix)

@@ -25,7 +25,7 @@ from fire.parser import DefaultParseValue
 from PIL import Image
 
 from monai_distill import cli, configuration
-from monai_distill.configuration import composition
+from monai_distill.configuration import files
 from monai_distill.configuration.overrides import parsed_overrides
 from monai_distill.data import SyntheticDataset, TrajectoryStore
 from monai_distill.engines.students import StudentTraining
@@ -305,9 +305,10 @@ def test_list_names_every_file_of_the_configurations_without_loading_torch() -> 
     assert lines[-1] == "False"
     heads = [line.split(" ")[0] for line in lines if line[0] not in " SF"]
     assert heads == ["datasets", "methods", "networks"]
-    names = [(configuration.config_dir() / kind).iterdir() for kind in heads]
     told = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))  # each says what it is
-    assert list(told) == [name for kind in names for name in sorted(path.stem for path in kind)]
+    assert list(told) == [name for kind in heads for name in configuration.available(kind)]
+    assert {"bloodmnist", "digits", "table", "tissuemnist"} < set(told)
+    assert told["bloodmnist"].endswith("blood cells under the microscope, 8 classes")
     assert told["mtt"].endswith("CVPR 2022")
 
 
@@ -394,7 +395,7 @@ def test_a_name_that_no_configuration_has_is_refused_with_the_nearest(tmp_path: 
     ("word", "message"),
     [
         ("--train#trainr#max_epochs", "got trainr in --train#trainr#max_epochs. Did you mean trainer?"),
-        ("--train#trainer#max_epochs#x", "got x in --train#trainer#max_epochs#x."),
+        ("--train#trainer#epoch_length#x", "got x in --train#trainer#epoch_length#x."),
         ("--train#handlers#99#interval", "got 99 in --train#handlers#99#interval."),
         ("--preset_of", "Expected for --preset_of a data set or published, got 3."),
     ],
@@ -483,7 +484,7 @@ def test_the_wheel_carries_the_configurations_and_the_command_finds_them(
         "LICENSE": "monai_distill/LICENSE",
     }
     (tmp_path / "monai_distill" / "configs").mkdir(parents=True)
-    monkeypatch.setattr(composition, "__file__", str(tmp_path / "monai_distill" / "configuration" / "composition.py"))
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "monai_distill" / "configuration" / "files.py"))
     assert configuration.config_dir() == tmp_path / "monai_distill" / "configs"
 
 
@@ -495,7 +496,7 @@ def test_the_printed_line_carries_every_value_through_monais_own_parser() -> Non
         "config_file": ["a b.yaml", "c.yaml"],
         "output_dir": "2024",
         "dataset_dir": "/data/my, own/$HOME 'x'",
-        "width": "$@preset['width'] * 2",
+        "width": "$@depth * 2",
         "zca": True,
         "image_lr": 1e-05,
         "seed": -1,
@@ -606,7 +607,7 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     [
         ("image_lr", 11, ("settings", "'image_lr': 10", "'image_lr': 11", "another output_dir")),
         ("seed", 4, ("seed: found 3, asked for 4",)),
-        ("expert_lr", 0.5, ("optimizer", '"student_lr": 0.01', '"student_lr": 0.5', "another expert_dir")),
+        ("expert_lr", 0.5, ("optimizer", '"lr": 0.01', '"lr": 0.5', "another expert_dir")),
         ("experts", 3, ("shape: found [2,", "asked for [3,")),
     ],
 )

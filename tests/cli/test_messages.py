@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ def test_warnings_are_a_line_of_the_command_whatever_monai_set_while_it_was_impo
 
 @pytest.mark.parametrize("words", [("evaluate",), ("audit",), ("export", "--to", "release")])
 def test_a_run_without_its_set_is_told_to_go_on(words: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"initialize": [], "run": [], "evaluate": [], "data": {}}')
+    (tmp_path / "config.json").write_text(
+        '{"config_format": 2, "initialize": [], "run": [], "evaluate": [], "data": {}}'
+    )
     outcome = command(words[0], tmp_path, *words[1:])
     assert outcome.code == 1
     assert outcome.err.strip().endswith(f"holds no set yet. Go on with: monai-distill resume {tmp_path}")
@@ -47,6 +50,21 @@ def test_a_configuration_that_is_none_is_named(word: str, content: str, says: st
     assert len(outcome.err.splitlines()) == 1
     assert f"{tmp_path / 'config.json'} is " in outcome.err
     assert says in outcome.err
+
+
+@pytest.mark.parametrize(
+    "words", [("resume",), ("evaluate",), ("audit", "--shadows", "3"), ("export", "--to", "release")]
+)
+@pytest.mark.parametrize("format", [None, 1, 3])
+def test_a_run_folder_of_another_version_is_refused(words: tuple[str, ...], format: int | None, tmp_path: Path) -> None:
+    config = {"initialize": [], "run": [], "evaluate": [], "data": {}, "config_format": format}
+    (tmp_path / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    (tmp_path / "synthetic.safetensors").touch()
+    outcome = command(words[0], tmp_path, *words[1:])
+    assert outcome.code == 1
+    assert len(outcome.err.splitlines()) == 1
+    assert f"format 2, got format {format or 1}" in outcome.err
+    assert "another version" in outcome.err
 
 
 @pytest.mark.parametrize(

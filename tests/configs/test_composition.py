@@ -16,9 +16,11 @@ from monai.bundle.config_item import ConfigComponent
 from monai.bundle.properties import TrainProperties
 
 import monai_distill.engines
-from monai_distill.configuration import available, config_dir, config_files, resolve_preset
+from monai_distill.configuration import available, composed, config_dir, config_files
+from monai_distill.configuration.files import dataset_entry
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST
+from tests.configs.presets import own_settings, tables
 
 ROOT = config_dir()
 DATASETS, METHODS, NETWORKS = available("datasets"), available("methods"), available("networks")
@@ -32,12 +34,9 @@ def files(dataset: str, network: str = "convnet", method: str = "mtt") -> list[s
 def parsed(dataset: str, network: str = "convnet", method: str = "mtt") -> ConfigParser:
     parser = ConfigParser()
     parser.read_config(files(dataset, network, method))
+    parser.update(dataset_entry(dataset)[1])
     parser.parse()
     return parser
-
-
-def content(kind: str, name: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / kind / f"{name}.yaml").read_text())  # type: ignore[no-any-return]
 
 
 def dangling(parser: ConfigParser) -> list[str]:
@@ -61,7 +60,7 @@ def test_every_combination_parses_without_data_and_refers_to_nothing_that_is_not
     for network in NETWORKS:
         parser = parsed(dataset, network, method)
         assert dangling(parser) == []
-        assert parser.get("dataset_name") == dataset
+        assert parser.get_parsed_content("dataset_name") == dataset
         assert parser.get("method") == method
 
 
@@ -83,11 +82,16 @@ def test_every_target_names_a_callable(dataset: str) -> None:
         assert callable(pydoc.locate(target) if isinstance(target, str) else target), where
 
 
+def settings(dataset: str) -> dict[str, Any]:
+    """What a data set's file and its entry set."""
+    file, entry = dataset_entry(dataset)
+    return {**yaml.safe_load(file.read_text()), **entry}
+
+
 @pytest.mark.parametrize("flag", sorted(medmnist.INFO))
 def test_every_flag_of_medmnist_has_a_data_set_of_its_own_rank(flag: str) -> None:
-    config = content("datasets", flag)
-    assert config["dataset_name"] == flag
-    assert config["dataset"].get("flag", flag) == flag
+    config = settings(flag)
+    assert (config["flag"], config["dataset_name"], config["dataset"]["flag"]) == (flag, "@flag", "@flag")
     assert config["spatial_dims"] == (3 if flag.endswith("3d") else 2)
     left_and_right = {"organamnist", "organcmnist", "organsmnist", "organmnist3d", "chestmnist", "pneumoniamnist"}
     assert not (flag in left_and_right and "flip" in config["allowed_operations"])
@@ -99,71 +103,18 @@ def test_there_is_no_data_set_that_no_loader_reads() -> None:
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_a_data_set_says_which_augmentations_keep_its_labels(dataset: str) -> None:
-    operations = content("datasets", dataset)["allowed_operations"]
+    operations = settings(dataset)["allowed_operations"]
     assert tuple(SiameseAugment(operations).operations) == tuple(operations)
     assert "flip" not in operations or dataset not in {"digits", "mnist", "covid", "npz", "table", "folder"}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_presets_set_only_known_names_for_known_data_sets_and_every_name_is_used(method: str) -> None:
-    parser = parsed("digits", method=method)
-    presets, shared = parser.get("presets"), parser.get("shared_presets")
-    default = {**shared.get("default", {}), **presets["default"]}
-    assert (set(presets) | set(shared)) - {"default"} <= set(DATASETS)
+def test_presets_set_only_known_names_for_known_data_sets(method: str) -> None:
+    presets, shared = tables(method)
+    assert set(presets) | set(shared) <= set(DATASETS)
     for dataset in DATASETS:
         for count in (1, 2, 10, 50):
-            assert resolve_preset(presets, dataset, count, shared).keys() == default.keys()
-    composed = json.dumps(
-        ConfigParser.load_config_files(files("digits", method=method))
-    )  # a later file may replace an id
-    used = re.findall(r"@preset\['(\w+)'\]", composed)
-    assert set(used) == default.keys()
-
-
-PRESETS = {"default": {"a": 1, "b": 2}, "digits": {1: {"a": 10}, 10: {"a": 20, "b": 30}, 50: {}}}
-
-
-@pytest.mark.parametrize(
-    ("dataset", "count", "expected"),
-    [
-        ("digits", 1, {"a": 10, "b": 2}),
-        ("digits", 9, {"a": 10, "b": 2}),
-        ("digits", 10, {"a": 20, "b": 30}),
-        ("digits", 49, {"a": 20, "b": 30}),
-        ("digits", 1000, {"a": 1, "b": 2}),
-        ("other", 10, {"a": 1, "b": 2}),
-    ],
-)
-@pytest.mark.parametrize("keys", [int, str])  # a run folder's config.json has text for keys
-def test_the_preset_for_the_nearest_number_at_or_below_is_laid_over_the_default(
-    dataset: str, count: int, expected: dict[str, int], keys: type
-) -> None:
-    own = {keys(k): v for k, v in PRESETS["digits"].items()}
-    assert resolve_preset({**PRESETS, "digits": own}, dataset, count) == expected
-
-
-def test_below_the_smallest_number_the_smallest_holds_and_the_presets_stay_as_they_are() -> None:
-    presets = {"default": {"a": 1}, "x": {5: {"a": 2}}}
-    chosen = resolve_preset(presets, "x", 1)
-    chosen["a"] = 99
-    assert resolve_preset(presets, "x", 1) == {"a": 2}
-    assert presets == {"default": {"a": 1}, "x": {5: {"a": 2}}}
-
-
-def test_a_misspelt_name_in_a_preset_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"digits at 1 sets \['studnet_steps'\], known are \['student_steps'\]"):
-        resolve_preset({"default": {"student_steps": 1}, "digits": {1: {"studnet_steps": 1}}}, "digits", 1)
-
-
-def test_a_preset_starts_from_the_one_it_is_like() -> None:
-    family = {
-        "default": {"a": 0, "b": 0, "c": 0},
-        "digits": {1: {"a": 1, "b": 1}, 10: {"like": ["digits", 1], "b": 2}},
-        "mnist": {5: {"like": ["digits", 10], "c": 3}},
-    }
-    method = {"default": {"c": 9}, "mnist": {1: {"a": 7}}}
-    assert resolve_preset(method, "digits", 20, family) == {"a": 1, "b": 2, "c": 9}
-    assert resolve_preset(method, "mnist", 5, family) == {"a": 7, "b": 2, "c": 3}
+            own_settings(method, dataset, count)  # raises for an unknown name
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +150,14 @@ def test_its_properties_are_the_objects_of_the_job(workflow: ConfigWorkflow) -> 
     assert len(workflow.train_dataset) == 1078
     assert workflow.network_def.parameters is not None
     assert [type(handler).__name__ for handler in workflow.train_handlers] == [
+        "HandlerGroup",
         "ProgressBar",
         "TensorBoardStatsHandler",
         "ValidationHandler",
-        "History",
-        "ResumableState",
+        "HandlerGroup",
     ]
+    last = workflow.train_handlers[-1].handlers
+    assert [type(handler).__name__ for handler in last] == ["History", "ResumableState"]
 
 
 def test_no_target_is_also_the_name_of_a_module() -> None:
@@ -218,9 +171,10 @@ def test_no_target_is_also_the_name_of_a_module() -> None:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_presets_width_is_the_convnets_and_a_given_one_is_every_networks(network: str) -> None:
     def widths(**given: int) -> tuple[int, int]:
+        arguments = composed("digits", network, "mtt", given)
         parser = ConfigParser()
-        parser.read_config([*files("digits", network), str(ROOT / "protocols.yaml")])
-        parser.update(given)
+        parser.read_config([*arguments.pop("config_file"), str(ROOT / "protocols.yaml")])
+        parser.update(arguments)
         return parser.get_parsed_content("network_factory#width"), parser.get_parsed_content("cross_widths#convnet")
 
     own = {"alexnet": 128, "vgg11": 64, "resnet18": 64, "vit": 96, "convnet": 32}

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,31 +15,24 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_distill.cli import main
-from monai_distill.configuration import available, composed, config_files, resolve_preset
+from monai_distill.configuration import available, composed
 from monai_distill.data import SyntheticDataset
 from tests.configs.conftest import SMALLEST, families_of
+from tests.configs.presets import own_settings, resolved, tables
 
 FAMILIES = {"distribution_matching", "gradient_matching"}
 METHODS = [name for name in available("methods") if families_of(name) & FAMILIES]
 PUBLISHED_ITERATIONS = {"dm": 20000, "datadam": 20000, "datadam_paper": 8000, "dc": 10000, "dsa": 10000}
 
 
-def layers(method: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The method's presets and its family's."""
-    parts = [ConfigParser.load_config_file(file) for file in config_files("digits", "convnet", method)]
-    return parts[-1]["presets"], parts[-2]["shared_presets"]
-
-
 def cases() -> Iterator[tuple[str, str, int]]:
     for method in METHODS:
-        own, shared = layers(method)
+        own, shared = tables(method)
         seen: list[Any] = []  # of those that are equal at smoke size, one
         for name in ("published", *sorted({*own, *shared} - {"default"})):
             for count in {n for part in (own, shared) if isinstance(part.get(name), dict) for n in part[name]} or {1}:
                 preset = {
-                    k: v
-                    for k, v in resolve_preset(own, name, count, shared).items()
-                    if k not in {*SMALLEST, "networks"}
+                    k: v for k, v in own_settings(method, name, count).items() if k not in {*SMALLEST, "networks"}
                 }
                 if preset not in seen:
                     seen.append(preset)
@@ -66,36 +58,26 @@ NAMED = sorted(set(available("datasets")) - {"folder", "npz", "table", "cifar10"
 
 @pytest.mark.parametrize("method", sorted(set(available("methods"))))
 def test_every_method_has_settings_for_every_medical_data_set(method: str) -> None:
-    parts = [ConfigParser.load_config_file(file) for file in config_files("digits", "convnet", method)]
-    own = parts[-1]["presets"]
-    shared = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
-    default = resolve_preset(own, "default", 1, shared)
-    missing = [name for name in NAMED if resolve_preset(own, name, 1, shared) == default]
+    missing = [name for name in NAMED if not own_settings(method, name, 1)]
     assert missing == []
     sides = {"mhist": 224, "covid": 112}  # the network must not run out of pixels
     for name, side in sides.items():
-        assert all(2 ** resolve_preset(own, name, count, shared)["depth"] <= side for count in (1, 10, 50)), name
+        assert all(2 ** resolved(method, name, count)["depth"] <= side for count in (1, 10, 50)), name
 
 
 def test_the_paper_of_datadam_whitens_cifar_and_weights_embeddings_more_at_high_resolution() -> None:
-    chosen = {name: resolve_preset(*_ordered("datadam_paper", name)) for name in ("cifar10", "covid", "mnist")}
+    chosen = {name: resolved("datadam_paper", name, 10) for name in ("cifar10", "covid", "mnist")}
     assert [chosen[name]["zca"] for name in chosen] == [True, False, False]
     assert [chosen[name]["embedding_weight"] for name in chosen] == [0.01, 0.02, 0.01]
 
 
-def _ordered(method: str, name: str) -> tuple[dict[str, Any], str, int, dict[str, Any]]:
-    own, shared = layers(method)
-    return own, name, 10, shared
-
-
 @pytest.mark.parametrize("method", PUBLISHED_ITERATIONS)
 def test_the_published_defaults_are_one_name_away(method: str) -> None:
-    options = argparse.Namespace(dataset="mnist", network="convnet", method=method, dataset_dir="x", dataset_file=None)
-    for name in ("images_per_class", "initial_images", "output_dir", "seed", "device"):
-        setattr(options, name, None)
+    given = {"dataset_dir": "x", "images_per_class": 10}
+    arguments = composed("mnist", "convnet", method, given, preset_of="published")
     parser = ConfigParser()
-    files = composed(options, {})["config_file"]
-    parser.read_config(ConfigParser.load_config_files(files) | {"preset_of": "published", "images_per_class": 10})
+    parser.read_config(ConfigParser.load_config_files(arguments["config_file"]))
+    parser.update({name: value for name, value in arguments.items() if name != "config_file"})
     parser.parse()
     assert parser.get_parsed_content("width") == 128
     assert parser.get_parsed_content("iterations") == PUBLISHED_ITERATIONS[method]

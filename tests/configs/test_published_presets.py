@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.configuration import config_files, resolve_preset
+from monai_distill.configuration import config_files
+from tests.configs.presets import resolved
 
 # Trajectory methods: N, M, T-, first T+, T+, iterations of the ramp, images a step, image step, rate and start of the
 # learned learning rate, whitening, outer iterations.
@@ -73,9 +74,7 @@ def files(method: str) -> list[dict[str, Any]]:
 
 
 def preset(method: str, images_per_class: int, dataset: str = "cifar10") -> dict[str, Any]:
-    parts = files(method)
-    shared = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
-    return resolve_preset(parts[-1]["presets"], dataset, images_per_class, shared)
+    return resolved(method, dataset, images_per_class)
 
 
 @pytest.mark.parametrize(("method", "images_per_class"), TRAJECTORY)
@@ -85,7 +84,7 @@ def test_trajectory_methods_have_the_published_settings(method: str, images_per_
     assert {name: found[name] for name in COLUMNS} == expected
     assert (found["experts"], found["expert_lr"], found["width"], found["depth"]) == (100, 0.01, 128, 3)
     assert found["expert_batch_size"] == (512 if method == "att" else 256)
-    assert found["expert_train_epochs"] == (100 if method in {"datm", "pad"} else None)
+    assert found["min_expert_epochs"] == (100 if method in {"datm", "pad"} else 0)
     if method in AVERAGE:
         assert found["average_decay"] == AVERAGE[method][images_per_class]
     if images_per_class in FLAT.get(method, {}):

@@ -11,34 +11,42 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration import available, config_files, resolve_preset
+from monai_distill.configuration import available, config_files
 from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.experts import expert_labels
+from monai_distill.engines.experts.expert_plan import epochs_needed
 from tests.configs.command import FAST, command, fast_run, read
 from tests.configs.conftest import families_of
+from tests.configs.presets import resolved, tables
 
 METHODS = [name for name in available("methods") if "trajectory" in families_of(name)]
 SMALL = {"width": 4, "depth": 1, "experts": 2, "expert_epochs": 1, "student_steps": 3, "validate_every": 3}
+# the names that a preset of the method may set, and does somewhere
+PRESET = {
+    method: {
+        name
+        for table in tables(method)
+        for presets in table.values()
+        if isinstance(presets, dict)
+        for preset in presets.values()
+        for name in preset
+        if name != "like"
+    }
+    | {"gate", "min_start_epoch", "first_max_start_epoch", "ramp_iterations"}
+    for method in METHODS
+}
 ONCE = ("--max_start_epoch", "2", "--expert_epochs", "1")  # windows with room for a ramp
 # tiny experts get little right, which the configured fallback says
 pytestmark = pytest.mark.filterwarnings("ignore:The experts get too few", "ignore:No iteration of epoch")
 
 
-def layers(method: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The method's presets and its family's."""
-    parts = [yaml.safe_load(file.read_text()) for file in config_files("digits", "convnet", method)]
-    shared: dict[str, Any] = next(part["shared_presets"] for part in parts[1:] if "shared_presets" in part)
-    return parts[-1]["presets"], shared
-
-
 def presets(method: str) -> Iterator[tuple[str, int]]:
     """Every data set and number of images per class that has settings of its own, and one that has none."""
-    own, shared = layers(method)
+    own, shared = tables(method)
     yield "folder", 1
     for dataset in sorted({*own, *shared} - {"default"}):
         numbers = {
@@ -53,7 +61,7 @@ def shrunk(preset: dict[str, Any]) -> dict[str, Any]:
     small["min_start_epoch"] = min(preset["min_start_epoch"], 1)
     small["first_max_start_epoch"] = None if preset["first_max_start_epoch"] is None else 2
     small["max_start_epoch"] = 3 if small["first_max_start_epoch"] else 2
-    small["expert_train_epochs"] = None if preset["expert_train_epochs"] is None else 4
+    small["min_expert_epochs"] = 4 if preset["min_expert_epochs"] else 0
     if "schedule" in preset:
         small["schedule"] = {**preset["schedule"], "add_end": 1, "first_removal": 1, "second_removal": 2}
     return small
@@ -67,8 +75,8 @@ def distinct_presets() -> list[tuple[str, str, int]]:
     """One of all those that are equal at smoke size."""
     found = {}
     for method, dataset, number in all_presets():
-        own, shared = layers(method)
-        key = json.dumps([method, shrunk(resolve_preset(own, dataset, number, shared))], sort_keys=True)
+        small = shrunk(resolved(method, dataset, number))
+        key = json.dumps([method, {name: small[name] for name in PRESET[method]}], sort_keys=True)
         found.setdefault(key, (method, dataset, number))
     return list(found.values())
 
@@ -91,25 +99,23 @@ def distilled(parser: ConfigParser) -> Any:
 
 @pytest.mark.parametrize(("method", "dataset", "number"), all_presets())
 def test_a_preset_asks_for_epochs_that_its_experts_have(method: str, dataset: str, number: int, tmp_path: Path) -> None:
-    own, shared = layers(method)
-    p = resolve_preset(own, dataset, number, shared)
-    epochs = max(p["expert_train_epochs"] or 0, p["max_start_epoch"] + p["expert_epochs"] - 1)
+    p = resolved(method, dataset, number)
+    epochs = epochs_needed(p["max_start_epoch"], p["expert_epochs"], p["min_expert_epochs"])
     store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=epochs + 1, parameters=1)
     names = ("min_start_epoch", "max_start_epoch", "first_max_start_epoch", "ramp_iterations", "expert_epochs")
     sampler = SegmentSampler(store, seed=0, **{name: p[name] for name in names})
     assert sampler.bound(p["iterations"]) == p["max_start_epoch"]
-    for name, value in p.items():
-        if isinstance(value, float | int) and name not in {"min_start_epoch", "ramp_iterations", "mask_ratio", "zca"}:
-            assert value > 0, name
+    for name in PRESET[method] - {"min_start_epoch", "min_expert_epochs", "ramp_iterations", "mask_ratio", "zca"}:
+        assert not isinstance(p[name], float | int) or p[name] > 0, name
     assert not isinstance(p["image_lr"], str)  # YAML reads 1e3 as text
 
 
 @pytest.mark.parametrize(("method", "dataset", "number"), distinct_presets())
 def test_every_preset_runs_three_iterations(method: str, dataset: str, number: int, tmp_path: Path) -> None:
-    own, shared = layers(method)
-    preset = shrunk(resolve_preset(own, dataset, number, shared)) | {"iterations": 3, "validation_steps": 2}
+    small = shrunk(resolved(method, dataset, number)) | {"iterations": 3, "validation_steps": 2}
+    preset = {name: small[name] for name in PRESET[method] | SMALL.keys()}
     trainer = distilled(
-        parsed(method, tmp_path / "run", preset=preset, difficulty_epochs=1, validation_students=1, images_per_class=2)
+        parsed(method, tmp_path / "run", **preset, difficulty_epochs=1, validation_students=1, images_per_class=2)
     )
     assert trainer.state.iteration == 3
     assert trainer.limits.gate == preset["gate"]
@@ -218,8 +224,7 @@ def test_a_teacher_s_labels_are_released_as_it_sees_the_released_images(tmp_path
 
 
 def test_the_difficulty_of_the_released_program_is_one_name_away(tmp_path: Path) -> None:
-    own, shared = layers("pad")
-    assert resolve_preset(own, "cifar10", 10, shared)["difficulty_score"] == "GraNd"
+    assert resolved("pad", "cifar10", 10)["difficulty_score"] == "GraNd"
     recipes = []
     for score in ("GraNd", "EL2N"):
         parser = parsed("pad", tmp_path, difficulty_score=score, difficulty_epochs=1, width=4, depth=1)

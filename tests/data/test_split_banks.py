@@ -69,7 +69,7 @@ def test_shared_images_are_dropped_from_the_earlier_section_counted_and_warned_o
     assert Path(caught[0].filename).name != "split_banks.py"
     assert data.dropped == {"training": 3, "validation": 1}
     assert data.provenance["identical_images_dropped"] == data.dropped
-    raw = {n: data.preprocessing.inverse(getattr(data, n).images) for n in ("training", "validation", "test")}
+    raw = {n: data.preprocessing.inverse(getattr(data, n).images[:]) for n in ("training", "validation", "test")}
     kept = {"training": [1, 2, 3, 5, 6, 8, 9, 10, 11], "validation": [0, 1, 2, 4], "test": list(range(6))}
     for name, positions in kept.items():
         torch.testing.assert_close(raw[name], planted[name][0][positions])
@@ -101,7 +101,7 @@ def test_statistics_are_those_of_the_kept_training_images() -> None:
     np.testing.assert_allclose(fitted.std, pixels.std(axis=(0, 2, 3)), rtol=1e-12)
     data = banks(sections)
     np.testing.assert_allclose(
-        data.test.images.numpy(),
+        data.test.images[:].numpy(),
         (sections["test"][0].numpy() - pixels.mean(axis=(0, 2, 3)).reshape(3, 1, 1))
         / pixels.std(axis=(0, 2, 3)).reshape(3, 1, 1),
         rtol=1e-4,
@@ -223,7 +223,7 @@ def test_any_dataset_of_monai_will_do(tmp_path: Path) -> None:
     data = SplitBanks(*parts, fit=Standardize.fit)
     assert data.class_names == ("AbdomenCT", "CXR", "Hand")
     assert (data.image_shape, len(data.training), len(data.test)) == ((1, 16, 16), 48, 6)
-    assert type(data.training.images) is Tensor
+    assert type(data.training.images[:]) is Tensor
     for bank, part in zip((data.training, data.validation, data.test), parts, strict=True):
         assert bank.labels.tolist() == [item["label"] for item in part.data]
 

@@ -104,7 +104,7 @@ def test_only_names_and_texts_are_escaped_among_settings() -> None:
 @given(st.lists(names, min_size=2, max_size=4, unique=True))
 @example(list(HOSTILE))
 def test_every_configuration_of_a_bundle_holds_the_names(classes: list[str]) -> None:
-    job = composed_job("folder", "convnet", "dm", {"image_size": [8, 8], "dataset_name": "mine"})
+    job = composed_job("folder", "convnet", "dm", {"image_size": [8, 8], "dataset_name": "mine", "dataset_dir": "x"})
     configs = json.loads(json.dumps(bundle_configs("mine", job, [1, 8, 8], classes, recipe("mine"))))
     for kind in ("train", "inference"):
         parser = ConfigParser(configs[kind])

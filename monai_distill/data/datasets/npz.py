@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading import ArrayToImaged
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
@@ -28,7 +30,8 @@ class NPZDataset(SectionDataset):
     test_labels``; the ``val_`` pair may be left out, then validation is a stratified share of the training part.
     Images are uint8 or floats in [0, 1], shaped ``[n, H, W]``, ``[n, H, W, 1 or 3]``, ``[n, D, H, W]`` or
     ``[n, D, H, W, 1 or 3]``; labels are whole numbers from 0, shaped ``[n]`` or ``[n, 1]``.
-    Only the section's own two arrays are loaded; ``cache_rate=0`` keeps them as bytes where float32 would not fit.
+    Only the section's own two arrays are loaded, as bytes. They are memory-mapped where the file is larger than a
+    quarter of the machine's memory.
 
     Args:
         root_dir: the folder of the file.
@@ -37,6 +40,7 @@ class NPZDataset(SectionDataset):
         class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
         split: ``val_frac`` and ``seed`` of the validation part, where the file has none.
         source: name, license and citation, for the provenance.
+        cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
         options: ``transform`` (receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...), ``seed`` and the cache
             options of :class:`SectionDataset`.
 
@@ -57,12 +61,14 @@ class NPZDataset(SectionDataset):
         class_names: Sequence[str] | None = None,
         split: SplitRule | None = None,
         source: DataSource | None = None,
+        cache_dir: str | PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         self.file = file
         self.split = split or SplitRule(val_frac=0.1)
         self._given_names = None if class_names is None else listed_names(class_names)
         self._source = source or DataSource()
+        self.cache_dir = cache_dir
         self._channels_last = False
         super().__init__(root_dir, section, **options)
 
@@ -70,7 +76,7 @@ class NPZDataset(SectionDataset):
         path = self.root_dir / self.file
         if not path.is_file():
             raise RuntimeError(f"Cannot find dataset file: {path}; place it there or correct root_dir or file.")
-        arrays = read_section(path, section, self.split.val_frac, self.split.seed)
+        arrays = read_section(path, section, self.split.val_frac, self.split.seed, self.cache_dir)
         self.class_names = self._names(arrays, path)
         self._channels_last = arrays.channels_last
         self.provenance = {
@@ -81,11 +87,19 @@ class NPZDataset(SectionDataset):
             "seed": self.split.seed if "stratified" in arrays.split else None,
         }
         self._check_arrays(arrays, path)
+        self._arrays = arrays
         labels = arrays.labels.tolist()
         return [
-            {"image": image, "label": label, "class_name": self.class_names[label]}
-            for image, label in zip(arrays.images, labels, strict=True)
+            {"image": arrays.images[row], "label": label, "class_name": self.class_names[label]}
+            for row, label in zip(range(len(labels)) if arrays.rows is None else arrays.rows, labels, strict=True)
         ]
+
+    def stored_images(self) -> PreparedImages | None:
+        """All images as one array, for whoever needs no items; None with a transform of one's own."""
+        if not self.uses_default_transform:
+            return None
+        rows = None if self._arrays.rows is None else torch.from_numpy(self._arrays.rows)
+        return PreparedImages(self._arrays.images, channel_axis=-1 if self._channels_last else None, rows=rows)
 
     def _default_transform(self) -> ArrayToImaged:
         return ArrayToImaged(channels_last=self._channels_last)

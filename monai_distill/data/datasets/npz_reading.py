@@ -7,11 +7,13 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from .npz_arrays import fits_memory, mapped_array
 from .splits import stratified_split
 
 __all__ = ["SectionArrays", "read_section"]
@@ -31,6 +33,7 @@ class SectionArrays:
         num_classes: the highest label of any section, plus one.
         channels_last: whether the last axis of the images is a channel axis.
         split: the split rule, in words.
+        rows: positions in ``images`` of the images of this section; None: all of them.
     """
 
     images: Array
@@ -38,9 +41,12 @@ class SectionArrays:
     num_classes: int
     channels_last: bool
     split: str
+    rows: Array | None = None
 
 
-def read_section(path: Path, section: str, val_frac: float, split_seed: int) -> SectionArrays:
+def read_section(
+    path: Path, section: str, val_frac: float, split_seed: int, cache_dir: str | PathLike[str] | None = None
+) -> SectionArrays:
     """Read one section; only its two arrays, and the small label arrays of the others, are loaded.
 
     Keys: ``train_images, train_labels, val_images, val_labels, test_images, test_labels``. Where the ``val_`` pair is
@@ -51,6 +57,7 @@ def read_section(path: Path, section: str, val_frac: float, split_seed: int) -> 
         section: ``"training"``, ``"validation"`` or ``"test"``.
         val_frac: the share of the training part that becomes validation where the file has none.
         split_seed: the seed of that split.
+        cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
 
     Raises:
         ValueError: if the file is no npz or is cut short, lacks keys, or holds arrays of a wrong shape, type or range.
@@ -75,19 +82,20 @@ def read_section(path: Path, section: str, val_frac: float, split_seed: int) -> 
         stored = ("training", "validation", "test") if has_val else ("training", "test")
         labels = {name: _labels(path, archive, f"{_PREFIX[name]}_labels") for name in stored}
         source = section if section in stored else "training"
-        images = _read(path, archive, f"{_PREFIX[source]}_images")
+        key = f"{_PREFIX[source]}_images"
+        images = _read(path, archive, key) if fits_memory(path) else mapped_array(path, key, cache_dir)
     where = f"{_PREFIX[source]}_images of {path}"
     channels_last = _check_images(images, len(labels[source]), where)
     chosen = labels[source]
-    split = "as stored in the file"
+    split, rows = "as stored in the file", None
     if not has_val:
         split += f"; validation is a stratified {val_frac:g} of the training part (the file has no val_ keys)"
         if source == "training":
             fractions = {"training": 1 - val_frac, "validation": val_frac}
             indices = stratified_split(chosen.tolist(), fractions, split_seed)[section]
-            images, chosen = images[indices], chosen[indices]
+            rows, chosen = np.asarray(indices), chosen[indices]
     num_classes = 1 + max((int(part.max()) for part in labels.values() if len(part)), default=-1)
-    return SectionArrays(images, chosen, num_classes, channels_last, split)
+    return SectionArrays(images, chosen, num_classes, channels_last, split, rows)
 
 
 def _key_list() -> str:
@@ -153,7 +161,14 @@ def _check_images(images: Array, count: int, where: str) -> bool:
     if images.dtype.kind != "f":
         raise ValueError(f"{where}: expected uint8, or floats in [0, 1], got {images.dtype}; rescale the images.")
     # written so that NaN fails as well
-    if images.size and not (images.min() >= 0 and images.max() <= 1):
-        got = f"{images.min()} to {images.max()}"
+    low, high = _range(images)
+    if images.size and not (low >= 0 and high <= 1):
+        got = f"{low} to {high}"
         raise ValueError(f"{where}: expected floats in [0, 1], got {got}; rescale the images.")
     return has_channels
+
+
+def _range(images: Array) -> tuple[float, float]:
+    """Least and largest value; NaN where there is one. One image at a time, as the array may not fit into memory."""
+    extremes = np.array([(image.min(), image.max()) for image in images if image.size], dtype=np.float64)
+    return (float(extremes[:, 0].min()), float(extremes[:, 1].max())) if len(extremes) else (0.0, 0.0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore, refuse_small_classes
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.image_blocks import Images
 
 __all__ = ["correct_images", "expert_labels", "expert_logits", "mean_of_right_logits"]
 
@@ -122,7 +123,7 @@ def correct_images(
 
 
 def _first_right(
-    network: FlatNetwork, experts: list[Tensor], images: Tensor, order: Tensor, label: int, count: int
+    network: FlatNetwork, experts: list[Tensor], images: Images, order: Tensor, label: int, count: int
 ) -> Tensor:
     """The first ``count`` positions that an expert classifies correctly, or all of them if they are fewer."""
     correct, rest = order[:0], order
@@ -138,17 +139,17 @@ def _first_right(
     return correct
 
 
-def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images: Tensor, label: int) -> Tensor:
+def _true_class_probability(network: FlatNetwork, experts: list[Tensor], images: Images, label: int) -> Tensor:
     return torch.stack([_predicted(network, e, images).softmax(dim=1)[:, label] for e in experts]).mean(dim=0)
 
 
-def _predicted(network: FlatNetwork, parameters: Tensor, images: Tensor) -> Tensor:
+def _predicted(network: FlatNetwork, parameters: Tensor, images: Images) -> Tensor:
     positions = torch.arange(len(images), device=images.device)
     return torch.cat([logits for _, logits in _batched(network, parameters, images, positions)])
 
 
 def _batched(
-    network: FlatNetwork, parameters: Tensor, images: Tensor, positions: Tensor
+    network: FlatNetwork, parameters: Tensor, images: Images, positions: Tensor
 ) -> Iterator[tuple[int, Tensor]]:
     for low in range(0, len(positions), BATCH):
         yield low, network.predict(parameters, images[positions[low : low + BATCH]])

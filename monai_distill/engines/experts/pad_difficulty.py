@@ -13,6 +13,7 @@ from monai_distill.data import ClassBank
 from monai_distill.engines.students import StudentTraining
 from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.image_blocks import blocks
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_positive_int
 
@@ -92,8 +93,8 @@ def image_difficulty(
     require_positive_int(networks=networks)
     seeds = [derived_seed(seed, "difficulty", i) for i in range(networks)]
     trained = training(network, bank.images, bank.labels, lr, seeds)
-    batches = list(zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True))
     scores = torch.zeros(len(bank), device=bank.device)
     for parameters in trained:
+        batches = zip(blocks(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True)
         scores += torch.cat([score(network, parameters, *batch) for batch in batches]) / networks
     return scores.cpu()

@@ -24,6 +24,7 @@ from monai_distill.engines.students.students import checksum_once, training_job
 from monai_distill.metrics import SCORES, rank_agreement, summary
 from monai_distill.metrics.score_record import Metric, ProtocolResult, ScoreRow
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .architecture_space import architecture_space, usable_networks
@@ -39,7 +40,7 @@ RANKED_BY: Metric = "balanced_accuracy"
 class _Proxy(NamedTuple):
     """A training set that ranks architectures: images and targets, protocol, learning rates to try."""
 
-    data: tuple[Tensor, Tensor]
+    data: tuple[Images, Tensor]
     protocol: StudentTraining
     lrs: Sequence[float]
 

@@ -13,6 +13,7 @@ from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import score_logits
 from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks import FlatNetwork, map_over_networks
+from monai_distill.runtime.image_blocks import Images, blocks
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_positive_int
 
@@ -28,7 +29,7 @@ __all__ = [
     "train_students",
 ]
 
-TrainingSet = tuple[Tensor, Tensor, float]  # images [n, channels, *spatial], class numbers [n] or logits [n, K], lr
+TrainingSet = tuple[Images, Tensor, float]  # images [n, channels, *spatial], class numbers [n] or logits [n, K], lr
 BATCH = 512  # images per forward pass
 
 
@@ -85,10 +86,11 @@ def train_students(
     """
     if isinstance(training_set, SyntheticDataset):
         training_set = training_set.training_set()
-    return protocol(network, *training_set, seeds, on_step)
+    images, targets, lr = training_set
+    return protocol(network, images, targets, lr, seeds, on_step)
 
 
-def predict_logits(network: FlatNetwork, parameters: Tensor, images: Tensor) -> Tensor:
+def predict_logits(network: FlatNetwork, parameters: Tensor, images: Images) -> Tensor:
     """Logits [students, n, classes] of networks with ``parameters`` [students, P] for images [n, channels, *spatial].
 
     The computation runs on the device of the images, in batches.
@@ -100,7 +102,7 @@ def predict_logits(network: FlatNetwork, parameters: Tensor, images: Tensor) -> 
         torch.Size([1, 4, 2])
     """
     parameters, batches = parameters.to(images.device), []
-    for batch in torch.split(images, BATCH):
+    for batch in blocks(images, BATCH):
         forward = map_over_networks(functools.partial(network.predict, images=batch), images.device.type != "cpu")
         batches.append(forward(parameters))
     return torch.cat(batches, dim=1)

@@ -18,6 +18,7 @@ from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import SCORES, StudentMetric, summary
 from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.image_blocks import blocks
 
 from .scoring import BATCH, TrainingSet, predict_logits, student_seeds, train_students
 from .student_training import StudentDivergedError, StudentTraining
@@ -141,13 +142,13 @@ class _Batches:
     """A bank's images and labels as batches of a dictionary, in order."""
 
     def __init__(self, bank: ClassBank, batch_size: int) -> None:
-        self.parts: Sequence[tuple[Tensor, Tensor]] = list(
-            zip(torch.split(bank.images, batch_size), torch.split(bank.labels, batch_size), strict=True)
-        )
+        self.bank = bank
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return -(-len(self.bank) // self.batch_size)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        for images, labels in self.parts:
-            yield {"image": images, "label": labels}
+        labels = torch.split(self.bank.labels, self.batch_size)
+        for images, part in zip(blocks(self.bank.images, self.batch_size), labels, strict=True):
+            yield {"image": images, "label": part}

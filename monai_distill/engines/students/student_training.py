@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 from monai_distill.transforms import SiameseAugment
@@ -161,7 +162,7 @@ class StudentTraining:
     def __call__(
         self,
         network: FlatNetwork,
-        images: Tensor,
+        images: Images,
         targets: Tensor,
         lr: float,
         seeds: Sequence[int],
@@ -202,7 +203,7 @@ class StudentTraining:
             raise StudentDivergedError(lr)
         return parameters
 
-    def _use_vmap(self, images: Tensor) -> bool:
+    def _use_vmap(self, images: Images) -> bool:
         if self.vmap is None:
             return not self.compiled and should_vmap(images, self.batch_size)
         return self.vmap

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from monai_distill.data import ClassBank
+from monai_distill.data import ClassBank, PreparedImages
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache, tensor_checksum
+from monai_distill.runtime.image_blocks import Images
 
 from .scoring import TrainingSet, predict_logits, train_students
 from .student_training import StudentDivergedError, StudentTraining
@@ -139,14 +140,15 @@ def training_job(
 _CHECKSUMS = WeakTensorKeyDictionary()
 
 
-def checksum_once(values: Tensor) -> str:
-    """The checksum of a tensor, computed once while the tensor lives and nothing is written into it.
+def checksum_once(values: Images) -> str:
+    """The checksum of a tensor or of images, computed once while they live and nothing is written into them.
 
     Example:
         >>> values = torch.zeros(2)
         >>> checksum_once(values) == checksum_once(values) != checksum_once(values.add_(1))
         True
     """
-    if values not in _CHECKSUMS or _CHECKSUMS[values][0] != values._version:
-        _CHECKSUMS[values] = values._version, tensor_checksum(values)
+    version = (values.pixels if isinstance(values, PreparedImages) else cast(Tensor, values))._version
+    if values not in _CHECKSUMS or _CHECKSUMS[values][0] != version:
+        _CHECKSUMS[values] = version, tensor_checksum(values)
     return str(_CHECKSUMS[values][1])

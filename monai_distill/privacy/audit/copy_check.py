@@ -15,6 +15,7 @@ from scipy.stats import binomtest, norm
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import seeded_generator
 
 from .attack_figures import SEEN
@@ -92,7 +93,7 @@ def released_copies(
     return figures, pairs
 
 
-def save_copy_pairs(pairs: Sequence[Mapping[str, Any]], released: Tensor, training: Tensor, file: str | Path) -> Path:
+def save_copy_pairs(pairs: Sequence[Mapping[str, Any]], released: Tensor, training: Images, file: str | Path) -> Path:
     """Draw the pairs as PNG, released images above training images; volumes by their middle slice.
 
     The file shows patients' images.
@@ -134,7 +135,7 @@ def _shown(image: Tensor) -> Tensor:
     return arranged
 
 
-def copy_likeness(released: Tensor, images: Tensor, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
+def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
     """Largest absolute correlation of every released image with any of ``images``, and the position of that image.
 
     Flips of every axis and quarter turns of square planes are tried too. Brightness, contrast and inversion do not

@@ -49,7 +49,6 @@ class ShadowJob:
         parser = ConfigParser()
         parser.read_config(str(self.config_file))
         self._refuse_unknown(parser.config)
-        parser["run"] = [step for step in parser["run"] if "@run_folder" not in str(step)]
         _silence(parser.config)
         per_shadow = {"output_dir": str(self.folder), "seed": seed, "resume": False, "experts_root": None}
         per_shadow["site_ledger"] = None  # shadows are not released, so the site is not charged
@@ -60,7 +59,8 @@ class ShadowJob:
             parser[section]["dataset"] = dataset
         try:
             self.folder.mkdir(parents=True)
-            parser.get_parsed_content("run")
+            for step in range(len(parser["reproduce"])):  # in order: a later one may need what an earlier one made
+                parser.get_parsed_content(f"reproduce#{step}")
             distilled: SyntheticDataset = parser.get_parsed_content(
                 "candidate" if "candidate" in parser.config else "synthetic"
             )

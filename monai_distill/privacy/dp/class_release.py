@@ -109,7 +109,7 @@ class ClassRelease:
         return torch.cat([*(part * math.sqrt((1 - self.count_share) / count) for part in parts), constant], dim=1)
 
     def _lengths(self) -> list[int]:
-        blank = torch.zeros_like(self.bank.images[:1])  # only the shapes matter
+        blank = torch.zeros((1, *self.bank.image_shape), device=self.bank.device)  # only the shapes matter
         return [self.views(view, blank).shape[1] for view in range(len(self.views))]  # type: ignore[arg-type]
 
     def _means(self, sums: Tensor, lengths: list[int]) -> list[Tensor]:
@@ -129,5 +129,5 @@ class ClassRelease:
 
         An image has at most as many directions as pixels, however many features the views have.
         """
-        directions = min(sum(lengths), self.bank.images[0].numel())
+        directions = min(sum(lengths), self.bank.image_shape.numel())
         return math.ceil(self.event.noise_multiplier * math.sqrt(directions / (1 - self.count_share)))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,31 +35,23 @@ def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBank]) -> None:
-    """Call ``function`` while the images of ``banks`` are NaN and their labels -1, then restore both.
-
-    Anything that is computed from a real image is then not finite, and the ``Distiller`` stops on that. Access to a
-    real image fails instead of going unnoticed.
+    """Call ``function`` while the images and labels of ``banks`` cannot be read (:meth:`ClassBank.closed`).
 
     Raises:
-        RuntimeError: if ``function`` wrote to the masked tensors.
+        RuntimeError: when ``function`` reads a real image or label.
 
     Example:
         >>> import torch
-        >>> bank, sums = ClassBank(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"]), []
-        >>> run_with_masked_data(lambda: sums.append(float(bank.images.sum())), [bank])
-        >>> sums, float(bank.images.sum())
+        >>> bank = ClassBank(torch.ones(1, 1, 2, 2), torch.tensor([0]), ["a"])
+        >>> values = []
+        >>> run_with_masked_data(lambda: values.append(float(bank.images.sum())), [bank])
+        >>> values, float(bank.images.sum())
         ([nan], 4.0)
     """
-    tensors = [(tensor, tensor.clone()) for bank in banks for tensor in (bank.images, bank.labels)]
-    for tensor, _ in tensors:
-        tensor.fill_(float("nan") if tensor.is_floating_point() else -1)
-    try:
+    with ExitStack() as closed:
+        for bank in banks:
+            closed.enter_context(bank.closed())
         function()
-        if not all(bool((t.isnan() if t.is_floating_point() else t == -1).all()) for t, _ in tensors):
-            raise RuntimeError("The masked images were written to. Nothing may change them while they are masked.")
-    finally:
-        for tensor, value in tensors:
-            tensor.copy_(value)
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class PrototypeRelease:
 
     def _prototypes(self) -> tuple[Tensor, list[float]]:
         """Prototypes [classes * k, C, *spatial] as pixel values from 0 to 1, sorted by class; noisy class counts."""
-        shape = self.bank.images.shape[1:]
+        shape = self.bank.image_shape
         whole = self._release(torch.zeros(len(self.bank), dtype=torch.long), 1)
         groups = whole
         if self.groups_per_class > 1:
@@ -185,7 +185,7 @@ class PrototypeRelease:
 
     def _min_records(self) -> int:
         """Records per class at which the center of a group of average size is as long as its noise."""
-        pixels = self.bank.images[0].numel()
+        pixels = self.bank.image_shape.numel()
         return math.ceil(self.groups_per_class * self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)))
 
 

@@ -10,7 +10,19 @@ import ignite.distributed as idist
 import torch
 import torch.distributed as dist
 
-__all__ = ["count", "even_share", "is_first", "join", "leave", "rank", "require_single_process"]
+__all__ = [
+    "count",
+    "default_device",
+    "even_share",
+    "is_first",
+    "is_follower",
+    "join",
+    "launched",
+    "leave",
+    "local_device",
+    "rank",
+    "require_single_process",
+]
 
 # The others wait while the first validates or scores, however long that takes; torchrun ends them if it dies.
 PATIENCE = datetime.timedelta(days=7)
@@ -34,7 +46,7 @@ def join(device: torch.device | str | None = None) -> None:
         >>> count(), rank(), is_first()
         (1, 0, True)
     """
-    local = int(os.environ["LOCAL_RANK"]) if _launched() > 1 else None
+    local = int(os.environ["LOCAL_RANK"]) if launched() > 1 else None
     if local is not None and device is not None and torch.device(device).index not in (None, local):
         raise ValueError(
             f"Expected the device cpu, cuda or cuda:{local} in the process of local rank {local}, got {device}. Leave "
@@ -143,11 +155,36 @@ def require_single_process(what: str) -> None:
     Example:
         >>> require_single_process("The audit")
     """
-    several = max(_launched(), count())
+    several = max(launched(), count())
     if several > 1:
         raise RuntimeError(f"{what} cannot be divided over processes, got {several}. Start it without torchrun.")
 
 
-def _launched() -> int:
-    """The number of processes that torchrun started, joined or not."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() and dist.is_torchelastic_launched() else 1
+def is_follower() -> bool:
+    """Whether this process leaves validation, scores and files to the first one.
+
+    Example:
+        >>> is_follower()
+        False
+    """
+    return not is_first()
+
+
+def launched() -> int:
+    """How many processes torchrun started, whether or not they have met.
+
+    Example:
+        >>> launched()
+        1
+    """
+    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() and dist.is_torchelasticlaunched() else 1
+
+
+def default_device() -> str:
+    """``cuda`` where there is a GPU, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def local_device() -> str:
+    """The GPU of this process's local rank under torchrun; ``cpu`` on a machine without GPUs."""
+    return f"cuda:{os.environ['LOCAL_RANK']}" if torch.cuda.is_available() else "cpu"

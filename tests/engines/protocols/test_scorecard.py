@@ -153,7 +153,7 @@ def test_other_images_ask_anew(
     trained.clear()
     other = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
     bank: ClassBank = getattr(other, part)
-    bank.images[-1, 0, 0, 0] += 1
+    bank.images.pixels[-1] += 1
     card(other, tmp_path).run(synthetic)
     assert 2 in trained  # at least the full row
     assert (len(trained) == 1) == (part == "training")  # the draws do not hold that image

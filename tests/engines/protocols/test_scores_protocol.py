@@ -113,7 +113,7 @@ def test_no_test_image_reaches_a_control(data: SplitBanks) -> None:
     long = protocol(data)
     before = [long.controls[name][0](2, 0) for name in long.controls]
     other = SplitBanks(*(DigitsDataset(s) for s in ("training", "validation", "test")), fit=Standardize.fit)
-    other.test.images.mul_(-1)
+    other.test.images.pixels.mul_(-1)
     other.test.labels.add_(1).remainder_(10)
     changed = protocol(other)
     for drawn, name in zip(before, changed.controls, strict=True):

@@ -60,7 +60,7 @@ def copies_of(members: ClassBank, seed: int, patients: object = None) -> Synthet
 def unrelated_to(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
     """Images that are independent of the members."""
     bank = random_bank(9, seed + 1000)
-    return SyntheticDataset(bank.images, bank.labels, CLASSES)
+    return SyntheticDataset(bank.images[:], bank.labels, CLASSES)
 
 
 @pytest.fixture(scope="session")

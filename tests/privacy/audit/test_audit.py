@@ -113,7 +113,7 @@ def test_a_negative_control_that_is_caught_makes_the_audit_void(audit: Run, cand
 
 def test_a_claim_refuted_by_the_canaries_is_named(audit: Run, tmp_path: Path) -> None:
     def everything(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
-        return SyntheticDataset(members.images, members.labels, members.class_names)
+        return SyntheticDataset(members.images[:], members.labels, members.class_names)
 
     (tmp_path / "ledger.json").write_text(json.dumps({"epsilon": 1.0, "delta": 1e-6}))
     found = audit(everything, folder=tmp_path)

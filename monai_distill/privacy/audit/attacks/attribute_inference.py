@@ -94,7 +94,7 @@ def attribute_attacks(
         values_of_public = [str(item.get(name, "")) for item in public_items.data]
         if 1 < len(set(values_of_public)) <= MAX_VALUES:
             attacks[f"attribute {name}"] = AttributeInference(
-                candidates.images, values, public.images, values_of_public, logits
+                candidates.images, values, public.images[:], values_of_public, logits
             )
     return attacks
 

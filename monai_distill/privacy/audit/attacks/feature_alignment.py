@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.runtime.image_blocks import blocks
 
 __all__ = ["FeatureAlignment"]
 
@@ -38,7 +39,7 @@ class FeatureAlignment:
     def __init__(self, images: Tensor, labels: Tensor, public: ClassBank, features: Callable[[Tensor], Tensor]) -> None:
         self.features = features
         self.labels = labels.cpu()
-        vectors = features(public.images).cpu()
+        vectors = torch.cat([features(block).cpu() for block in blocks(public.images)])
         self.means = _class_means(vectors, public.labels.cpu(), public.num_classes, vectors.mean(dim=0))
         self.candidates = features(images).cpu() - self.means[self.labels]
 

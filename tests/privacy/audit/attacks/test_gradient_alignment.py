@@ -20,7 +20,7 @@ from tests.privacy.audit.conftest import CLASSES, random_bank, unrelated_to
 
 def test_is_the_sum_of_inner_products_with_the_unit_gradient(network: FlatNetwork) -> None:
     bank, own = random_bank(4, 0), random_bank(3, 1)
-    release = SyntheticDataset(own.images, own.labels, CLASSES, student_lr=0.1)
+    release = SyntheticDataset(own.images[:], own.labels, CLASSES, student_lr=0.1)
     attack = GradientAlignment(bank.images, bank.labels, network, starts=1, steps=3, every=2, seed=5)
     parameters = network.initial(derived_seed(5, "audit trajectory", 0))
     expected = torch.zeros(4)
@@ -45,15 +45,15 @@ def test_finds_copies_and_no_strangers(
 
 
 def copies_of_all(members: Any) -> SyntheticDataset:
-    return SyntheticDataset(members.images, members.labels, CLASSES, student_lr=0.5)
+    return SyntheticDataset(members.images[:], members.labels, CLASSES, student_lr=0.5)
 
 
 def test_soft_labels_are_targets_too(network: FlatNetwork) -> None:
     bank = random_bank(3, 1)
     sharp = 100.0 * F.one_hot(bank.labels, 3)
     attack = GradientAlignment(bank.images, bank.labels, network, starts=1, steps=2)
-    hard = SyntheticDataset(bank.images, bank.labels, CLASSES)
-    soft = SyntheticDataset(bank.images, bank.labels, CLASSES, label_logits=sharp)
+    hard = SyntheticDataset(bank.images[:], bank.labels, CLASSES)
+    soft = SyntheticDataset(bank.images[:], bank.labels, CLASSES, label_logits=sharp)
     torch.testing.assert_close(attack(hard), attack(soft))
 
 

@@ -38,7 +38,7 @@ def test_finds_trained_members_and_no_strangers(
     attack = ModelConfidence(candidates.images, candidates.labels, network, train, models=1)
 
     def everything(members: ClassBank, seed: int, patients: object = None) -> SyntheticDataset:
-        return SyntheticDataset(members.images, members.labels, CLASSES, student_lr=0.3)
+        return SyntheticDataset(members.images[:], members.labels, CLASSES, student_lr=0.3)
 
     assert attacked(attack, everything, shadows=8)["seen"]
     assert not attacked(attack, unrelated_to, shadows=8)["seen"]

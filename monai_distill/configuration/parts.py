@@ -1,0 +1,162 @@
+"""Small functions that configurations call by ``_target_``: names, folders, networks, the finished set."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
+from monai_distill.data.reading import image_files
+from monai_distill.engines.students import parameter_scores
+from monai_distill.metrics.score_record import ScoreRow
+from monai_distill.networks import FlatNetwork
+
+__all__ = [
+    "files_or_section",
+    "first_given",
+    "image_files_or_none",
+    "load_set",
+    "merged",
+    "number_of_validations",
+    "prepared_bank",
+    "require_same_source",
+    "scores_of_parameters",
+    "selection_rule",
+    "training_checksum",
+    "true_or_false",
+]
+
+
+def first_given(values: Sequence[Any]) -> Any:
+    """The first of ``values`` that is not None.
+
+    Raises:
+        ValueError: when all are None.
+
+    Example:
+        >>> first_given([None, "runs/digits/controls"])
+        'runs/digits/controls'
+    """
+    for value in values:
+        if value is not None:
+            return value
+    raise ValueError("Expected a value that is not null, got none.")
+
+
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of both mappings; ``second`` wins.
+
+    Example:
+        >>> merged({"a": 1}, {"b": 2})
+        {'a': 1, 'b': 2}
+    """
+    return {**first, **second}
+
+
+def true_or_false(value: bool | str) -> bool:
+    """A switch as MONAI's command line passes it: ``true`` and ``false`` arrive as text.
+
+    Raises:
+        ValueError: for any other text.
+
+    Example:
+        >>> true_or_false("True"), true_or_false(False)
+        (True, False)
+    """
+    text = str(value).lower()
+    if text not in ("true", "false"):
+        raise ValueError(f"Expected true or false, got {value!r}.")
+    return text == "true"
+
+
+def selection_rule(students: int, steps: int) -> str:
+    """How the released state is selected, for the manifest.
+
+    Example:
+        >>> selection_rule(5, 300)
+        'balanced accuracy on validation, 5 students of 300 steps'
+    """
+    return f"balanced accuracy on validation, {students} students of {steps} steps"
+
+
+def number_of_validations(epochs: int, interval: int) -> int:
+    """How often a run of ``epochs`` validates when it does so every ``interval`` epochs.
+
+    Example:
+        >>> number_of_validations(7, 3), number_of_validations(7, 10)
+        (2, 0)
+    """
+    return epochs // interval
+
+
+def load_set(folder: str | Path, device: torch.device | str = "cpu") -> SyntheticDataset:
+    """The saved set of a run or bundle, on ``device``.
+
+    Raises:
+        RuntimeError: when there is none, or it is damaged.
+    """
+    return SyntheticDataset.load(folder).to(device)
+
+
+def training_checksum(synthetic: SyntheticDataset) -> str | None:
+    """SHA-256 of the training images that the set was made from; None where its manifest does not say.
+
+    Example:
+        >>> training_checksum(SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"])) is None
+        True
+    """
+    checksum: str | None = synthetic.manifest.get("source", {}).get("training_sha256")
+    return checksum
+
+
+def require_same_source(data: SplitBanks, synthetic: SyntheticDataset) -> None:
+    """Refuse data other than those that ``synthetic`` was made from; its test images could have been trained on.
+
+    Raises:
+        RuntimeError: for other data.
+    """
+    data.require_source(synthetic.manifest.get("source", {}))
+
+
+def prepared_bank(
+    bank: ClassBank, preprocessing: Callable[[Tensor], Tensor], device: torch.device | str = "cpu"
+) -> ClassBank:
+    """The images of ``bank`` (pixel values) as networks see them.
+
+    Args:
+        bank: images [n, channels, *spatial].
+        preprocessing: of the synthetic set.
+        device: where the result is put.
+    """
+    return bank.mapped(lambda images: preprocessing(images).to(device))
+
+
+def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Tensor], ScoreRow]:
+    """A function of parameters [S, P] to their scores on ``bank``: see :func:`parameter_scores`."""
+    return lambda parameters: parameter_scores(network, parameters, bank)
+
+
+def image_files_or_none(folder: str | Path | None, spatial_dims: int = 2) -> list[dict[str, str]]:
+    """:func:`image_files` of ``folder``; an empty list where no folder is given.
+
+    Example:
+        >>> image_files_or_none(None)
+        []
+    """
+    return [] if folder is None else image_files(folder, spatial_dims)
+
+
+def files_or_section(files: Any, image_dir: str | Path | None, section: Callable[..., Any]) -> Any:
+    """What a classifier is applied to: the image files of a folder where one is given, else the test section.
+
+    Args:
+        files: dataset of the image files.
+        image_dir: their folder, or None.
+        section: makes a section of the data set by ``section="test"``.
+    """
+    return section(section="test") if image_dir is None else files

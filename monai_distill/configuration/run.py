@@ -1,0 +1,165 @@
+"""The steps of a run: prepare, distill, save, score, evaluate."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.export import RunFolder
+from monai_distill.handlers import BestSynthetic, History, RunCost
+from monai_distill.metrics.score_record import RunScores
+from monai_distill.runtime import processes
+
+from .parts import load_set
+
+__all__ = ["DistillationRun"]
+
+
+class Trains(Protocol):
+    """A trainer: ``run()`` does all iterations, ``state`` counts them."""
+
+    state: Any
+
+    def run(self) -> Any:
+        """Train to the end."""
+
+
+class Scores(Protocol):
+    """A scorecard: ``run(synthetic)`` returns the rows of the score table."""
+
+    def run(self, synthetic: SyntheticDataset) -> RunScores:
+        """Train students and test them."""
+
+
+class Guarantees(Protocol):
+    """What a run with ``--epsilon`` adds: see :class:`monai_distill.privacy.dp.Guarantee`."""
+
+    def mask_data(self, step: Callable[[], object]) -> None:
+        """Call ``step`` while no training image can be read."""
+
+    def statement(self) -> Mapping[str, Any]:
+        """What the manifest says of the guarantee."""
+
+    def bind_set(self, sha256: str) -> None:
+        """Bind the guarantee to the saved set."""
+
+    def scores(self) -> Mapping[str, Any]:
+        """Further rows of the score table."""
+
+
+class DistillationRun:
+    """The steps that every configuration and every bundle calls, in the order of the methods below.
+
+    A step receives the objects that it needs when it is called, because some of them exist only after an earlier step:
+    learned labels start from trained experts.
+
+    Args:
+        run_folder: receives the set and the scores.
+        cost: measures the wall time of every step.
+        guarantee: differential privacy, where the run has ``--epsilon``.
+
+    Example:
+        >>> import tempfile
+        >>> from monai_distill.runtime import PeakMemory
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> run = DistillationRun(RunFolder(folder), RunCost(folder / "cost.json", PeakMemory("cpu")))
+        >>> run.prepare(lambda: print("training experts"))
+        training experts
+    """
+
+    def __init__(self, run_folder: RunFolder, cost: RunCost, guarantee: Guarantees | None = None) -> None:
+        self.run_folder = run_folder
+        self.cost = cost
+        self.guarantee = guarantee
+        self.chosen_iteration: int | None = None
+
+    def prepare(self, objective: Callable[[], object] | None) -> None:
+        """Do what the first iteration requires.
+
+        Args:
+            objective: trains experts or releases statistics; None where the method needs neither.
+        """
+        self.cost.measured("experts", objective or _nothing)
+
+    def distill(self, trainer: Trains, selection: BestSynthetic | None = None) -> None:
+        """Run all iterations, then put the selected state into the set.
+
+        Args:
+            trainer: the distiller.
+            selection: the state that was best on validation; None keeps the last iterate.
+        """
+        guarantee = self.guarantee
+        self.cost.measured(
+            "distillation", trainer.run if guarantee is None else lambda: guarantee.mask_data(trainer.run)
+        )
+        self.chosen_iteration = int(trainer.state.iteration)
+        if selection is not None:
+            selection.restore()
+            self.chosen_iteration = selection.epoch * int(trainer.state.epoch_length)
+
+    def save(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: History) -> None:
+        """Write the set with its manifest, the history and the pictures.
+
+        Args:
+            synthetic: the distilled set.
+            about: method, data, protocol and seeds, for the manifest.
+            history: losses and validations.
+        """
+        self.run_folder.save_set(synthetic, self._about(about), history, self.chosen_iteration)
+        if self.guarantee is not None:
+            self.guarantee.bind_set(str(synthetic.manifest["sha256"]))
+
+    def score(self, scorecard: Scores, synthetic: SyntheticDataset, about: Mapping[str, Any]) -> None:
+        """Score the set and write the table; of several processes the first one does it.
+
+        Args:
+            scorecard: trains and tests students.
+            synthetic: the distilled set.
+            about: stands before the scores in ``scores.json``.
+        """
+        if processes.is_first():
+            rows = self.cost.measured("scores", lambda: scorecard.run(synthetic))
+            further = {} if self.guarantee is None else self.guarantee.scores()
+            scores = {**self._about(about), **rows, **further, "cost": self.cost.report()}
+            self.run_folder.save_scores(cast(RunScores, scores))
+
+    def evaluate(
+        self, scorecard: Scores, about: Mapping[str, Any], objective: Callable[[], object] | None, device: Any
+    ) -> None:
+        """Score the set of a finished run again.
+
+        Args:
+            scorecard: as for :meth:`score`.
+            about: as for :meth:`score`.
+            objective: as for :meth:`prepare`; a run with a guarantee reads its released statistics again.
+            device: where the set is put.
+        """
+        self.cost.forget("scores")
+        if self.guarantee is not None and objective is not None:
+            objective()
+        self.score(scorecard, load_set(self.run_folder.folder, device), about)
+
+    def score_bundle(self, scorecard: Scores, about: Mapping[str, Any], models: str | Path, device: Any) -> None:
+        """Score the set in a bundle's ``models/`` and leave ``scores.json`` there too, where the export reads it.
+
+        Args:
+            scorecard: as for :meth:`score`.
+            about: as for :meth:`score`.
+            models: the bundle's folder of the set.
+            device: where the set is put.
+        """
+        self.run_folder.folder.mkdir(parents=True, exist_ok=True)
+        scores = {**about, **scorecard.run(load_set(models, device))}
+        self.run_folder.save_scores(cast(RunScores, scores))
+        shutil.copyfile(self.run_folder.scores_file, Path(models) / "scores.json")
+
+    def _about(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        return {**about, **({} if self.guarantee is None else {"privacy": self.guarantee.statement()})}
+
+
+def _nothing() -> None:
+    """Random networks need no training."""

@@ -1,0 +1,145 @@
+"""All items of a MONAI dataset, read once by several workers into one array in the bytes of their source."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from monai.data import DataLoader
+from torch import Tensor
+from tqdm import tqdm
+
+from .prepared_images import PreparedImages
+
+__all__ = ["DatasetContent", "read_dataset"]
+
+WORKERS_FROM = 2000  # items; below, starting worker processes takes longer than reading
+ITEMS_PER_BATCH = 16
+
+
+class DatasetContent(NamedTuple):
+    """What a dataset holds.
+
+    Attributes:
+        images: [n, channels, *spatial].
+        labels: class numbers [n].
+        class_names: read off the items, in label order; a class without a name is called by its number.
+        patients: number [n] of the patient of every image; None unless every image has one.
+    """
+
+    images: PreparedImages
+    labels: Tensor
+    class_names: list[str]
+    patients: Tensor | None
+
+
+def read_dataset(dataset: Any) -> DatasetContent:
+    """Read every item of a MONAI dataset (keys ``image`` and ``label``) once.
+
+    A dataset that holds its images as one array (``stored_images()`` gives it as :class:`PreparedImages`) is taken as
+    it is. Items of any other dataset are read one by one, by several processes where there are many. Images whose
+    values are all multiples of 1/255 are stored as bytes.
+
+    Raises:
+        TypeError: when an item is no dictionary with ``image`` and ``label``, or its label no class number.
+        ValueError: when the images differ in shape, or there are none.
+
+    Example:
+        >>> from monai.data import Dataset
+        >>> items = [{"image": torch.ones(1, 8, 8), "label": 0}, {"image": torch.zeros(1, 8, 8), "label": 1}]
+        >>> content = read_dataset(Dataset(items))
+        >>> content.images.shape, content.images.pixels.dtype, content.class_names
+        (torch.Size([2, 1, 8, 8]), torch.uint8, ['0', '1'])
+    """
+    if not len(dataset):
+        raise ValueError("The dataset is empty.")
+    stored = dataset.stored_images() if hasattr(dataset, "stored_images") else None
+    items = dataset.data if stored is not None else _items(dataset)
+    array = _GrowingArray(len(dataset))
+    labels = torch.empty(len(dataset), dtype=torch.long)
+    names: dict[int, str] = {}
+    patients: list[Any] = []
+    for position, item in enumerate(items):
+        label = _class_number(item, position)
+        labels[position] = label
+        names.setdefault(label, str(item.get("class_name", label)))
+        patients.append(item.get("patient"))
+        if stored is None:
+            array.put(position, torch.as_tensor(item["image"], dtype=torch.float32).as_subclass(Tensor))
+    class_names = [names.get(label, str(label)) for label in range(int(labels.max()) + 1)]
+    images = stored if stored is not None else PreparedImages(array.values, channel_axis=1)
+    return DatasetContent(images, labels, class_names, _numbered(patients))
+
+
+def _items(dataset: Any) -> Iterator[Any]:
+    """Every item in order, with a progress bar where there are many."""
+    many = len(dataset) >= WORKERS_FROM
+    workers = min(os.cpu_count() or 1, 8) if many else 0
+    if workers < 2:
+        loader: Any = (dataset[i] for i in range(len(dataset)))
+    else:
+        loader = (item for batch in _loader(dataset, workers) for item in batch)
+    name = getattr(dataset, "section", "")
+    description = " ".join(word for word in ("reading", name, "images") if word)
+    return iter(tqdm(loader, total=len(dataset), desc=description, unit="image", disable=not many))
+
+
+def _loader(dataset: Any, workers: int) -> Any:
+    # A generator of its own: without one the loader draws its seed from the global random state.
+    return DataLoader(
+        dataset, batch_size=ITEMS_PER_BATCH, num_workers=workers, collate_fn=list, generator=torch.Generator()
+    )
+
+
+class _GrowingArray:
+    """Images [n, channels, *spatial] as bytes for as long as every value is a multiple of 1/255, then as float32."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.values: Tensor = torch.empty(0)
+
+    def put(self, position: int, image: Tensor) -> None:
+        scaled = (image * 255).round()
+        fits = bool(((scaled >= 0) & (scaled <= 255)).all()) and torch.equal(scaled.to(torch.uint8) / 255, image)
+        if not position:
+            self.values = torch.empty((self.count, *image.shape), dtype=torch.uint8 if fits else torch.float32)
+        if image.shape != self.values.shape[1:]:
+            raise ValueError(
+                f"Images differ in shape: expected {tuple(self.values.shape[1:])} as the first one, got "
+                f"{tuple(image.shape)} at position {position}. Pass image_size so that the dataset resizes them."
+            )
+        if self.values.dtype == torch.uint8 and not fits:
+            before, self.values = self.values, torch.empty(self.values.shape, dtype=torch.float32)
+            self.values[:position] = before[:position] / 255
+        self.values[position] = scaled.to(torch.uint8) if self.values.dtype == torch.uint8 else image
+
+
+def _class_number(item: Any, position: int) -> int:
+    if not (isinstance(item, Mapping) and "image" in item and "label" in item):
+        keys = f"the keys {list(item)}" if isinstance(item, Mapping) else type(item).__name__
+        raise TypeError(
+            f"Expected items as dictionaries with image and label, got {keys} at position {position}. Wrap the "
+            "dataset, or rename the keys in its transform."
+        )
+    label = item["label"]
+    try:
+        number = int(label)
+    except (TypeError, ValueError, RuntimeError):  # a word, or more than one number
+        number = None
+    if number is None or bool(number != label):
+        raise TypeError(
+            f"Expected a class number from 0 as label, got {label!r} at position {position}. One class an image is "
+            "supported; number the classes, and name them in class_name or class_names."
+        )
+    return number
+
+
+def _numbered(patients: Sequence[Any]) -> Tensor | None:
+    """A number for every patient, so that no identifier is stored; None unless every image has a patient."""
+    if any(patient is None for patient in patients):
+        return None
+    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
+    return torch.tensor([numbers[patient] for patient in patients], dtype=torch.long)

@@ -1,0 +1,178 @@
+"""Images in the bytes of their source, prepared for a network when a batch is drawn."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["PreparedImages"]
+
+MAPPED_BYTES = 256 * 2**20  # of a memory-mapped file that stay in the process
+
+
+class Gate:
+    """Whether images may be read."""
+
+    def __init__(self) -> None:
+        self._open = True
+
+    def open(self) -> None:
+        """Let everyone read."""
+        self._open = True
+
+    def close(self) -> None:
+        """Let nobody read."""
+        self._open = False
+
+    def require_open(self) -> None:
+        """Do nothing while the gate is open.
+
+        Raises:
+            RuntimeError: while it is closed.
+        """
+        if not self._open:
+            raise RuntimeError("This part of the run may not read any real image. It was asked to, and stops.")
+
+
+class PreparedImages:
+    """Images [n, channels, *spatial] stored as their source holds them, read as float32 on ``device``.
+
+    Indexing gathers the rows, moves them to ``device``, converts them to float32 and prepares them, so that nothing
+    holds a second copy of all images. ``images[:]`` is such a copy, for small sets.
+
+    Args:
+        pixels: uint8 values (read as value / 255) or floating-point values (read as they are), [n, *stored shape]; a
+            tensor, or an array, which may be memory-mapped (mode ``"c"``: torch knows no read-only tensors).
+        channel_axis: axis of ``pixels`` that holds the channels; None where the images have no channel axis.
+        prepare: applied to every batch [m, channels, *spatial] of float32 values, such as a standardization.
+        rows: positions [n] in ``pixels`` that belong to these images; None: all of them, in order.
+        device: where batches go.
+        gate: shared by all images that are made from these; a closed one lets nobody read.
+
+    Raises:
+        TypeError: for pixels that are neither uint8 nor floating point.
+
+    Example:
+        >>> images = PreparedImages(torch.full((4, 8, 8), 255, dtype=torch.uint8))
+        >>> images.shape, float(images[torch.tensor([0, 2])].mean())
+        (torch.Size([4, 1, 8, 8]), 1.0)
+    """
+
+    dtype = torch.float32
+
+    def __init__(
+        self,
+        pixels: Tensor | np.ndarray[Any, Any],
+        *,
+        channel_axis: int | None = None,
+        prepare: Callable[[Tensor], Tensor] | None = None,
+        rows: Tensor | None = None,
+        device: torch.device | str | None = None,
+        gate: Gate | None = None,
+    ) -> None:
+        self.gate = gate or Gate()
+        self.pixels = pixels if isinstance(pixels, Tensor) else torch.from_numpy(pixels)
+        if self.pixels.dtype != torch.uint8 and not self.pixels.is_floating_point():
+            raise TypeError(f"Expected uint8 or floating-point pixels, got {self.pixels.dtype}. Convert them first.")
+        self.mapped_file = pixels if isinstance(pixels, np.memmap) else None
+        self.channel_axis = channel_axis
+        self.prepare = prepare
+        self.rows = rows
+        self.device = torch.device(device) if device is not None else self.pixels.device
+        self._read_bytes = 0
+        sides = list(self.pixels.shape[1:])
+        channels = 1 if channel_axis is None else sides.pop(channel_axis % self.pixels.ndim - 1)
+        self.shape = torch.Size((len(self.pixels) if rows is None else len(rows), channels, *sides))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """Images at ``index``: an integer, a slice, or a tensor of positions of any shape.
+
+        Raises:
+            RuntimeError: while the gate is closed.
+            TypeError: for more than one index: read the images first.
+        """
+        self.gate.require_open()
+        if isinstance(index, tuple):
+            raise TypeError(f"Expected one index, which picks images, got {index}. Index the tensor that it gives.")
+        if isinstance(index, int):
+            return self[index : index + 1 if index != -1 else None][0]
+        gathered = self._gathered(index)
+        lead = gathered.shape[: gathered.ndim - self.pixels.ndim + 1]
+        images = self._converted(gathered.reshape(-1, *self.pixels.shape[1:]).to(self.device, non_blocking=True))
+        if self.prepare is not None:
+            images = self.prepare(images)
+        return images.reshape(*lead, *self.shape[1:])
+
+    def subset(self, positions: Tensor) -> PreparedImages:
+        """The images at ``positions`` [m], in that order; the pixels are shared."""
+        rows = positions.cpu() if self.rows is None else self.rows[positions.cpu()]
+        return self._with(rows=rows)
+
+    def mapped(self, function: Callable[[Tensor], Tensor], device: torch.device | str | None = None) -> PreparedImages:
+        """These images with ``function`` applied to every batch, after what is applied already."""
+        before = self.prepare
+        prepare = function if before is None else lambda images: function(before(images))
+        return self._with(prepare=prepare, device=self.device if device is None else device)
+
+    def pinned(self) -> PreparedImages:
+        """The same images in page-locked host memory, from which a GPU copies without waiting."""
+        return self._with(pixels=self.pixels.pin_memory()) if self.mapped_file is None else self
+
+    def moved(self, device: torch.device | str) -> PreparedImages:
+        """The same images with their stored pixels on ``device``."""
+        return self._with(pixels=self.pixels.to(device), device=device)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that the pixels of these images take where they are stored."""
+        return len(self) * self.pixels[:1].numel() * self.pixels.element_size()
+
+    def _with(self, **changes: Any) -> PreparedImages:
+        source = self.pixels if self.mapped_file is None else self.mapped_file
+        arguments = {
+            "pixels": source,
+            "channel_axis": self.channel_axis,
+            "prepare": self.prepare,
+            "rows": self.rows,
+            "device": self.device,
+            "gate": self.gate,
+            **changes,
+        }
+        return PreparedImages(arguments.pop("pixels"), **arguments)
+
+    def _gathered(self, index: Any) -> Tensor:
+        if isinstance(index, Tensor):
+            index = index.to(self.pixels.device)
+            if index.dtype == torch.bool:
+                index = index.nonzero().flatten()
+        if self.rows is not None:
+            index = self.rows.to(self.pixels.device)[index]
+        pixels = self.pixels[index]
+        if self.mapped_file is not None:
+            pixels = pixels.clone() if isinstance(index, slice) else pixels
+            self._release(pixels.numel() * pixels.element_size())
+        return pixels
+
+    def _converted(self, pixels: Tensor) -> Tensor:
+        images = pixels.unsqueeze(1) if self.channel_axis is None else pixels.movedim(self.channel_axis, 1)
+        if images.dtype == torch.uint8:
+            return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        return images.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
+
+    def _release(self, count: int) -> None:
+        """Drop the pages of the file from the process now and then; the system keeps them as long as memory allows."""
+        self._read_bytes += count
+        if self._read_bytes > MAPPED_BYTES and self.mapped_file is not None:
+            handle = getattr(self.mapped_file, "_mmap", None)
+            if handle is not None and hasattr(mmap, "MADV_DONTNEED"):
+                handle.madvise(mmap.MADV_DONTNEED)
+            self._read_bytes = 0

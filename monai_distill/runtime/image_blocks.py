@@ -1,0 +1,50 @@
+"""Images that are read by index, in blocks of bounded size, whatever stores them."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["Images", "blocks"]
+
+BLOCK_BYTES = 64 * 2**20  # of float32 values in one block
+
+
+class Images(Protocol):
+    """Images [n, channels, *spatial] that are read by index.
+
+    A tensor is one; :class:`monai_distill.data.PreparedImages`, which never holds all of them as float32, is another.
+    """
+
+    @property
+    def shape(self) -> torch.Size:
+        """Number of images, channels and sides."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the values that indexing gives."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the tensors that indexing gives."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Tensor: ...
+
+
+def blocks(images: Images, size: int | None = None) -> Iterator[Tensor]:
+    """All images in order, in blocks of ``size`` (by default as many as fit 64 MiB of float32 values).
+
+    Example:
+        >>> [len(block) for block in blocks(torch.zeros(5, 1, 2, 2), 2)]
+        [2, 2, 1]
+    """
+    each = max(images.shape[1:].numel(), 1)
+    count = size or max(BLOCK_BYTES // (4 * each), 1)
+    for low in range(0, len(images), count):
+        yield images[low : low + count]
