@@ -16,6 +16,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 
 from .copy_check import copy_figures, released_copies, save_copy_pairs
 from .evidence import attack_evidence, epsilon_evidence
+from .shadow_job import shadow_differences
 from .shadow_runs import COPIES, RELEASES, ShadowRuns
 from .verdict import statement
 
@@ -129,7 +130,7 @@ class Audit:
             "unit": candidates.unit,
             "candidates": self._counts(),
             "set_sha256": self.release.manifest.get("sha256"),
-            "shadow_settings": self.shadow_settings,
+            "shadow_settings": self._shadow_settings(),
             "attacks": attacks,
             "released_set": released,
             "attribute_inference": self.attribute_inference,
@@ -163,6 +164,14 @@ class Audit:
             "mislabelled": int(candidates.mislabelled.sum()),
             "outliers": int(candidates.outliers.sum()),
         }
+
+    def _shadow_settings(self) -> dict[str, Any]:
+        """Settings in which the jobs that ran differ from the run, and the given ones that no job describes."""
+        different: dict[str, Any] = {}
+        for shadow in self.runs.reproduced():
+            different |= shadow_differences(self.release.manifest, shadow)
+        described = {path.rsplit(".", 1)[-1] for path in different}
+        return {**different, **{name: v for name, v in self.shadow_settings.items() if name not in described}}
 
     def _ledger(self) -> dict[str, Any]:
         file = self.folder / "ledger.json"

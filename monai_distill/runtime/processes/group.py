@@ -177,7 +177,7 @@ def launched() -> int:
         >>> launched()
         1
     """
-    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() and dist.is_torchelasticlaunched() else 1
+    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_available() and dist.is_torchelastic_launched() else 1
 
 
 def default_device() -> str:
