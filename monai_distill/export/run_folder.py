@@ -68,16 +68,24 @@ class RunFolder:
         if self.finished and not resume:
             raise RuntimeError(f"{self.folder} holds a finished run. Give another output_dir, or delete it.")
         if (self.folder / "state.pt").exists() and not resume:
-            raise RuntimeError(
-                f"{self.folder} holds an unfinished run. Continue with: monai-distill resume {self.folder} ; or give "
-                "another output_dir."
-            )
+            raise RuntimeError(self._begun())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RuntimeError(
                 f"Cannot make the run folder {self.folder}: {error}. Give another output_dir."
             ) from error
+
+    def _begun(self) -> str:
+        """What a folder without scores holds, and how to continue; a bundle keeps no ``config.json`` in it."""
+        by_command = (self.folder / "config.json").exists()
+        if not by_command and (self.folder / MANIFEST_FILE).exists():
+            return (
+                f"{self.folder} holds a finished distillation of a bundle. Score it with train.json and "
+                "evaluate.json; or give another output_dir to distill again."
+            )
+        way = f"monai-distill resume {self.folder} ;" if by_command else "the same command and --resume true;"
+        return f"{self.folder} holds an unfinished run. Continue with: {way} or give another output_dir."
 
     def refuse_begun(self) -> None:
         """Refuse a folder that holds parts of a run, before another ``config.json`` is written there.

@@ -140,7 +140,7 @@ def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
     assert "| architecture" not in outcome.out
     assert "<h2>Numbers of images</h2>" in (copied / "report.html").read_text()
     results = read(copied, "scores.json")["protocols"]
-    assert results["own"]["figures"] == {"images": 10, "training": 1080}
+    assert results["own"]["figures"] == {"images": 10, "training": 1078}
     assert "nas" in results
     assert "| run                        | 10" in save_comparison(copied.parent, ["run"])
     refused = "{_target_: tests.cli.test_evaluate.ImageCount, scorecard: '@scorecard', key: images}"

@@ -35,24 +35,32 @@ def test_a_new_folder_is_made_with_its_parents_and_an_empty_one_taken(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("file", "says"), [("scores.json", "finished run.*another output_dir"), ("state.pt", "unfinished run.*resume .*b")]
+    ("files", "says"),
+    [
+        ({"scores.json"}, "finished run.*another output_dir"),
+        ({"state.pt", "config.json"}, "unfinished run.*monai-distill resume .*b"),
+        ({"state.pt", "config.json", "manifest.json"}, "unfinished run.*monai-distill resume .*b"),
+        ({"state.pt"}, "unfinished run.*--resume true"),
+        ({"state.pt", "manifest.json"}, "finished distillation of a bundle.*evaluate.json.*another output_dir"),
+    ],
 )
-def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path, file: str, says: str) -> None:
+def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path, files: set[str], says: str) -> None:
     folder = tmp_path / "b"
     folder.mkdir()
-    (folder / file).write_text("{}")
+    for file in files:
+        (folder / file).write_text("{}")
     with pytest.raises(RuntimeError, match=says):
         RunFolder(folder).prepare(resume=False)
-    assert [path.name for path in folder.iterdir()] == [file]
+    assert {path.name for path in folder.iterdir()} == files
     assert RunFolder(str(folder)).prepare(resume=True).folder == folder
 
 
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
-        ("experts/manifest.json", '{"history": {"0": []}}', "with trained experts (1). Go on"),
-        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with trained experts (2). Go on"),
-        ("ledger.json", "{}", "with a ledger of spent privacy budget. Go on"),
+        ("experts/manifest.json", '{"history": {"0": []}}', "with trained experts (1). Continue that run"),
+        ("experts/manifest.json", '{"history": {"0": [], "3": []}}', "with trained experts (2). Continue that run"),
+        ("ledger.json", "{}", "with a ledger of spent privacy budget. Continue that run"),
     ],
 )
 def test_parts_of_another_run_are_refused_with_both_ways_out(
@@ -129,7 +137,7 @@ def test_a_full_disk_never_leaves_half_a_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    with pytest.raises(RuntimeError, match=r"scores\.json.*No space left on device.*[Ff]ree some room"):
+    with pytest.raises(RuntimeError, match=r"scores\.json.*No space left on device.*Free some disk space"):
         run.save_scores({"a": [0] * 100})
     assert [path.name for path in tmp_path.iterdir()] == ([] if before is None else ["scores.json"])
     assert run.finished is (before is not None)

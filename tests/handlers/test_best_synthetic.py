@@ -84,7 +84,7 @@ def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
         validated(BestSynthetic(synthetic(), metric="dice"), [0.1])
 
 
-def test_where_no_validation_had_a_score_nothing_is_put_back_and_that_is_told() -> None:
+def test_an_error_says_that_no_validation_had_a_score() -> None:
     first = BestSynthetic(synthetic())
     validated(first, [float("nan")] * 2)
     best = BestSynthetic(synthetic())

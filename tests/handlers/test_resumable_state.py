@@ -174,7 +174,7 @@ def test_a_state_of_another_job_is_refused_and_every_difference_named(file: Path
     assert file.read_bytes() == held
 
 
-def test_an_existing_state_is_refused_without_resume_and_kept(file: Path) -> None:
+def test_an_existing_state_is_refused_without_resume_and_not_changed(file: Path) -> None:
     Job().run(file)
     held = file.read_bytes()
     with pytest.raises(RuntimeError, match=r"earlier run's state.*Resume that run, or give another output_dir"):
@@ -182,7 +182,7 @@ def test_an_existing_state_is_refused_without_resume_and_kept(file: Path) -> Non
     assert file.read_bytes() == held
 
 
-def test_resume_without_a_state_starts_anew(file: Path, tmp_path: Path) -> None:
+def test_resume_without_a_state_starts_from_the_beginning(file: Path, tmp_path: Path) -> None:
     assert torch.equal(Job().run(file, resume=True), Job().run(tmp_path / "other.pt"))
 
 
@@ -206,7 +206,7 @@ def test_a_damaged_state_is_refused_by_name(file: Path, content: bytes | str) ->
         Job().run(file, resume=True)
 
 
-def test_a_full_disk_is_told_and_leaves_the_state_before_whole(
+def test_a_full_disk_raises_an_error_and_leaves_the_previous_state(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Job().run(tmp_path / "other.pt")

@@ -12,7 +12,7 @@ from torch._inductor import list_mode_options
 from monai_distill.networks import MODES, through_compiler
 
 
-def test_a_function_is_left_as_it_is_or_compiled_in_the_way_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_is_unchanged_or_compiled_in_the_requested_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or (lambda x: -x))
     assert through_compiler(abs, False) is abs

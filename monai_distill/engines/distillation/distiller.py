@@ -68,7 +68,7 @@ class StepLimits:
 
 
 class Distiller(Trainer):  # type: ignore[misc]
-    """A MONAI ``Trainer`` that gets a batch, asks an objective for gradients of the synthetic set, and steps.
+    """A MONAI ``Trainer`` that passes batches to an objective and steps the synthetic set along its gradients.
 
     A method is the objective and the batches; the loop knows neither. Batches follow from the iteration number, so the
     synthetic set, the optimizer and the engine's state are all that an exact resume needs.

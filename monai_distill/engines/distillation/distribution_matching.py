@@ -66,7 +66,7 @@ class DistributionMatching:
     on the batch.
 
     Args:
-        network_factory: builds one freshly initialised network; it is in train mode, so ``norm="batch"`` uses the
+        network_factory: builds one freshly initialized network; it is in train mode, so ``norm="batch"`` uses the
             statistics of the batch.
         augment: one operation per iteration, with the same parameters for real and synthetic images.
         features: function of (network, images) to per-image vectors [n, F_l].

@@ -20,7 +20,7 @@ from monai_distill.transforms import SiameseAugment
 
 __all__ = ["StudentDivergedError", "StudentTraining", "trained_classifier"]
 
-DROP_AT, DROP = 0.5, 0.1  # after this share of the steps the learning rate is multiplied by DROP
+DROP_AT, DROP = 0.5, 0.1  # share of the steps after which the learning rate drops, and its factor
 
 
 class StudentDivergedError(RuntimeError):
@@ -97,6 +97,7 @@ class StudentTraining:
         batch_size: images per step; smaller sets are used whole.
         momentum: momentum of SGD.
         weight_decay: weight decay of SGD.
+        drop: factor of the learning rate in the second half; 1 for none (PAD's difficulty networks).
         vmap: whether the students run in one call; by default the faster way on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
@@ -118,6 +119,7 @@ class StudentTraining:
         batch_size: int = 256,
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
+        drop: float = DROP,
         vmap: bool | None = None,
         temperature: float = 1.0,
         compiled: bool | str = False,
@@ -131,6 +133,7 @@ class StudentTraining:
         self.batch_size = batch_size
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.drop = drop
         self.vmap = vmap
         self.temperature = temperature
         self.compiled = compiled
@@ -143,7 +146,7 @@ class StudentTraining:
             "batch_size": self.batch_size,
             "momentum": self.momentum,
             "weight_decay": self.weight_decay,
-            "drop": f"x {DROP} after {DROP_AT} of the steps",
+            "drop": f"x {self.drop} after {DROP_AT} of the steps",
             "temperature": self.temperature,
             "augmentation": self.augment.config(),
         }
@@ -196,7 +199,7 @@ class StudentTraining:
                 parameters, self._augmented(images[rows], generators), targets[rows]
             )
             velocity = self.momentum * velocity + grads + self.weight_decay * parameters
-            step_lr = lr * (DROP if step >= DROP_AT * self.steps else 1.0)
+            step_lr = lr * (self.drop if step >= DROP_AT * self.steps else 1.0)
             parameters = parameters - step_lr * velocity
             on_step()
         if not bool(torch.isfinite(parameters).all()):

@@ -1,4 +1,4 @@
-"""``report.html``: what a run made, what it is good for and what it is not, for a reader who does not program."""
+"""``report.html``: the results of a run, its uses and its limits, for a reader who does not program."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The privacy tier, the attacks that were run and the accountant's ledger."""
+"""The section on privacy: tier, attacks and ledger."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["privacy_section"]
 
 
 def privacy_section(records: RunRecords, stamp: PrivacyStamp) -> Section:
-    """What the stamp means and the figures behind it.
+    """The meaning of the stamp and the figures behind it.
 
     Example:
         >>> import torch
@@ -27,46 +27,48 @@ def privacy_section(records: RunRecords, stamp: PrivacyStamp) -> Section:
         'Tier T0: no privacy claim.'
     """
     audit, ledger = records.audit, records.ledger
-    told = [f"Tier {stamp.tier}: {stamp.label}.", *stamp.paragraphs]
+    paragraphs = [f"Tier {stamp.tier}: {stamp.label}.", *stamp.paragraphs]
     tables = []
     if audit:
-        state = "void, so its figures say nothing" if audit.get("void") else "valid"
+        state = "void, so its figures mean nothing" if audit.get("void") else "valid"
         bound = number(audit.get("epsilon_lower_bound"))
-        told.append(f"Audit with {number(audit.get('shadows'))} shadow runs: {state}. Lower bound of epsilon: {bound}.")
-        told += [str(audit["statement"])] if audit.get("statement") else []
+        paragraphs.append(
+            f"Audit with {number(audit.get('shadows'))} shadow runs: {state}. Lower bound on epsilon: {bound}."
+        )
+        paragraphs += [str(audit["statement"])] if audit.get("statement") else []
         tables.append(_attacks(audit.get("attacks", {})))
     else:
-        told.append("No attack was run on this set.")
+        paragraphs.append("No attack was run on this set.")
     if ledger:
         shown = {name: value for name, value in ledger.items() if name != "events"}
         events = ledger.get("events", [])
         tables.append(settings_table("Ledger of the accountant", {**shown, "noisy releases": len(events)}))
-    return Section("Privacy", told, tables=tables)
+    return Section("Privacy", paragraphs, tables=tables)
 
 
 def _attacks(attacks: Mapping[str, Any]) -> Table:
     rates = list(dict.fromkeys(rate for attack in attacks.values() for rate in attack.get("tpr_at_fpr", {})))
     rows = []
     for name, attack in attacks.items():
-        found = [_rate(attack.get("tpr_at_fpr", {}).get(rate)) for rate in rates]
+        cells = [_rate(attack.get("tpr_at_fpr", {}).get(rate)) for rate in rates]
         controls = [_control(attack.get(f"{kind}_control")) for kind in ("positive", "negative")]
-        rows.append([name.replace("_", " "), number(attack.get("auc")), *found, *controls, _verdict(attack)])
-    head = ["attack", "AUC", *(f"found at {100 * float(rate):g}% false alarms" for rate in rates)]
-    caption = "Attacks: share of the members found at a share of false alarms, with its interval; AUC 0.5 is guessing"
-    header = [*head, "AUC, known leak", "AUC, no leak", "outcome"]
+        rows.append([name.replace("_", " "), number(attack.get("auc")), *cells, *controls, _verdict(attack)])
+    head = ["attack", "AUC", *(f"found at {100 * float(rate):g}% false positives" for rate in rates)]
+    caption = "Attacks: share of training images found at a share of false positives, 95% interval (AUC 0.5: chance)"
+    header = [*head, "AUC, known leak", "AUC, no leak", "result"]
     return {"title": caption, "header": header, "rows": rows}
 
 
 def _verdict(attack: Mapping[str, Any]) -> str:
     if attack.get("void"):
-        return "no say: missed the known leak"
-    return "found members" if attack.get("caught") else "found none"
+        return "does not count: missed the known leak"
+    return "above chance" if attack.get("caught") else "not above chance"
 
 
-def _rate(found: Any) -> str:
-    if not isinstance(found, Mapping):
-        return number(found)
-    return f"{number(found.get('value'))}\n{number(found.get('low'))} to {number(found.get('high'))}"
+def _rate(rate: Any) -> str:
+    if not isinstance(rate, Mapping):
+        return number(rate)
+    return f"{number(rate.get('value'))}\n{number(rate.get('low'))} to {number(rate.get('high'))}"
 
 
 def _control(control: Any) -> str:

@@ -15,17 +15,14 @@ __all__ = ["PrivacyStamp"]
 LABELS = {"T0": "no privacy claim", "T1": "audited, no guarantee", "T2": "differential privacy"}
 FIGURES = ("epsilon", "delta", "unit")
 MEANS = {
-    "T0": (
-        "A distilled data set is derived from the images that it was made from. No privacy claim is made for this one: "
-        "treat it like those images."
-    ),
+    "T0": ("No privacy claim is made for this set. It is derived from real images. Treat it like those images."),
     "T1": (
-        "The set was attacked, and the outcome is given below. There is no guarantee: low attack success in this audit "
-        "does not show that no attack succeeds."
+        "The set was attacked; the results are below. There is no guarantee: a failed attack does not show that every "
+        "attack fails."
     ),
     "T2": (
-        "The guarantee covers only the stated unit, mechanism, epsilon and delta, under the ledger's assumptions. It "
-        "is not a legal determination."
+        "The guarantee covers only the stated unit, mechanism, epsilon and delta, under the assumptions of the ledger. "
+        "It is not a legal determination."
     ),
 }
 
@@ -51,7 +48,7 @@ class PrivacyStamp(NamedTuple):
 
     @classmethod
     def of(cls, records: RunRecords) -> PrivacyStamp:
-        """The stamp of a run."""
+        """Stamp of a run."""
         claim = records.manifest.get("privacy") or {}
         tier = tier_of(records.manifest, records.audit, records.ledger)
         if tier.refused:

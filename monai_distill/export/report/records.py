@@ -1,4 +1,4 @@
-"""What a report is made from: the files of one run folder."""
+"""The files of one run folder, from which a report is made."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,13 +13,13 @@ from monai_distill.metrics.score_record import RunScores
 
 __all__ = ["RunRecords"]
 
-REAL_STARTS = ("real", "correct")  # --initial_images that begin with training images
+REAL_STARTS = ("real", "correct")  # values of --initial_images that start from training images
 
 Record = Mapping[str, Any]
 
 
 class RunRecords(NamedTuple):
-    """The set of a finished run and what was written about it; a file that the run has not is empty.
+    """The set of a finished run and its other files; a missing file is an empty mapping.
 
     Attributes:
         synthetic: the set, with its manifest.
@@ -45,32 +45,32 @@ class RunRecords(NamedTuple):
 
     @property
     def manifest(self) -> Record:
-        """What the set says of itself."""
+        """Manifest of the set."""
         return self.synthetic.manifest
 
     @property
     def source(self) -> Record:
-        """Where the images came from."""
-        found: Record = self.manifest.get("source", {})
-        return found
+        """Provenance of the real images."""
+        source: Record = self.manifest.get("source", {})
+        return source
 
     @property
     def started_real(self) -> bool:
-        """Whether the images began as real training images."""
+        """Whether the images started from real training images."""
         return self.manifest.get("initial_images") in REAL_STARTS
 
     @property
     def audited_this_set(self) -> bool:
-        """Whether the audit, where it says whose it is, is of this set and not of an earlier one."""
+        """Whether the audit is of this set; an audit without a hash counts as one."""
         return self.audit.get("set_sha256") in (None, self.manifest.get("sha256"))
 
     @property
     def images_per_class(self) -> int:
-        """Of the class that has most."""
+        """Number of images in the largest class."""
         return int(self.synthetic.labels.bincount().max())
 
     def counts(self, section: str) -> list[int]:
-        """Images of every class in ``training``, ``validation`` or ``test``; empty when the manifest does not say."""
+        """Images per class in one section (``training``, ``validation``, ``test``); empty if unknown."""
         return list(self.source.get("counts", {}).get(section, []))
 
     @classmethod
@@ -78,23 +78,23 @@ class RunRecords(NamedTuple):
         """Read a run folder.
 
         Raises:
-            RuntimeError: when the set or its scores are missing, or a file is damaged.
+            RuntimeError: if the set or its scores are missing, or a file is damaged.
         """
         folder = Path(folder)
         synthetic = SyntheticDataset.load(folder)
         if not (folder / "scores.json").is_file():
             raise RuntimeError(
-                f"Cannot find {folder / 'scores.json'}: that run is not finished. Run or resume it first; "
-                f"`monai-distill evaluate {folder}` scores a set that has none."
+                f"Cannot find {folder / 'scores.json'}: no scores yet. Continue with: monai-distill resume {folder} "
+                "; for a bundle, run train.json with evaluate.json."
             )
         names = ("scores", "history", "audit", "ledger")
         files = {name: _read(folder / f"{name}.json") for name in names}
-        found = cls(synthetic, **files)  # type: ignore[arg-type]
-        if not isinstance(found.scores.get("distilled"), dict):
+        records = cls(synthetic, **files)  # type: ignore[arg-type]
+        if not isinstance(records.scores.get("distilled"), dict):
             raise RuntimeError(
                 f"{folder / 'scores.json'} has no scores of the set. Run: monai-distill evaluate {folder}"
             )
-        return found
+        return records
 
 
 def _read(file: Path) -> Record:
@@ -103,7 +103,7 @@ def _read(file: Path) -> Record:
     try:
         content = json.loads(file.read_text())
     except ValueError as error:
-        raise RuntimeError(f"{file} is no JSON ({error}). Write it anew, or take it away.") from error
+        raise RuntimeError(f"{file} is not valid JSON ({error}). Write it again, or remove it.") from error
     if not isinstance(content, dict):
-        raise RuntimeError(f"Expected an object in {file}, got {type(content).__name__}. Write it anew.")
+        raise RuntimeError(f"Expected an object in {file}, got {type(content).__name__}. Write it again.")
     return content

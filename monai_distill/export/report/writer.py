@@ -1,20 +1,22 @@
-"""Writing the report of a run: one file that opens anywhere, without a network."""
+"""Write the report of a run: one HTML file that opens anywhere without a network."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from monai_distill.export.figures import MOST_PER_CLASS, stretched
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .audit_section import privacy_section
 from .cautions import cautions
-from .class_pictures import ClassPictures
 from .clinical_section import clinical_section
-from .page_elements import spread
+from .page_elements import Picture, image_picture, spread
 from .privacy_stamp import PrivacyStamp
 from .protocol_sections import protocol_sections
 from .records import RunRecords
@@ -24,42 +26,50 @@ from .usage_statement import UsageStatement
 __all__ = ["save_report"]
 
 FROM_REAL = (
-    "They began as real training images and were changed step by step: they may still show those images, so keep this "
-    "page where those may be seen."
+    "They started from real training images and were changed step by step. They can still show those images. Keep this "
+    "page where the real images may be seen."
 )
-FROM_NOISE = "They are computed, not photographed: no real image is on this page."
+FROM_NOISE = "They are computed, not photographed. No real image is on this page."
 TEMPLATE = "report.html.jinja"
+
+
+class ClassPictures(NamedTuple):
+    """A class with its first ten synthetic images."""
+
+    name: str
+    pictures: Sequence[Picture]
+    in_set: int
 
 
 def save_report(folder: str | Path) -> Path:
     """Write ``report.html`` of a finished run from the files of its folder alone.
 
-    What was distilled and how, the synthetic images (no real one beside them), the scores beside their controls, the
-    privacy tier, what the set can and cannot be used for, warnings, versions and seeds. The same files give the same
-    bytes.
+    The report has the synthetic images (and no real image), the scores with their controls, the privacy tier, possible
+    and impossible uses, warnings, settings, versions and seeds. The same files give the same bytes.
 
     Args:
         folder: with ``synthetic.safetensors``, ``manifest.json`` and ``scores.json``; ``history.json``,
-            ``audit.json`` and ``ledger.json`` are read when they are there.
+            ``audit.json`` and ``ledger.json`` are read if they exist.
 
     Returns:
         The file.
 
     Raises:
-        RuntimeError: when the set or its scores are missing, or a file is damaged or cannot be written.
+        RuntimeError: if the set or its scores are missing, or a file is damaged or cannot be written.
 
     Example:
         >>> import json, tempfile, torch
         >>> from monai_distill.data import SyntheticDataset
-        >>> folder, value = Path(tempfile.mkdtemp()), {"mean": 0.9, "std": 0.1}
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> summary = {"mean": 0.9, "std": 0.1, "interval95": [0.8, 1.0], "values": [0.9]}
         >>> _ = SyntheticDataset(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]).save(folder)
-        >>> scores = {"distilled": {"accuracy": value, "balanced_accuracy": value}, "prior": {"accuracy": 0.5}}
+        >>> scores = {"distilled": {"accuracy": summary, "balanced_accuracy": summary}, "prior": {"accuracy": 0.5}}
         >>> _ = (folder / "scores.json").write_text(json.dumps(scores))
         >>> save_report(folder).name
         'report.html'
     """
     folder = Path(folder)
-    # autoescape for every name: class names and paths come from the user's disk
+    # autoescape: class names and paths come from the user's disk
     environment = Environment(
         loader=PackageLoader("monai_distill.export.report", "."),
         autoescape=True,
@@ -82,16 +92,32 @@ def _content(records: RunRecords) -> dict[str, Any]:
         sections.append(clinical_section(clinical, records.synthetic.class_names))
     sections += protocol_sections(records.scores)
     sections += [how_section(records), source_section(records, stamp), versions_section(records)]
-    warned = cautions(records, stamp.tier)
+    warnings = cautions(records, stamp.tier)
     return {
         "name": str(records.source.get("name", manifest.get("dataset", "a data set"))),
         "method": str(manifest.get("method", "unknown method")),
         "images_per_class": records.images_per_class,
         "stamp": stamp,
-        "words": UsageStatement.of(records, stamp.tier),
+        "usage": UsageStatement.of(records, stamp.tier),
         "privacy": privacy_section(records, stamp),
-        "cautions": [stamp.refused, *warned] if stamp.refused else warned,
-        "beginning": FROM_REAL if records.started_real else FROM_NOISE,
-        "classes": ClassPictures.of(records),
+        "cautions": [stamp.refused, *warnings] if stamp.refused else warnings,
+        "start": FROM_REAL if records.started_real else FROM_NOISE,
+        "classes": _class_pictures(records),
         "sections": sections,
     }
+
+
+def _class_pictures(records: RunRecords) -> list[ClassPictures]:
+    """Every class of the set. There are no pictures if the set is still the real images that it started from."""
+    synthetic = records.synthetic
+    pixels, labels = synthetic.pixels().cpu(), synthetic.labels.cpu()
+    still_real = records.started_real and records.history.get("iterations") == []
+    classes = []
+    for number, name in enumerate(synthetic.class_names):
+        indices = torch.nonzero(labels == number).flatten().tolist()
+        pictures = [
+            image_picture(stretched(pixels[index]), f"Synthetic image {i} of class {name}")
+            for i, index in enumerate(indices[:MOST_PER_CLASS], 1)
+        ]
+        classes.append(ClassPictures(str(name), [] if still_real else pictures, len(indices)))
+    return classes

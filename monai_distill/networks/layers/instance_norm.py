@@ -1,4 +1,4 @@
-"""Instance normalisation whose second derivative is written out, because autograd's own is slow."""
+"""Instance normalization with a hand-written second derivative, which is faster than autograd's."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -21,9 +21,13 @@ backward_kernel = torch.ops.aten.native_group_norm_backward
 class InstanceNorm(nn.GroupNorm):
     """Every channel of every image normalized by its own mean and variance, then scaled and shifted.
 
-    Reference: Ulyanov et al. 2016, as the field writes it: ``GroupNorm`` with a channel per group, without running
-    statistics. Deviation: gradients of gradients, which trajectory and gradient matching need, come from a formula in
-    a dozen passes over the data instead of autograd's hundred; values and parameters are those of ``GroupNorm``.
+    References:
+        Ulyanov et al., Instance Normalization: The Missing Ingredient for Fast Stylization, 2016,
+        https://arxiv.org/abs/1607.08022, in the form of the distillation literature: ``GroupNorm`` with one channel per
+        group, without running statistics.
+
+    Deviation: the gradients of gradients, which trajectory and gradient matching need, follow from a formula in a dozen
+    passes over the data (autograd needs about a hundred). Values and parameters are those of ``GroupNorm``.
 
     Args:
         channels: C of images [B, C, *spatial].
@@ -86,7 +90,7 @@ class _Normalize(Function):
     @staticmethod
     def jvp(ctx: Any, by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None, _: Any) -> Any:
         x, weight, *_ = ctx.saved_tensors
-        # anew, not the kernel's: whoever differentiates this has to see that they depend on x
+        # computed again: a derivative of this function must see that the statistics depend on x
         variance, mean = torch.var_mean(x, dim=2, keepdim=True, correction=0)
         rstd = (variance + ctx.eps).rsqrt()
         z = (x - mean) * rstd

@@ -1,4 +1,4 @@
-"""When the layers whose derivatives are written out here leave their work to PyTorch's own operation."""
+"""When a layer with hand-written derivatives uses PyTorch's own operation instead."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -8,15 +8,15 @@ from torch import Tensor
 
 __all__ = ["use_native_kernel"]
 
-SMALL = 2**17  # numbers of a batch: below, calling Python costs more than a written derivative saves
+SMALL = 2**17  # elements of a batch; below, the call from Python costs more than the derivative saves
 
 
 def use_native_kernel(x: Tensor, numbers: int) -> bool:
-    """Whether PyTorch's own is used: a small batch, a program being made, types that PyTorch chooses.
+    """Whether PyTorch's operation is used: for a small batch, under tracing or compilation, and under autocast.
 
     Args:
-        x: what the layer sees.
-        numbers: how many numbers its work goes over.
+        x: input of the layer.
+        numbers: number of elements that its work passes over.
 
     Example:
         >>> use_native_kernel(torch.zeros(2, 3), 6)

@@ -1,4 +1,4 @@
-"""Convolution whose second derivative is written out, because autograd's own takes the longer way."""
+"""Convolution with a hand-written second derivative, which is faster than autograd's."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,13 +19,13 @@ Sides = tuple[int, ...]
 
 
 class PlainConvolution(nn.modules.conv._ConvNd):
-    """Convolution in 1, 2 or 3 dimensions; parameters, values and first draws are those of ``nn.ConvNd``.
+    """Convolution in 1, 2 or 3 dimensions; parameters, values and initialization are those of ``nn.ConvNd``.
 
-    Deviation from PyTorch: gradients of gradients, which trajectory and gradient matching need. PyTorch gets the
-    weight's share of them from a convolution with a kernel of the size of the image; here it is the derivative of a
-    convolution by its weight, which it is. On a CPU the gradient of images of few channels, which the kernels pad to
-    sixteen, is a matrix product. Measured on two threads, 90 images: 38 against 35 ms for 64 to 64 channels of 16x16,
-    10.6 against 4.3 ms for the gradient of 3 channels of 32x32.
+    Deviation from PyTorch: the gradients of gradients, which trajectory and gradient matching need. PyTorch computes
+    the weight's part by a convolution with a kernel of the size of the image; here it is the derivative of a
+    convolution with respect to its weight, which has the same value. On a CPU the gradient of images of few channels,
+    which the kernels pad to sixteen, is a matrix product. Measured on two threads, 90 images: 38 against 35 ms for 64
+    to 64 channels of 16x16, 10.6 against 4.3 ms for the gradient of 3 channels of 32x32.
 
     Args:
         spatial_dims: 1, 2 or 3.
@@ -34,7 +34,7 @@ class PlainConvolution(nn.modules.conv._ConvNd):
         kernel_size: pixels per side of the kernel.
         stride: of the kernel.
         padding: zeros around the image.
-        bias: whether a number per channel is added.
+        bias: whether a learned value per channel is added.
 
     Example:
         >>> layer, images = PlainConvolution(2, 3, 4, kernel_size=3, padding=1), torch.rand(2, 3, 5, 5)
@@ -57,7 +57,7 @@ class PlainConvolution(nn.modules.conv._ConvNd):
 
         sizes = per_axis(kernel_size), per_axis(stride), per_axis(padding), per_axis(1)
         super().__init__(in_channels, out_channels, *sizes, False, per_axis(0), 1, bias, "zeros")
-        self.margins = per_axis(padding)  # `padding` by its type may be a word
+        self.margins = per_axis(padding)  # the type of `padding` also allows a string
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, *spatial] to [B, D, *spatial], each side (side + 2 padding - kernel) // stride + 1 pixels."""
@@ -86,20 +86,20 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Sides, 
 def _gradients(
     grad: Tensor, x: Tensor, weight: Tensor, stride: Sides, padding: Sides, needed: Sequence[bool]
 ) -> list[Tensor | None]:
-    """Of the images, the weight and the bias, where they are needed, for a cotangent of the result."""
+    """Gradients of images, weight and bias, where needed, for a cotangent of the result."""
     dims, by_product = len(stride), _pays_as_product(x, weight, stride)
     setting = [len(weight)], stride, padding, (1,) * dims, False, (0,) * dims, 1
-    asked = [needed[0] and not by_product, *needed[1:]]
-    found: list[Tensor | None] = [None, None, None]
-    if any(asked):
-        found = list(torch.ops.aten.convolution_backward(grad, x, weight, *setting, asked))
+    by_kernel = [needed[0] and not by_product, *needed[1:]]
+    gradients: list[Tensor | None] = [None, None, None]
+    if any(by_kernel):
+        gradients = list(torch.ops.aten.convolution_backward(grad, x, weight, *setting, by_kernel))
     if needed[0] and by_product:
-        found[0] = _spread(grad, x.shape[2:], weight, padding)
-    return found
+        gradients[0] = _spread(grad, x.shape[2:], weight, padding)
+    return gradients
 
 
 def _pays_as_product(x: Tensor, weight: Tensor, stride: Sides) -> bool:
-    """Few channels of images: then the products of all offsets take no more room than the cotangent itself."""
+    """Few input channels: the products of all offsets take no more memory than the cotangent itself."""
     return x.device.type == "cpu" and set(stride) == {1} and weight[0].numel() <= len(weight)
 
 
@@ -136,10 +136,10 @@ class _Convolve(Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        # what the graph could ask for: images that only the outer of two derivatives asks for get theirs in both
+        # inputs that the graph may need: images needed by the outer of two derivatives alone are computed in both
         needed = tuple(bool(need) for need in ctx.needs_input_grad[:3])
-        found = iter(_ConvolveBackward.apply(grad, *ctx.saved_tensors, ctx.stride, ctx.padding, needed))
-        return (*(next(found) if need else None for need in needed), None, None)
+        gradients = iter(_ConvolveBackward.apply(grad, *ctx.saved_tensors, ctx.stride, ctx.padding, needed))
+        return (*(next(gradients) if need else None for need in needed), None, None)
 
     @staticmethod
     def jvp(ctx: Any, by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None, *_: Any) -> Tensor:
@@ -195,7 +195,7 @@ def _moved(
     stride: Sides,
     padding: Sides,
 ) -> Tensor:
-    """How a convolution moves when its images, weight and bias do: at least one of them."""
+    """The forward derivative of a convolution along its images, weight and bias; at least one is given."""
     if by_x is not None:
         moved = _convolution(by_x, weight, by_bias, stride, padding)
         return moved if by_weight is None else moved + _convolution(x, by_weight, None, stride, padding)

@@ -85,7 +85,7 @@ RIGHT = torch.eye(CLASSES)
 NEVER_TWO = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-5.0, -5.0, -5.0]])  # class 2 always comes last
 
 
-def test_the_last_snapshot_of_every_expert_is_asked(pixels: FlatNetwork, store_of: Store) -> None:
+def test_the_last_snapshot_of_every_expert_predicts(pixels: FlatNetwork, store_of: Store) -> None:
     images = images_of([[1.0, 2.0, 3.0], [0.0, -1.0, 4.0]])
     logits = expert_logits(pixels, store_of(RIGHT, 2 * RIGHT), images)
     torch.testing.assert_close(logits, torch.stack([images[:, 0, 0], 2 * images[:, 0, 0]]))

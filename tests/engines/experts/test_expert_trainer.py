@@ -130,7 +130,7 @@ def test_every_epoch_equals_an_independent_sgd_loop(
         assert [row["train_accuracy"] for row in history] == pytest.approx([s[1] for s in scores])
 
 
-def test_one_group_together_equals_one_expert_after_another(train: Train) -> None:
+def test_one_vmapped_group_equals_one_expert_after_another(train: Train) -> None:
     vmap, alone = everything(train("a", vmap=True)), everything(train("b", vmap=False))
     torch.testing.assert_close(vmap, alone, rtol=1e-4, atol=1e-4)
     assert not torch.equal(alone[:, 0], alone[:, 1])
@@ -195,7 +195,7 @@ def test_a_complete_store_is_left_alone(train: Train, make_trainer: Callable[...
     assert trainer.store.array_file.stat() == before
 
 
-def test_only_the_epochs_that_the_store_keeps_are_kept(train: Train) -> None:
+def test_only_as_many_epochs_as_the_store_has_are_stored(train: Train) -> None:
     long, short = train("long"), train("short", snapshots=2)
     assert torch.equal(everything(short), everything(long)[:, :2])
     assert [row["epoch"] for row in short.history[0]] == [1, 2, 3]
@@ -250,7 +250,7 @@ def test_fewer_epochs_than_the_store_has_and_empty_groups_are_refused(
         make_trainer("a", **settings)
 
 
-def test_an_expert_that_diverges_is_named_and_not_kept(make_trainer: Callable[..., ExpertTrainer]) -> None:
+def test_an_expert_that_diverges_is_named_and_not_stored(make_trainer: Callable[..., ExpertTrainer]) -> None:
     trainer = make_trainer("a", lr=1e30)
     with pytest.raises(ValueError, match="Expert 0 diverged"):
         trainer.run()

@@ -60,7 +60,7 @@ def test_a_class_of_one_image_is_seen_in_every_epoch() -> None:
     assert all(set(LABELS[curriculum(epoch)].tolist()) == {0, 1, 3} for epoch in range(100))
 
 
-def test_the_difficulty_is_asked_once_and_only_when_an_epoch_is() -> None:
+def test_the_difficulty_is_computed_once_and_not_before_the_first_epoch() -> None:
     asked: list[int] = []
 
     def difficulty() -> torch.Tensor:

@@ -31,7 +31,7 @@ def test_the_score_is_the_mean_length_of_the_error_vector(network: FlatNetwork, 
     torch.testing.assert_close(found, expected)
 
 
-def test_grand_is_the_mean_length_of_every_image_s_own_gradient(network: FlatNetwork, bank: ClassBank) -> None:
+def test_grand_is_the_mean_gradient_length_of_every_image(network: FlatNetwork, bank: ClassBank) -> None:
     found = image_difficulty(network, bank, TRAINING, score=gradient_length, networks=2, lr=0.1, seed=3)
     seeds = [derived_seed(3, "difficulty", i) for i in range(2)]
     expected = torch.zeros(len(bank))

@@ -69,7 +69,7 @@ def summary(mean: float) -> dict[str, Any]:
 def score_by_mean(training_set: SyntheticDataset, on_step: Callable[[], object]) -> dict[str, Any]:
     """Scores a set by the mean of its images, so that a test sees which images were scored."""
     on_step()
-    return {name: summary(float(training_set.images.mean())) for name in METRICS}
+    return {name: summary(float(training_set.images.detach().mean())) for name in METRICS}
 
 
 MakeRun = Callable[..., Path]

@@ -16,28 +16,28 @@ Records = Callable[..., RunRecords]
 
 
 def words(records: Records, tier: str = "T0", **changes: Any) -> tuple[str, str, str]:
-    found, can, cannot = UsageStatement.of(records(scores=scores(**changes)), tier)
-    return " ".join(found), " ".join(can), " ".join(cannot)
+    results, can, cannot = UsageStatement.of(records(scores=scores(**changes)), tier)
+    return " ".join(results), " ".join(can), " ".join(cannot)
 
 
 def test_a_good_set_may_train_its_network(records: Records) -> None:
     found, can, cannot = words(records)
-    assert "6 synthetic images, 2 images for each of 3 classes, in the place of 3,600 training images" in found
-    assert "ConvNet answers 80.0% of the test images correctly" in found
+    assert "6 synthetic images: 2 images for each of 3 classes. They replace 3,600 training images." in found
+    assert "ConvNet, trained on this set alone, classifies 80.0% of the test images correctly" in found
     assert "clearly better than as many random real images (60.0%)" in found
     assert "worse" not in found
     assert "not clearly" not in found
-    assert "Training ConvNet where time or storage forbids all images" in can
-    assert "decision on a patient" in cannot
-    assert "Passing on as if no patient" in cannot
+    assert "Training ConvNet if there is no time or storage for all images" in can
+    assert "decision about a patient" in cannot
+    assert "Passing it on as if no patient" in cannot
 
 
 @pytest.mark.parametrize(
     ("random", "says", "advice"),
     [
-        (row(0.73), "clearly worse than", "real images, where they may be used, serve better"),
-        (row(0.719), "not shown to be better than", "not shown to do worse"),
-        (row(0.69), "not shown to be better than", "not shown to do worse"),
+        (row(0.73), "clearly worse than", "Real images, if they may be used, work better"),
+        (row(0.719), "not shown to be better than", "not shown to be worse"),
+        (row(0.69), "not shown to be better than", "not shown to be worse"),
         (row(0.60), "clearly better than", "is enough"),
     ],
 )
@@ -53,7 +53,7 @@ def test_every_control_of_the_same_size_is_a_rival_and_no_other_row(records: Rec
     found, can, _ = words(records, controls={"soft_label_random": row(0.9)}, dp_sgd=row(0.99))
     assert "clearly better than as many random real images" in found
     assert "clearly worse than as many random real images with soft labels (90.0%)" in found
-    assert "serve better" in can
+    assert "work better" in can
     assert "99" not in found
 
 
@@ -63,8 +63,8 @@ def test_one_network_a_row_proves_nothing(records: Records) -> None:
     assert "cannot be called better or worse" in found
 
 
-def test_no_control_is_told(records: Records) -> None:
-    assert "whether distilling helped is not known" in words(records, random=None)[0]
+def test_a_missing_control_is_reported(records: Records) -> None:
+    assert "unknown whether distillation helped" in words(records, random=None)[0]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_no_control_is_told(records: Records) -> None:
     [
         (row(0.38), 0.4, "worse than always answering the most frequent class (40.0%)"),
         (row(0.405), 0.4, "not clearly better than always answering the most frequent class"),
-        (row(0.3), 0.2, "worse than guessing, when every class counts the same (33.3%)"),
+        (row(0.3), 0.2, "worse than guessing, if every class counts the same (33.3%)"),
         (row(0.34), 0.2, "not clearly better than guessing"),
     ],
 )
@@ -82,12 +82,12 @@ def test_a_set_no_better_than_guessing_is_called_that(
     found, can, _ = words(records, distilled=distilled, random=row(0.1), prior={"accuracy": prior})
     assert says in found
     assert "Training ConvNet" not in can
-    assert "Trying out programs" in can
+    assert "Testing programs" in can
 
 
 def test_networks_on_all_images_below_the_set_are_no_yardstick(records: Records) -> None:
-    assert "too briefly to be the yardstick" in words(records, full=row(0.5))[0]
-    assert "yardstick" not in words(records)[0]
+    assert "too briefly for a comparison" in words(records, full=row(0.5))[0]
+    assert "too briefly" not in words(records)[0]
 
 
 def test_uses_go_where_their_protocol_puts_them(records: Records) -> None:
@@ -99,8 +99,8 @@ def test_uses_go_where_their_protocol_puts_them(records: Records) -> None:
     assert "not measured" in cannot
 
 
-def test_with_a_guarantee_the_number_of_training_images_is_not_told(records: Records) -> None:
+def test_with_a_guarantee_the_number_of_training_images_is_left_out(records: Records) -> None:
     found, can, cannot = words(records, "T2")
     assert "3,600" not in found
     assert "privacy tier" in can
-    assert "Passing on" not in cannot
+    assert "Passing it on" not in cannot

@@ -161,8 +161,8 @@ def test_images_that_are_still_the_real_ones_are_not_shown(run: Changed) -> None
     assert not [a for _, a in page.all("img") if a.get("class") == "pixels"]
     assert source.count("still the real images") == 3
     page, source = written(run(manifest=started))
-    assert "They began as real training images" in source
-    assert "no real image is on this page" not in source
+    assert "They started from real training images" in source
+    assert "No real image is on this page" not in source
     assert len([a for _, a in page.all("img") if a.get("class") == "pixels"]) == 6
 
 
@@ -177,14 +177,14 @@ def test_a_set_and_its_scores_are_enough(run: Changed) -> None:
     (folder / "history.json").unlink()
     text = written(folder)[0].text()
     assert "A data set" in text or "a data set" in text
-    assert "license of the source is not known" in text
+    assert "license of the source is unknown" in text
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("scores.json", None, "not finished.*evaluate"),
-        ("scores.json", "{", "no JSON"),
+        ("scores.json", None, "no scores yet.*resume.*evaluate"),
+        ("scores.json", "{", "not valid JSON"),
         ("scores.json", "{}", "no scores of the set"),
         ("audit.json", "[]", "Expected an object"),
         ("manifest.json", None, "Cannot find"),

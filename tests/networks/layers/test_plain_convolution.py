@@ -95,7 +95,7 @@ FIXED = [(), (0,), (1,), (0, 2)]
 
 
 @pytest.mark.parametrize(("asked", "fixed"), [(a, f) for a in ASKED for f in FIXED if not set(a) & set(f)])
-def test_any_part_may_be_fixed_and_any_gradient_asked_for(asked: tuple[int, ...], fixed: tuple[int, ...]) -> None:
+def test_any_input_may_be_fixed_and_any_gradient_computed(asked: tuple[int, ...], fixed: tuple[int, ...]) -> None:
     parts = [part.detach().requires_grad_(place not in fixed) for place, part in enumerate(FEW.inputs())]
     results = []
     for function in (FEW.ours(), FEW.plain()):

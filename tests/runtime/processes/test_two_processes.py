@@ -24,12 +24,12 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 
 class Pair(NamedTuple):
-    """What two processes left and told."""
+    """The files and results of two processes."""
 
     folder: Path
-    told: list[Any]
+    results: list[Any]
     code: int
-    said: str
+    output: str
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     words = [*TORCHRUN, str(ROOT / "tests" / "runtime" / "processes" / "two_processes.py"), str(folder)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=900)
-    said = done.stdout[-3000:] + done.stderr[-6000:]
-    files = [folder / f"told_{rank}.json" for rank in range(2)]
-    assert all(file.is_file() for file in files), said
-    return Pair(folder, [json.loads(file.read_text()) for file in files], done.returncode, said)
+    output = done.stdout[-3000:] + done.stderr[-6000:]
+    files = [folder / f"results_{rank}.json" for rank in range(2)]
+    assert all(file.is_file() for file in files), output
+    return Pair(folder, [json.loads(file.read_text()) for file in files], done.returncode, output)
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +62,30 @@ def furthest(one: Path, other: Path) -> float:
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_what_processes_tell_each_other(pair: Pair, rank: int) -> None:
-    told = pair.told[rank]["primitives"]
-    assert told["count"] == 2
-    assert told["sums"] == [3.0, [[3.0, 30.0]]]
-    assert told["means"] == 1.5
-    assert told["anywhere"] == [True, False]
-    assert told["copied"] == 1.0
-    assert told["from_first"] == 1.0
-    assert told["failed"].startswith(
+def test_collective_calls(pair: Pair, rank: int) -> None:
+    results = pair.results[rank]["primitives"]
+    assert results["count"] == 2
+    assert results["sums"] == [3.0, [[3.0, 30.0]]]
+    assert results["means"] == 1.5
+    assert results["anywhere"] == [True, False]
+    assert results["copied"] == 1.0
+    assert results["from_first"] == 1.0
+    assert results["failed"].startswith(
         "JSONDecodeError" if rank == 0 else "RuntimeError: The first process failed: Expecting"
     )
-    assert told["to_first"] == ([1.0, 2.0] if rank == 0 else [None, None])
-    assert told["share"] == 2
-    assert "Give --segments_per_step 4" in told["uneven"]
+    assert results["to_first"] == ([1.0, 2.0] if rank == 0 else [None, None])
+    assert results["share"] == 2
+    assert "Give --segments_per_step 4" in results["uneven"]
 
 
-def test_a_store_on_a_disk_of_its_own_is_refused_in_every_process(pair: Pair) -> None:
-    assert all("storage that the machines share" in told["primitives"]["hidden"] for told in pair.told)
+def test_a_store_that_is_not_shared_is_refused_in_every_process(pair: Pair) -> None:
+    assert all("storage that the machines share" in results["primitives"]["hidden"] for results in pair.results)
     assert not (pair.folder / "disk of 1").exists()
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_objectives_are_those_of_one_process(pair: Pair, rank: int) -> None:
-    for name, value in pair.told[rank]["objectives"].items():
+    for name, value in pair.results[rank]["objectives"].items():
         assert value < 2e-5, name
 
 
@@ -102,7 +102,7 @@ def test_datadam_is_that_of_one_process(pair: Pair, single: Path) -> None:
 
 
 def test_ctrl_c_in_one_process_stops_both_and_both_go_on(pair: Pair, single: Path) -> None:
-    assert [told["jobs"] for told in pair.told] == [{"datadam": 0, "interrupted": 130, "resumed": 0}] * 2
+    assert [results["jobs"] for results in pair.results] == [{"datadam": 0, "interrupted": 130, "resumed": 0}] * 2
     histories = (read(folder / "mtt", "history.json")["iterations"] for folder in (pair.folder, single))
     ours, theirs = ([row["iteration"] for row in history] for history in histories)
     assert ours == theirs == [1, 2, 3, 4]
@@ -126,12 +126,12 @@ def test_the_first_alone_writes_and_scores(pair: Pair, single: Path) -> None:
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_what_is_not_shared_out_is_refused_in_every_process(pair: Pair, rank: int) -> None:
-    said = pair.told[rank]["refusals"]
-    assert "multiple of the number of processes, 2, got 1. Give --segments_per_step 2" in said["segments"]
-    assert "A run with --epsilon cannot be divided over processes" in said["epsilon"]
-    assert "cannot be divided over processes, got 2. Start it without torchrun" in said["evaluate"]
-    assert "every process takes its own GPU" in said["device"]
+def test_undivided_work_is_refused_in_every_process(pair: Pair, rank: int) -> None:
+    errors = pair.results[rank]["refusals"]
+    assert "multiple of the number of processes, 2, got 1. Give --segments_per_step 2" in errors["segments"]
+    assert "A run with --epsilon cannot be divided over processes" in errors["epsilon"]
+    assert "cannot be divided over processes, got 2. Start it without torchrun" in errors["evaluate"]
+    assert "every process takes its own GPU" in errors["device"]
     assert not (pair.folder / "odd" / "experts").exists()
 
 

@@ -1,4 +1,4 @@
-"""What test_two_processes.py has torchrun start twice: a line of jobs, the last of which fails in one process."""
+"""The script that test_two_processes.py starts twice by torchrun: jobs, of which the last fails in one process."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -46,7 +46,7 @@ DATADAM = ("--depth", "2", "--method", "datadam")
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Inside the block this process takes itself for the only one."""
+    """Inside the block this process acts as a single one."""
     with mock.patch("torch.distributed.get_world_size", return_value=1):
         yield
 
@@ -71,11 +71,11 @@ def difference(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max() / other.abs().max())
 
 
-def both_ways(make: Callable[[], Any], ask: Callable[[Any], tuple[Tensor, dict[str, Tensor]]]) -> float:
+def both_ways(make: Callable[[], Any], call: Callable[[Any], tuple[Tensor, dict[str, Tensor]]]) -> float:
     """How far the images' gradient and the loss of an objective are from those of one process."""
-    loss, gradients = ask(make())
+    loss, gradients = call(make())
     with alone():
-        expected, whole = ask(make())
+        expected, whole = call(make())
     return max(difference(loss, expected), difference(gradients["images"], whole["images"]))
 
 
@@ -153,7 +153,7 @@ def batch_norm() -> float:
 
 
 def growing_mask() -> float:
-    """The losses and masks of three iterations of two segments each: one process takes both, two take one each."""
+    """Losses and masks of three iterations of two segments: one process takes both, two take one each."""
     own = processes.rank()
     ours, mask = grown([own])
     with alone():
@@ -172,7 +172,7 @@ def grown(places: list[int]) -> tuple[Tensor, Tensor]:
 
 
 def jobs(folder: Path) -> dict[str, int]:
-    """Whole runs through the command, and what it refuses: exit status by name."""
+    """Complete runs of the command: exit status by name."""
     words = ("run", *FAST, *SPREAD)
     codes = {"datadam": command("run", *NO_EXPERTS, *DATADAM, "--output_dir", folder / "datadam").code}
     with at_iteration(3, lambda: signal.raise_signal(signal.SIGINT)):
@@ -183,7 +183,7 @@ def jobs(folder: Path) -> dict[str, int]:
 
 
 def refusals(folder: Path) -> dict[str, str]:
-    """What the command says to what it cannot share out."""
+    """The errors of the command for work that cannot be divided."""
     return {
         "segments": command("run", *FAST, "--output_dir", folder / "odd").err,
         "epsilon": command("run", *NO_EXPERTS, "--method", "dm", "--epsilon", "1", "--output_dir", folder / "dp").err,
@@ -193,21 +193,21 @@ def refusals(folder: Path) -> dict[str, str]:
 
 
 def fail() -> None:
-    """What a process without memory left does."""
+    """Fail like a process that ran out of memory."""
     raise RuntimeError("out of memory, say")
 
 
 def main(folder: Path) -> int:
-    """Do everything and note it for the test; the exit status is the failing job's."""
+    """Run everything and write the results; the exit status is that of the failing job."""
     processes.join()
     with mock.patch.object(processes, "leave"):  # a group cannot be made twice in one process
-        told = {
+        results = {
             "primitives": primitives(folder),
             "objectives": objectives(),
             "jobs": jobs(folder),
             "refusals": refusals(folder),
         }
-        (folder / f"told_{processes.rank()}.json").write_text(json.dumps(told))
+        (folder / f"results_{processes.rank()}.json").write_text(json.dumps(results))
         with at_iteration(2, fail):
             return command("run", *FAST, *SPREAD, "--output_dir", folder / "failed").code
 
