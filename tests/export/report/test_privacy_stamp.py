@@ -28,7 +28,7 @@ AUDIT = {
     "released_set": {"seen": False, "copied": 0, "references": 60},
     "shadows": 16,
     "attacks": {
-        "nearest_neighbour": {**ATTACK, "caught": False, "void": False},
+        "nearest_neighbor": {**ATTACK, "caught": False, "void": False},
         "lira": {**ATTACK, "void": True},
         "copies": ATTACK,
     },
