@@ -145,7 +145,7 @@ def hint(name: str, known: Sequence[str], dashes: str = "") -> str:
     """The nearest known name as a question, or all known names.
 
     Example:
-        >>> hint("iteratoins", ["iterations", "seed"], "--")
+        >>> hint("iterations", ["iterations", "seed"], "--")
         'Did you mean --iterations?'
     """
     near = difflib.get_close_matches(name, known, n=1)

@@ -182,7 +182,7 @@ class ClassBank:
         return self if len(keep) == len(self) else self.subset(torch.tensor(keep, dtype=torch.long))
 
     def fingerprint(self) -> str:
-        """SHA-256 over all images, labels and class names: names the data that an artefact was made from."""
+        """SHA-256 over all images, labels and class names: names the data that an artifact was made from."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
         for block in blocks(self.images):
             digest.update(_float_array(block).data)

@@ -73,7 +73,7 @@ def herding_subset(
     References:
         Welling, Herding Dynamical Weights to Learn, ICML 2009; per class as in Rebuffi et al., iCaRL, CVPR 2017.
 
-    Deviations: features are not normalised, as in the distillation literature's own control; a class with fewer images
+    Deviations: features are not normalized, as in the distillation literature's own control; a class with fewer images
     than asked for gives them again in the same order.
 
     Args:

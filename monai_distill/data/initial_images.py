@@ -1,8 +1,9 @@
-"""What the synthetic images start from: noise, or real training images."""
+"""Initial synthetic images: noise, or real training images; and random subsets of real images as a control."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -24,7 +25,7 @@ def noise_images(
         bank: gives the image shape, the classes and the device.
         images_per_class: how many for every class.
         generator: a CPU generator.
-        std: standard deviation of the noise; what is never matched of it stays in the images.
+        std: standard deviation of the noise; components that no loss measures stay in the images.
 
     Returns:
         Images [classes * images_per_class, channels, *spatial] and labels, class after class.
@@ -42,11 +43,11 @@ def noise_images(
 def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Random training images of every class: a better start than noise, and one that leaks.
 
-    Traces of these images stay visible in the distilled ones, the more so at many images per class and small image step
-    sizes. Fit for public data; not for patients' images that must not be recognised.
+    Traces of these images stay visible in the distilled ones, the more so at many images per class and small learning
+    rates. Suited to public data; not to patients' images that must not be recognized.
 
     Raises:
-        ValueError: when a class has fewer than ``images_per_class`` images.
+        ValueError: if a class has fewer than ``images_per_class`` images.
 
     Example:
         >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
@@ -61,7 +62,7 @@ def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
     """Do nothing when every class has that many images.
 
     Raises:
-        ValueError: when one has fewer, with its name.
+        ValueError: naming every class that has fewer.
 
     Example:
         >>> refuse_small_classes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]), 1)
@@ -77,7 +78,7 @@ def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
 def random_subset(
     bank: ClassBank, images_per_class: int | Sequence[int], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Copies of random training images; a class with fewer gives some images twice.
+    """Copies of random training images; a class with fewer repeats images, which a warning names.
 
     Args:
         bank: the training images.
@@ -85,7 +86,7 @@ def random_subset(
         generator: a CPU generator.
 
     Raises:
-        ValueError: for less than one image of any kind, or another number of numbers than there are classes.
+        ValueError: if no image is requested, or the numbers are not one per class.
 
     Example:
         >>> bank = ClassBank(torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 1]), ["a", "b"])
@@ -96,6 +97,14 @@ def random_subset(
     if len(counts) != bank.num_classes or sum(counts) < 1 or min(counts) < 0:
         raise ValueError(
             f"Expected images_per_class of at least 1 (or {bank.num_classes} numbers), got {images_per_class}."
+        )
+    small = [(c, n) for c, n in enumerate(counts) if n > bank.counts[c] > 0]
+    if small:
+        shown = ", ".join(f"{bank.class_names[c]} has {bank.counts[c]} of {n}" for c, n in small)
+        warnings.warn(
+            f"A random subset of real images repeats images of classes that have too few: {shown}. As a control it is "
+            "weaker there than its number of images says.",
+            stacklevel=2,
         )
     positions = torch.cat([bank.draw_indices(c, n, generator) for c, n in enumerate(counts)])
     return bank.images[positions].clone(), bank.labels[positions].clone()

@@ -93,6 +93,7 @@ class SplitBanks:
         if empty:
             raise ValueError(
                 f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
+                + " If labels start at 1, subtract 1." * (not raw[0].counts[0] and raw[0].class_names[0] == "0")
             )
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
@@ -129,9 +130,10 @@ class SplitBanks:
             'image'
         """
         if self._unused_patients:
+            columns = ", ".join(self._unused_patients)
             raise ValueError(
-                f"No guarantee can be given: {', '.join(self._unused_patients)} may name patients and is not used, so "
-                "that the guarantee would hold for less than a patient. Name the patients (--patient_column, or "
+                f"No guarantee can be given: the data may name patients in {columns}, which is not used, so that the "
+                "guarantee would hold for less than a patient. Name the patients (--patient_column, or "
                 "--patient_folders true), or take the column or folders out of the data."
             )
         return "image" if self.training.patients is None else "patient"

@@ -24,14 +24,14 @@ FORMAT = 1
 class TrajectoryStore:
     """Snapshots of expert networks, array [experts, snapshots, parameters] of float32, memory-mapped for reading.
 
-    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialisation. An expert counts
+    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialization. An expert counts
     only
     once its rows lie on disk and the manifest, which is replaced as a whole, says so: a half-written one is never read.
     Of several processes the first alone writes; all read, so they must share the folder.
 
     Args:
         directory: the folder with ``trajectories.f32`` and ``manifest.json``.
-        job: what decides the trajectories (network, parameter names and shapes, preprocessing, data hash, optimiser,
+        job: what decides the trajectories (network, parameter names and shapes, preprocessing, data hash, optimizer,
             augmentation, seed), as plain JSON values. A store made by another job is refused with the difference named.
         experts: how many experts the store holds when complete.
         snapshots: how many snapshots each keeps (the largest epoch that a sampler can ask for, plus one).

@@ -96,7 +96,7 @@ class Curve:
 
 
 def prepared(data: Path, settings: Settings, device: str, out: Path) -> tuple[ClassBank, ClassBank]:
-    """Training and test images, whitened or standardised by the training images."""
+    """Training and test images, whitened or standardized by the training images."""
     training, test = read_images(data, out)
     if settings.training_images:
         order = torch.randperm(len(training), generator=seeded_generator(settings.seed, "training images"))

@@ -131,7 +131,7 @@ def test_its_model_becomes_torchscript_that_says_the_same(name: str, tmp_path: P
     shape = json.loads(Path(meta).read_text())["network_data_format"]["inputs"]["image"]
     image = torch.rand(2, shape["num_channels"], *shape["spatial_shape"])
     with torch.no_grad():
-        # to rounding: TorchScript takes torch's own pooling and normalisation in the place of ours
+        # to rounding: TorchScript takes torch's own pooling and normalization in the place of ours
         torch.testing.assert_close(torch.jit.load(tmp_path / "model.ts")(image), network(image))
 
 

@@ -22,7 +22,7 @@ DIGITS = "digits_dataset_distillation"
 
 
 def write_shapes(root: Path, each: int = 12) -> Path:
-    """``root/disc`` and ``root/square``: grey PNGs of a bright shape somewhere; ``root/scans.csv`` lists them."""
+    """``root/disc`` and ``root/square``: gray PNGs of a bright shape somewhere; ``root/scans.csv`` lists them."""
     lines = ["image,label,patient"]
     rows, columns = np.mgrid[:16, :16]
     for number in range(2 * each):
@@ -79,7 +79,7 @@ def test_a_table_of_nifti_volumes_becomes_a_bundle_and_a_run(tmp_path: Path) -> 
     assert tuple(synthetic.images.shape) == (3, 1, 8, 8, 8)
     source = synthetic.manifest["source"]
     assert "by patient" in source["split"]
-    assert source["spacing"]["millimetres"] == [2, 1, 1]
+    assert source["spacing"]["millimeters"] == [2, 1, 1]
     metadata = json.loads((tmp_path / "my_volumes" / "configs" / "metadata.json").read_text())
     assert metadata["network_data_format"]["inputs"]["image"]["spatial_shape"] == [8, 8, 8]
 

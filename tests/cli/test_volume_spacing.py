@@ -86,7 +86,7 @@ def test_a_voxel_is_as_large_as_resizing_made_those_of_the_source(
     write: Write, expected: list[float], tmp_path: Path
 ) -> None:
     run(tmp_path / "run", table(tmp_path / "scans", write))
-    assert read(tmp_path / "run", "manifest.json")["source"]["spacing"]["millimetres"] == pytest.approx(expected)
+    assert read(tmp_path / "run", "manifest.json")["source"]["spacing"]["millimeters"] == pytest.approx(expected)
     outcome = export(tmp_path / "run", tmp_path / "release")
     assert outcome.code == 0, outcome.err
     sides, unit = zooms(tmp_path / "release")

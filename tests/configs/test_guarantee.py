@@ -91,8 +91,8 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--method", "dc", "--epsilon", "1"), "No way to a guarantee"),
-        (("--method", "pad", "--epsilon", "1"), "No way to a guarantee"),
+        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
+        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon beside --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon beside --ledger"),

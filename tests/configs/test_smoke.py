@@ -41,8 +41,8 @@ def test_an_npz_of_ones_own(npz_root: Path, tmp_path: Path) -> None:
 
 
 def test_a_grey_npz_with_class_names_and_other_augmentation(tmp_path: Path) -> None:
-    np.savez(tmp_path / "grey.npz", **npz_arrays((9, 9)))
-    words = ("--dataset_file", "grey.npz", "--class_names", "['no finding', finding]", "--operations", "[color, flip]")
+    np.savez(tmp_path / "gray.npz", **npz_arrays((9, 9)))
+    words = ("--dataset_file", "gray.npz", "--class_names", "['no finding', finding]", "--operations", "[color, flip]")
     outcome = fast_run(tmp_path / "run", "--dataset", "npz", "--dataset_dir", tmp_path, *words)
     scores = check(outcome, tmp_path / "run", "npz", (1, 9, 9), ["no finding", "finding"])
     assert scores["augmentation"]["operations"] == ["color", "flip"]

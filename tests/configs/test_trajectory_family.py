@@ -298,7 +298,7 @@ def test_experts_of_another_recipe_are_refused_and_of_the_same_shared(tmp_path: 
 
 
 def test_a_preset_of_another_kind_of_image_runs_on_what_the_data_are(tmp_path: Path) -> None:
-    words = ("--preset_of", "cifar10", "--zca", "true")  # settings of colour images, whitened
+    words = ("--preset_of", "cifar10", "--zca", "true")  # settings of color images, whitened
     outcome = fast_run(tmp_path / "run", "--method", "ftd", *words)
     assert outcome.code == 0, outcome.err
     manifest = read(tmp_path / "run", "manifest.json")

@@ -82,7 +82,7 @@ def npz_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def table_root(tmp_path: Path) -> Path:
-    """24 grey images of 12 patients, two of each, in two classes."""
+    """24 gray images of 12 patients, two of each, in two classes."""
     root = tmp_path / "table"
     rows = []
     for i in range(24):

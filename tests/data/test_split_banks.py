@@ -198,7 +198,7 @@ def test_no_test_image_reaches_a_statistic_a_start_or_an_expert(
 
     held_out = {*data.test.image_hashes(), *data.validation.image_hashes()}
     leaked = data.preprocessing(planted["training"][0][[0, 4, 7]])
-    assert set(hashes_of(leaked)) <= held_out  # were they still in training, they would be recognised there
+    assert set(hashes_of(leaked)) <= held_out  # were they still in training, they would be recognized there
 
     starts, _ = real_images(data.training, 4, seeded_generator(0, "start"))
     assert set(hashes_of(starts)) <= set(data.training.image_hashes())

@@ -31,7 +31,7 @@ class COVIDRadiographyDataset(ImageFolderDataset):
 
     On disk: ``ROOT_DIR/COVID/images/COVID-1.png`` and likewise ``Lung_Opacity``, ``Normal`` and ``Viral Pneumonia``,
     each with ``masks/`` beside ``images/``; the folder ``COVID-19_Radiography_Dataset`` of the published archive may
-    lie in between. 21165 images of 299x299, read as grey ``[1, H, W]`` (a few are stored with three channels).
+    lie in between. 21165 images of 299x299, read as gray ``[1, H, W]`` (a few are stored with three channels).
 
     There is no official split: 70/10/20, stratified by class, by :func:`stratified_split` over the sorted paths with
     seed 20260810. The database names no patients, so images of one patient can be in two sections and scores are on

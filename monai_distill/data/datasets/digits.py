@@ -19,7 +19,7 @@ __all__ = ["DigitsDataset"]
 
 
 class DigitsDataset(SectionDataset):
-    """1797 grey handwritten digits of 8x8 pixels (Alpaydin and Kaynak, UCI repository, 1998), bundled by scikit-learn.
+    """1797 gray handwritten digits of 8x8 pixels (Alpaydin and Kaynak, UCI repository, 1998), bundled by scikit-learn.
 
     Nothing is read from disk but scikit-learn's file. Images are ``[1, 8, 8]``; the stored 0 to 16 become [0, 1].
     There is no official split: 60/20/20 by :func:`~monai_distill.data.datasets.splits.stratified_split`.

@@ -32,7 +32,7 @@ TOLERANCE = 0.01  # of a side: files round
 
 
 class ImageFilesDataset(SectionDataset):
-    """One section of labelled image files; subclasses list the files.
+    """One section of labeled image files; subclasses list the files.
 
     Rows are sorted by path before a split is drawn, so that neither the order of a table nor that of the disk changes
     it. All files are read by one rule (:func:`~monai_distill.data.reading.shared_reading`), which is ``reading`` of
@@ -194,15 +194,15 @@ def shared_spacing(spacings: Iterable[tuple[float, ...] | None], rule: str) -> d
     """The spacing for a provenance; None where no image states one.
 
     Args:
-        spacings: millimetres per axis of every image as the networks see it, None where it is unknown.
+        spacings: millimeters per axis of every image as the networks see it, None where it is unknown.
         rule: how they came about, in words.
 
     Returns:
-        ``millimetres``, None unless they agree (within 1%) in all images, and ``rule``.
+        ``millimeters``, None unless they agree (within 1%) in all images, and ``rule``.
 
     Example:
         >>> shared_spacing([(2.0, 1.0), (2.001, 1.0)], "of the files")
-        {'millimetres': [2.0, 1.0], 'rule': 'of the files'}
+        {'millimeters': [2.0, 1.0], 'rule': 'of the files'}
         >>> shared_spacing([(2.0, 1.0), (0.5, 1.0), None], "of the files")["rule"]
         'differs: 0.5 x 1 to 2 x 1 mm, and 1 of 3 images state none'
     """
@@ -212,15 +212,15 @@ def shared_spacing(spacings: Iterable[tuple[float, ...] | None], rule: str) -> d
         return None
     silent = len(all_spacings) - len(known)
     if len({len(spacing) for spacing in known}) > 1:
-        return {"millimetres": None, "rule": "differs: images of two and of three axes"}
+        return {"millimeters": None, "rule": "differs: images of two and of three axes"}
     low, high = ([edge(sides) for sides in zip(*known, strict=True)] for edge in (min, max))
     alike = all(top - bottom <= TOLERANCE * top for bottom, top in zip(low, high, strict=True))
     if alike and not silent:
-        return {"millimetres": list(known[0]), "rule": rule}
-    parts = [] if alike else [f"{_millimetres(low)} to {_millimetres(high)} mm"]
+        return {"millimeters": list(known[0]), "rule": rule}
+    parts = [] if alike else [f"{_millimeters(low)} to {_millimeters(high)} mm"]
     parts += [f"{silent} of {len(all_spacings)} images state none"] if silent else []
-    return {"millimetres": None, "rule": f"differs: {', and '.join(parts)}"}
+    return {"millimeters": None, "rule": f"differs: {', and '.join(parts)}"}
 
 
-def _millimetres(sides: Iterable[float]) -> str:
+def _millimeters(sides: Iterable[float]) -> str:
     return " x ".join(f"{side:.4g}" for side in sides)

@@ -66,6 +66,7 @@ class ImageFolderDataset(ImageFilesDataset):
 
     def _rows(self) -> list[ImageRow]:
         folders = visible_folders(self.root_dir)
+        self._refuse_outer_folder(folders)
         splits = [folder for folder in folders if section_named(folder.name)]
         listed = {f: ClassFolder(f, self.spatial_dims == 3) for f in folders if not splits or f in splits}
         if splits:
@@ -90,6 +91,14 @@ class ImageFolderDataset(ImageFilesDataset):
 
     def _is_used(self, folder: Path, content: ClassFolder) -> bool:
         return bool(content.images) and (self._given_names is None or folder.name in self._given_names)
+
+    def _refuse_outer_folder(self, folders: Sequence[Path]) -> None:
+        below = [folder.name for folder in visible_folders(folders[0])] if len(folders) == 1 else []
+        if len(below) > 1 and self._given_names is None and not section_named(folders[0].name):
+            raise ValueError(
+                f"{self.root_dir} holds one folder, {folders[0].name}, expected one per class; did you mean "
+                f"--dataset_dir {folders[0]}, which holds {below[:5]}?"
+            )
 
     def _refuse_other_folders(self, splits: Sequence[Path], others: Sequence[Path]) -> None:
         with_images = [folder for folder in others if ClassFolder(folder).images]
@@ -192,17 +201,6 @@ class ImageFolderDataset(ImageFilesDataset):
             f"Cannot find dataset directory with images: {self.root_dir}/{absent[0] if absent else 'CLASS'}, got the "
             f"folders [{', '.join(contents)}]{f' and {loose} images in none of them' * bool(loose)}. {self._advice()}"
         )
-
-    def _check_class_names(self) -> None:
-        inner = visible_folders(self.root_dir)
-        if len(self.class_names) == 1 and self._given_names is None and len(inner) == 1:
-            below = [folder.name for folder in visible_folders(inner[0])]
-            if len(below) > 1:
-                raise ValueError(
-                    f"{self.root_dir} holds one folder, {inner[0].name}, expected one per class; did you mean "
-                    f"--dataset_dir {inner[0]}, which holds {below[:5]}?"
-                )
-        super()._check_class_names()
 
     def _extra(self, folder: Path, path: Path) -> dict[str, Any]:
         """Further keys of the item of an image, for subclasses."""

@@ -21,7 +21,7 @@ _UNKNOWN_PATIENTS = {"none", "na", "-", "--", "?", ".", "unknown", "unk", "missi
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One labelled image file.
+    """One labeled image file.
 
     Attributes:
         image: the path relative to the root folder.
@@ -146,7 +146,8 @@ def _refuse_scientific_notation(rows: Sequence[ImageRow]) -> None:
 
 def _refuse_several_labels(rows: Sequence[ImageRow]) -> None:
     names = {row.label.casefold() for row in rows}
-    several = [row for row in rows if _holds_several(row.label, names)]
+    combined = {label for label in {row.label for row in rows} if _holds_several(label, names)}
+    several = [row for row in rows if row.label in combined]
     if several:
         shown = ", ".join(f"{row.label!r} in {row.where}" for row in several[:3])
         raise ValueError(

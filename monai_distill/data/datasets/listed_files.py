@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from monai_distill.data.reading.dicom_series import dicom_files
+from monai_distill.runtime.progress import with_progress
 
 from .image_rows import ImageRow
 
@@ -37,7 +38,7 @@ def found_rows(root: Path, rows: Sequence[ImageRow], advice: str) -> tuple[list[
     """
     names = _Names()
     spelled, missing = [], []
-    for row in rows:
+    for row in with_progress(rows, len(rows), "looking for the listed files"):
         image = _existing(root, row.image, names)
         mask = row.extra.get("mask")
         missing += [path for path in (row.image if image is None else None, mask) if path and not _exists(root / path)]
@@ -142,7 +143,8 @@ def _refuse_repeated(root: Path, rows: Sequence[ImageRow]) -> None:
 
 def listing_checksum(root: Path, rows: Sequence[ImageRow]) -> str:
     """A sha256 over paths, sizes, labels and patients: distinguishes copies without reading gigabytes of images."""
-    lines = sorted(f"{row.image}\t{_size(root / row.image)}\t{row.label}\t{row.patient}" for row in rows)
+    listed = with_progress(rows, len(rows), "reading the sizes of the files")
+    lines = sorted(f"{row.image}\t{_size(root / row.image)}\t{row.label}\t{row.patient}" for row in listed)
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

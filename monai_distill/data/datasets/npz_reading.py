@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -25,7 +25,7 @@ _PREFIX = {"training": "train", "validation": "val", "test": "test"}
 
 @dataclass(frozen=True)
 class SectionArrays:
-    """The two arrays of a section and what was learned on the way.
+    """The two arrays of a section and the facts that the file states about them.
 
     Attributes:
         images: uint8, or float in [0, 1]; ``[n, H, W]``, ``[n, H, W, C]``, ``[n, D, H, W]`` or ``[n, D, H, W, C]``.
@@ -60,7 +60,7 @@ def read_section(
         cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
 
     Raises:
-        ValueError: if the file is no npz or is cut short, lacks keys, or holds arrays of a wrong shape, type or range.
+        ValueError: if the file is no npz or is truncated, lacks keys, or holds arrays of a wrong shape, type or range.
 
     Example:
         >>> import tempfile
@@ -94,8 +94,20 @@ def read_section(
             fractions = {"training": 1 - val_frac, "validation": val_frac}
             indices = stratified_split(chosen.tolist(), fractions, split_seed)[section]
             rows, chosen = np.asarray(indices), chosen[indices]
+    _require_labels_from_0(path, labels)
     num_classes = 1 + max((int(part.max()) for part in labels.values() if len(part)), default=-1)
     return SectionArrays(images, chosen, num_classes, channels_last, split, rows)
+
+
+def _require_labels_from_0(path: Path, labels: Mapping[str, Array]) -> None:
+    stored = [part for part in labels.values() if len(part)]
+    lowest = min((int(part.min()) for part in stored), default=0)
+    if lowest > 0:
+        highest = max(int(part.max()) for part in stored)
+        raise ValueError(
+            f"The labels of {path} run from {lowest} to {highest}, expected from 0; save labels - {lowest}, or add the "
+            "images of the classes below."
+        )
 
 
 def _key_list() -> str:
@@ -151,6 +163,11 @@ def _check_images(images: Array, count: int, where: str) -> bool:
     if len(images.shape) == 0 or len(images) != count:
         raise ValueError(f"{where}: expected one image per label, got shape {images.shape} and {count} labels.")
     has_channels = images.shape[-1] in (1, 3) and images.ndim in (4, 5)
+    if images.ndim in (4, 5) and images.shape[1] in (1, 3) and not has_channels:
+        raise ValueError(
+            f"{where}: expected channels last, [n, H, W, C] or [n, D, H, W, C], got {images.shape}, which has them "
+            "first; save np.moveaxis(images, 1, -1), or images[:, 0] for volumes of one slice."
+        )
     if images.ndim not in (3, 4) and not (images.ndim == 5 and has_channels):
         raise ValueError(
             f"{where}: expected shape [n, H, W], [n, H, W, 1 or 3], [n, D, H, W] or [n, D, H, W, 1 or 3], "

@@ -1,4 +1,4 @@
-"""The parent of every dataset: one section of a labelled image set, cached, with its provenance."""
+"""The parent of every dataset: one section of a labeled image set, cached, with its provenance."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -48,7 +48,7 @@ class DataSource:
 
 
 class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI ships no types
-    """One section of a labelled image set; subclasses define where items come from and how an image is read.
+    """One section of a labeled image set; subclasses define where items come from and how an image is read.
 
     Follows :py:class:`monai.apps.MedNISTDataset` (MONAI, 2020). After the default transform an item is a dict with
     ``image`` (plain ``torch.Tensor``, float32, ``[C, H, W]`` or ``[C, D, H, W]``, values in [0, 1]), ``label`` (int),

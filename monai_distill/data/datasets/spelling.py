@@ -25,12 +25,12 @@ def cleaned_names(names: Sequence[str]) -> list[str]:
         >>> cleaned_names([" Grade\\u00a0 1 ", "7.0", "\\uff17", "7", "cm\\u00b2"])
         ['Grade 1', '7', '7', '7', 'cm²']
     """
-    plain = [_plain(name) for name in names]
+    plain = {name: _plain(name) for name in set(names)}
     forms: dict[str, set[str]] = defaultdict(set)
-    for name in set(plain):
+    for name in set(plain.values()):
         forms[_plain(unicodedata.normalize("NFKC", name))].add(name)
     compatible = {name: folded for folded, several in forms.items() if len(several) > 1 for name in several}
-    return [compatible.get(name, name) for name in plain]
+    return [compatible.get(plain[name], plain[name]) for name in names]
 
 
 def _plain(name: str) -> str:
@@ -93,9 +93,12 @@ def refuse_two_spellings(
         ValueError: 1 patient(s) may be written in several ways, expected one: '007' (row 3) and '7' (row 2). \
 Write one way.
     """
-    spellings: dict[Hashable, dict[str, str]] = defaultdict(dict)
+    first: dict[str, str] = {}
     for name, place in zip(names, places, strict=True):
-        spellings[key(name)].setdefault(name, place)
+        first.setdefault(name, place)
+    spellings: dict[Hashable, dict[str, str]] = defaultdict(dict)
+    for name, place in first.items():
+        spellings[key(name)][name] = place
     doubtful = sorted(sorted(group.items()) for group in spellings.values() if len(group) > 1)
     if doubtful:
         shown = "; ".join(" and ".join(f"{name!r} ({place})" for name, place in group) for group in doubtful[:3])

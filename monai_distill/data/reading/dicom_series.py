@@ -33,7 +33,7 @@ class DicomSeries:
     Args:
         files: of the slices, in order.
         shape: rows, columns, slices.
-        spacing: millimetres per row, column and slice; None when it is not known.
+        spacing: millimeters per row, column and slice; None when it is not known.
         affine: [4, 4], directions of rows, columns and slices in RAS; None when they are not known.
 
     Example:

@@ -17,7 +17,7 @@ from .stored_image import FileHeader, ValueKind, file_header, stored_image
 
 __all__ = ["FileToImaged"]
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's own conversion to grey
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's own conversion to gray
 
 
 class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
@@ -32,12 +32,12 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
 
     Args:
         image_size: the spatial size to fit the image to, a number for all axes or one per axis.
-        channels: 1 (color to luma) or 3 (grey repeated); None keeps what is stored.
+        channels: 1 (color to luma) or 3 (gray repeated); None keeps what is stored.
         intensity_range: a window in stored units, such as Hounsfield units, clipped and scaled to [0, 1]; it takes the
             place of the rule of every kind of values.
-        pixdim: millimetres per axis, MONAI's name. Images are resampled to it (linear, smoothed first where they get
+        pixdim: millimeters per axis, MONAI's name. Images are resampled to it (linear, smoothed first where they get
             coarser) and then cropped or filled with 0 to ``image_size`` about their middle, so that a voxel means
-            the same in every image. Without it the whole image is fitted, whatever its size in millimetres.
+            the same in every image. Without it the whole image is fitted, whatever its size in millimeters.
         orientation: three letters, the directions of the axes of every volume, as MONAI's ``Orientation``. ``stored``
             leaves the axes as they are. Volumes whose file does not tell a direction are left as they are.
         fit: ``stretch``, ``pad`` or ``crop``: what happens to images whose proportions differ from ``image_size``.
@@ -104,7 +104,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         return file_header(path, self.orientation)
 
     def spacing_of(self, path: str) -> tuple[float, ...] | None:
-        """Millimetres per axis of the image that a call gives for ``path``; None where the file does not tell."""
+        """Millimeters per axis of the image that a call gives for ``path``; None where the file does not tell."""
         header = self.header(path)
         if self.pixdim is not None or header.spacing is None or self.image_size is None:
             return self.pixdim if self.pixdim is not None and header.spacing is not None else header.spacing
@@ -175,7 +175,7 @@ def _require_options(image_size: Any, channels: Any, intensity_range: Any, pixdi
     if intensity_range is not None and not (_numbers(intensity_range, 2) and intensity_range[0] < intensity_range[1]):
         raise ValueError(f"expected intensity_range (low, high) with low < high, got {intensity_range!r}.")
     if pixdim is not None and not (_numbers(pixdim) and all(0 < side < float("inf") for side in pixdim)):
-        raise ValueError(f"expected pixdim as millimetres above 0, one per axis, got {pixdim!r}.")
+        raise ValueError(f"expected pixdim as millimeters above 0, one per axis, got {pixdim!r}.")
 
 
 def _numbers(values: Any, count: int | None = None) -> bool:

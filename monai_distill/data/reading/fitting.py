@@ -74,7 +74,7 @@ def cropped_or_filled(image: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def resampled(image: Tensor, spacing: Sequence[float], pixdim: Sequence[float]) -> Tensor:
-    """The image [C, \\*spatial] with ``pixdim`` millimetres per axis, linear, smoothed first where it gets coarser."""
+    """The image [C, \\*spatial] with ``pixdim`` millimeters per axis, linear, smoothed first where it gets coarser."""
     # as MONAI's Resize smooths before it makes an image smaller; Spacing does not
     blur = [max(0.0, (new / old - 1) / 2) for new, old in zip(pixdim, spacing, strict=True)]
     smoothed = _plain(GaussianSmooth(blur)(image)) if any(blur) else image

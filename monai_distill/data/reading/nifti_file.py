@@ -28,7 +28,7 @@ def oriented(values: Tensor, affine: np.ndarray[Any, Any], target: str | None) -
 
     Args:
         values: the volume.
-        affine: [4, 4], from indices to millimetres in RAS.
+        affine: [4, 4], from indices to millimeters in RAS.
         target: three letters such as ``"RAS"``; None returns the volume as it is.
     """
     if target is None:

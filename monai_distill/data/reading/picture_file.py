@@ -33,7 +33,7 @@ _TURNS: Mapping[int, Callable[[_Array], _Array]] = {  # rows and columns are the
 def stored_picture(path: str) -> StoredImage:
     """A picture, [C, rows, columns], turned as its orientation tag says; alpha is left out.
 
-    Pillow reads 8 bits, and grey of 16 and 32 bits. It cuts 16-bit color down to 8, and takes signed bytes for
+    Pillow reads 8 bits, and gray of 16 and 32 bits. It cuts 16-bit color down to 8, and takes signed bytes for
     unsigned ones: torchvision reads such PNG, and tifffile such TIFF.
 
     Raises:
@@ -48,7 +48,7 @@ def stored_picture(path: str) -> StoredImage:
     if tags is not None and not _pillow_reads(tags):
         stored = _turned(_deep_tiff(path), tags["orientation"])
         return _stored(stored, header, is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
-    # by a stream: given a name, Pillow maps TIFF into memory and scrambles grey ones that lie on their side
+    # by a stream: given a name, Pillow maps TIFF into memory and scrambles gray ones that lie on their side
     with Path(path).open("rb") as stream, Image.open(stream) as image:
         stored = np.asarray(_as_grey_or_rgb(image))
     is_deep = stored.dtype != np.uint8
@@ -162,9 +162,9 @@ def _as_grey_or_rgb(image: Any) -> Any:
     if frames != 1:
         raise ValueError(_pages(frames))
     turned = ImageOps.exif_transpose(image)
-    grey = {"1": "L", "LA": "L", "La": "L"}
-    if turned.mode in grey:
-        return turned.convert(grey[turned.mode])
-    # palettes, alpha and print colors to RGB; 16-bit and float grey ("I;16", "I", "F") stay as they are
+    gray = {"1": "L", "LA": "L", "La": "L"}
+    if turned.mode in gray:
+        return turned.convert(gray[turned.mode])
+    # palettes, alpha and print colors to RGB; 16-bit and float gray ("I;16", "I", "F") stay as they are
     colors = ("P", "PA", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
     return turned.convert("RGB") if turned.mode in colors else turned

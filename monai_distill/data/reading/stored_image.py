@@ -26,7 +26,7 @@ class FileHeader:
     Attributes:
         shape: the spatial shape of the image, in the order of the axes that :func:`stored_image` gives.
         values: the kind of the numbers.
-        spacing: millimetres per axis; None where the file does not tell.
+        spacing: millimeters per axis; None where the file does not tell.
         orientation: the direction of every axis of a volume, such as ``"LPS"``, as it is stored; None for a 2D image
             and where the file does not tell.
     """
@@ -79,7 +79,7 @@ def stored_image(path: str, orientation: str | None = "RAS") -> StoredImage:
 def file_header(path: str, orientation: str | None = "RAS") -> FileHeader:
     """The facts of a header, for the axes that :func:`stored_image` gives; ``orientation`` is the one of the file.
 
-    NIfTI without a unit counts as millimetres, unless it says 1 along every axis, which is what a header says that
+    NIfTI without a unit counts as millimeters, unless it says 1 along every axis, which is what a header says that
     nobody filled in. DICOM gives the spacing in the patient (``PixelSpacing``), not the one at the detector.
 
     Args:

@@ -67,6 +67,11 @@ def _about_scores(records: RunRecords, tier: str) -> Iterator[str]:
     scores, manifest = records.scores, records.manifest
     if not any(len(result.get("networks", [])) > 1 for result in scores.get("protocols", {}).values()):
         yield f"Only one architecture was scored ({architecture_name(manifest)}). Others usually score lower."
+    if "random" in scores and (repeated := _repeated_in_control(records)):
+        yield (
+            f"The random control repeats real images of classes that have too few training images ({repeated}). The "
+            "control is weaker in these classes."
+        )
     students = len(scores.get("distilled", {}).get("accuracy", {}).get("values", []))
     if 0 < students < FEW_STUDENTS:
         yield f"Only {students} networks were trained on the set. A reliable spread needs at least {FEW_STUDENTS}."
@@ -91,6 +96,13 @@ def _about_scores(records: RunRecords, tier: str) -> Iterator[str]:
     few = [(name, n) for name, n in zip(names, records.counts("test"), strict=False) if n < FEW_TEST_IMAGES]
     if few:
         yield f"There are few test images: {'; '.join(f'{name} has {n}' for name, n in few)}."
+
+
+def _repeated_in_control(records: RunRecords) -> str:
+    counts, names = records.counts("training"), records.synthetic.class_names
+    made = records.synthetic.labels.bincount(minlength=len(names)).tolist()
+    few = [(name, many, some) for name, many, some in zip(names, counts, made, strict=False) if 0 < many < some]
+    return ", ".join(f"{name} has {many} for {some}" for name, many, some in few)
 
 
 def _about_the_set(records: RunRecords) -> Iterator[str]:

@@ -18,7 +18,7 @@ __all__ = ["GaussianEvent", "epsilon_of", "ledger_epsilon", "noise_multiplier_fo
 class GaussianEvent(NamedTuple):
     """One use of the Gaussian mechanism: a sum of clipped vectors, one per record, released with Gaussian noise.
 
-    Each record is in the sum with probability ``rate``. Neighbouring data sets differ by one record, added or removed;
+    Each record is in the sum with probability ``rate``. Neighboring data sets differ by one record, added or removed;
     one record moves the sum by at most the clip.
 
     Attributes:
@@ -69,7 +69,7 @@ INTERVAL = 1e-3  # of the discretized privacy loss; finer above 1,000 compositio
 
 
 def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = "pld") -> float:
-    """Total epsilon of ``events`` at ``delta``, for neighbours that differ by one record added or removed.
+    """Total epsilon of ``events`` at ``delta``, for neighbors that differ by one record added or removed.
 
     References:
         Koskela et al., Computing Tight Differential Privacy Guarantees Using FFT, AISTATS 2020,

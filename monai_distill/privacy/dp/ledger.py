@@ -166,7 +166,7 @@ class PrivacyLedger:
             "delta": self.delta,
             "unit": self.unit,
             "set_sha256": self.set_sha256,
-            "neighbours": f"one {self.unit} added or removed",
+            "neighbors": f"one {self.unit} added or removed",
             "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
             "epsilon_by_renyi_cross_check": self.spent("rdp"),
             "budget": {"epsilon": self.epsilon, "delta": self.delta},

@@ -57,7 +57,7 @@ def reoriented(image: Any, codes: str, path: Path) -> Path:
 
 
 def write_png16(path: Path, array: np.ndarray) -> Path:
-    """[H, W, 2 to 4], uint16: grey with alpha, RGB or RGBA, which Pillow does not write."""
+    """[H, W, 2 to 4], uint16: gray with alpha, RGB or RGBA, which Pillow does not write."""
     rows, columns, channels = array.shape
     lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
     header = struct.pack(">IIBBBBB", columns, rows, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)

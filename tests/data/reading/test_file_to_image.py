@@ -24,24 +24,24 @@ def read(path: Path, **options: Any) -> torch.Tensor:
 
 
 @pytest.fixture
-def grey() -> np.ndarray:
+def gray() -> np.ndarray:
     array = np.random.RandomState(0).randint(1, 255, (6, 8), dtype=np.uint8)
     array[0, 0], array[5, 7] = 0, 255  # so that scaling by minimum and maximum equals division by 255
     return array
 
 
-def test_every_type_gives_the_same_rows_and_columns(tmp_path: Path, tools: Tools, grey: np.ndarray) -> None:
+def test_every_type_gives_the_same_rows_and_columns(tmp_path: Path, tools: Tools, gray: np.ndarray) -> None:
     for name in ("a.png", "a.bmp", "a.tif", "a.TIFF"):
-        Image.fromarray(grey).save(tmp_path / name)
-    Image.fromarray(grey.astype(np.uint16) * 200).save(tmp_path / "a16.png")
-    Image.fromarray(grey.astype(np.float32)).save(tmp_path / "float.tif")
-    Image.fromarray(grey).convert("LA").save(tmp_path / "alpha.png")
-    tools["dicom"](tmp_path / "a.dcm", grey)
-    tools["dicom"](tmp_path / "inverted.dcm", 255 - grey, "MONOCHROME1")
-    tools["dicom"](tmp_path / "units.dcm", grey.astype(np.uint16), RescaleSlope=2, RescaleIntercept=-1024)
-    nibabel.Nifti1Image(grey[..., None], np.eye(4)).to_filename(tmp_path / "slice.nii.gz")
-    nibabel.Nifti1Image(grey.astype(">f4"), np.eye(4)).to_filename(tmp_path / "big_endian.nii")
-    expected = torch.from_numpy(grey)[None] / 255
+        Image.fromarray(gray).save(tmp_path / name)
+    Image.fromarray(gray.astype(np.uint16) * 200).save(tmp_path / "a16.png")
+    Image.fromarray(gray.astype(np.float32)).save(tmp_path / "float.tif")
+    Image.fromarray(gray).convert("LA").save(tmp_path / "alpha.png")
+    tools["dicom"](tmp_path / "a.dcm", gray)
+    tools["dicom"](tmp_path / "inverted.dcm", 255 - gray, "MONOCHROME1")
+    tools["dicom"](tmp_path / "units.dcm", gray.astype(np.uint16), RescaleSlope=2, RescaleIntercept=-1024)
+    nibabel.Nifti1Image(gray[..., None], np.eye(4)).to_filename(tmp_path / "slice.nii.gz")
+    nibabel.Nifti1Image(gray.astype(">f4"), np.eye(4)).to_filename(tmp_path / "big_endian.nii")
+    expected = torch.from_numpy(gray)[None] / 255
     for path in tmp_path.iterdir():
         torch.testing.assert_close(read(path), expected, msg=lambda text, path=path: f"{path.name}: {text}")
 
@@ -53,19 +53,19 @@ def test_jpeg_is_close(tmp_path: Path) -> None:
 
 
 def test_colours_and_channels(tmp_path: Path, tools: Tools) -> None:
-    colour = tools["pixels"](6, 8, 3)
-    Image.fromarray(colour).save(tmp_path / "a.png")
-    Image.fromarray(colour).convert("P").save(tmp_path / "palette.png")
-    Image.fromarray(colour).convert("RGBA").save(tmp_path / "alpha.png")
-    tools["dicom"](tmp_path / "a.dcm", colour, "RGB")
-    expected = torch.from_numpy(colour).movedim(-1, 0) / 255
+    color = tools["pixels"](6, 8, 3)
+    Image.fromarray(color).save(tmp_path / "a.png")
+    Image.fromarray(color).convert("P").save(tmp_path / "palette.png")
+    Image.fromarray(color).convert("RGBA").save(tmp_path / "alpha.png")
+    tools["dicom"](tmp_path / "a.dcm", color, "RGB")
+    expected = torch.from_numpy(color).movedim(-1, 0) / 255
     for name in ("a.png", "alpha.png", "a.dcm"):
         torch.testing.assert_close(read(tmp_path / name), expected)
     assert read(tmp_path / "palette.png").shape == (3, 6, 8)
-    luma = torch.from_numpy(np.array(Image.fromarray(colour).convert("L"))) / 255
+    luma = torch.from_numpy(np.array(Image.fromarray(color).convert("L"))) / 255
     torch.testing.assert_close(read(tmp_path / "a.png", channels=1)[0], luma, atol=1 / 255, rtol=0)
-    Image.fromarray(colour[..., 0]).save(tmp_path / "grey.png")
-    assert torch.equal(read(tmp_path / "grey.png", channels=3)[2], expected[0])
+    Image.fromarray(color[..., 0]).save(tmp_path / "gray.png")
+    assert torch.equal(read(tmp_path / "gray.png", channels=3)[2], expected[0])
 
 
 def test_volumes(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ def test_resizing_keeps_the_mean_and_the_range(tmp_path: Path) -> None:
     assert 0 <= float(small.min()) <= float(small.max()) <= 1
 
 
-def test_refuses_damaged_files(tmp_path: Path, tools: Tools, grey: np.ndarray) -> None:
-    Image.fromarray(grey).save(tmp_path / "a.png")
+def test_refuses_damaged_files(tmp_path: Path, tools: Tools, gray: np.ndarray) -> None:
+    Image.fromarray(gray).save(tmp_path / "a.png")
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     with pytest.raises(OSError, match="truncated"):
         read(tmp_path / "a.png")
-    tools["dicom"](tmp_path / "a.dcm", grey)
+    tools["dicom"](tmp_path / "a.dcm", gray)
     (tmp_path / "a.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[:-20])
     with pytest.raises(ValueError, match="bytes of pixel data is less than expected"):
         read(tmp_path / "a.dcm")
@@ -117,7 +117,7 @@ def test_refuses_damaged_files(tmp_path: Path, tools: Tools, grey: np.ndarray) -
     (tmp_path / "a.gif").write_bytes(b"")
     with pytest.raises(ValueError, match=r"unsupported file type '.gif', available are \['.png'"):
         read(tmp_path / "a.gif")
-    page = Image.fromarray(grey)
+    page = Image.fromarray(gray)
     page.save(tmp_path / "pages.tif", save_all=True, append_images=[page])
     with pytest.raises(ValueError, match="one image in the file, got 2 pages"):
         read(tmp_path / "pages.tif")
@@ -133,7 +133,7 @@ def test_refuses_damaged_files(tmp_path: Path, tools: Tools, grey: np.ndarray) -
         ({"image_size": 8.5}, "image_size as a whole number above 0.*, got 8.5"),
         ({"image_size": [8, "8"]}, "image_size as a whole number above 0"),
         ({"intensity_range": 100}, r"intensity_range \(low, high\) with low < high, got 100"),
-        ({"pixdim": 1.0}, "pixdim as millimetres above 0, one per axis, got 1.0"),
+        ({"pixdim": 1.0}, "pixdim as millimeters above 0, one per axis, got 1.0"),
         ({"intensity_range": (5, 5)}, "low < high"),
     ],
 )

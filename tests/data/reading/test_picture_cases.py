@@ -63,7 +63,7 @@ TIFF: dict[str, tuple[np.ndarray, dict[str, Any], np.ndarray]] = {
         {"photometric": "rgb", "planarconfig": "separate"},
         stretched(np.moveaxis(TWELVE, -1, 0)),
     ),
-    "16-bit grey": (GREY12, {"photometric": "minisblack"}, stretched(GREY12)[None]),
+    "16-bit gray": (GREY12, {"photometric": "minisblack"}, stretched(GREY12)[None]),
     "16-bit WhiteIsZero": (GREY12, {"photometric": "miniswhite"}, 1 - stretched(GREY12)[None]),
     "8-bit WhiteIsZero": (COLOR[..., 0], {"photometric": "miniswhite"}, 1 - COLOR[None, ..., 0] / 255),
     "signed bytes": (COLOR[..., 0].view(np.int8), {}, stretched(COLOR[..., 0].view(np.int8))[None]),

@@ -27,9 +27,9 @@ def write_manifest(folder: Path, shape: list[int], reading: FileToImaged | None 
 def mixed(tmp_path: Path) -> Path:
     folder = tmp_path / "mixed"
     (folder / "deep").mkdir(parents=True)
-    Image.new("L", (6, 4), 128).save(folder / "grey.png")
+    Image.new("L", (6, 4), 128).save(folder / "gray.png")
     Image.new("RGB", (6, 4), (255, 0, 0)).save(folder / "deep" / "color.JPG")
-    (folder / "broken.png").write_bytes((folder / "grey.png").read_bytes()[:40])
+    (folder / "broken.png").write_bytes((folder / "gray.png").read_bytes()[:40])
     (folder / "notes.txt").write_text("not an image")
     changed_dicom(folder, "CT_small.dcm", lambda dataset: None, to="IM0001")
     changed_dicom(folder, "rtdose.dcm", lambda dataset: None, to="dose")
@@ -39,13 +39,13 @@ def mixed(tmp_path: Path) -> Path:
 
 def test_every_file_has_an_image_or_an_error(mixed: Path, tmp_path: Path) -> None:
     items = image_files(mixed)
-    names = ["IM0001", "broken.png", "deep/color.JPG", "dose", "grey.png", "notes.txt"]
+    names = ["IM0001", "broken.png", "deep/color.JPG", "dose", "gray.png", "notes.txt"]
     assert [item["name"] for item in items] == names
     read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8]))
     results = [read_item(item) for item in items]
     assert all(result["image"].shape == (1, 8, 8) for result in results)
     errors = {result["name"]: result["error"] for result in results}
-    assert {name for name, error in errors.items() if not error} == {"IM0001", "deep/color.JPG", "grey.png"}
+    assert {name for name, error in errors.items() if not error} == {"IM0001", "deep/color.JPG", "gray.png"}
     assert "RT Dose Storage" in errors["dose"]
     assert "'.txt'" in errors["notes.txt"]
     assert not any(str(tmp_path) in error for error in errors.values())
@@ -59,13 +59,13 @@ def test_inference_does_as_training_did(mixed: Path, tmp_path: Path) -> None:
     item = {"image": str(dicom_file("CT_small.dcm"))}
     assert torch.equal(read_item(item)["image"], reading(item)["image"])
     by_kind = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8], FileToImaged(8, values="hounsfield")))
-    assert "CT in Hounsfield units" in by_kind({"image": str(mixed / "grey.png")})["error"]
+    assert "CT in Hounsfield units" in by_kind({"image": str(mixed / "gray.png")})["error"]
     assert by_kind(item)["error"] == ""
 
 
 def test_an_image_of_another_size_is_an_error_where_training_did_not_resize(mixed: Path, tmp_path: Path) -> None:
     read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 4, 6], FileToImaged(values="8-bit")))
-    assert read_item({"image": str(mixed / "grey.png")})["error"] == ""
+    assert read_item({"image": str(mixed / "gray.png")})["error"] == ""
     Image.fromarray(np.zeros((5, 6), np.uint8)).save(mixed / "other.png")
     assert "[1, 4, 6], as in training, got [1, 5, 6]" in read_item({"image": str(mixed / "other.png")})["error"]
 

@@ -18,16 +18,16 @@ from tests.data.conftest import write_dicom
 
 from .files import changed_dicom, dicom_file, nibabel_file, read, reoriented
 
-GREY = np.random.RandomState(0).randint(0, 256, (8, 8)).astype(np.uint8)
+GRAY = np.random.RandomState(0).randint(0, 256, (8, 8)).astype(np.uint8)
 
 
 def write_eight_bit(path: Path) -> Path:
-    Image.fromarray(GREY).save(path.with_suffix(".png"))
+    Image.fromarray(GRAY).save(path.with_suffix(".png"))
     return path.with_suffix(".png")
 
 
 def write_deep(path: Path) -> Path:
-    Image.fromarray(GREY.astype(np.uint16) * 16).save(path.with_suffix(".png"))
+    Image.fromarray(GRAY.astype(np.uint16) * 16).save(path.with_suffix(".png"))
     return path.with_suffix(".png")
 
 
@@ -43,7 +43,7 @@ def write_without_slope(path: Path) -> Path:
 
 
 def write_rescaled(path: Path) -> Path:
-    write_dicom(path.with_suffix(".dcm"), GREY, RescaleSlope=2, RescaleIntercept=-5)
+    write_dicom(path.with_suffix(".dcm"), GRAY, RescaleSlope=2, RescaleIntercept=-5)
     return path.with_suffix(".dcm")
 
 
@@ -133,7 +133,7 @@ WIDE[:, 2:6] = 255
 )
 def test_the_change_of_proportions_is_reported(fit: str, expected: list[list[int]], word: str, tmp_path: Path) -> None:
     Image.fromarray(WIDE).save(tmp_path / "a.png")
-    Image.fromarray(GREY).save(tmp_path / "square.png")
+    Image.fromarray(GRAY).save(tmp_path / "square.png")
     paths = [str(tmp_path / "a.png"), str(tmp_path / "square.png")]
     reader, lines = shared_reading(FileToImaged(image_size=4, fit=fit), paths)  # type: ignore[arg-type]
     image = reader({"image": paths[0]})["image"][0]
@@ -145,7 +145,7 @@ def test_the_change_of_proportions_is_reported(fit: str, expected: list[list[int
 
 
 def test_square_and_unreadable_images_are_not_reported(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "a.png")
+    Image.fromarray(GRAY).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
     assert shared_reading(FileToImaged(image_size=4), [str(tmp_path / "a.png"), str(tmp_path / "b.png")])[1] == []
 

@@ -37,7 +37,7 @@ def nifti(path: Path, shape: tuple[int, ...], zooms: tuple[float, ...], unit: st
         ((4, 5, 1), (0.5, 1, 3), "mm", (0.5, 1)),  # a slice is 2D
     ],
 )
-def test_nifti_tells_millimetres_in_the_order_of_its_axes(
+def test_nifti_tells_millimeters_in_the_order_of_its_axes(
     shape: tuple[int, ...],
     zooms: tuple[float, ...],
     unit: str | None,
@@ -72,7 +72,7 @@ def test_resizing_changes_the_size_of_a_voxel_and_not_that_of_the_whole(tmp_path
 
 
 def test_resampled_a_voxel_is_what_was_asked_for(tmp_path: Path) -> None:
-    """A ramp in millimetres along each axis keeps its slope, whatever the grid was."""
+    """A ramp in millimeters along each axis keeps its slope, whatever the grid was."""
     for zooms, shape in (((0.5, 1, 3), (40, 20, 8)), ((1, 2, 1.5), (20, 10, 16))):
         places = np.stack(np.meshgrid(*(np.arange(n) * z for n, z in zip(shape, zooms, strict=True)), indexing="ij"))
         for axis in range(3):
@@ -98,5 +98,5 @@ def test_what_does_not_tell_its_spacing_is_not_resampled(pixdim: tuple[float, ..
     path = nifti(tmp_path / "a.nii.gz", (4, 5, 6), (1, 1, 1))
     with pytest.raises(ValueError, match="a file that tells its spacing"):
         FileToImaged(4, pixdim=pixdim)({"image": path})
-    with pytest.raises(ValueError, match="pixdim as millimetres above 0"):
+    with pytest.raises(ValueError, match="pixdim as millimeters above 0"):
         FileToImaged(4, pixdim=(1, 0, 1))

@@ -17,7 +17,7 @@ from monai_distill.export.release import Release
 from monai_distill.export.release.scan import IdentifyingWords
 from monai_distill.transforms import Standardize
 
-SHAPES = {"grey": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
+SHAPES = {"gray": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 SOURCE = {
     "name": "Digits of the tests",
@@ -44,7 +44,7 @@ AUDIT = {
     "shadows": 16,
     "set_sha256": SHA,
     "shadow_settings": {},
-    "attacks": {"nearest_neighbour": ATTACK, "copies": {**ATTACK, "tpr_at_fpr": {}}},
+    "attacks": {"nearest_neighbor": ATTACK, "copies": {**ATTACK, "tpr_at_fpr": {}}},
     "released_set": {"seen": False, "copied": 0, "references": 60},
     "epsilon_lower_bound": 0.5,
     "statement": "no leakage detected by these attacks at this power",
@@ -78,7 +78,7 @@ Write = Callable[..., Path]
 
 
 def build_run(
-    folder: Path, kind: str = "grey", *, soft: bool = False, files: dict[str, Any] | None = None, **manifest: Any
+    folder: Path, kind: str = "gray", *, soft: bool = False, files: dict[str, Any] | None = None, **manifest: Any
 ) -> Path:
     shape = SHAPES[kind]
     generator = torch.Generator().manual_seed(1)
@@ -129,7 +129,7 @@ def make_run(tmp_path: Path) -> MakeRun:
 def write(make_run: MakeRun, tmp_path: Path) -> Write:
     """``write("rgb")`` is the release folder, at T0, of such a run; options go to ``Release``."""
 
-    def call(kind: str = "grey", words: tuple[str, ...] = (), run: Path | None = None, **options: Any) -> Path:
+    def call(kind: str = "gray", words: tuple[str, ...] = (), run: Path | None = None, **options: Any) -> Path:
         run = make_run(kind) if run is None else run
         release = Release(run, tmp_path / "out" / "release", **{"no_claim": True, **options})
         return release.write(score_by_mean, IdentifyingWords(words))
@@ -144,7 +144,7 @@ def read(folder: Path, name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release of grey images with every format, to be copied."""
+    """A release of gray images with every format, to be copied."""
     folder = tmp_path_factory.mktemp("made")
     run = build_run(folder / "run")
     return Release(run, folder / "release", no_claim=True).write(score_by_mean, IdentifyingWords([]))

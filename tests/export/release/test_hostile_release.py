@@ -227,7 +227,7 @@ def test_a_tier_is_borne_out_by_the_figures_and_not_by_the_word(make_run: MakeRu
     folder = write(run=make_run(initial_images="noise", files={"audit.json": AUDIT}))
     assert Verification.of(folder).problems == ()
     audit = json.loads((folder / "audit.json").read_text())
-    audit["attacks"]["nearest_neighbour"]["tpr_at_fpr"]["0.01"] |= {"value": 0.2, "low": 0.15}
+    audit["attacks"]["nearest_neighbor"]["tpr_at_fpr"]["0.01"] |= {"value": 0.2, "low": 0.15}
     (folder / "audit.json").write_text(json.dumps(audit))
     rewrite_sums(folder)
     assert any("does not support the claim: the attack nearest" in line for line in Verification.of(folder).problems)
@@ -247,7 +247,7 @@ def test_no_file_of_a_guaranteed_release_depends_on_how_many_records_there_are(
 
 
 def test_a_released_audit_tells_no_exact_number_of_scores() -> None:
-    attack = {**AUDIT["attacks"]["nearest_neighbour"], "n_in": 6156, "not_given": {"0.001": "needs 8, there are 6156"}}
+    attack = {**AUDIT["attacks"]["nearest_neighbor"], "n_in": 6156, "not_given": {"0.001": "needs 8, there are 6156"}}
     told = released_audit({**AUDIT, "attacks": {"nearest": {**attack, "groups": {"class a": attack}}}})
     assert told["attacks"]["nearest"]["n_in"] == told["attacks"]["nearest"]["groups"]["class a"]["n_in"] == 6200
     assert "6156" not in json.dumps(told)

@@ -32,11 +32,11 @@ def test_an_audit_is_reported_with_its_power_and_its_gaps(make_run: MakeRun, wri
     found = read(folder, "privacy_report.json")["identifiability_assessment"]
     assert found["adversarial_testing"]["shadow_sets"] == 16
     assert (
-        "nearest_neighbour (AUC 0.510"
+        "nearest_neighbor (AUC 0.510"
         in found["adversarial_testing"]["found no member: the interval contains chance"][0]
     )
     mapped = found["singling_out_linkability_inference"]
-    assert mapped["singling_out"] == "tested by nearest_neighbour"
+    assert mapped["singling_out"] == "tested by nearest_neighbor"
     assert (mapped["linkability"], mapped["inference"]) == ("tested by copies", "not tested")
     assert found["guarantee"] == "none"
 

@@ -144,12 +144,12 @@ def test_an_audited_set_goes_out_with_its_figures_and_no_pairs(make_run: MakeRun
     folder = write(run=make_run(initial_images="noise", files={"audit.json": AUDIT}), no_claim=False)
     assert read(folder, "manifest.json")["privacy"]["tier"] == "T1"
     audit = read(folder, "audit.json")
-    assert audit["attacks"]["nearest_neighbour"]["auc"] == 0.51
+    assert audit["attacks"]["nearest_neighbor"]["auc"] == 0.51
     assert not audit.keys() & {"pairs", "candidates", "statement"}
     found = Verification.of(folder)
     assert found.problems == ()
     assert "T1 (audited)" in found.claimed[0]
-    assert "An attack found no member: the interval contains chance: nearest_neighbour (AUC 0.510" in found.claimed[1]
+    assert "An attack found no member: the interval contains chance: nearest_neighbor (AUC 0.510" in found.claimed[1]
 
 
 def test_a_guarantee_goes_out_with_its_ledger_and_no_figure_of_real_images(make_run: MakeRun, write: Write) -> None:

@@ -32,9 +32,9 @@ def test_noise_and_an_audit_make_t1_with_its_power() -> None:
     tier = ReleaseTier.of(NOISE, AUDIT, None)
     assert (tier.name, tier.epsilon) == ("T1", None)
     assert "16 shadow sets" in tier.statement
-    assert "Attack that found no member: the interval contains chance: nearest_neighbour" in tier.statement
+    assert "Attack that found no member: the interval contains chance: nearest_neighbor" in tier.statement
     assert (
-        "nearest_neighbour (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR; on the known leak AUC 0.900)"
+        "nearest_neighbor (AUC 0.510; TPR 0.012 [0.004, 0.021] at 1.0% FPR; on the known leak AUC 0.900)"
         in tier.statement
     )
     assert "no guarantee" in tier.statement

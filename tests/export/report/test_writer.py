@@ -127,7 +127,7 @@ def test_it_can_be_read_without_seeing_it(everything: str) -> None:
 def test_colours_of_text_stand_out_from_their_ground() -> None:
     style = (Path(save_report.__code__.co_filename).parent / "report.css").read_text()
     pairs = re.findall(r"\.T\d \{ color: (#\w{6}); background: (#\w{6})", style)
-    pairs += [(colour, "#ffffff") for colour in re.findall(r"--(?:ink|accent): (#\w{6})", style)]
+    pairs += [(color, "#ffffff") for color in re.findall(r"--(?:ink|accent): (#\w{6})", style)]
     pairs.append(("#555555", "#ffffff"))
     assert len(pairs) == 6
     assert "--soft: #555;" in style
@@ -137,8 +137,8 @@ def test_colours_of_text_stand_out_from_their_ground() -> None:
 def contrast(first: str, second: str) -> float:
     """WCAG 2.1: (lighter + 0.05) / (darker + 0.05) of the relative luminances."""
 
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

@@ -1,4 +1,4 @@
-"""Instance normalisation with a second derivative of its own, against a formula in plain operations."""
+"""Instance normalization with a second derivative of its own, against a formula in plain operations."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

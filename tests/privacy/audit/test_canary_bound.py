@@ -74,7 +74,7 @@ def noise_off(vectors: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def noise_redrawn(vectors: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A cached clean sum that gets fresh noise at each of 100 steps of an optimiser."""
+    """A cached clean sum that gets fresh noise at each of 100 steps of an optimizer."""
     return np.mean([right(vectors, random) for _ in range(100)], axis=0)
 
 

@@ -39,7 +39,7 @@ def released_spacing(
         ValueError: if it is needed, not given, and the source volumes differ in spacing: any number would be wrong.
 
     Example:
-        >>> source = {"spacing": {"millimetres": [2.0, 1.0], "rule": "of the files"}}
+        >>> source = {"spacing": {"millimeters": [2.0, 1.0], "rule": "of the files"}}
         >>> released_spacing({"source": source}, None, needed=True)
         ([2.0, 1.0], 'of the files')
     """
@@ -48,14 +48,14 @@ def released_spacing(
     spacing = (manifest.get("source") or {}).get("spacing")
     if spacing is None:
         return None, UNKNOWN
-    if spacing["millimetres"] is None and manifest.get("spatial_dims") == 3 and needed:
+    if spacing["millimeters"] is None and manifest.get("spatial_dims") == 3 and needed:
         raise ValueError(
             f"Expected one voxel size for NIfTI, got training images whose spacing {spacing['rule']} (after "
             "resizing). Run again with --pixdim [MM,MM,MM] to resample them, give --spacing MM,MM,MM, or leave nifti "
             "out of --formats."
         )
-    known = spacing["millimetres"] is not None
-    return spacing["millimetres"], spacing[
+    known = spacing["millimeters"] is not None
+    return spacing["millimeters"], spacing[
         "rule"
     ] if known else "not known, because the images of the source differ in it"
 

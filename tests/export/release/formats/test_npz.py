@@ -52,7 +52,7 @@ def test_the_medmnist_package_reads_it(kind: str, make_run: MakeRun, monkeypatch
 
 
 def test_medmnists_own_class_opens_it_under_the_name_of_its_file(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run("grey")
+    run = make_run("gray")
     written(run)
     shutil.copy(run / "synthetic.npz", tmp_path / "pneumoniamnist.npz")
     found = medmnist.PneumoniaMNIST("train", root=str(tmp_path))

@@ -9,7 +9,7 @@ import pytest
 
 from monai_distill.export.release.formats.nifti import UNKNOWN, released_spacing
 
-DIFFERS = {"millimetres": None, "rule": "differs: 0.5 x 1 x 1 to 2 x 1 x 1 mm"}
+DIFFERS = {"millimeters": None, "rule": "differs: 0.5 x 1 x 1 to 2 x 1 x 1 mm"}
 
 
 def manifest(spacing: dict[str, Any] | None, dims: int = 3) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def manifest(spacing: dict[str, Any] | None, dims: int = 3) -> dict[str, Any]:
 
 
 def test_the_owner_knows_better_than_the_files_and_these_better_than_nobody() -> None:
-    told = {"millimetres": [2.0, 1.0, 1.0], "rule": "of the files"}
+    told = {"millimeters": [2.0, 1.0, 1.0], "rule": "of the files"}
     assert released_spacing(manifest(told), (1, 2, 3), needed=True) == ([1, 2, 3], "as stated by the owner")
     assert released_spacing(manifest(told), None, needed=True) == ([2.0, 1.0, 1.0], "of the files")
     assert released_spacing(manifest(None), None, needed=True) == (None, UNKNOWN)

@@ -237,7 +237,7 @@ def test_grey_values_that_read_like_a_name_are_no_finding_but_a_known_name_is(re
     with np.load(released / "synthetic.npz") as arrays:
         kept = dict(arrays)
     pixels = kept["train_images"]
-    pixels.reshape(-1)[:20] = np.frombuffer(b"KQTWZ^acehkDOE_JANE\0", dtype=np.uint8)  # a ramp of greys, then a word
+    pixels.reshape(-1)[:20] = np.frombuffer(b"KQTWZ^acehkDOE_JANE\0", dtype=np.uint8)  # a ramp of grays, then a word
     with zipfile.ZipFile(released / "synthetic.npz", "w", zipfile.ZIP_DEFLATED) as file:
         for name, array in kept.items():
             np.save(buffer := io.BytesIO(), array)
