@@ -126,7 +126,11 @@ def _piece(name: str) -> Config:
 def _inference(train: Config, known: Config) -> Config:
     """Classification needs of the job: the loader, the network, and whatever these two refer to."""
     factory = {key: value for key, value in train["network_factory"].items() if key != "_mode_"}
-    made: Config = {**_piece("inference"), "section": train["dataset"], "network_def": factory}
+    section = dict(train["dataset"])
+    if "reading" in section:  # of files, which are read as those of the set were
+        as_trained = {"_target_": "monai_distill.data.reading.trained_reading", "folder": "@ckpt_dir"}
+        section["reading"] = {**section["reading"], **as_trained}
+    made: Config = {**_piece("inference"), "section": section, "network_def": factory}
     made |= {"class_names": known["class_names"]}
     return with_dependencies(made, train)
 

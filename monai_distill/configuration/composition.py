@@ -156,7 +156,7 @@ def _check_data(values: Mapping[str, Any], files: RunFiles, dataset: str) -> Non
     """A forgotten folder must not be taken for the working directory, nor a forgotten --dataset for digits."""
     content = files.contents[1]
     for name in ("dataset_dir", "dataset_file"):
-        used = uses(content["dataset"], name)
+        used = uses(content["dataset"] or {}, name)
         if values.get(name) and not used:
             raise ValueError(
                 f"Expected no --{name} for the data set {dataset}, got {values[name]}. Say what lies there with "

@@ -37,6 +37,8 @@ def available(kind: str) -> list[str]:
     """Names of ``datasets``, ``methods``, ``networks`` or ``bundles``: those of files and of the entries in a file."""
     names: list[str] = []
     for file in (config_dir() / kind).glob("*.yaml"):
+        if _read(file).get("listed") is False:  # not for the command
+            continue
         names += _read(file).get("entries", {}) or [file.stem]
     return sorted(names)
 

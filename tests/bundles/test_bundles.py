@@ -26,7 +26,7 @@ SCHEMA_SHA256 = "cd64aa8a5904426f6fc6855dabe46af8c742d5bad644b4e9cfb78ebad09ad67
 UNFILLED = [name for name in NAMES if not name.startswith("digits")]
 DIGITS = "digits_dataset_distillation"
 MHIST, COVID = "mhist_dataset_distillation", "covid_cxr_dataset_distillation"
-MAY_NOT = {MHIST: "may not be passed on", COVID: "Expected a source under a known license"}  # the others: CC BY
+MAY_NOT = {MHIST: "may not be passed on", COVID: "Expected a source with a known license"}  # the others: CC BY
 FILES = {
     "LICENSE",
     "configs/evaluate.json",
@@ -171,8 +171,9 @@ def test_it_distils_scores_classifies_and_exports(
     network = {key: value for key, value in for_inference.items() if key in ("width", "depth", "image_size")}
     config = json.loads((root / "configs" / "inference.json").read_text()) | network  # TorchScript is made of the file
     (root / "configs" / "inference.json").write_text(json.dumps(config))
-    for word in ("false", "no", 1):  # MONAI's command line hands on words
-        assert MAY_NOT.get(name, "No claim can be made") in refusal(root, **for_train, no_claim=word)
+    assert MAY_NOT.get(name, "No claim can be made") in refusal(root, **for_train, no_claim="false")
+    for word in ("no", 1):  # MONAI's command line hands on words; one that is neither must not pass for either
+        assert f"Expected true or false, got {word!r}" in refusal(root, **for_train, no_claim=word)
     if name == MHIST:  # whatever is asked
         assert MAY_NOT[name] in refusal(root, **for_train, no_claim=True, license=str(root / "LICENSE"))
         return
@@ -327,5 +328,5 @@ def test_the_scores_of_the_metadata_are_those_that_are_shipped() -> None:
 def test_the_shipped_set_is_the_one_its_scores_are_of() -> None:
     synthetic = SyntheticDataset.load(BUNDLES / DIGITS / "models")  # refuses a set that its manifest does not name
     job = json.loads((BUNDLES / DIGITS / "configs" / "train.json").read_text())
-    assert synthetic.manifest["settings"]["iterations"] == job["preset"]["iterations"]
+    assert synthetic.manifest["settings"]["iterations"] == job["iterations"]
     assert (len(synthetic), tuple(synthetic.images.shape[1:])) == (10, (1, 8, 8))

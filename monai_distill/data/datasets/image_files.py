@@ -106,6 +106,8 @@ class ImageFilesDataset(SectionDataset):
             sections, rule = self.split.sections(rows, labels)
         except ValueError as error:  # who the patients are may not be what the user expects
             raise ValueError(" ".join([str(error), *(f"Here {note}." for note in self.notes)])) from error
+        if " as " in rule.partition("(")[2]:  # sections have other names than train, val and test
+            self.notes += (f"the split is {rule}",)
         files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
         listing = self._listing()
         if listing is not None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from monai_distill.runtime.progress import with_progress
+
 from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .table_columns import TableColumns
@@ -60,6 +62,7 @@ class ImageTableDataset(ImageFilesDataset):
         located = self.columns.located(table, self.table)
         self.notes, self.unused_patients = located.notes, located.unused_patients
         self._patient_column = located.patient
+        numbered = zip(table.index + 1, table.to_dict("records"), strict=True)  # as spreadsheets count
         return [
             ImageRow(
                 image=str(cells[located.image]).strip(),
@@ -69,7 +72,7 @@ class ImageTableDataset(ImageFilesDataset):
                 split=None if located.split is None else str(cells[located.split]).strip(),
                 extra={column: str(cells[column]).strip() for column in located.groups},
             )
-            for number, cells in zip(table.index + 1, table.to_dict("records"), strict=True)  # as spreadsheets count
+            for number, cells in with_progress(numbered, len(table), f"reading the rows of {self.table}")
         ]
 
     def _names_patients(self) -> bool:

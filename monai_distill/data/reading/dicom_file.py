@@ -106,12 +106,12 @@ def _header(dataset: Any) -> FileHeader:
 
 
 def _kind(dataset: Any) -> ValueKind:
-    is_grey = int(dataset.get("SamplesPerPixel", 1)) == 1
+    is_gray = int(dataset.get("SamplesPerPixel", 1)) == 1
     if dataset.PhotometricInterpretation == _PALETTE:
         return "8-bit"
     has_table = bool(dataset.get("ModalityLUTSequence"))
     has_slope = dataset.get("RescaleSlope") is not None and dataset.get("RescaleIntercept") is not None
-    if is_grey and (has_table or has_slope):
+    if is_gray and (has_table or has_slope):
         is_hounsfield = str(dataset.get("Modality", "")) == "CT" and not has_table
         if is_hounsfield and str(dataset.get("RescaleType") or "HU").upper() == "HU":
             return "hounsfield"

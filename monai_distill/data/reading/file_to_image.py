@@ -84,7 +84,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         stored = stored_image(str(item["image"]), self.orientation)
         if self.values is not None and self.intensity_range is None and stored.header.values != self.values:
             raise ValueError(
-                f"expected {KIND_MEANINGS[self.values]}, as in the rest of the data, got "
+                f"expected {KIND_MEANINGS[self.values]}, as decided for the data set, got "
                 f"{KIND_MEANINGS[stored.header.values]}; convert the file."
             )
         image = scaled_values(stored, self.intensity_range)

@@ -50,7 +50,7 @@ def stored_picture(path: str) -> StoredImage:
         return _stored(stored, header, is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
     # by a stream: given a name, Pillow maps TIFF into memory and scrambles gray ones that lie on their side
     with Path(path).open("rb") as stream, Image.open(stream) as image:
-        stored = np.asarray(_as_grey_or_rgb(image))
+        stored = np.asarray(_as_gray_or_rgb(image))
     is_deep = stored.dtype != np.uint8
     is_inverted = is_deep and tags is not None and tags["photometric"] == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
     return _stored(stored, header, is_inverted)
@@ -157,7 +157,7 @@ def _pages(count: int) -> str:
     return f"expected one image in the file, got {count} pages; store one page, or a volume as NIfTI."
 
 
-def _as_grey_or_rgb(image: Any) -> Any:
+def _as_gray_or_rgb(image: Any) -> Any:
     frames = getattr(image, "n_frames", 1)
     if frames != 1:
         raise ValueError(_pages(frames))

@@ -15,7 +15,7 @@ from monai.transforms import Transform
 from .dicom_series import dicom_files
 from .file_to_image import FileToImaged
 
-__all__ = ["ReadAsTrained", "image_files"]
+__all__ = ["ReadAsTrained", "image_files", "trained_reading"]
 
 
 def image_files(folder: str | PathLike[str], spatial_dims: int = 2) -> list[dict[str, str]]:
@@ -94,18 +94,39 @@ class ReadAsTrained(Transform):  # type: ignore[misc]  # MONAI ships no types
         return {**item, "error": ""}
 
     def _read_manifest(self) -> tuple[FileToImaged, tuple[int, ...]]:
-        file = self.folder / "manifest.json"
-        if not file.is_file():
+        manifest = _manifest(self.folder)
+        if manifest is None:
             raise RuntimeError(
                 f"{self.folder} holds no distilled set yet, and its model is untrained. Run the bundle's train "
                 "configuration first: it fills the folder."
             )
-        manifest = json.loads(file.read_text())
         shape = tuple(int(side) for side in manifest["images"]["shape"])
         settings = manifest.get("source", {}).get("reading") or {"image_size": list(shape[1:])}
         if shape[0] in (1, 3):
             settings = {**settings, "channels": shape[0]}
         return FileToImaged(**settings), shape
+
+
+def trained_reading(folder: str | PathLike[str], **settings: Any) -> FileToImaged:
+    """How the training images of the set in ``folder`` were read; ``settings`` where the folder holds none yet.
+
+    Args:
+        folder: as :py:meth:`~monai_distill.data.SyntheticDataset.save` wrote it.
+        settings: the arguments of :class:`FileToImaged`.
+
+    Example:
+        >>> import tempfile
+        >>> trained_reading(tempfile.mkdtemp(), image_size=8, fit="pad").fit
+        'pad'
+    """
+    manifest = _manifest(Path(folder)) or {}
+    return FileToImaged(**(manifest.get("source", {}).get("reading") or settings))
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    file = folder / "manifest.json"
+    content: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
+    return content
 
 
 def _text(error: Exception, path: str) -> str:

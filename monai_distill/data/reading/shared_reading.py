@@ -24,7 +24,7 @@ def shared_reading(reader: FileToImaged, paths: Sequence[str]) -> tuple[FileToIm
     A file whose header cannot be read counts for nothing here; reading its image fails and names it.
 
     Args:
-        reader: the settings.
+        reader: the settings; where they name a kind of values, files of another kind fail when they are read.
         paths: of every image of the data set, in all its sections.
 
     Returns:
@@ -47,8 +47,8 @@ def shared_reading(reader: FileToImaged, paths: Sequence[str]) -> tuple[FileToIm
     """
     listed = with_progress(paths, len(paths), "reading the headers of the files")
     headers = {path: header for path in listed if (header := _header_of(path, reader.orientation)) is not None}
-    values = None
-    if reader.intensity_range is None:
+    values = reader.values
+    if values is None and reader.intensity_range is None:
         values = shared_kind({Path(path).name: header for path, header in headers.items()})
     settings = {**reader.to_dict(), "values": values}
     lines = [*_intensity_lines(values), *_orientation_lines(reader, headers), *_fit_lines(reader, headers)]

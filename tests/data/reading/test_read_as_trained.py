@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_distill.data.reading import FileToImaged, ReadAsTrained, image_files
+from monai_distill.data.reading import FileToImaged, ReadAsTrained, image_files, shared_reading, trained_reading
 
 from .files import changed_dicom, dicom_file
 
@@ -75,3 +75,13 @@ def test_a_bundle_that_is_not_filled_says_so(tmp_path: Path) -> None:
         ReadAsTrained(tmp_path)({"image": "a.png"})
     with pytest.raises(ValueError, match="Expected a folder with image files"):
         image_files(tmp_path / "absent")
+
+
+def test_a_section_is_read_as_its_set_was(mixed: Path, tmp_path: Path) -> None:
+    trained = FileToImaged(8, fit="pad", values="hounsfield")
+    folder = write_manifest(tmp_path / "models", [1, 8, 8], trained)
+    reading, _ = shared_reading(trained_reading(folder, image_size=8), [str(mixed / "gray.png")])
+    assert reading.to_dict() == trained.to_dict()
+    with pytest.raises(ValueError, match="expected CT in Hounsfield units"):
+        reading({"image": str(mixed / "gray.png")})
+    assert trained_reading(tmp_path / "absent", image_size=4).image_size == 4

@@ -87,7 +87,7 @@ def test_a_mixture_is_refused_unless_a_window_settles_it(first: object, second: 
 
 def test_a_later_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     reader, _ = shared_reading(FileToImaged(), [str(write_eight_bit(tmp_path / "a"))])
-    with pytest.raises(ValueError, match="as in the rest of the data, got values of more than 8 bits"):
+    with pytest.raises(ValueError, match="as decided for the data set, got values of more than 8 bits"):
         reader({"image": str(write_deep(tmp_path / "b"))})
 
 

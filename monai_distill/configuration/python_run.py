@@ -1,0 +1,205 @@
+"""``monai_distill.distill``: a run as one function call."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from monai_distill.data import SyntheticDataset
+from monai_distill.runtime.literals import literal_settings
+
+from .composition import run_settings
+from .files import available
+
+__all__ = ["Distilled", "distill"]
+
+SECTIONS = ("training", "validation", "test")
+RESULTS = (
+    *("synthetic.safetensors", "manifest.json", "scores.json", "history.json", "report.html"),
+    *("grid.png", "curves.png"),
+)
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What a run leaves.
+
+    Attributes:
+        synthetic: the distilled set: items ``image`` and ``label`` for training, and the manifest.
+        scores: the table of scores by row: ``scores["distilled"]["accuracy"]["mean"]``, ``scores["random"]``, ...
+        folder: the run folder.
+    """
+
+    synthetic: SyntheticDataset
+    scores: Mapping[str, Any]
+    folder: Path
+    _temporary: Any = field(default=None, repr=False)  # deletes a temporary run folder with this object
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the set, its manifest, the scores and the report into ``folder``, which is made when absent.
+
+        Raises:
+            ValueError: when ``folder`` holds a set already.
+        """
+        folder = Path(folder)
+        if (folder / RESULTS[0]).exists():
+            raise ValueError(f"Expected a folder without a distilled set, got {folder}. Give another folder.")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in RESULTS:
+            if (self.folder / name).is_file():
+                shutil.copy2(self.folder / name, folder / name)
+        return folder
+
+
+def distill(
+    training: Any,
+    validation: Any = None,
+    test: Any = None,
+    *,
+    method: str = "mtt",
+    images_per_class: int = 1,
+    network: str = "convnet",
+    output_dir: str | Path | None = None,
+    **settings: Any,
+) -> Distilled:
+    """Distill a data set by the configuration that ``monai-distill run --method METHOD`` uses.
+
+    Args:
+        training: a MONAI dataset of items ``image`` [channels, *spatial] and ``label`` (class number); or the path of a
+            folder of images, of a table (``.csv``) or of a ``.npz`` file, which holds or splits off all three sections.
+        validation: dataset for the selection; None with a path.
+        test: dataset that is read once, for the scores; None with a path.
+        method: see ``monai-distill list``.
+        images_per_class: synthetic images of every class.
+        network: see ``monai-distill list``.
+        output_dir: run folder, a new one; None for a temporary one.
+        settings: further settings of the run by name, such as ``iterations=200``, ``preset_of="bloodmnist"``,
+            ``device="cpu"``; names with ``#`` as ``**{"train#trainer#max_epochs": 3}``.
+
+    Returns:
+        The set, its scores and the run folder.
+
+    Raises:
+        TypeError: for data that is neither a path nor three datasets.
+        ValueError: for an unknown setting (with the nearest name), an impossible value, or data that cannot be used.
+        RuntimeError: from the run; or when ``output_dir`` holds a run.
+
+    Example:
+        >>> import monai_distill
+        >>> from monai_distill.data.datasets import DigitsDataset
+        >>> sections = [DigitsDataset(name) for name in ("training", "validation", "test")]
+        >>> result = monai_distill.distill(
+        ...     *sections, method="dm", iterations=2, validate_every=2, validation_steps=1, evaluation_steps=1,
+        ...     full_steps=1, width=4, depth=1, students=1, full_students=1, device="cpu",
+        ... )
+        >>> len(result.synthetic), sorted(result.scores["distilled"])[:2]
+        (10, ['accuracy', 'auroc'])
+    """
+    dataset, given = _data(training, validation, test)
+    preset_of = settings.pop("preset_of", None)
+    values = {**given, **settings, "images_per_class": images_per_class}
+    for kind, name in (("methods", method), ("networks", network)):
+        if name not in available(kind):
+            raise ValueError(f"Expected a name of {', '.join(available(kind))} for {kind[:-1]}, got {name!r}.")
+    objects = {"dataset": values.pop("dataset")} if "dataset" in values else {}
+    try:
+        files, values = run_settings(dataset, network, method, values, preset_of)
+    except ValueError as error:
+        raise ValueError(str(error).replace("--", "")) from None  # the same settings, without the command's dashes
+    temporary = tempfile.TemporaryDirectory(prefix="monai_distill_") if output_dir is None else None
+    folder = Path(temporary.name if temporary is not None else str(output_dir)).resolve()
+    parser = ConfigParser()
+    parser.read_config([str(file) for file in files.all])
+    parser.update(literal_settings({**values, "output_dir": str(folder)}))
+    # with a path, the command can resume, evaluate and export the run; objects cannot be stored
+    config = None if objects else deepcopy(parser.config)
+    parser.update(objects)
+    _run(parser, folder, config)
+    scores = json.loads((folder / "scores.json").read_text())
+    return Distilled(parser.get_parsed_content("candidate"), scores, folder, temporary)
+
+
+class _Sections:
+    """Three datasets as the function of a section's name that a configuration calls."""
+
+    def __init__(self, datasets: Mapping[str, Any]) -> None:
+        self.datasets = datasets
+
+    def __call__(self, section: str) -> Any:
+        return self.datasets[section]
+
+
+def _data(training: Any, validation: Any, test: Any) -> tuple[str, dict[str, Any]]:
+    """The name of the data set's configuration, and the settings that say where the data is."""
+    if isinstance(training, str | Path):
+        if validation is not None or test is not None:
+            raise TypeError(f"Expected no validation and test next to the path {training}: it holds all sections.")
+        return _path(Path(training).expanduser().resolve())
+    datasets = dict(zip(SECTIONS, (training, validation, test), strict=True))
+    for name, dataset in datasets.items():
+        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise TypeError(
+                f"Expected {name} as a dataset with items image and label, got {type(dataset).__name__}. Give three "
+                "datasets, or one path."
+            )
+        if not len(dataset):
+            raise ValueError(f"Expected images in {name}, got an empty dataset.")
+    if training is validation or training is test or validation is test:
+        raise ValueError("Expected three different datasets, got one of them twice: scores would be of seen images.")
+    item = training[0]
+    if not isinstance(item, Mapping) or not {"image", "label"} <= item.keys():
+        shown = sorted(item) if isinstance(item, Mapping) else type(item).__name__
+        raise TypeError(f"Expected items with image and label in training, got {shown}.")
+    dims = torch.as_tensor(item["image"]).ndim - 1
+    if dims not in (2, 3):
+        raise ValueError(
+            f"Expected images [channels, *spatial] with 2 or 3 spatial axes, got {list(item['image'].shape)}. Add a "
+            "channel axis, such as with EnsureChannelFirstd."
+        )
+    return "python", {"dataset": _Sections(datasets), "spatial_dims": dims}
+
+
+def _path(path: Path) -> tuple[str, dict[str, Any]]:
+    if path.is_dir():
+        return "folder", {"dataset_dir": str(path)}
+    kinds = {".csv": "table", ".npz": "npz"}
+    if not path.is_file() or path.suffix.lower() not in kinds:
+        state = "another file" if path.exists() else "nothing"
+        raise ValueError(f"Expected a folder of images, a .csv table or a .npz file, got {path}: {state} is there.")
+    return kinds[path.suffix.lower()], {"dataset_dir": str(path.parent), "dataset_file": path.name}
+
+
+def _run(parser: ConfigParser, folder: Path, config: dict[str, Any] | None) -> None:
+    """Evaluate the lists of steps as ``monai.bundle run`` does; ``config`` is stored when the folder exists."""
+    try:
+        for name in ("initialize", "run", "finalize"):
+            for step in range(len(parser[name])):
+                parser.get_parsed_content(f"{name}#{step}")
+            if name == "initialize" and config is not None:
+                ConfigParser.export_config_file(config, str(folder / "config.json"), indent=2)
+    except RuntimeError as error:
+        raise _cause(error) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """MONAI wraps an error once per item of a configuration; the first one below that says what to do."""
+    while error.__cause__ is not None and _module(error).startswith("monai."):
+        error = error.__cause__
+    return error
+
+
+def _module(error: BaseException) -> str:
+    trace, module = error.__traceback__, ""
+    while trace is not None:
+        module, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
+    return module
