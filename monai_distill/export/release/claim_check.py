@@ -109,16 +109,15 @@ class Claim(NamedTuple):
 
     def unverifiable(self) -> list[str]:
         """What no recipient can check."""
-        lines = [
-            "Whether the set was distilled from the named source by the named method, from noise where it says so."
-        ]
+        lines = ["Whether the set was distilled from the named source, method and initial images."]
         if self.tier == "T1":
             lines.append("Whether the audit attacked this set and measured these figures.")
         if self.tier == "T2":
             lines.append("Whether the ledger lists every access to the real images.")
         return [
             *lines,
-            "Whether pixel values hide or resemble real images. The test scores.",
+            "Whether pixel values hide or resemble real images.",
+            "The test scores. They need the real test images.",
             "The owner's notes in DATA_CARD.md and the text of LICENSE.",
         ]
 
