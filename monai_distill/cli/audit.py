@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from monai_distill.configuration import config_dir
 from monai_distill.configuration.overrides import parsed_overrides
 
@@ -19,6 +17,8 @@ from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]
 
+# settings of the audit that may be given; no other part of it
+SETTINGS = ("at_most", "delta", "mislabelled", "model_steps", "models", "networks", "seed")
 VOID = 3  # exit status of an audit without a result, or that refutes the run's claim
 
 
@@ -48,10 +48,9 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         raise ValueError(f"Expected at least {MIN_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
     given = parsed_overrides(rest)
     audit_settings = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
-    known = yaml.safe_load((config_dir() / "audit.yaml").read_text())["audit"]
-    wrong = sorted(name for name in audit_settings if name.replace("::", "#").split("#")[1] not in known)
+    wrong = sorted(name for name in audit_settings if name.replace("::", "#").partition("#")[2] not in SETTINGS)
     if wrong:
-        raise ValueError(f"Expected --audit#NAME with a name of {', '.join(sorted(known))}, got {wrong}.")
+        raise ValueError(f"Expected --audit#NAME with a name of {', '.join(SETTINGS)}, got {wrong}.")
     values = (
         distilled(options.run, options.dataset_dir)
         | audit_settings

@@ -85,7 +85,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if key is not None:
         sign_release(options.to, key)
     print(f"Release folder: {options.to}{'' if key is None else ', signed'}")
-    print(f"Identity (SHA-256 of SHA256SUMS; give it to the recipient on another way): {result.identity}")
+    print(f"Identity (SHA-256 of SHA256SUMS; send it to the recipient separately): {result.identity}")
     print("\n".join(result.claimed))
     return 0
 

@@ -36,7 +36,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         ("Checked here", result.checked),
         ("Claimed by the sender, not checked here", result.claimed),
         ("Not checked, or impossible to check", result.not_checked),
-        ("Never claimed", result.not_claimed),
+        ("Limits of every release", result.not_claimed),
     ):
         print("\n".join([f"{title}:", *(f"  - {line}" for line in lines)]))
     return 0

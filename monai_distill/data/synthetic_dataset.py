@@ -164,6 +164,9 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
     def save(self, folder: str | Path, manifest: Mapping[str, Any] | None = None) -> Path:
         """Write ``synthetic.safetensors`` and ``manifest.json`` into ``folder``, each replaced as a whole.
 
+        If the tensors differ from those that the manifest was saved with, its privacy claim is dropped and its initial
+        images are "unknown", unless ``manifest`` gives them.
+
         Args:
             folder: made when absent.
             manifest: plain JSON values; together with the ones given before they are all that another person reads.
@@ -171,22 +174,31 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        content: dict[str, Any] = {**self.manifest, **(manifest or {})}
         if self.preprocessing is not None:
-            content["preprocessing"] = self.preprocessing.config()
             tensors |= {f"preprocessing.{k}": v.cpu().contiguous() for k, v in self.preprocessing.tensors().items()}
         data = save(tensors)
+        digest = hashlib.sha256(data).hexdigest()
+        content: dict[str, Any] = {**self._manifest_for(digest), **(manifest or {})}
+        if self.preprocessing is not None:
+            content["preprocessing"] = self.preprocessing.config()
         content |= {
             "class_names": list(self.class_names),
             "images": {"count": len(self), "shape": list(self.images.shape[1:]), "dtype": "float32"},
             "student_lr": float(self.student_lr.detach()),
             "labels": "learned logits" if self.soft else "class numbers",
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "sha256": digest,
         }
         atomic_write(folder / TENSOR_FILE, data)
         atomic_write(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
         self.manifest = content
         return folder
+
+    def _manifest_for(self, digest: str) -> dict[str, Any]:
+        """The manifest without its privacy claim if that was made for other tensors."""
+        if self.manifest.get("sha256") in (None, digest):
+            return self.manifest
+        others = {name: value for name, value in self.manifest.items() if name != "privacy"}
+        return {**others, "initial_images": "unknown"}
 
     @classmethod
     def load(cls, folder: str | Path) -> SyntheticDataset:

@@ -19,6 +19,7 @@ from torch import Tensor
 from monai_distill.data import SyntheticDataset
 from monai_distill.metrics.score_record import Summary
 
+from .fonts import drawable_names, font_families
 from .tables import mean_and_std
 
 __all__ = [
@@ -92,7 +93,8 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
     columns = max(1, *(len(row) for row in rows))
     figure = Figure(figsize=(1.1 * columns + 2.2, 1.1 * len(rows) + 0.2), layout="constrained", dpi=110)
     axes = figure.subplots(len(rows), columns, squeeze=False)
-    for row, name, line in zip(rows, synthetic.class_names, axes, strict=True):
+    names = drawable_names(synthetic.class_names, Path(file).name)
+    for row, name, line in zip(rows, names, axes, strict=True):
         for place, axis in enumerate(line):
             axis.set_xticks([])
             axis.set_yticks([])
@@ -101,7 +103,8 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
             else:
                 axis.set_visible(False)
         title = "\n".join(textwrap.wrap(name, LABEL_WIDTH))
-        line[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8, parse_math=False)
+        style: dict[str, Any] = {"fontfamily": font_families(name), "fontsize": 8, "parse_math": False}
+        line[0].set_ylabel(title, rotation=0, ha="right", va="center", **style)
     FigureCanvasAgg(figure).print_png(str(file))  # the object API: no global pyplot state
     return Path(file)
 

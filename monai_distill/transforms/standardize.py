@@ -72,13 +72,13 @@ class Standardize(Transform):  # type: ignore[misc]
         low, high = torch.full_like(mean, float("inf")), torch.full_like(mean, float("-inf"))
         for block in blocks(images):
             # The update of Chan, Golub and LeVeque (1979) merges the statistics of two parts.
-            values = block.detach().transpose(0, 1).flatten(1).to("cpu", torch.float64)
-            size, center = values.shape[1], values.mean(dim=1)
-            shift = center - mean
-            squares += (values - center[:, None]).square().sum(dim=1) + shift**2 * (count * size / (count + size))
+            values, pixels = block.detach(), (0, *range(2, block.ndim))
+            variance, center = (v.cpu() for v in torch.var_mean(values.double(), dim=pixels, correction=0))
+            size, shift = values.shape[0] * values.shape[2:].numel(), center - mean
+            squares += variance * size + shift**2 * (count * size / (count + size))
             mean += shift * (size / (count + size))
             count += size
-            low, high = torch.minimum(low, values.amin(dim=1)), torch.maximum(high, values.amax(dim=1))
+            low, high = torch.minimum(low, values.amin(pixels).cpu()), torch.maximum(high, values.amax(pixels).cpu())
         spread = torch.where(high > low, (squares / count).sqrt(), torch.ones_like(mean))
         return cls(mean.tolist(), spread.tolist(), spatial_dims)
 

@@ -65,7 +65,7 @@ def test_a_run_goes_out_scored_as_it_lies_and_verifies_until_a_byte_changes(run:
         "Claimed by the sender",
         "trained on npz",
         "it is not signed",
-        "Never claimed:",
+        "Limits of every release:",
     ):
         assert part in verified.out
 

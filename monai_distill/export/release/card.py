@@ -50,9 +50,10 @@ for epoch in range(20):  # the scores below took {steps} steps
 ```
 
 The stored images are already standardized. Do not standardize them again. Give real images (pixel values from 0 to 1)
-to `dataset.preprocessing` before the trained network sees them. {labels} The scores below also used the augmentation
-that
-`manifest.json` lists under `protocol`."""
+to `dataset.preprocessing` before the trained network sees them. The scores below also used the augmentation that
+`manifest.json` lists under `protocol`.
+
+{labels}"""
 HARD_LABELS = "The labels are class numbers."
 SOFT_LABELS = (
     "The labels are learned. `label` of an item holds probabilities, and `cross_entropy` takes them as they are. The "
@@ -184,9 +185,12 @@ def _scores(scores: Mapping[str, Any]) -> str:
         if values is not None
     }
     count = f"{scores['students']} new network{'' if scores['students'] == 1 else 's'}"
-    intro = f"Every row: {count} trained on that file as it lies in this folder."
+    intro = (
+        f"Distilled rows: {count} trained on that file as it lies in this folder. Other rows: from the run, its "
+        "protocol. Values: mean ± standard deviation on the held-out test images."
+    )
     parts = [
-        f"{intro} Values: mean ± standard deviation on the held-out test images.",
+        intro,
         _table("trained on", " | ".join(METRIC_TITLES.values()), lines),
         *_costs(scores),
     ]
@@ -212,7 +216,7 @@ def _costs(scores: Mapping[str, Any]) -> list[str]:
 def _method(manifest: Mapping[str, Any]) -> str:
     network = manifest["network"].get("_target_", "").rsplit(".", 1)[-1]
     return (
-        f"Method: {manifest['method']}, with {manifest['images_per_class']} images per class. Initial images: "
+        f"Method: {manifest['method']}. Images per class: {manifest['images_per_class']}. Initial images: "
         f"{manifest.get('initial_images')}. Network: {network}. Split: {manifest['source']['split']}. "
         "`manifest.json` has the settings, the protocol and the versions. Seeds are left out."
     )

@@ -17,7 +17,7 @@ __all__ = ["guarantee", "privacy_report", "report_markdown"]
 
 SCHEMA = 2
 NON_CLAIMS = (
-    "Distillation alone protects nobody: the images are derived from images of patients.",
+    "Distillation alone protects nobody: the synthetic images are derived from the training images.",
     "A failed attack does not show that every attack fails.",
     "Nothing here is a legal determination (HIPAA, GDPR or any other law). It is evidence for those who decide.",
     "Text inside an image is not searched for. Persons are not recognized from the image itself.",
@@ -40,6 +40,13 @@ GAPS = (
     "Releases about the same patients add up. Use one ledger per site.",
     "The guarantee treats as public: class names, image size, settings, and which images are training images.",
 )
+TITLES = {
+    "hipaa evidence not a determination": "HIPAA: evidence, not a determination",
+    "not claimed": "Limits of every release",
+    "singling out linkability inference": "Singling out, linkability, inference",
+    "words": "Known words",
+    "weak": "Of these, short words (searched only next to a word like patient)",
+}
 IDENTIFIERS = {
     "A names": "searched for, if the table of the run lists patients",
     "B geographic subdivisions": "the export writes no such field",
@@ -149,16 +156,14 @@ def _plain(value: Any) -> str:
 
 def _title(key: str) -> str:
     text = key.replace("_", " ")
-    return {"hipaa evidence not a determination": "HIPAA: evidence, not a determination"}.get(
-        text, text[:1].upper() + text[1:]
-    )
+    return TITLES.get(text, text[:1].upper() + text[1:])
 
 
 def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
     source = manifest["source"]
     return {
         "source": source["name"],
-        "principals": "the patients whose images were distilled",
+        "principals": "the persons whose images were distilled",
         "training_images_rounded": source["training_images_rounded"],
         "synthetic_images": manifest["images"]["count"],
         "initial_images": manifest.get("initial_images"),

@@ -65,7 +65,7 @@ def signature_problem(folder: str | Path, trusted: str | Path) -> str | None:
 
     Args:
         folder: of the release.
-        trusted: the sender's public key in PEM format, received on another way than the folder.
+        trusted: the sender's public key in PEM format, received separately from the folder.
 
     Raises:
         RuntimeError: if ``cryptography`` is not installed.

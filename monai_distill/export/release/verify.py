@@ -40,7 +40,7 @@ class Verification:
         not_checked: what this program did not or cannot check.
         not_claimed: what no release claims.
         identity: SHA-256 of ``SHA256SUMS``. Whoever changes a folder can write new checksums. So compare this value
-            with the sender's, received on another way than the folder, or use a signature.
+            with the sender's, received separately from the folder, or use a signature.
 
     Example:
         >>> import tempfile

@@ -124,4 +124,4 @@ def _about_the_source(records: RunRecords) -> Iterator[str]:
     if license.lower() in UNKNOWN:
         yield "The license of the source is unknown. Ask its owner before you pass the set on."
     else:
-        yield f"The license of the source also applies to this set: {license}."
+        yield f"The set is derived from the source. Check its license before you pass the set on: {license}."

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from monai_distill.export.figures import draw_curves, validated_metrics
+from monai_distill.export.fonts import font_families
 from monai_distill.metrics.score_record import Summary
 
 from .page_elements import Picture, chart_picture, number
@@ -108,8 +109,10 @@ def heat_map(
     axis = figure.subplots()
     axis.imshow(cells, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axis.set(xticks=range(width), yticks=range(height))
-    axis.set_xticklabels([_short(name) for name in columns], rotation=45, ha="right", parse_math=False, fontsize=9)
-    axis.set_yticklabels([_short(name) for name in rows], parse_math=False, fontsize=9)
+    families = font_families("".join([*rows, *columns]))
+    style: dict[str, Any] = {"fontfamily": families, "fontsize": 9, "parse_math": False}
+    axis.set_xticklabels([_short(name) for name in columns], rotation=45, ha="right", **style)
+    axis.set_yticklabels([_short(name) for name in rows], **style)
     if max(height, width) <= MOST_NUMBERS:
         for row, line in enumerate(cells):
             for column, value in enumerate(line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from monai_distill.export.fonts import drawable_names
 from monai_distill.metrics.score_record import Cell, ClinicalScores, Table
 from monai_distill.metrics.score_tables import metric_table, row_title
 
@@ -72,4 +73,5 @@ def _confusion(matrix: Sequence[Sequence[float]], names: Sequence[str]) -> Pictu
     shares = [[value / sum(row) if sum(row) else None for value in row] for row in matrix]
     correct = [f"{name} {number(row[place])}" for place, (name, row) in enumerate(zip(names, shares, strict=True))]
     alt = f"Confusion matrix. Share predicted correctly: {'; '.join(correct)}. All numbers are in the table below."
-    return heat_map(shares, names, names, alt, "Share of every true class (row) by predicted class (column).")
+    drawn = drawable_names(names, "the confusion matrix of the report")
+    return heat_map(shares, drawn, drawn, alt, "Share of every true class (row) by predicted class (column).")

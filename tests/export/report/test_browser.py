@@ -69,7 +69,7 @@ def test_a_run_of_the_digits_opens_in_silence_and_fits(browser: Any, report: Pat
 def test_so_does_a_run_with_every_protocol(browser: Any, with_every_protocol: Path, width: int) -> None:
     page = opened_in_silence(browser, with_every_protocol, width)
     titles = page.get_by_role("heading", level=2).all_inner_texts()
-    for title in ("Class by class", "Other architectures", "Robust scores", "Ranking architectures"):
+    for title in ("Class by class", "Other architectures", "Learning class after class"):
         assert title in titles
     assert len(page.pdf(format="A4")) > 10_000
     page.close()

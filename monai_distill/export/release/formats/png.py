@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.export.fonts import drawable_names, font_file
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .labels import hard_labels
@@ -38,7 +39,8 @@ def write_png(synthetic: SyntheticDataset, folder: Path) -> None:
     pixels = synthetic.pixels().cpu()
     scale = EightBit.of(pixels)
     labels = hard_labels(synthetic).tolist()
-    names = [synthetic.class_names[label] for label in labels]
+    class_names = drawable_names(synthetic.class_names, PREVIEW_FILE, one_font=True)
+    names = [class_names[label] for label in labels]
     pictures = [_picture(image, name, scale) for image, name in zip(pixels, names, strict=True)]
     (folder / PNG_DIR).mkdir()
     for number, picture in enumerate(pictures, start=1):
@@ -61,7 +63,7 @@ def _picture(image: Tensor, name: str, scale: EightBit) -> Image.Image:
     canvas = Image.alpha_composite(canvas.convert("RGBA"), _stamp(canvas.size)).convert("RGB")
     draw = ImageDraw.Draw(canvas)
     draw.text((SIDE / 2, SIDE + 10), STAMP, fill="white", font=ImageFont.load_default(12), anchor="mm")
-    draw.text((SIDE / 2, SIDE + 24), _fitting(draw, name), fill="white", font=ImageFont.load_default(11), anchor="mm")
+    draw.text((SIDE / 2, SIDE + 24), _fitting(draw, name), fill="white", font=_name_font(name), anchor="mm")
     return canvas
 
 
@@ -83,10 +85,16 @@ def _stamp(size: tuple[int, int]) -> Image.Image:
 
 
 def _fitting(draw: ImageDraw.ImageDraw, name: str) -> str:
-    font, text = ImageFont.load_default(11), name
+    font, text = _name_font(name), name
     while draw.textlength(text, font=font) > SIDE - 4:
         text = text[:-2].rstrip("…") + "…"
     return text
+
+
+def _name_font(name: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font for Latin names, else an installed one that has every character."""
+    file = None if name.isascii() else font_file(name)
+    return ImageFont.load_default(11) if file is None else ImageFont.truetype(file, 11)
 
 
 def _sheet(pictures: list[Image.Image], labels: list[int]) -> Image.Image:
