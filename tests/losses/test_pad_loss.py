@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss, deep_layers, largest_errors
+from monai_distill.losses.pad_loss import parameter_mask
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -75,3 +76,14 @@ def test_a_ratio_that_masks_everything_is_refused(ratio: float) -> None:
     for make in (largest_errors, lambda r: deep_layers(r, [(2, 2)])):
         with pytest.raises(ValueError, match="from 0 to below 1"):
             make(ratio)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.7])
+def test_a_configuration_chooses_the_mask_by_name(ratio: float) -> None:
+    shapes = [(2, 1), (2,), (2, 2), (2,)]
+    state, target = torch.randn(2, 10, generator=seeded_generator(5))
+    given = segment(torch.zeros(10), target)
+    for name, mask in (("depth", deep_layers(ratio, shapes)), ("loss", largest_errors(ratio))):
+        assert torch.equal(parameter_mask(name, ratio, shapes)(state, given), mask(state, given))
+    with pytest.raises(ValueError, match="depth or loss, got 'width'"):
+        parameter_mask("width", ratio, shapes)
