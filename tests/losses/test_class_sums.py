@@ -51,6 +51,13 @@ def test_a_class_absent_on_one_side_adds_nothing_and_gets_no_gradient() -> None:
     assert (gradient[1:].abs().sum(1) > 0).all()
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_classes_absent_on_either_side_leave_the_distance_of_the_others(swapped: bool) -> None:
+    values, other = torch.tensor([[1.0, 2.0], [5.0, 6.0]]), torch.tensor([[4.0, 6.0], [9.0, 9.0]])
+    sides = class_sums(values, torch.tensor([0, 1]), 4), class_sums(other, torch.tensor([0, 2]), 4)
+    assert float(class_mean_distance(*(reversed(sides) if swapped else sides))) == 9.0 + 16.0  # class 0 alone
+
+
 def test_sums_of_another_shape_are_refused() -> None:
     labels = torch.tensor([0])
     with pytest.raises(ValueError, match="one shape"):

@@ -20,7 +20,8 @@ def test_the_loss_mask_drops_the_smallest_errors_from_numerator_and_denominator(
     start, end, target = torch.randn(3, 101, generator=seeded_generator(0), dtype=torch.float64)
     error, way = ((end - target).numpy() ** 2, (start - target).numpy() ** 2)
     kept = np.argsort(error)[int(ratio * 101) :]
-    value = MaskedTrajectoryLoss(largest_errors(ratio))([start, end], segment(start, target))
+    states = [start, target, end]  # only the last state counts
+    value = MaskedTrajectoryLoss(largest_errors(ratio))(states, segment(start, target))
     assert float(value) == pytest.approx(error[kept].sum() / way[kept].sum(), rel=1e-12)
 
 
@@ -41,6 +42,17 @@ def test_the_depth_mask_drops_whole_shallow_layers(ratio: float, dropped: int) -
 def test_parameters_before_the_first_weight_belong_to_the_first_layer() -> None:
     keep = deep_layers(0.5, [(3,), (3, 2), (3,), (2, 3)])(torch.zeros(18), None)  # type: ignore[arg-type]
     assert keep.tolist() == [False] * 12 + [True] * 6
+    assert bool(deep_layers(0.0, [(3,), (3, 2)])(torch.zeros(9), None).all())  # type: ignore[arg-type]
+
+
+def test_a_network_of_vectors_alone_is_one_layer_that_is_never_left_out() -> None:
+    assert bool(deep_layers(0.9, [(3,), (4,)])(torch.zeros(7), None).all())  # type: ignore[arg-type]
+
+
+def test_of_equal_errors_the_first_parameters_are_left_out() -> None:
+    state = torch.tensor([1.0, -2.0]).repeat(50)  # 50 squared errors of 1 and 50 of 4
+    mask = largest_errors(0.75)(state, segment(torch.ones(100), torch.zeros(100)))
+    assert mask.tolist() == [False] * 50 + [False, True] * 25
 
 
 @pytest.mark.parametrize("mask", [largest_errors(0.0), deep_layers(0.0, [(20, 2)])])
