@@ -170,7 +170,7 @@ class ImageFilesDataset(SectionDataset):
         return self.reading
 
     def _record_spacing(self) -> None:
-        """Of the training images only: synthetic images come from these."""
+        """Set the voxel spacing from the training images: synthetic images come from these."""
         if self.section != "training":
             return
         rule = "of the files, times the factor of resizing" if self.reading.pixdim is None else "as resampled"

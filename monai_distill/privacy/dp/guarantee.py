@@ -1,4 +1,4 @@
-"""What a run with ``--epsilon`` adds to the steps of every run."""
+"""The steps that ``--epsilon`` adds to a run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Guarantee:
         run_with_masked_data(step, self.banks)
 
     def statement(self) -> Mapping[str, Any]:
-        """What the manifest says of the guarantee: the budget and the events of the ledger."""
+        """The manifest's entry on the guarantee: the budget and the events of the ledger."""
         return self.ledger.statement()
 
     def scores(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def public_job(job: Mapping[str, Any], **further: Any) -> dict[str, Any]:
 
     Args:
         job: what decides the run, as plain JSON values.
-        further: what decides the release beside it.
+        further: further settings that decide the release.
 
     Example:
         >>> public_job({"seed": 0, "training_sha256": "ab"}, views=[20])
