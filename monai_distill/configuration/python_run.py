@@ -135,7 +135,7 @@ class _Sections:
     def __init__(self, datasets: Mapping[str, Any]) -> None:
         self.datasets = datasets
 
-    def __call__(self, section: str) -> Any:
+    def __call__(self, section: str, cache_rate: float = 0.0) -> Any:  # caching is up to the given datasets
         return self.datasets[section]
 
 

@@ -44,6 +44,9 @@ class Guarantees(Protocol):
     def statement(self) -> Mapping[str, Any]:
         """The manifest's entry on the guarantee."""
 
+    def bind_set(self, sha256: str) -> None:
+        """Bind the guarantee to the saved set."""
+
     def scores(self) -> Mapping[str, Any]:
         """Further rows of the score table."""
 
@@ -107,6 +110,8 @@ class DistillationRun:
             history: losses and validations.
         """
         self.run_folder.save_set(synthetic, self._about(about), history, self.chosen_iteration)
+        if self.guarantee is not None:
+            self.guarantee.bind_set(str(synthetic.manifest["sha256"]))
 
     def score(self, scorecard: Scores, synthetic: SyntheticDataset, about: Mapping[str, Any]) -> None:
         """Score the set and write the table; of several processes the first one does it.

@@ -70,6 +70,9 @@ def test_other_settings_over_kept_shadows_and_misspelt_ones_are_refused(
     wrong = command("audit", tmp_path / "run", *QUICK, "--iteration", "3")
     assert wrong.code == 1
     assert "got ['iteration']" in wrong.err
+    hidden = command("audit", tmp_path / "run", "--audit#shadow#settings", "{'iterations': 1}")
+    assert hidden.code != 0
+    assert "audit#shadow#settings" in hidden.err
     wrong = command("audit", tmp_path / "run", "--audit#modells", "3")
     assert wrong.code == 1
     assert "got ['audit#modells']" in wrong.err

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_distill import __version__
+from monai_distill.claims import tier_of
 
-from .audit_evidence import findings, reasons_against_t1
+from .audit_evidence import findings
 from .card import data_card, notes_of
 from .croissant import croissant
 from .license import Owner
@@ -121,16 +122,9 @@ class Claim(NamedTuple):
         ]
 
     def _missing_evidence(self) -> Iterator[str]:
-        if self.tier == "T2":
-            try:
-                ReleaseTier.of(self.manifest, None, self.ledger)
-            except (ValueError, KeyError, TypeError) as error:
-                yield f"dp_ledger.json does not support the claim. {error}"
-        if self.tier == "T1":
-            audit = self.audit if self.audit and self.audit["attacks"] else None
-            yield from (
-                f"audit.json does not support the claim: {w}." for w in reasons_against_t1(self.manifest, audit)
-            )
+        tier, file = tier_of(self.manifest, self.audit, self.ledger), {"T1": "audit.json", "T2": "dp_ledger.json"}
+        if tier.refused:
+            yield from (f"{file[self.tier]} does not support the claim: {reason}." for reason in tier.reasons)
 
     def _cost_problems(self, cost: Cost) -> Iterator[str]:
         claimed = (self.ledger or {})["epsilon"]
