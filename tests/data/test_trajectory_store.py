@@ -167,7 +167,7 @@ def test_a_half_written_expert_does_not_count_and_finished_ones_are_kept(
 ) -> None:
     with monkeypatch.context() as patch:
         broken(patch)
-        with pytest.raises(RuntimeError, match=r"the disk is full.*finished experts \(2 of 3\) are kept"):
+        with pytest.raises(RuntimeError, match=r"the disk is full.*finished experts \(2 of 3\)"):
             store.write(1, rows_of(1), history_of(1))
     for current in (store, open_store(store.directory)):
         assert current.finished == [0, 2]
