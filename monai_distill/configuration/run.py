@@ -99,7 +99,8 @@ class DistillationRun:
         self.chosen_iteration = int(trainer.state.iteration)
         if selection is not None:
             selection.restore()
-            self.chosen_iteration = selection.epoch * int(trainer.state.epoch_length)
+            end_of_epoch = selection.epoch * int(trainer.state.epoch_length)
+            self.chosen_iteration = min(end_of_epoch, self.chosen_iteration)  # the last epoch may be shorter
 
     def save(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: History) -> None:
         """Write the set with its manifest, the history and the pictures.

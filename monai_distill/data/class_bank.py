@@ -85,8 +85,7 @@ class ClassBank:
         content = read_dataset(dataset)
         names = getattr(dataset, "class_names", class_names)
         names = content.class_names if names is None else names
-        images = content.images.mapped(lambda batch: batch, device) if str(device) != "cpu" else content.images
-        return cls(images, content.labels.to(device), names, content.patients)
+        return cls(content.images.placed(device), content.labels.to(device), names, content.patients)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -167,7 +166,7 @@ class ClassBank:
         images = self.images
         if not isinstance(images, PreparedImages):
             images = PreparedImages(images[:], channel_axis=1)
-        mapped = images.mapped(function, device)
+        mapped = (images if device is None else images.placed(device)).mapped(function)
         return ClassBank(mapped, self.labels.to(mapped.device), self.class_names, self.patients)
 
     def image_hashes(self) -> list[str]:

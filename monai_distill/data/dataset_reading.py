@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from monai.data import DataLoader
 from torch import Tensor
-from tqdm import tqdm
+
+from monai_distill.runtime.progress import with_progress
 
 from .prepared_images import PreparedImages
 
-__all__ = ["DatasetContent", "read_dataset"]
+__all__ = ["DatasetContent", "loaded_items", "read_dataset"]
 
 WORKERS_FROM = 2000  # number of items below which starting worker processes takes longer than reading
 ITEMS_PER_BATCH = 16
@@ -57,7 +58,7 @@ def read_dataset(dataset: Any) -> DatasetContent:
     if not len(dataset):
         raise ValueError("The dataset is empty.")
     stored = dataset.stored_images() if hasattr(dataset, "stored_images") else None
-    items = dataset.data if stored is not None else _items(dataset)
+    items = dataset.data if stored is not None else loaded_items(dataset)
     array = _GrowingArray(len(dataset))
     labels = torch.empty(len(dataset), dtype=torch.long)
     names: dict[int, str] = {}
@@ -74,17 +75,20 @@ def read_dataset(dataset: Any) -> DatasetContent:
     return DatasetContent(images, labels, class_names, _patient_numbers(patients))
 
 
-def _items(dataset: Any) -> Iterator[Any]:
-    """Every item in order, with a progress bar for a large dataset."""
-    many = len(dataset) >= WORKERS_FROM
-    workers = min(os.cpu_count() or 1, 8) if many else 0
+def loaded_items(dataset: Any) -> Iterator[Any]:
+    """Every item of a dataset in order; several processes read a large one and show their progress.
+
+    Example:
+        >>> list(loaded_items([{"image": 1}, {"image": 2}]))
+        [{'image': 1}, {'image': 2}]
+    """
+    workers = min(os.cpu_count() or 1, 8) if len(dataset) >= WORKERS_FROM else 0
     if workers < 2:
-        loader: Any = (dataset[i] for i in range(len(dataset)))
+        items: Any = (dataset[i] for i in range(len(dataset)))
     else:
-        loader = (item for batch in _loader(dataset, workers) for item in batch)
+        items = (item for batch in _loader(dataset, workers) for item in batch)
     name = getattr(dataset, "section", "")
-    description = " ".join(word for word in ("reading", name, "images") if word)
-    return iter(tqdm(loader, total=len(dataset), desc=description, unit="image", disable=not many))
+    yield from with_progress(items, len(dataset), f"reading {name} images" if name else "reading images")
 
 
 def _loader(dataset: Any, workers: int) -> Any:

@@ -19,8 +19,9 @@ from filelock import FileLock
 
 from monai_distill.runtime.atomic_file import advice_for, atomic_write
 
-__all__ = ["cached_array", "default_cache_dir"]
+__all__ = ["MEMORY_SHARE", "cached_array", "default_cache_dir"]
 
+MEMORY_SHARE = 4  # images may take the fourth part of the machine's memory
 BLOCK = 16 * 2**20  # bytes that are hashed at a time
 logger = logging.getLogger(__name__)
 

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["PreparedImages"]
+from monai_distill.runtime.image_blocks import Images
+
+__all__ = ["PreparedImages", "storage_note"]
 
 MAPPED_BYTES = 256 * 2**20  # read from a memory-mapped file before its pages are released
 
@@ -83,7 +85,7 @@ class PreparedImages:
         self.mapped_file = pixels if isinstance(pixels, np.memmap) else None
         self.channel_axis = channel_axis
         self.prepare = prepare
-        self.rows = rows
+        self.rows = None if rows is None else rows.to(self.pixels.device)
         self.device = torch.device(device) if device is not None else self.pixels.device
         self._read_bytes = 0
         sides = list(self.pixels.shape[1:])
@@ -114,22 +116,35 @@ class PreparedImages:
 
     def subset(self, positions: Tensor) -> PreparedImages:
         """The images at ``positions`` [m], in that order; the pixels are shared."""
-        rows = positions.cpu() if self.rows is None else self.rows[positions.cpu()]
+        positions = positions.to(self.pixels.device)
+        rows = positions if self.rows is None else self.rows[positions]
         return self._with(rows=rows)
 
-    def mapped(self, function: Callable[[Tensor], Tensor], device: torch.device | str | None = None) -> PreparedImages:
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> PreparedImages:
         """These images with ``function`` applied to every batch, after the present preparation."""
         before = self.prepare
         prepare = function if before is None else lambda images: function(before(images))
-        return self._with(prepare=prepare, device=self.device if device is None else device)
+        return self._with(prepare=prepare)
 
-    def pinned(self) -> PreparedImages:
-        """The same images in page-locked host memory, for asynchronous copies to a GPU."""
-        return self._with(pixels=self.pixels.pin_memory()) if self.mapped_file is None else self
+    def placed(self, device: torch.device | str) -> PreparedImages:
+        """The same images for batches on ``device``, with the pixels where they fit.
 
-    def moved(self, device: torch.device | str) -> PreparedImages:
-        """The same images with their stored pixels on ``device``."""
+        The pixels move to a GPU where they take at most half of its free memory. Else they stay in page-locked host
+        memory, for asynchronous copies to a GPU. A memory-mapped file stays on disk.
+        """
+        device = torch.device(device)
+        if device == self.pixels.device or self.mapped_file is not None:
+            return self._with(device=device)
+        if device.type == "cuda" and 2 * self.stored_bytes > torch.cuda.mem_get_info(device)[0]:
+            return self._with(pixels=self.pixels.pin_memory(), device=device)
         return self._with(pixels=self.pixels.to(device), device=device)
+
+    @property
+    def place(self) -> str:
+        """Where the pixels are, in words."""
+        if self.mapped_file is not None:
+            return f"on disk ({self.mapped_file.filename})"
+        return "in memory" if self.pixels.device.type == "cpu" else f"on {self.pixels.device}"
 
     @property
     def stored_bytes(self) -> int:
@@ -155,7 +170,7 @@ class PreparedImages:
             if index.dtype == torch.bool:
                 index = index.nonzero().flatten()
         if self.rows is not None:
-            index = self.rows.to(self.pixels.device)[index]
+            index = self.rows[index]
         pixels = self.pixels[index]
         if self.mapped_file is not None:
             pixels = pixels.clone() if isinstance(index, slice) else pixels
@@ -176,3 +191,15 @@ class PreparedImages:
             if handle is not None and hasattr(mmap, "MADV_DONTNEED"):
                 handle.madvise(mmap.MADV_DONTNEED)
             self._read_bytes = 0
+
+
+def storage_note(images: Iterable[Images]) -> str:
+    """How much room the stored pixels of several sections take, and where they are.
+
+    Example:
+        >>> storage_note([PreparedImages(torch.zeros(2**18, 2, 2, dtype=torch.uint8))])
+        'the images take 1 MiB in memory'
+    """
+    stored = [part for part in images if isinstance(part, PreparedImages)]
+    size = sum(part.stored_bytes for part in stored) / 2**20
+    return f"the images take {size:.0f} MiB {' and '.join(dict.fromkeys(part.place for part in stored))}"
