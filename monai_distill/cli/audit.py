@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from monai_distill.configuration import config_dir
 from monai_distill.configuration.overrides import parsed_overrides
 
@@ -19,6 +17,15 @@ from .execution import distilled, run_bundle
 
 __all__ = ["add_command", "execute"]
 
+SETTINGS = (
+    "at_most",
+    "delta",
+    "mislabelled",
+    "model_steps",
+    "models",
+    "networks",
+    "seed",
+)  # no other part of the audit
 VOID = 3  # the exit status of an audit that says nothing, or that refutes the run's claim
 
 
@@ -48,24 +55,23 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         raise ValueError(f"Expected at least {MIN_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")
     given = parsed_overrides(rest)
     own = {name: value for name, value in given.items() if name.startswith(("audit#", "audit::"))}
-    known = yaml.safe_load((config_dir() / "audit.yaml").read_text())["audit"]
-    wrong = sorted(name for name in own if name.replace("::", "#").split("#")[1] not in known)
+    wrong = sorted(name for name in own if name.replace("::", "#").partition("#")[2] not in SETTINGS)
     if wrong:
-        raise ValueError(f"Expected --audit#NAME with a name of {', '.join(sorted(known))}, got {wrong}.")
+        raise ValueError(f"Expected --audit#NAME with a name of {', '.join(SETTINGS)}, got {wrong}.")
     values = (
         distilled(options.run, options.dataset_dir) | own | {"run_id": "audit#run", "audit#shadows": options.shadows}
     )
     values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
-    told = logging.getLogger("monai_distill.privacy")
-    told.setLevel(logging.INFO)
-    told.addHandler(handler := logging.StreamHandler())
-    told.propagate = False  # a library that sets up logging at large would say everything twice
+    logger = logging.getLogger("monai_distill.privacy")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler := logging.StreamHandler())
+    logger.propagate = False  # a library that sets up logging at large would say everything twice
     try:
         run_bundle(values)
     finally:
-        told.removeHandler(handler)
-        told.propagate = True
+        logger.removeHandler(handler)
+        logger.propagate = True
     audit = json.loads((options.run / "audit.json").read_text())
     print(f"{audit_table(audit)}\nAudit: {options.run / 'audit.json'}")
     return VOID if audit["void"] or audit["claim_refuted"] else 0

@@ -32,7 +32,7 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a run leaves.
+    """The result of a run.
 
     Attributes:
         synthetic: the distilled set: items ``image`` and ``label`` for training, and the manifest.
@@ -135,7 +135,7 @@ class _Sections:
     def __init__(self, datasets: Mapping[str, Any]) -> None:
         self.datasets = datasets
 
-    def __call__(self, section: str) -> Any:
+    def __call__(self, section: str, cache_rate: float = 0.0) -> Any:  # caching is up to the given datasets
         return self.datasets[section]
 
 

@@ -36,13 +36,16 @@ class Scores(Protocol):
 
 
 class Guarantees(Protocol):
-    """What a run with ``--epsilon`` adds: see :class:`monai_distill.privacy.dp.Guarantee`."""
+    """The steps that ``--epsilon`` adds to a run: see :class:`monai_distill.privacy.dp.Guarantee`."""
 
     def mask_data(self, step: Callable[[], object]) -> None:
         """Call ``step`` while no training image can be read."""
 
     def statement(self) -> Mapping[str, Any]:
-        """What the manifest says of the guarantee."""
+        """The manifest's entry on the guarantee."""
+
+    def bind_set(self, sha256: str) -> None:
+        """Bind the guarantee to the saved set."""
 
     def scores(self) -> Mapping[str, Any]:
         """Further rows of the score table."""
@@ -96,7 +99,8 @@ class DistillationRun:
         self.chosen_iteration = int(trainer.state.iteration)
         if selection is not None:
             selection.restore()
-            self.chosen_iteration = selection.epoch * int(trainer.state.epoch_length)
+            end_of_epoch = selection.epoch * int(trainer.state.epoch_length)
+            self.chosen_iteration = min(end_of_epoch, self.chosen_iteration)  # the last epoch may be shorter
 
     def save(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: History) -> None:
         """Write the set with its manifest, the history and the pictures.
@@ -107,6 +111,8 @@ class DistillationRun:
             history: losses and validations.
         """
         self.run_folder.save_set(synthetic, self._about(about), history, self.chosen_iteration)
+        if self.guarantee is not None:
+            self.guarantee.bind_set(str(synthetic.manifest["sha256"]))
 
     def score(self, scorecard: Scores, synthetic: SyntheticDataset, about: Mapping[str, Any]) -> None:
         """Score the set and write the table; of several processes the first one does it.

@@ -46,7 +46,8 @@ class ProgressBar:
 
     def _open(self, engine: Engine) -> None:
         if self._bar is None:
-            total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
+            whole = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
+            total = getattr(engine, "last_iteration", None) or whole  # the last epoch of a Distiller may be shorter
             self._bar = tqdm(
                 total=total,
                 initial=engine.state.iteration,

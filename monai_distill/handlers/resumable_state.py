@@ -162,7 +162,8 @@ class ResumableState:
 
     def _between(self, engine: Engine) -> None:
         # After an epoch's last iteration handlers still validate: a state saved before that would skip it on resume.
-        last_of_epoch = engine.state.iteration % (engine.state.epoch_length or 1) == 0
+        whole = engine.state.iteration % (engine.state.epoch_length or 1) == 0
+        last_of_epoch = whole or bool(engine.should_terminate_single_epoch)
         if not last_of_epoch and (self._stop_for_all() or engine.state.iteration % self.interval == 0):
             self._save_then_stop_if_requested()
 

@@ -36,7 +36,7 @@ def test_leaves_audit_json_and_a_file_a_shadow(audited: tuple[Path, str]) -> Non
     folder, printed = audited
     found = read(folder, "audit.json")
     assert found["shadows"] == 3
-    assert found["shadow_settings"] == {"iterations": 2, "validate_every": 2, "validation_students": 1}
+    assert found["shadow_settings"] == {"settings.iterations": 2, "validate_every": 2, "validation_students": 1}
     assert found["candidates"]["audited"] == 200
     assert set(found["attacks"]) == {
         *("nearest_pixels", "nearest_random_networks", "nearest_embedding"),
@@ -70,6 +70,9 @@ def test_other_settings_over_kept_shadows_and_misspelt_ones_are_refused(
     wrong = command("audit", tmp_path / "run", *QUICK, "--iteration", "3")
     assert wrong.code == 1
     assert "got ['iteration']" in wrong.err
+    hidden = command("audit", tmp_path / "run", "--audit#shadow#settings", "{'iterations': 1}")
+    assert hidden.code != 0
+    assert "audit#shadow#settings" in hidden.err
     wrong = command("audit", tmp_path / "run", "--audit#modells", "3")
     assert wrong.code == 1
     assert "got ['audit#modells']" in wrong.err

@@ -243,7 +243,7 @@ def test_run_takes_no_resume_which_would_write_its_settings_over_those_of_the_ru
 
 def test_evaluate_writes_the_same_scores_again_and_nothing_else(whole: Path, copied: Path) -> None:
     (copied / "scores.json").unlink()
-    shutil.rmtree(copied / "controls")  # so that students are trained anew
+    shutil.rmtree(copied / "controls")  # so that students are trained again
     outcome = command("evaluate", copied)
     assert outcome.code == 0, outcome.err
     printed = (whole.parent / "printed").read_text()
@@ -366,7 +366,7 @@ def test_any_id_of_the_configuration_can_be_set_and_is_recorded(tmp_path: Path) 
     config = read(run, "config.json")
     assert config["train"]["trainer"]["max_epochs"] == 1
     assert config["augment"]["rotation_degrees"] == 5
-    assert len(read(run, "history.json")["iterations"]) == 2
+    assert len(read(run, "history.json")["iterations"]) == read(run, "manifest.json")["settings"]["iterations"] == 2
     assert read(run, "manifest.json")["augmentation"]["rotation_degrees"] == 5
     assert "full" not in read(run, "scores.json")
     assert "all training images" not in outcome.out
@@ -523,6 +523,31 @@ def test_the_printed_line_runs_in_bash_without_the_command_and_gives_the_same_by
     same_result(whole, tmp_path / "out put")
 
 
+# ---- as many iterations as were given
+
+
+@pytest.mark.parametrize(
+    ("iterations", "validate_every", "validated"), [(3, 2, [2, 3]), (2, 1000, [2]), (4, 2, [2, 4])]
+)
+def test_as_many_iterations_run_and_are_recorded_as_were_given(
+    tmp_path: Path, iterations: int, validate_every: int, validated: list[int]
+) -> None:
+    words = ("--method", "dm", "--dataset", "digits", "--batch_per_class", "8", "--width", "4", "--depth", "1")
+    words += ("--validation_steps", "2", "--evaluation_steps", "2", "--full_steps", "2", "--students", "1")
+    words += ("--iterations", str(iterations), "--validate_every", str(validate_every), "--device", "cpu")
+    run = tmp_path / "run"
+    outcome = command("run", "--output_dir", run, *words)
+    assert outcome.code == 0, outcome.err
+    history, manifest = read(run, "history.json"), read(run, "manifest.json")
+    assert [row["iteration"] for row in history["iterations"]] == list(range(1, iterations + 1))
+    assert [row["iteration"] for row in history["validations"]] == validated
+    assert (manifest["settings"]["iterations"], manifest["settings"]["validate_every"]) == (iterations, validate_every)
+    assert manifest["chosen_iteration"] in validated
+    before = read(run, "history.json"), (run / "synthetic.safetensors").read_bytes()
+    assert command("resume", run).code == 0  # a finished distillation is not continued
+    assert (read(run, "history.json"), (run / "synthetic.safetensors").read_bytes()) == before
+
+
 # ---- killed, interrupted, resumed
 
 
@@ -606,9 +631,9 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     ("name", "value", "says"),
     [
         ("image_lr", 11, ("settings", "'image_lr': 10", "'image_lr': 11", "another output_dir")),
-        ("seed", 4, ("seed: found 3, asked for 4",)),
+        ("seed", 4, ("seed: stored 3, requested 4",)),
         ("expert_lr", 0.5, ("optimizer", '"lr": 0.01', '"lr": 0.5', "another expert_dir")),
-        ("experts", 3, ("shape: found [2,", "asked for [3,")),
+        ("experts", 3, ("shape: stored [2,", "requested [3,")),
     ],
 )
 def test_a_changed_job_is_refused_with_the_difference_named_and_loses_nothing(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
+from monai_distill.claims import tier_of
 from tests.configs.command import command, contents, read
 
 Run = Callable[..., dict[str, Any]]
@@ -38,6 +39,8 @@ def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str)
     assert (manifest["preprocessing"]["mean"], manifest["preprocessing"]["std"]) == ([0.5], [0.5])
     assert "sha256" not in json.dumps(manifest["source"])
     assert "counts" not in manifest["source"]
+    assert ledger["set_sha256"] == manifest["sha256"]
+    assert tier_of(manifest, None, ledger).name == "T2"
     before = contents(folder)
     assert command("evaluate", folder).code == 0
     after = contents(folder)
@@ -88,8 +91,8 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--method", "dc", "--epsilon", "1"), "No way to a guarantee"),
-        (("--method", "pad", "--epsilon", "1"), "No way to a guarantee"),
+        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
+        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon beside --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon beside --ledger"),
@@ -121,3 +124,21 @@ def test_runs_with_one_ledger_add_up_and_the_last_is_refused_before_it_looks(tmp
     site = read(tmp_path, "site.json")
     assert [run["dataset"] for run in site["runs"].values()] == ["digits", "digits"]
     assert 20 < site["spent"] <= 30
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--unit", "patient"), "Expected data that name the patient"),
+        (("--initial#noise", "$monai_distill.data.real_images"), "Leave initial#noise unchanged"),
+    ],
+)
+def test_another_unit_or_start_than_the_data_allow_is_refused(
+    words: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    fast = ("run", "--method", "dm", "--epsilon", "20", "--delta", "1e-4", "--dp_model", "false", "--views", "1")
+    small = ("--width", "2", "--depth", "1", "--iterations", "1", "--output_dir", tmp_path / "run")
+    outcome = command(*fast, *small, *words)
+    assert outcome.code != 0
+    assert reason in outcome.err
+    assert not (tmp_path / "run" / "release.safetensors").exists()

@@ -55,7 +55,8 @@ def bank_of(members: Tensor, copies: int = 1) -> ClassBank:
 
 
 def class_sums(members: Tensor, folder: Path, copies: int = 1) -> Tensor:
-    ledger = PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image")
+    unit = "image" if copies == 1 else "patient"
+    ledger = PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit=unit)
     bank = bank_of(members, copies)
     release = ClassRelease(
         bank,
@@ -84,7 +85,7 @@ def gradient(members: Tensor, folder: Path) -> Tensor:
     network = FlatNetwork(lambda: ConvNet(2, 1, 3, 8, width=4, depth=1))
     trainer = DPExpertTrainer(
         network=network,
-        gradients=RecordGradients(linear, bank_of(members), clip=1.0),  # type: ignore[arg-type]
+        gradients=RecordGradients(linear, bank_of(members), unit="image", clip=1.0),  # type: ignore[arg-type]
         store=TrajectoryStore(folder, {}, experts=1, snapshots=2, parameters=network.size),
         augment=SiameseAugment(()),
         ledger=PrivacyLedger(None, epsilon=EPSILON, delta=DELTA, unit="image"),
@@ -149,7 +150,7 @@ def test_no_clip_is_refuted(mechanism: Mechanism, tmp_path: Path, monkeypatch: p
 def test_clipping_images_although_the_unit_is_the_patient_is_refuted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monai_distill.privacy.dp.records.record_codes", lambda bank: torch.arange(len(bank)))
+    monkeypatch.setattr("monai_distill.privacy.dp.records.record_codes", lambda bank, unit: torch.arange(len(bank)))
     assert bound(patients, tmp_path) > 2 * EPSILON
 
 

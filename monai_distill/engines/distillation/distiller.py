@@ -19,6 +19,8 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.runtime import processes
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
+from .schedule import last_iteration
+
 __all__ = ["Distiller", "StepLimits"]
 
 
@@ -34,7 +36,7 @@ Objective = Callable[[SyntheticDataset, Any], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclasses.dataclass(frozen=True)
 class StepLimits:
-    """Which iterations step, and how far the learned learning rate moves.
+    """How many iterations run, which of them step, and how far the learned learning rate moves.
 
     Args:
         gate: an iteration whose loss is above this value changes nothing, neither the set nor the momentum; None for
@@ -43,13 +45,14 @@ class StepLimits:
             negative one would train backwards.
         student_lr_ratio: the largest factor by which the learned learning rate grows or shrinks in one iteration. The
             first losses are large; without this limit they throw it to its minimum, where the images get no gradient.
+        iterations: the last iteration, inside the last epoch, which ends there; None for whole epochs.
 
     References:
         DATM: Guo et al., Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024,
         https://arxiv.org/abs/2310.05773 (the gate).
 
     Raises:
-        ValueError: if the gate or the minimum is not above 0, or the ratio is not above 1.
+        ValueError: if the gate or the minimum is not above 0, the ratio is not above 1, or there is no iteration.
 
     Example:
         >>> StepLimits(gate=1.0).gate
@@ -59,12 +62,15 @@ class StepLimits:
     gate: float | None = None
     min_student_lr: float = 1e-5
     student_lr_ratio: float = 1.25
+    iterations: int | None = None
 
     def __post_init__(self) -> None:
         if self.gate is not None:
             require_in_interval("(0, inf)", "Leave the gate out for none.", gate=self.gate)
         require_in_interval("(0, inf)", min_student_lr=self.min_student_lr)
         require_in_interval("(1, inf)", student_lr_ratio=self.student_lr_ratio)
+        if self.iterations is not None:
+            require_positive_int(iterations=self.iterations)
 
 
 class Distiller(Trainer):  # type: ignore[misc]
@@ -86,15 +92,15 @@ class Distiller(Trainer):  # type: ignore[misc]
         optimizer: over ``synthetic``'s parameters.
         max_epochs: how many times ``epoch_length`` iterations run; after each, handlers validate and save.
         epoch_length: outer iterations per "epoch".
-        limits: which iterations step, and how far the learned learning rate moves.
+        limits: how many iterations run, which of them step, and how far the learned learning rate moves.
         train_handlers: MONAI or ignite handlers. ``engine.state.output`` is ``{"loss", "student_lr", "iteration",
             "gated"}``; the last is 1 for an iteration that changed nothing.
 
     Raises:
         TypeError: if ``synthetic`` is not a :class:`~monai_distill.data.SyntheticDataset`, or ``objective`` is not
             callable.
-        ValueError: if a count is below 1, or the optimizer has no parameter of the set; from ``run`` if the objective
-            returns gradients under names that the set does not have.
+        ValueError: if a count is below 1, the limit of iterations is not in the last epoch, or the optimizer has no
+            parameter of the set; from ``run`` if the objective returns gradients under names that the set lacks.
         RuntimeError: from ``run`` if the loss or a gradient is not finite. The synthetic set is left in its last good
             state.
 
@@ -126,6 +132,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         self.batches = train_data_loader
         self.optimizer = optimizer
         self.limits = StepLimits() if limits is None else limits
+        self.last_iteration = last_iteration(self.limits.iterations, max_epochs, epoch_length)
         self._passed = True
         super().__init__(
             device=synthetic.images.device,
@@ -137,12 +144,17 @@ class Distiller(Trainer):  # type: ignore[misc]
         )
         # after the handlers: one of them may load a set
         self.add_event_handler(Events.STARTED, lambda engine: self._broadcast_from_first())
+        self.add_event_handler(Events.STARTED, self._stop_if_complete)
         if self.limits.gate is not None:
             self.add_event_handler(Events.EPOCH_STARTED, lambda engine: setattr(self, "_passed", False))
             self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_all_gated)
 
     def _broadcast_from_first(self) -> None:
         processes.copy_from_first(self.synthetic.state_dict().values())
+
+    def _stop_if_complete(self, engine: Any) -> None:
+        if self.last_iteration is not None and engine.state.iteration >= self.last_iteration:
+            engine.terminate()  # ignite would start another epoch
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
         loss, gradients = self.objective(self.synthetic, batchdata)
@@ -165,6 +177,8 @@ class Distiller(Trainer):  # type: ignore[misc]
             self._step(engine.state.iteration, loss)
             self._passed = True
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        if engine.state.iteration == self.last_iteration:
+            engine.terminate_epoch()  # handlers of a completed epoch still run
         return {
             "loss": float(loss),
             "student_lr": float(self.synthetic.student_lr.detach()),

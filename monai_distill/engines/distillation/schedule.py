@@ -5,11 +5,18 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["default_memory_budget", "gradient_iterations", "matching_image_lr", "whole_rounds"]
+__all__ = [
+    "default_memory_budget",
+    "gradient_iterations",
+    "last_iteration",
+    "matching_image_lr",
+    "planned_iterations",
+    "whole_rounds",
+]
 
 
 def whole_rounds(iterations: int, iterations_per_round: int) -> int:
-    """Rounds between validations, the last one filled up.
+    """Rounds between validations; the last one may be shorter.
 
     Raises:
         ValueError: for less than one iteration per round.
@@ -21,6 +28,39 @@ def whole_rounds(iterations: int, iterations_per_round: int) -> int:
     if iterations_per_round < 1:
         raise ValueError(f"Expected validate_every of at least 1, got {iterations_per_round}.")
     return -(-iterations // iterations_per_round)
+
+
+def planned_iterations(iterations: int, max_epochs: int, epoch_length: int) -> int:
+    """Outer iterations that a trainer runs: ``iterations``, or all epochs if ``max_epochs`` does not follow from it.
+
+    Example:
+        >>> planned_iterations(10, max_epochs=1, epoch_length=1000)
+        10
+        >>> planned_iterations(10, max_epochs=3, epoch_length=10)
+        30
+    """
+    implied = max_epochs == whole_rounds(iterations, epoch_length)
+    return iterations if implied else max_epochs * epoch_length
+
+
+def last_iteration(iterations: int | None, max_epochs: int, epoch_length: int) -> int | None:
+    """The iteration that ends the last epoch early; None where the last epoch has its whole length.
+
+    Raises:
+        ValueError: if ``iterations`` does not lie in the last epoch.
+
+    Example:
+        >>> last_iteration(10, 1, 1000), last_iteration(200, 2, 100)
+        (10, None)
+    """
+    if iterations is None or iterations == max_epochs * epoch_length:
+        return None
+    if whole_rounds(iterations, epoch_length) != max_epochs:
+        raise ValueError(
+            f"Expected iterations in the last of {max_epochs} epochs of {epoch_length}, got {iterations}. Set "
+            f"max_epochs to {whole_rounds(iterations, epoch_length)}, or leave the limit of iterations out."
+        )
+    return iterations
 
 
 def gradient_iterations(networks: int, outer_steps: int) -> int:

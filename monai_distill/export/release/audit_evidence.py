@@ -1,4 +1,4 @@
-"""What an audit shows for and against a release, attack by attack."""
+"""The evidence of an audit for and against a release, attack by attack."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,12 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["findings", "reasons_against_t1", "released_audit", "rounded"]
+__all__ = ["findings", "released_audit", "rounded"]
 
-SAFE_STARTS = ("noise",)
-# false-positive rate -> true-positive rate; an attack succeeds if the lower end of its interval is above
-GATE = {0.001: 0.005, 0.01: 0.03}
-RATE = "0.01"
 ATTRIBUTE = "attribute "  # followed by the name of a column, which stays with the owner
 NO_MEMBERSHIP = ("copies", ATTRIBUTE)
 FIGURES = (
@@ -25,38 +21,6 @@ OUTCOMES = {
     "no_rate": "measured no rate",
     "blind": "missed its known leak, so its result does not count",
 }
-
-
-def reasons_against_t1(manifest: Mapping[str, Any], audit: Mapping[str, Any] | None) -> list[str]:
-    """Why a set does not reach tier T1, one clause per reason; empty if it does.
-
-    Args:
-        manifest: of the run or of the release.
-        audit: content of ``audit.json``; None without an audit.
-    """
-    reasons, start = [], manifest.get("initial_images", "unknown")
-    if start not in SAFE_STARTS:
-        reasons.append(f"the initial images are {start}, and traces of real images stay visible; T1 requires noise")
-    if audit is None:
-        return [*reasons, "there is no audit.json: run `monai-distill audit RUN`"]
-    if audit["void"]:
-        return [*reasons, f"the audit is void: {audit.get('why_void')}"]
-    distilled = manifest.get("release", manifest).get("distilled_sha256", manifest.get("sha256"))
-    if audit.get("set_sha256") not in (None, distilled):
-        return [*reasons, "the audit is of another set: run `monai-distill audit RUN` again"]
-    if audit.get("shadow_settings"):
-        reasons.append("the audit's shadow runs used other settings than the run, so the audit tested another job")
-    valid = {name: attack for name, attack in _attacks(audit).items() if not attack.get("void")}
-    if not valid:
-        reasons.append("no attack of the audit found its known leak, so no result counts")
-    elif not any(_tests_membership(name, attack) for name, attack in valid.items()):
-        reasons.append("no valid attack measured membership at 1% false positives: audit again with more --shadows")
-    reasons += [f"the attack {described(name, attack)} succeeded" for name, attack in valid.items() if _beyond(attack)]
-    if valid.get("copies", {}).get("caught") or audit.get("released_set", {}).get("seen"):
-        reasons.append("released images resemble training images more than they resemble others")
-    if not reasons and audit.get("qualifies_for", "T1") != "T1":
-        reasons.append("the audit says that the run does not qualify: read its statement")
-    return reasons
 
 
 def findings(audit: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -80,11 +44,14 @@ def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
     Pairs of images, positions, names of columns and counts of the source stay. If all images are attacked, the number
     of scores is a multiple of the number of images, so it is rounded to two digits.
     """
-    keys = ("void", "why_void", "shadows", "unit", "epsilon_lower_bound", "set_sha256")
+    keys = ("void", "why_void", "shadows", "unit", "epsilon_lower_bound", "claim_refuted", "set_sha256")
     general: dict[str, Any] = {key: audit.get(key) for key in keys}
-    general |= {"qualifies_for": audit["qualifies_for"]} if "qualifies_for" in audit else {}
-    general |= {"shadow_settings": bool(audit.get("shadow_settings"))}
-    general |= {"released_set": {"seen": bool(audit.get("released_set", {}).get("seen"))}}
+    general |= {"shadow_settings": bool(audit.get("shadow_settings", True))}
+    released = audit.get("released_set")
+    if released is not None:
+        general["released_set"] = {
+            name: released[name] for name in ("seen", "copied", "references") if name in released
+        }
     return {**general, "attacks": {name: _released_attack(attack) for name, attack in _attacks(audit).items()}}
 
 
@@ -127,18 +94,8 @@ def _outcome(name: str, attack: Mapping[str, Any]) -> str:
     return "chance" if rates else "no_rate"
 
 
-def _tests_membership(name: str, attack: Mapping[str, Any]) -> bool:
-    return not name.startswith(NO_MEMBERSHIP) and RATE in (attack.get("tpr_at_fpr") or {})
-
-
 def _figures(attack: Mapping[str, Any]) -> Iterator[str]:
     if attack.get("auc") is not None:
         yield f"AUC {attack['auc']:.3f}"
     for fpr, rate in (attack.get("tpr_at_fpr") or {}).items():
         yield f"TPR {rate['value']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}] at {float(fpr):.1%} FPR"
-
-
-def _beyond(attack: Mapping[str, Any]) -> bool:
-    rates = attack.get("tpr_at_fpr") or {}
-    beyond = any(rate["low"] > GATE.get(float(fpr), 1.0) for fpr, rate in rates.items())
-    return attack.get("within_gate") is False or beyond

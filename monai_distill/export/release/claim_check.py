@@ -1,4 +1,4 @@
-"""What a received folder claims, made again from its evidence and compared with its texts."""
+"""The claim of a received folder, derived again from its evidence and compared with its texts."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_distill import __version__
+from monai_distill.claims import tier_of
 
-from .audit_evidence import findings, reasons_against_t1
+from .audit_evidence import findings
 from .card import data_card, notes_of
 from .croissant import croissant
 from .license import Owner
@@ -88,7 +89,7 @@ class Claim(NamedTuple):
         return cost(ledger["events"], float(ledger["delta"]))
 
     def statements(self) -> list[str]:
-        """What the sender claims, in words that follow from the evidence."""
+        """The sender's claim, in sentences that follow from the evidence."""
         claim = self.manifest["privacy"]
         lines = [f"{self.tier} ({NAMES[self.tier]}): {claim['statement']}"]
         if self.tier == "T2":
@@ -107,7 +108,7 @@ class Claim(NamedTuple):
         return [*lines, f"Distilled by {self.manifest['method']} from {source['name']}; license: {source['license']}."]
 
     def unverifiable(self) -> list[str]:
-        """What no recipient can check."""
+        """The claims that no recipient can check."""
         lines = ["Whether the set was distilled from the named source, method and initial images."]
         if self.tier == "T1":
             lines.append("Whether the audit attacked this set and measured these figures.")
@@ -121,16 +122,9 @@ class Claim(NamedTuple):
         ]
 
     def _missing_evidence(self) -> Iterator[str]:
-        if self.tier == "T2":
-            try:
-                ReleaseTier.of(self.manifest, None, self.ledger)
-            except (ValueError, KeyError, TypeError) as error:
-                yield f"dp_ledger.json does not support the claim. {error}"
-        if self.tier == "T1":
-            audit = self.audit if self.audit and self.audit["attacks"] else None
-            yield from (
-                f"audit.json does not support the claim: {w}." for w in reasons_against_t1(self.manifest, audit)
-            )
+        tier, file = tier_of(self.manifest, self.audit, self.ledger), {"T1": "audit.json", "T2": "dp_ledger.json"}
+        if tier.refused:
+            yield from (f"{file[self.tier]} does not support the claim: {reason}." for reason in tier.reasons)
 
     def _cost_problems(self, cost: Cost) -> Iterator[str]:
         claimed = (self.ledger or {})["epsilon"]

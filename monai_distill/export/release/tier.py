@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .audit_evidence import SAFE_STARTS, findings, reasons_against_t1
+from monai_distill.claims import tier_of
+
+from .audit_evidence import findings, released_audit
 
 __all__ = ["ReleaseTier"]
 
 NAMES = {"T0": "no claim", "T1": "audited", "T2": "differentially private"}
-SLACK = 1e-6  # rounding of an accountant
 NO_CLAIM = (
     "No claim is made. The set is derived from the training images. Traces of them may be visible or recoverable. "
     "Use it only inside the institution that holds those images."
@@ -25,11 +26,7 @@ ADVICE = "Pass --no_claim to export it at tier T0, for internal use: the folder 
 class ReleaseTier:
     """The tier of a release and the statement that goes with it; made by :meth:`of`.
 
-    T0 claims nothing. T1 requires initial images from noise and a valid audit of this set. No attack may succeed: an
-    attack succeeds if the lower end of its 95% interval is above a true-positive rate of 3% at 1% false positives, or
-    0.5% at 0.1%. At least one attack on membership must have found its known leak, must have a rate at 1% false
-    positives, and must have used the settings of the run. T2 requires initial images from noise, and a ledger with the
-    delta and unit of the manifest that spent at most its epsilon.
+    :func:`~monai_distill.claims.tier_of` decides; this class puts the decision into words.
 
     Args:
         name: ``"T0"``, ``"T1"`` or ``"T2"``.
@@ -70,11 +67,14 @@ class ReleaseTier:
         Raises:
             ValueError: if the manifest claims T2 and the ledger does not support it, or the audit refutes it.
         """
-        if (manifest.get("privacy") or {}).get("tier") == "T2":
-            return _guaranteed(manifest, audit, ledger)
-        why = reasons_against_t1(manifest, audit)
-        if why or audit is None:
-            return cls("T0", NO_CLAIM, tuple(why))
+        # names of attributes are numbered there, and the recipient decides by the same figures
+        tier = tier_of(manifest, None if audit is None else released_audit(audit), ledger)
+        if tier.claimed == "T2" and tier.refused:
+            raise ValueError(f"The manifest claims T2, but its files do not support that: {'; '.join(tier.reasons)}.")
+        if tier.name == "T2" and ledger is not None:
+            return _guaranteed(manifest, ledger)
+        if tier.name == "T0" or audit is None:
+            return cls("T0", NO_CLAIM, tier.reasons)
         outcomes = " ".join(f"Attack that {outcome}: {', '.join(found)}." for outcome, found in findings(audit).items())
         statement = (
             f"The set was attacked with {audit['shadows']} shadow sets. {outcomes} This is no guarantee: a failed "
@@ -111,27 +111,9 @@ def bounds(epsilon: float, delta: float) -> dict[str, float]:
     return limits
 
 
-def _guaranteed(
-    manifest: Mapping[str, Any], audit: Mapping[str, Any] | None, ledger: Mapping[str, Any] | None
-) -> ReleaseTier:
-    claim, start = manifest["privacy"], manifest.get("initial_images")
-    if not ledger or not ledger.get("events") or not ledger.get("accountant"):
-        raise ValueError(
-            "The manifest claims T2, but there is no ledger.json with events and accountant. Run the distillation "
-            "again."
-        )
-    if start not in SAFE_STARTS:
-        raise ValueError(f"The manifest claims T2, but its initial images are {start}. Distill with noise.")
-    difference = disagreement(claim, ledger)
-    if difference:
-        raise ValueError(f"{difference} The two belong to different runs: run the distillation again.")
+def _guaranteed(manifest: Mapping[str, Any], ledger: Mapping[str, Any]) -> ReleaseTier:
+    claim = manifest["privacy"]
     epsilon, delta, unit = float(claim["epsilon"]), float(claim["delta"]), str(claim["unit"])
-    lower = (audit or {}).get("epsilon_lower_bound")
-    if (audit or {}).get("claim_refuted") or (lower is not None and lower > epsilon):
-        raise ValueError(
-            f"The audit shows that epsilon is at least {lower}, the manifest claims {epsilon}. The mechanism is "
-            "broken: nothing of this run may be released."
-        )
     weaker = " An image is a weaker unit than a patient: patients with several images are not covered."
     statement = (
         f"Differentially private with epsilon {epsilon:g} and delta {delta:g}. Unit: one {unit}. Accountant: "
@@ -139,20 +121,3 @@ def _guaranteed(
         "mechanism under the listed assumptions. It is not a legal determination."
     )
     return ReleaseTier("T2", statement, (), unit, epsilon, delta)
-
-
-def disagreement(claim: Mapping[str, Any], ledger: Mapping[str, Any]) -> str:
-    """How a claim differs from its ledger; empty if they agree. A ledger may have spent less than the claim.
-
-    Args:
-        claim: ``epsilon``, ``delta`` and ``unit`` as claimed.
-        ledger: ``epsilon``, ``delta`` and ``unit`` as spent.
-    """
-    for key in ("delta", "unit", "epsilon"):
-        claimed, spent = claim.get(key), ledger.get(key)
-        if claimed is None or spent is None or (spent > claimed + SLACK if key == "epsilon" else spent != claimed):
-            return f"Expected the {key} of the manifest in ledger.json, got {claimed} and {spent}."
-    if not (0 < claim["epsilon"] < math.inf and 0 < claim["delta"] < 1 and claim["unit"] in ("patient", "image")):
-        figures = [claim[key] for key in ("epsilon", "delta", "unit")]
-        return f"Expected epsilon > 0, 0 < delta < 1 and the unit patient or image, got {figures}."
-    return ""

@@ -10,13 +10,15 @@ from typing import Any
 
 import torch
 
+from monai_distill.claims import why_void
 from monai_distill.data import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .copy_check import copy_figures, released_copies, save_copy_pairs
 from .evidence import attack_evidence, epsilon_evidence
+from .shadow_job import shadow_differences
 from .shadow_runs import COPIES, RELEASES, ShadowRuns
-from .verdict import qualifies, statement, why_void
+from .verdict import statement
 
 __all__ = ["Audit", "audit_table"]
 
@@ -128,7 +130,7 @@ class Audit:
             "unit": candidates.unit,
             "candidates": self._counts(),
             "set_sha256": self.release.manifest.get("sha256"),
-            "shadow_settings": self.shadow_settings,
+            "shadow_settings": self._shadow_settings(),
             "attacks": attacks,
             "released_set": released,
             "attribute_inference": self.attribute_inference,
@@ -136,8 +138,7 @@ class Audit:
             "epsilon": epsilon,
             "claim_refuted": epsilon is not None and claimed is not None and epsilon["value"] > claimed,
         }
-        content["qualifies_for"] = qualifies(content, self.release.manifest)
-        content["statement"] = statement(content, self.release.manifest)
+        content["statement"] = statement(content, self.release.manifest, ledger)
         atomic_write(self.runs.folder / "copies.json", json.dumps(pairs, indent=2).encode())
         pixels = self.release.pixels()
         save_copy_pairs(pairs, pixels, candidates.bank.images, self.runs.folder / "copies.png")
@@ -163,6 +164,14 @@ class Audit:
             "mislabelled": int(candidates.mislabelled.sum()),
             "outliers": int(candidates.outliers.sum()),
         }
+
+    def _shadow_settings(self) -> dict[str, Any]:
+        """Settings in which the jobs that ran differ from the run, and the given ones that no job describes."""
+        different: dict[str, Any] = {}
+        for shadow in self.runs.reproduced():
+            different |= shadow_differences(self.release.manifest, shadow)
+        described = {path.rsplit(".", 1)[-1] for path in different}
+        return {**different, **{name: v for name, v in self.shadow_settings.items() if name not in described}}
 
     def _ledger(self) -> dict[str, Any]:
         file = self.folder / "ledger.json"

@@ -23,6 +23,8 @@ from .attack_figures import SEEN
 __all__ = ["copy_figures", "copy_likeness", "released_copies", "save_copy_pairs"]
 
 PAIRS = 5
+REFERENCES = 1000  # public images that give the threshold; more would only raise it
+TOLERANCE = 1e-6  # rounding of a correlation
 
 
 def copy_figures(likeness: Tensor) -> dict[str, Any]:
@@ -54,26 +56,36 @@ def copy_figures(likeness: Tensor) -> dict[str, Any]:
 def released_copies(
     release: SyntheticDataset, training: ClassBank, public: ClassBank, seed: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Compare the released set with equally many training and public images; list the most similar pairs.
+    """Compare every image of the released set with all training images.
+
+    Two tests. First, the share of released images whose most similar image is a training image, with as many public
+    images to compare with (:func:`copy_figures`). Second, copies: a released image is a copy if its largest similarity
+    to any training image is above that of every public image, because no public image was made from training images.
 
     Args:
         release: released set.
         training: all its training images as pixel values.
-        public: images that were not used for it.
-        seed: of the draw of equally many images.
+        public: images of the same kind that were not used for it; at most 1,000 of them are used.
+        seed: of the draws.
 
     Returns:
-        Figures as in :func:`copy_figures`, with the largest similarity to each side; and the pairs, for a person to
-        look at. The pairs identify training images and stay with the data owner.
+        Figures as in :func:`copy_figures`, with ``copied`` (number of copies), ``threshold`` (largest similarity of a
+        public to a training image), ``references`` (number of public images) and ``largest`` (similarity of a released
+        image to each side); and the most similar pairs, for a person to look at. The pairs identify training images and
+        stay with the data owner.
     """
     generator = seeded_generator(seed, "copy check")
     count = min(len(training), len(public))
     sides = [bank.images[torch.randperm(len(bank), generator=generator)[:count]] for bank in (training, public)]
     pixels = release.pixels()
-    likeness = torch.stack([copy_likeness(pixels, images)[0] for images in sides], dim=1)
-    figures = copy_figures(likeness)
-    figures["largest"] = {"training": float(likeness[:, 0].max()), "public": float(likeness[:, 1].max())}
+    figures = copy_figures(torch.stack([copy_likeness(pixels, images)[0] for images in sides], dim=1))
     values, positions = copy_likeness(pixels, training.images)
+    others = public.images[torch.randperm(len(public), generator=generator)[:REFERENCES]]
+    threshold = float(copy_likeness(others, training.images)[0].max())
+    figures["copied"] = int((values > threshold + TOLERANCE).sum())
+    figures |= {"threshold": threshold, "references": len(others)}
+    largest = {"training": float(values.max()), "public": float(copy_likeness(pixels, public.images)[0].max())}
+    figures["largest"] = largest
     pairs = [
         {"synthetic": int(i), "training": int(positions[i]), "likeness": float(values[i])}
         for i in values.argsort(descending=True)[:PAIRS]
@@ -124,10 +136,10 @@ def _shown(image: Tensor) -> Tensor:
 
 
 def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
-    """Largest normalized cross-correlation of every released image with any of ``images``, and the position of that.
+    """Largest absolute correlation of every released image with any of ``images``, and the position of that image.
 
-    Flips of every axis and quarter turns of square planes are tried too; brightness and contrast do not matter. There
-    is no threshold: compare the similarity to training images with that to images that were not used.
+    Flips of every axis and quarter turns of square planes are tried too. Brightness, contrast and inversion do not
+    matter. There is no threshold: compare the similarity to training images with that to images that were not used.
 
     Args:
         released: [m, channels, *spatial].
@@ -135,7 +147,7 @@ def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> t
         batch_size: images per product.
 
     Returns:
-        Correlations [m] between -1 and 1, and positions [m] in ``images``.
+        Absolute correlations [m] from 0 to 1, and positions [m] in ``images``.
 
     Raises:
         ValueError: if there are no images, or if their shape differs.
@@ -148,12 +160,12 @@ def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> t
     """
     if not len(images) or released.shape[1:] != images.shape[1:]:
         raise ValueError(f"Expected images of the released shape {list(released.shape[1:])}, got {list(images.shape)}.")
-    best = torch.full((len(released),), -2.0)
+    best = torch.full((len(released),), -1.0)
     position = torch.zeros(len(released), dtype=torch.long)
     for variant in _symmetries(released):
         transformed = _normalized(variant)
         for start in range(0, len(images), batch_size):
-            values, rows = (transformed @ _normalized(images[start : start + batch_size]).T).max(dim=1)
+            values, rows = (transformed @ _normalized(images[start : start + batch_size]).T).abs().max(dim=1)
             better = values > best
             best = torch.where(better, values, best)
             position = torch.where(better, rows + start, position)

@@ -10,26 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from monai_distill.claims import within_gate
+
 from .attack_figures import attack_figures
 from .calibration import SOME_SHADOWS, calibrated
 from .canary_bound import canary_bound, correct_guesses
 from .candidates import Candidates
 
-__all__ = ["attack_evidence", "epsilon_evidence", "scores_of", "within_gate"]
+__all__ = ["attack_evidence", "epsilon_evidence", "scores_of"]
 
-GATE = {"0.001": 0.005, "0.01": 0.03}  # an attack succeeds if the lower end of its interval is above this rate
 SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02)  # of the canaries for which a guess is made
-
-
-def within_gate(figures: Mapping[str, Any]) -> bool:
-    """Whether no interval of a true-positive rate lies above the gate: 0.5% at 0.1% false positives, 3% at 1%.
-
-    Example:
-        >>> within_gate({"tpr_at_fpr": {"0.01": {"value": 0.05, "low": 0.04, "high": 0.06}}})
-        False
-    """
-    rates = figures["tpr_at_fpr"]
-    return all(rates[rate]["low"] <= limit for rate, limit in GATE.items() if rate in rates)
 
 
 def scores_of(

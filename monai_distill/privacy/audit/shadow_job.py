@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from monai.bundle import ConfigParser
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.runtime.literals import literal_settings
 
-__all__ = ["ShadowJob"]
+__all__ = ["REPRODUCED", "ShadowJob", "shadow_differences"]
 
+REPRODUCED = "reproduced"  # key of a shadow's manifest: what the job that ran says of itself
+COMPARED = ("method", "images_per_class", "initial_images", "network", "augmentation", "settings")
 SILENT = ("ProgressBar", "TensorBoardStatsHandler")  # the audit has one progress bar of its own
 
 
@@ -64,6 +67,9 @@ class ShadowJob:
             distilled: SyntheticDataset = parser.get_parsed_content(
                 "candidate" if "candidate" in parser.config else "synthetic"
             )
+            names = [name for name in COMPARED if name in parser["about"]]
+            about = {name: parser.get_parsed_content(f"about#{name}") for name in names}
+            distilled.manifest[REPRODUCED] = json.loads(json.dumps(about))
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
         return distilled
@@ -94,6 +100,35 @@ class _Items:
     def __getitem__(self, index: int) -> dict[str, Any]:
         item = {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
         return item if self.patients is None else {**item, "patient": self.patients[index]}
+
+
+def shadow_differences(run: Mapping[str, Any], shadow: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the job that a shadow ran which differ from those in the run's manifest, by path.
+
+    Both describe themselves with the same function, so that a difference shows however it came about: by a setting of
+    the audit, an edited configuration or another version.
+
+    Args:
+        run: manifest of the run.
+        shadow: description of the shadow's job.
+
+    Example:
+        >>> run = {"method": "dm", "settings": {"iterations": 400}}
+        >>> shadow_differences(run, {"method": "dm", "settings": {"iterations": 1}})
+        {'settings.iterations': 1}
+    """
+    different: dict[str, Any] = {}
+    for name in (name for name in COMPARED if name in run or name in shadow):
+        different |= dict(_differences(name, run.get(name), shadow.get(name)))
+    return different
+
+
+def _differences(path: str, expected: Any, actual: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        for name in dict.fromkeys([*expected, *actual]):
+            yield from _differences(f"{path}.{name}", expected.get(name), actual.get(name))
+    elif expected != actual:
+        yield path, actual
 
 
 def _silence(config: Any) -> None:

@@ -22,6 +22,7 @@ from monai_distill.runtime.randomness import derived_seed, seeded_generator
 
 from .candidates import Candidates, real_release
 from .copy_check import copy_likeness
+from .shadow_job import REPRODUCED
 
 __all__ = ["MIN_SHADOWS", "RELEASES", "ShadowRuns"]
 
@@ -96,7 +97,7 @@ class ShadowRuns:
         with tqdm(missing, desc="shadows", unit="shadow", disable=None) as bar:
             for position, shadow in enumerate(bar):
                 start = time.perf_counter()
-                self._write(shadow, self._measured(shadow))
+                self._write(shadow, *self._measured(shadow))
                 if position == 0:
                     self._log_estimate(time.perf_counter() - start, len(missing), first)
         return [load_file(self.file(shadow)) for shadow in range(self.shadows)]
@@ -110,7 +111,15 @@ class ShadowRuns:
             _duration(seconds * missing),
         )
 
-    def _measured(self, shadow: int) -> dict[str, Tensor]:
+    def reproduced(self) -> list[dict[str, Any]]:
+        """Descriptions of the jobs that the shadows ran, where the job gave one."""
+        descriptions = []
+        for shadow in range(self.shadows):
+            with safe_open(self.file(shadow), framework="pt") as opened:
+                descriptions.append(json.loads(opened.metadata()[REPRODUCED]))
+        return [description for description in descriptions if description]
+
+    def _measured(self, shadow: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         inside = self.candidates.members(shadow)
         members = self.candidates.bank.subset(inside.nonzero().flatten())
         distilled = self.distill(members, derived_seed(self.seed, "shadow", shadow), self.candidates.patients(inside))
@@ -127,10 +136,17 @@ class ShadowRuns:
             likeness = [copy_likeness(pixels, bank.images)[0] for bank in (members, outside)]
             tensors[f"{name}.{COPIES}"] = torch.stack(likeness, dim=1)
             tensors |= {f"{name}.{attack}": statistic(release) for attack, statistic in self.attacks.items()}
-        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        return stored, distilled.manifest.get(REPRODUCED, {})
 
-    def _write(self, shadow: int, tensors: Mapping[str, Tensor]) -> None:
-        atomic_write(self.file(shadow), save(dict(tensors), metadata={"job": json.dumps(self.job, sort_keys=True)}))
+    def _write(self, shadow: int, tensors: Mapping[str, Tensor], reproduced: Mapping[str, Any]) -> None:
+        atomic_write(
+            self.file(shadow),
+            save(
+                dict(tensors),
+                metadata={"job": json.dumps(self.job, sort_keys=True), REPRODUCED: json.dumps(reproduced)},
+            ),
+        )
 
     def _check(self, shadow: int) -> None:
         file = self.file(shadow)

@@ -50,8 +50,8 @@ class ClassRelease:
 
     Raises:
         ValueError: from :meth:`prepare`, if ``public_records`` is missing, or too small for this noise.
-        RuntimeError: from ``release[i]`` before :meth:`prepare`; if the file is of another job; if it is missing
-            although the ledger says that the sums were released.
+        RuntimeError: from ``release[i]`` before :meth:`prepare`; if the file is of another job, unit or delta; if it is
+            missing although the ledger says that the sums were released.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class ClassRelease:
         self.views = views
         self.ledger = ledger
         self.event = GaussianEvent(PURPOSE, noise_multiplier)
-        self.file = ReleaseFile(file.path, {**file.job, "count_share": count_share})
+        budget = {"unit": ledger.unit, "delta": ledger.delta}
+        self.file = ReleaseFile(file.path, {**file.job, **budget, "count_share": count_share})
         self.count_share = count_share
         self.public_records = public_records
         self.means: list[Tensor] = []
@@ -86,7 +87,7 @@ class ClassRelease:
             minimum, unit = self._min_records(lengths), self.ledger.unit
             require_min_records(self.public_records, minimum, self.bank.num_classes, unit, ADVICE)
             self.ledger.enter(self.event)
-            clean = clipped_class_sums(self.bank, self._vectors, clip=CLIP)
+            clean = clipped_class_sums(self.bank, self._vectors, unit=unit, clip=CLIP)
             sums = PrivateRelease(clean, clip=CLIP, noise_multiplier=self.event.noise_multiplier).draw()
             self.file.write(self.event, {"sums": sums, "lengths": torch.tensor(lengths)})
             warn_if_few_records(self._counts(sums).tolist(), minimum, self.bank.class_names, unit)

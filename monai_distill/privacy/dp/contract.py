@@ -23,15 +23,18 @@ def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Provenance without record-dependent fields (checksums, counts) and without file names.
 
     Someone who has all records but one could test guesses of the last record against a checksum or an exact count, and
-    noise does not help against that. A data set read from a table is named after its file, so that name is dropped too.
+    noise does not help against that. A data set of the
+    owner is named after its table or folder, so that name is dropped too.
 
     Example:
         >>> public_provenance({"name": "ward 7", "training_sha256": "ab12", "counts": {"training": [7]}})
         {'name': 'ward 7'}
     """
     public = {name: provenance[name] for name in PUBLIC if name in provenance}
-    named_after_file = public.get("name") in provenance.get("files", {})
-    return {**public, "name": "images of the owner"} if named_after_file else public
+    files = provenance.get("files", {})
+    # a data set of the owner's files has a listing, and is named after its table or folder
+    local = public.get("name") in files or any(name.startswith("listing") for name in files)
+    return {**public, "name": "images of the owner"} if local else public
 
 
 def run_with_masked_data(function: Callable[[], object], banks: Sequence[ClassBank]) -> None:
@@ -95,7 +98,7 @@ class DPContract:
         delta: of the budget.
         networks: one of every architecture that is applied to training images.
         validations: number of validations during the run; their scores could select an iterate.
-        public_records: public, rounded number of training records; None if there is none.
+        public_records: public, rounded number of training records, or None.
         num_records: exact number of training records; used only to warn the data owner when delta exceeds
             1 / num_records. It never decides whether a run is refused, because that would reveal it.
         curriculum: schedule of the experts' images if it depends on the images; else None.

@@ -106,8 +106,9 @@ class DPExpertTrainer:
         seed: of initialization and augmentation.
 
     Raises:
-        ValueError: for a store of another length; from :meth:`run` without a public number of records; from
-            :meth:`check` if the data set is so small that an epoch is more noise than signal.
+        ValueError: for a store of another length, or gradients of another unit than the ledger's; from :meth:`run`
+            without a public number of records; from :meth:`check` if the data set is so small that an epoch is more
+            noise than signal.
     """
 
     def __init__(
@@ -125,6 +126,8 @@ class DPExpertTrainer:
             raise ValueError(
                 f"Expected as many epochs as the store has room for, {store.shape[1] - 1}, got {settings.epochs}."
             )
+        if gradients.unit != ledger.unit:
+            raise ValueError(f"Expected gradients and ledger of one unit, got {gradients.unit} and {ledger.unit}.")
         self.network = network
         self.gradients = gradients
         self.store = store
@@ -146,7 +149,7 @@ class DPExpertTrainer:
         """Return the public number of records.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if ``public_records`` is missing.
         """
         records = self.settings.public_records
         if records is None or records < 1:

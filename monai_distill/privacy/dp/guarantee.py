@@ -1,19 +1,25 @@
-"""What a run with ``--epsilon`` adds to the steps of every run."""
+"""Steps that a run with ``--epsilon`` adds to every run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from monai_distill.data import ClassBank
+import torch
+from torch import Tensor
+
+from monai_distill.data import ClassBank, noise_images
+from monai_distill.data.initial_images import initial_set
 
 from .contract import DPContract, run_with_masked_data
 from .dp_model import DPModel
 from .ledger import PrivacyLedger
 from .records import record_codes
 
-__all__ = ["Guarantee", "number_of_records", "public_job"]
+__all__ = ["Guarantee", "masked_initial_set", "number_of_records", "public_job", "record_grouping"]
 
 
 class Guarantee:
@@ -21,7 +27,7 @@ class Guarantee:
 
     Args:
         contract: the conditions.
-        ledger: every release of the run is entered there.
+        ledger: records every release of the run.
         model: the DP-SGD network that is scored next to the set.
         banks: images that no step of the distillation may read.
     """
@@ -33,7 +39,7 @@ class Guarantee:
         self.banks = banks
 
     def check(self) -> None:
-        """Refuse the run where a condition of the guarantee does not hold.
+        """Refuse the run if a condition of the guarantee does not hold.
 
         Raises:
             ValueError: with every condition that does not hold.
@@ -46,31 +52,95 @@ class Guarantee:
         run_with_masked_data(step, self.banks)
 
     def statement(self) -> Mapping[str, Any]:
-        """What the manifest says of the guarantee: the budget and the events of the ledger."""
+        """The manifest's statement of the guarantee: the budget and the events of the ledger."""
         return self.ledger.statement()
+
+    def bind_set(self, sha256: str) -> None:
+        """Bind the ledger to the saved set with this hash; a claim holds for no other set."""
+        self.ledger.bind_set(sha256)
 
     def scores(self) -> dict[str, Any]:
         """The row of the DP-SGD network, where it is enabled."""
         return self.model.scores()
 
 
-def number_of_records(bank: ClassBank) -> int:
-    """How many records ``bank`` holds: an exact count, which is never released.
+def number_of_records(bank: ClassBank, unit: str) -> int:
+    """Exact number of records in ``bank``, which is never released.
+
+    Raises:
+        ValueError: for the unit ``"patient"`` if the data name no patients.
 
     Example:
         >>> import torch
-        >>> number_of_records(ClassBank(torch.zeros(3, 1, 2, 2), torch.tensor([0, 0, 0]), ["a"]))
+        >>> number_of_records(ClassBank(torch.zeros(3, 1, 2, 2), torch.tensor([0, 0, 0]), ["a"]), "image")
         3
     """
-    return len(set(record_codes(bank).tolist()))
+    return len(set(record_codes(bank, unit).tolist()))
+
+
+def record_grouping(bank: ClassBank, unit: str, delta: float) -> dict[str, Any]:
+    """Unit, delta and grouping of the images into records: experts trained for one grouping serve no other.
+
+    The hash depends on every record. It belongs into the job of stored experts, which stay with the data owner, and not
+    into a release.
+
+    Example:
+        >>> import torch
+        >>> bank = ClassBank(torch.zeros(2, 1, 2, 2), torch.tensor([0, 0]), ["a"], torch.tensor([7, 7]))
+        >>> record_grouping(bank, "image", 1e-5) == record_grouping(bank, "patient", 1e-5)
+        False
+    """
+    _, codes = torch.unique(record_codes(bank, unit), return_inverse=True)
+    return {"unit": unit, "delta": delta, "grouping": hashlib.sha256(codes.numpy().tobytes()).hexdigest()}
+
+
+def masked_initial_set(
+    banks: Sequence[ClassBank],
+    starts: Mapping[str, Callable[..., tuple[Tensor, Tensor]]],
+    name: str,
+    bank: ClassBank,
+    images_per_class: int,
+    seed: int,
+) -> tuple[Tensor, Tensor]:
+    """Initial images and labels, computed while no real image can be read.
+
+    Args:
+        banks: images that are masked.
+        starts: see :func:`~monai_distill.data.initial_images.initial_set`, also for the other arguments.
+        name: of the start.
+        bank: training images.
+        images_per_class: of every class.
+        seed: of the run.
+
+    Raises:
+        ValueError: if the start called "noise" is not :func:`~monai_distill.data.noise_images`, or its images are not
+            finite. Other starts are refused by :class:`DPContract`.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+        >>> masked_initial_set([bank], {"noise": noise_images}, "noise", bank, 1, seed=0)[1]
+        tensor([0, 1])
+    """
+    start = starts.get(name)
+    if name == "noise" and (start.func if isinstance(start, functools.partial) else start) is not noise_images:
+        raise ValueError(
+            f"No guarantee can be given: the start called noise is {start}, which could read training images. Leave "
+            "initial#noise unchanged."
+        )
+    sets: list[tuple[Tensor, Tensor]] = []
+    run_with_masked_data(lambda: sets.append(initial_set(starts, name, bank, images_per_class, seed)), banks)
+    images, labels = sets[0]
+    if name == "noise" and not bool(torch.isfinite(images).all()):
+        raise ValueError("No guarantee can be given: the initial images were computed from training images.")
+    return images, labels
 
 
 def public_job(job: Mapping[str, Any], **further: Any) -> dict[str, Any]:
-    """The part of a run's job that a release may hold: without the checksum of the training images.
+    """The part of a run's job that a release may hold; the checksum of the training images is left out.
 
     Args:
-        job: what decides the run, as plain JSON values.
-        further: what decides the release beside it.
+        job: settings that decide the run, as plain JSON values.
+        further: other settings that decide the release.
 
     Example:
         >>> public_job({"seed": 0, "training_sha256": "ab"}, views=[20])

@@ -15,11 +15,11 @@ from monai_distill.runtime.atomic_file import atomic_write
 
 from .accounting import GaussianEvent, epsilon_of, true_positive_bound
 from .event_record import EventRecord, require_within_budget
+from .records import UNITS
 from .site_ledger import SiteLedger
 
 __all__ = ["PrivacyLedger"]
 
-UNITS = ("patient", "image")
 FALSE_POSITIVE_RATES = (0.001, 0.01)
 
 
@@ -44,8 +44,8 @@ class PrivacyLedger:
     Raises:
         ValueError: for another unit.
         RuntimeError: from :meth:`check` and :meth:`enter`, if an event would exceed the budget of the run or of the
-            site; if the file cannot be read; in a job of several processes, where each process would add noise of its
-            own.
+            site; if the file cannot be read, or has another unit or delta; in a job of several processes, where each
+            process would add noise of its own.
 
     Example:
         >>> ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="image")
@@ -65,8 +65,15 @@ class PrivacyLedger:
         self.delta = delta
         self.unit = unit
         self.site = site
-        run, self.record = _read(self.file)
-        self.run: str = run or (secrets.token_hex(8) if site is not None else "")
+        content = _read(self.file)
+        run, self.record = str(content.get("run", "")), EventRecord.from_dict({**EventRecord().to_dict(), **content})
+        self.set_sha256: str | None = content.get("set_sha256")
+        if content and (content["unit"], content["delta"]) != (unit, delta):
+            raise RuntimeError(
+                f"{self.file} was written for unit {content['unit']} and delta {content['delta']:g}, this run has unit "
+                f"{unit} and delta {delta:g}: its events were not released for these records. Give another output_dir."
+            )
+        self.run = run or (secrets.token_hex(8) if site is not None else "")
         self._charged = set(self.record.events) if run else set()
 
     @property
@@ -116,6 +123,18 @@ class PrivacyLedger:
             if self.site is not None:
                 self.site.mark_released(self.run, event.purpose)
 
+    def bind_set(self, sha256: str) -> None:
+        """Record the hash of the set that was computed from the released results.
+
+        A claim rests on this ledger only for the set with this hash.
+
+        Raises:
+            RuntimeError: if no result has been released.
+        """
+        self.statement()
+        self.set_sha256 = sha256
+        self._write()
+
     def _added(self, events: Sequence[GaussianEvent]) -> EventRecord:
         """The record with these events, within the budget."""
         record = self.record.with_events(events)
@@ -146,6 +165,7 @@ class PrivacyLedger:
             "epsilon": self.spent(),
             "delta": self.delta,
             "unit": self.unit,
+            "set_sha256": self.set_sha256,
             "neighbors": f"one {self.unit} added or removed",
             "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
             "epsilon_by_renyi_cross_check": self.spent("rdp"),
@@ -182,13 +202,15 @@ class PrivacyLedger:
         return true_positive_bound(self.epsilon, self.delta, false_positive_rate)
 
 
-def _read(file: Path | None) -> tuple[str, EventRecord]:
-    """The run's identifier and record from the file of an earlier start of this run."""
+def _read(file: Path | None) -> dict[str, Any]:
+    """The content of the file that an earlier start of this run wrote; empty without a file."""
     if file is None or not file.exists():
-        return "", EventRecord()
+        return {}
     try:
-        content = json.loads(file.read_text())
-        return str(content.get("run", "")), EventRecord.from_dict(content)
+        content: dict[str, Any] = json.loads(file.read_text())
+        EventRecord.from_dict(content)
+        str(content["unit"]), float(content["delta"])
+        return content
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RuntimeError(
             f"Cannot read the ledger {file}: {error}. Restore it from a copy, or give another output_dir. Without the "

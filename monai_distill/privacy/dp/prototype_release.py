@@ -69,8 +69,8 @@ class PrototypeRelease:
     Raises:
         ValueError: for another number of rounds; from :meth:`prepare`, if ``public_records`` is missing, or too small
             for this noise.
-        RuntimeError: if the file is of another job; if it is missing although the ledger says that the prototypes were
-            released.
+        RuntimeError: if the file is of another job, unit or delta; if it is missing although the ledger says that
+            the prototypes were released.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class PrototypeRelease:
             )
         self.event = event.validated()
         self.low, self.high = pixel_range
-        self.file = file
+        self.file = ReleaseFile(file.path, {**file.job, "unit": ledger.unit, "delta": ledger.delta})
         self.public_records = public_records
         self.seed = seed
 
@@ -144,7 +144,7 @@ class PrototypeRelease:
         labels = self.bank.labels * count + assignment.to(self.bank.device)
         rows = ClassBank(self.bank.images, labels, names, self.bank.patients)
         noise = self.event.noise_multiplier
-        clean = clipped_class_sums(rows, self._vectors)
+        clean = clipped_class_sums(rows, self._vectors, unit=self.ledger.unit)
         sums = PrivateRelease(clean, clip=1.0, noise_multiplier=noise).draw().reshape(classes, count, -1)
         scale = math.sqrt(SIDE / 2)
         sizes = (sums[..., -2:-1] / scale).clamp_min(3 * noise / scale)  # a count smaller than its noise

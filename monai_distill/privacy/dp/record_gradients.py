@@ -29,17 +29,19 @@ class RecordGradients:
     Args:
         network: maps (parameters [P], images) to logits; it must not mix the images of a batch.
         bank: training images, with patients if they are known.
+        unit: ``"patient"`` or ``"image"``: the record.
         clip: largest length of a record's gradient.
         images_per_record: largest number of images per patient.
         chunk: gradients in memory at once; memory is ``chunk`` times P.
 
     Raises:
-        ValueError: for a clip that is not above 0 or counts below 1; from a call, if a gradient is not finite.
+        ValueError: for a clip that is not above 0 or counts below 1; for the unit patient without patients; from a
+            call, if a gradient is not finite.
 
     Example:
         >>> bank = ClassBank(torch.ones(2, 1, 1, 2), torch.tensor([0, 1]), ["a", "b"])
         >>> linear = lambda p, x: x.flatten(1) @ p.reshape(2, 2)
-        >>> RecordGradients(linear, bank, clip=0.1)(torch.zeros(4), torch.tensor([True, False])).norm()
+        >>> RecordGradients(linear, bank, unit="image", clip=0.1)(torch.zeros(4), torch.tensor([True, False])).norm()
         tensor(0.1000)
     """
 
@@ -48,6 +50,7 @@ class RecordGradients:
         network: Callable[[Tensor, Tensor], Tensor],
         bank: ClassBank,
         *,
+        unit: str,
         clip: float,
         images_per_record: int = 16,
         chunk: int = 16,
@@ -55,10 +58,11 @@ class RecordGradients:
         require_in_interval("(0, inf)", clip=clip)
         require_positive_int(images_per_record=images_per_record, chunk=chunk)
         self.network = network
+        self.unit = unit
         self.bank = bank
         self.clip = clip
         self.chunk = chunk
-        codes = record_codes(bank)
+        codes = record_codes(bank, unit)
         _, numbers = torch.unique(codes, return_inverse=True)
         self.used = _first(numbers, images_per_record)
         self.codes = numbers[self.used]

@@ -12,7 +12,10 @@ from tqdm import tqdm
 
 from monai_distill.data import ClassBank
 
+UNITS = ("patient", "image")
+
 __all__ = [
+    "UNITS",
     "clipped_class_sums",
     "clipped_sum",
     "record_batches",
@@ -23,18 +26,18 @@ __all__ = [
 
 
 def clipped_class_sums(
-    bank: ClassBank, vectors_of: Callable[[Tensor], Tensor], *, clip: float = 1.0, batch_size: int = 256
+    bank: ClassBank, vectors_of: Callable[[Tensor], Tensor], *, unit: str, clip: float = 1.0, batch_size: int = 256
 ) -> Tensor:
     """Sum one vector per record and class: the mean over the record's images, each image in the row of its class.
 
-    A record is a patient if patients are known, else an image; a patient has the same weight however many images there
-    are. The record's vector over all classes together is scaled down to the length ``clip`` if it is longer, so that
-    one record more or less moves the result by at most ``clip``.
+    A patient has the same weight however many images there are. The record's vector over all classes together is scaled
+    down to the length ``clip`` if it is longer, so that one record more or less moves the result by at most ``clip``.
 
     Args:
         bank: training images.
         vectors_of: maps images [b, C, *spatial] to vectors [b, D]; the vector of an image must not depend on the rest
             of the batch.
+        unit: ``"patient"`` or ``"image"``: the record.
         clip: largest length of a record's vector.
         batch_size: approximate number of images per call of ``vectors_of``.
 
@@ -46,11 +49,11 @@ def clipped_class_sums(
 
     Example:
         >>> bank = ClassBank(torch.ones(3, 1, 2, 2), torch.tensor([0, 1, 1]), ["a", "b"])
-        >>> clipped_class_sums(bank, lambda x: x.flatten(1), clip=1.0)
+        >>> clipped_class_sums(bank, lambda x: x.flatten(1), unit="image", clip=1.0)
         tensor([[0.5000, 0.5000, 0.5000, 0.5000],
                 [1.0000, 1.0000, 1.0000, 1.0000]], dtype=torch.float64)
     """
-    codes = record_codes(bank)
+    codes = record_codes(bank, unit)
     total: Tensor | None = None
     with tqdm(total=len(bank), desc="class sums", unit="image", disable=None) as bar:
         for rows in record_batches(codes, batch_size):
@@ -117,14 +120,27 @@ def warn_if_few_records(counts: Sequence[float], minimum: int, class_names: Sequ
         )
 
 
-def record_codes(bank: ClassBank) -> Tensor:
-    """Record of every image [n]: its patient if patients are known, else the image itself.
+def record_codes(bank: ClassBank, unit: str) -> Tensor:
+    """Record of every image [n]: its patient for the unit ``"patient"``, the image itself for the unit ``"image"``.
+
+    Raises:
+        ValueError: for the unit ``"patient"`` if the data name no patients, and for another unit.
 
     Example:
-        >>> record_codes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]))
+        >>> record_codes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]), "image")
         tensor([0, 1])
     """
-    return torch.arange(len(bank)) if bank.patients is None else bank.patients.cpu()
+    if unit not in UNITS:
+        raise ValueError(f"Expected a unit of {UNITS}, got {unit!r}.")
+    if unit == "image":
+        return torch.arange(len(bank))
+    if bank.patients is None:
+        raise ValueError(
+            "Expected data that name the patient of every image for the unit patient, got data without patients. Name "
+            "the column of patients, or use --unit image."
+        )
+    codes: Tensor = bank.patients.cpu()
+    return codes
 
 
 def clipped_sum(vectors: Tensor, codes: Tensor, labels: Tensor, num_classes: int, clip: float) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.distillation import Distiller, InnerLoop, StepLimits, TrajectoryMatching, UnrollMemory
+from monai_distill.handlers import ResumableState
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
@@ -186,6 +187,46 @@ def test_a_longer_run_goes_on_from_a_shorter_one(make: Callable[..., Distiller],
     longer.load_state_dict({**short.state_dict(), "max_epochs": EPOCHS})
     longer.run()
     assert same(state_of(longer), finished)
+
+
+@pytest.mark.parametrize("stop", [1, LENGTH, LENGTH + 1, LENGTH + 2])
+def test_a_last_epoch_may_be_shorter_and_resumes_exactly(
+    make: Callable[..., Distiller], tmp_path: Path, stop: int
+) -> None:
+    total = LENGTH + 1  # the second epoch has one iteration
+    rest = [] if stop > total else [total] if stop == total else [LENGTH, total]
+
+    def run(name: str, resume: bool, fail_at: int | None = None) -> tuple[Distiller, list[int]]:
+        ends: list[int] = []
+        state = ResumableState(tmp_path / name, {}, job={}, resume=resume, interval=1)
+        distiller = make(max_epochs=2, limits=StepLimits(iterations=total), handlers=[state])
+        state.save_dict.update(synthetic=distiller.synthetic, optimizer=distiller.optimizer)
+        distiller.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: ends.append(engine.state.iteration))
+        if fail_at is not None:
+            distiller.add_event_handler(Events.ITERATION_STARTED(once=fail_at), _interrupt)
+        try:
+            distiller.run()
+        except KeyboardInterrupt:
+            assert fail_at is not None
+        return distiller, ends
+
+    whole, ends = run("whole", False)
+    assert (whole.state.iteration, ends) == (total, [LENGTH, total])
+    run("parts", False, fail_at=stop)
+    for expected in (rest, []):  # the second one finds a complete run
+        resumed, ends = run("parts", True)
+        assert (resumed.state.iteration, ends) == (total, expected)
+        assert same(state_of(resumed), state_of(whole))
+
+
+@pytest.mark.parametrize("iterations", [LENGTH, EPOCHS * LENGTH + 1])
+def test_a_limit_outside_the_last_epoch_is_refused(make: Callable[..., Distiller], iterations: int) -> None:
+    with pytest.raises(ValueError, match=f"last of {EPOCHS} epochs of {LENGTH}, got {iterations}"):
+        make(limits=StepLimits(iterations=iterations))
+
+
+def _interrupt(engine: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_monai_s_handlers_attach_unchanged(

@@ -32,22 +32,34 @@ SOURCE = {
 ATTACK = {
     "auc": 0.51,
     "tpr_at_fpr": {"0.01": {"value": 0.012, "low": 0.004, "high": 0.021}},
-    "positive_control": {"auc": 0.9},
-    "negative_control": {"auc": 0.5},
+    "positive_control": {"auc": 0.9, "seen": True},
+    "negative_control": {"auc": 0.5, "seen": False},
+    "seen": False,
     "caught": False,
 }
+SHA = "5e7" * 8
 AUDIT = {
     "void": False,
     "why_void": None,
     "shadows": 16,
-    "attacks": {"nearest_neighbor": ATTACK},
+    "set_sha256": SHA,
+    "shadow_settings": {},
+    "attacks": {"nearest_neighbor": ATTACK, "copies": {**ATTACK, "tpr_at_fpr": {}}},
+    "released_set": {"seen": False, "copied": 0, "references": 60},
     "epsilon_lower_bound": 0.5,
     "statement": "no leakage detected by these attacks at this power",
     "candidates": {"images": 4711},
     "pairs": ["kept inside"],
 }
 PROMISE = {"tier": "T2", "unit": "patient", "epsilon": 3.0, "delta": 1e-5, "statement": "as the ledger says"}
-LEDGER = {"events": [{"type": "gaussian"}], "epsilon": 3.0, "delta": 1e-5, "unit": "patient", "accountant": "PLD"}
+LEDGER = {
+    "events": [{"type": "gaussian"}],
+    "epsilon": 3.0,
+    "delta": 1e-5,
+    "unit": "patient",
+    "accountant": "PLD",
+    "set_sha256": SHA,
+}
 
 
 def summary(mean: float) -> dict[str, Any]:
@@ -101,6 +113,8 @@ def build_run(
     row = {name: summary(0.5) for name in METRICS}
     scores = {"dataset": "digits", "distilled": row, "random": row, "full": row, "prior": {"accuracy": 0.5}}
     for name, content in {"scores.json": scores, **(files or {})}.items():
+        if content.get("set_sha256") == SHA:  # of this set, which now has its hash
+            content = {**content, "set_sha256": data.manifest["sha256"]}
         (folder / name).write_text(json.dumps(content))
     return folder
 

@@ -154,8 +154,9 @@ def test_an_audited_set_goes_out_with_its_figures_and_no_pairs(make_run: MakeRun
 
 def test_a_guarantee_goes_out_with_its_ledger_and_no_figure_of_real_images(make_run: MakeRun, write: Write) -> None:
     files = {"audit.json": AUDIT, "ledger.json": LEDGER}
-    folder = write(run=make_run(initial_images="noise", privacy=PROMISE, files=files), no_claim=False)
-    assert read(folder, "dp_ledger.json") == LEDGER
+    run = make_run(initial_images="noise", privacy=PROMISE, files=files)
+    folder = write(run=run, no_claim=False)
+    assert read(folder, "dp_ledger.json") == read(run, "ledger.json")
     assert "audit.json" not in names(folder)
     scores = read(folder, "scores.json")
     assert not scores.keys() & {"random", "full", "controls"}

@@ -99,7 +99,8 @@ def test_a_claim_without_its_evidence_is_seen(make_run: MakeRun, write: Write) -
     changed(folder / "dp_ledger.json", epsilon=3.5)
     rewrite_sums(folder)
     assert any(
-        "does not support the claim. Expected the epsilon" in problem for problem in Verification.of(folder).problems
+        "does not support the claim: the manifest claims epsilon 3.0, the ledger spent 3.5" in problem
+        for problem in Verification.of(folder).problems
     )
     (folder / "dp_ledger.json").unlink()
     rewrite_sums(folder)

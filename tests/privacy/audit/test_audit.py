@@ -41,7 +41,7 @@ def audit(candidates: Candidates, tmp_path_factory: pytest.TempPathFactory) -> R
         settings = {"shadows": 20, **settings}
         runs = ShadowRuns(candidates, release, attacks, public, folder=tmp_path / "audit", job={}, **settings)
         released = release(candidates.bank, 12345)
-        released.manifest = {"initial_images": start}
+        released.manifest = {"initial_images": start, "sha256": "5e7"}
         content = Audit(runs, released, tmp_path, shadow_settings={}, attribute_inference="no metadata").run()
         assert json.loads((tmp_path / "audit.json").read_text()) == json.loads(json.dumps(content))
         return content
@@ -63,7 +63,7 @@ def test_unchanged_members_are_caught(leak: tuple[dict[str, Any], Path]) -> None
     assert not found["attacks"]["nearest"]["within_gate"]
     assert found["attacks"]["copies"]["caught"]
     assert found["attacks"]["copies"]["auc"] == 1.0
-    assert found["qualifies_for"] is None
+    assert "stays at tier T0" in found["statement"]
     assert "nearest" in found["statement"].split("Members were found:")[1].split(". ")[0]
 
 
@@ -78,7 +78,6 @@ def test_unrelated_images_are_not_caught_and_qualify_for_t1_from_noise(audit: Ru
     assert not found["void"]
     assert [name for name, attack in found["attacks"].items() if attack["caught"]] == []
     assert found["attacks"]["nearest"]["positive_control"]["seen"]
-    assert found["qualifies_for"] == "T1"
     assert "qualifies for tier T1" in found["statement"]
     assert "Failed at this power: nearest" in found["statement"]
     assert found["epsilon_lower_bound"] == 0.0
@@ -88,14 +87,12 @@ def test_three_shadows_without_power_give_no_tier(audit: Run) -> None:
     found = audit(unrelated_to, shadows=3)
     assert not found["void"]  # the copy check caught its control
     assert found["attacks"]["matching"]["tpr_at_fpr"] == {}
-    assert found["qualifies_for"] is None
-    assert "Ask for more --shadows" in found["statement"]
+    assert "audit again with more --shadows" in found["statement"]
 
 
 def test_a_start_from_real_images_does_not_qualify(audit: Run) -> None:
     found = audit(unrelated_to, start="real")
-    assert found["qualifies_for"] is None
-    assert "stays at tier T0: its initial images are real" in found["statement"]
+    assert "stays at tier T0: the initial images are real" in found["statement"]
 
 
 def test_a_positive_control_without_members_makes_the_audit_void(audit: Run) -> None:
@@ -103,7 +100,6 @@ def test_a_positive_control_without_members_makes_the_audit_void(audit: Run) -> 
     assert found["void"]
     assert "no attack caught the positive control" in found["why_void"]
     assert found["statement"].startswith("This audit is void")
-    assert found["qualifies_for"] is None
     assert audit_table(found).startswith("VOID.")
 
 

@@ -1,4 +1,4 @@
-"""Copies are found under flips, turns and another contrast, in two and three dimensions."""
+"""Copies are found under flips, turns, another contrast and inversion, in two and three dimensions."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,6 +19,7 @@ TURNS: list[Callable[[Tensor], Tensor]] = [
     lambda x: torch.rot90(x, 1, (2, 3)),
     lambda x: torch.rot90(x, 3, (2, 3)),
     lambda x: 0.2 * x + 5,
+    lambda x: 1 - x.flip(3),
 ]
 
 
@@ -30,10 +31,10 @@ def test_finds_the_copy(turn: Callable[[Tensor], Tensor]) -> None:
     assert values.tolist() == pytest.approx([1, 1], abs=1e-5)
 
 
-def test_is_the_correlation_where_turns_do_not_help() -> None:
+def test_similarity_is_the_largest_absolute_correlation() -> None:
     images = random_bank(2, 3).images
     oracle = max(
-        np.corrcoef(np.rot90(flipped, k).ravel(), images[1, 0].numpy().ravel())[0, 1]
+        abs(np.corrcoef(np.rot90(flipped, k).ravel(), images[1, 0].numpy().ravel())[0, 1])
         for flipped in (images[0, 0].numpy(), images[0, 0].numpy()[::-1])
         for k in range(4)
     )

@@ -1,13 +1,15 @@
-"""The copy check: members against others, half is chance; the run's own set against public images."""
+"""The copy check: members against others, where half is chance, and copies in the released set."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pytest
 import torch
 from scipy.stats import binomtest
 
+from monai_distill.data import SyntheticDataset
 from monai_distill.privacy.audit.copy_check import copy_figures, released_copies
-from tests.privacy.audit.conftest import copies_of, random_bank, unrelated_to
+from tests.privacy.audit.conftest import CLASSES, copies_of, random_bank, unrelated_to
 
 
 def test_the_share_has_its_exact_interval() -> None:
@@ -27,7 +29,7 @@ def test_images_equally_like_both_do_not_count() -> None:
     assert copy_figures(torch.ones(5, 2))["auc"] is None
 
 
-def test_the_run_itself_is_held_against_as_many_public_images() -> None:
+def test_the_released_set_is_compared_with_as_many_public_images() -> None:
     training, public = random_bank(90, 0), random_bank(60, 50)
     figures, pairs = released_copies(copies_of(training, 0), training, public, seed=0)
     assert figures["largest"]["training"] > 0.999 > figures["largest"]["public"]
@@ -36,3 +38,19 @@ def test_the_run_itself_is_held_against_as_many_public_images() -> None:
     assert torch.equal(rows, training.images[[pair["training"] for pair in pairs]])
     figures, _ = released_copies(unrelated_to(training, 0), training, public, seed=0)
     assert not figures["seen"]
+    assert figures["copied"] == 0
+
+
+@pytest.mark.parametrize("copies", [1, 2, 30])
+def test_every_copy_is_counted_among_many_other_images(copies: int) -> None:
+    """On the code before, up to 100 exact training images passed: half of the training images were not compared."""
+    training, public = random_bank(900, 0), random_bank(60, 50)
+    other = random_bank(300, 99)
+    images, labels = other.images.clone(), other.labels.clone()
+    images[:copies] = 1 - training.images[10 : 10 + copies].flip(3)  # mirrored and inverted
+    figures, pairs = released_copies(SyntheticDataset(images, labels, CLASSES), training, public, seed=0)
+    assert figures["copied"] >= copies
+    assert max(pair["likeness"] for pair in pairs) == pytest.approx(1, abs=1e-5)
+    clean, _ = released_copies(SyntheticDataset(other.images, labels, CLASSES), training, public, seed=0)
+    assert figures["copied"] - clean["copied"] == copies
+    assert figures["references"] == 60

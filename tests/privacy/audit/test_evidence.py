@@ -3,12 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 
 from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.evidence import attack_evidence, epsilon_evidence, within_gate
+from monai_distill.privacy.audit.evidence import attack_evidence, epsilon_evidence
 
 
 def shadows(candidates: Candidates, leaking: Tensor, lift: float, count: int = 30) -> list[dict[str, Tensor]]:
@@ -85,8 +84,3 @@ def test_there_is_no_bound_without_canaries(candidates: Candidates) -> None:
         candidates.bank, candidates.units, "image", candidates.bank.labels, candidates.audited, candidates.outliers
     )
     assert epsilon_evidence(shadows(none, torch.zeros(150, dtype=torch.bool), 0, 3), none, {"a": True}, 1e-5) is None
-
-
-@pytest.mark.parametrize(("low", "within"), [(0.029, True), (0.031, False)])
-def test_the_gate_applies_to_the_lower_end(low: float, within: bool) -> None:
-    assert within_gate({"tpr_at_fpr": {"0.01": {"value": 0.5, "low": low, "high": 0.9}}}) is within

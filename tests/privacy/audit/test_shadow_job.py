@@ -12,7 +12,7 @@ import torch
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.data.datasets import DigitsDataset
 from monai_distill.privacy.audit import ShadowJob
-from monai_distill.privacy.audit.shadow_job import _Items
+from monai_distill.privacy.audit.shadow_job import REPRODUCED, _Items, shadow_differences
 from tests.configs.command import fast_run
 
 SECTIONS = [DigitsDataset(section) for section in ("training", "validation", "test")]
@@ -69,3 +69,17 @@ def test_an_older_run_without_a_candidate_gives_its_synthetic_set(run_folder: Pa
     (tmp_path / "config.json").write_text(json.dumps(config).replace("@candidate", "@synthetic"))
     shadow = ShadowJob(tmp_path / "config.json", {}, SECTIONS[1], SECTIONS[2], tmp_path / "work")
     assert len(shadow(ClassBank.from_dataset(SECTIONS[0]), 5)) == 10
+
+
+def test_a_shadow_describes_the_job_that_ran(run_folder: Path, tmp_path: Path) -> None:
+    """Before, the audit reported the settings that were given: an edited configuration went unnoticed."""
+    manifest = json.loads((run_folder / "manifest.json").read_text())
+    bank = ClassBank.from_dataset(SECTIONS[0])
+    half = bank.subset(torch.arange(0, len(bank), 2))
+    faithful = job(run_folder, tmp_path / "work")(half, 7)
+    assert shadow_differences(manifest, faithful.manifest[REPRODUCED]) == {}
+    config = json.loads((run_folder / "config.json").read_text())
+    config["iterations"] = 2
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    edited = ShadowJob(tmp_path / "config.json", {}, SECTIONS[1], SECTIONS[2], tmp_path / "work")(half, 7)
+    assert shadow_differences(manifest, edited.manifest[REPRODUCED]) == {"settings.iterations": 2}

@@ -40,6 +40,24 @@ def test_sampled_batches_match_opacus(sigma: float, rate: float, count: int) -> 
         assert epsilon_of(event, 1e-5, ours) == pytest.approx(theirs.get_epsilon(1e-5), rel=0.01)
 
 
+def test_many_steps_match_the_closed_form() -> None:
+    exact = brentq(lambda e: gaussian_delta(2.0, e) - 1e-5, 1e-3, 60)  # the errors of 10,000 steps must not add up
+    assert epsilon_of([GaussianEvent("x", 200.0, steps=10_000)], 1e-5) == pytest.approx(exact, rel=0.01)
+
+
+def test_the_noise_of_a_huge_epsilon_stops_at_the_smallest_that_can_be_accounted_for() -> None:
+    sigma = noise_multiplier_for(lambda s: [GaussianEvent("x", s)], 1e6, 1e-5)
+    assert 0.1 < sigma <= 0.4
+
+
+@pytest.mark.parametrize(("rate", "kind"), [(1.0, "gaussian"), (0.5, "poisson subsampled gaussian")])
+def test_an_event_is_written_with_its_mechanism_and_read_again(rate: float, kind: str) -> None:
+    event = GaussianEvent("x", 2.0, rate, 3)
+    record = event.to_dict()
+    assert record == {"mechanism": kind, "purpose": "x", "noise_multiplier": 2.0, "rate": rate, "steps": 3}
+    assert GaussianEvent.from_dict(record) == event
+
+
 def test_published_values() -> None:
     event = [GaussianEvent("x", 1.0, 0.0625, 16)]  # reference/privacy.md 2.5
     assert epsilon_of(event, 1e-5) == pytest.approx(2.242, abs=2e-3)

@@ -39,7 +39,8 @@ def views_of(count: int = 2, seed: int = 0) -> RandomViews:
 def release_of(
     bank: ClassBank, file: Path, noise: float = NOISE, views: Any = None, public_records: int | None = 1000
 ) -> ClassRelease:
-    ledger = PrivacyLedger(None, epsilon=50.0, delta=1e-5, unit="image")
+    unit = "image" if bank.patients is None else "patient"
+    ledger = PrivacyLedger(None, epsilon=50.0, delta=1e-5, unit=unit)
     return ClassRelease(
         bank,
         views_of() if views is None else views,

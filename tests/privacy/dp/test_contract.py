@@ -115,3 +115,8 @@ def test_public_provenance_has_no_checksum_count_or_file_name() -> None:
     )
     assert public == {"name": "x", "license": "CC0"}
     assert public_provenance({"name": "ward7.csv", "files": {"ward7.csv": "2"}}) == {"name": "images of the owner"}
+
+
+def test_public_provenance_has_no_name_of_a_folder() -> None:
+    provenance = {"name": "ward7", "files": {"listing (paths, sizes, labels)": "2"}}
+    assert public_provenance(provenance) == {"name": "images of the owner"}

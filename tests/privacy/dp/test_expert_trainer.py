@@ -44,7 +44,7 @@ def gradient_of(network: FlatNetwork, parameters: Tensor, images: Tensor, labels
 def test_sum_equals_a_loop(chunk: int, clip: float) -> None:
     network, bank = network_of(), bank_of(9)
     parameters, sampled = network.initial(0), torch.tensor([True, False, True, True, True, False, True, True, True])
-    ours = RecordGradients(network, bank, clip=clip, chunk=chunk)(parameters, sampled)
+    ours = RecordGradients(network, bank, unit="image", clip=clip, chunk=chunk)(parameters, sampled)
     loop = [
         clipped(gradient_of(network, parameters, bank.images[i : i + 1], bank.labels[i : i + 1]), clip)
         for i in torch.nonzero(sampled).flatten().tolist()
@@ -64,14 +64,14 @@ def test_sum_equals_opacus() -> None:
     F.cross_entropy(wrapped(bank.images), bank.labels, reduction="sum").backward()
     optimizer.clip_and_accumulate()
     theirs = torch.cat([p.summed_grad.flatten() for p in module.parameters()])
-    ours = RecordGradients(network, bank, clip=0.5)(network.initial(0), torch.ones(9, dtype=torch.bool))
+    ours = RecordGradients(network, bank, unit="image", clip=0.5)(network.initial(0), torch.ones(9, dtype=torch.bool))
     assert torch.allclose(ours, theirs, atol=1e-4)
 
 
 def test_a_patient_moves_the_sum_by_at_most_the_clip_and_uses_at_most_two_images() -> None:
     network, bank = network_of(), bank_of(8, [0, 0, 0, 0, 0, 1, 1, 2])
     parameters = network.initial(0)
-    gradients = RecordGradients(network, bank, clip=0.5, images_per_record=2, chunk=3)
+    gradients = RecordGradients(network, bank, unit="patient", clip=0.5, images_per_record=2, chunk=3)
     all_records = torch.ones(3, dtype=torch.bool)
     total = gradients(parameters, all_records)
     for record, positions in enumerate(([0, 1], [5, 6], [7])):
@@ -108,7 +108,7 @@ class NoGradients(types.SimpleNamespace):
 
 
 def empty_sample() -> NoGradients:
-    return NoGradients(clip=0.25, records=3, bank=bank_of(3), calls=[])
+    return NoGradients(unit="image", clip=0.25, records=3, bank=bank_of(3), calls=[])
 
 
 def test_an_empty_sample_gets_the_noise(tmp_path: Path) -> None:
@@ -143,14 +143,17 @@ def test_smoothing_averages_the_stored_parameters(tmp_path: Path) -> None:
 def test_one_record_more_changes_neither_rate_nor_divisor_nor_steps(tmp_path: Path) -> None:
     constants = set()
     for count in (60, 61):
-        gradients = RecordGradients(network_of(), bank_of(count), clip=1.0)
+        gradients = RecordGradients(network_of(), bank_of(count), unit="image", clip=1.0)
         trainer = trainer_of(tmp_path / str(count), gradients)
         constants.add((trainer.settings, trainer.divisor, trainer.event(0)))
     assert len(constants) == 1
 
 
 def test_two_runs_with_one_seed_start_alike_and_differ_afterwards(tmp_path: Path) -> None:
-    trainers = [trainer_of(tmp_path / n, RecordGradients(network_of(), bank_of(9), clip=1.0), epochs=1) for n in "ab"]
+    trainers = [
+        trainer_of(tmp_path / n, RecordGradients(network_of(), bank_of(9), unit="image", clip=1.0), epochs=1)
+        for n in "ab"
+    ]
     for trainer in trainers:
         trainer.run()
     assert torch.equal(*(trainer.store.snapshot(0, 0) for trainer in trainers))
@@ -215,3 +218,10 @@ def test_a_small_data_set_is_refused_with_the_minimum(tmp_path: Path) -> None:
 def test_without_a_public_number_of_records_it_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--public_records N"):
         trainer_of(tmp_path, empty_sample(), public_records=None).run()
+
+
+def test_gradients_of_another_unit_than_the_ledger_are_refused(tmp_path: Path) -> None:
+    gradients = empty_sample()
+    gradients.unit = "patient"
+    with pytest.raises(ValueError, match="got patient and image"):
+        trainer_of(tmp_path, gradients)

@@ -91,11 +91,32 @@ def test_statement_warns_of_a_large_epsilon(epsilon: float, warns: bool) -> None
     assert ("says nothing of membership" in ledger.statement()["statement"]) is warns
 
 
+@pytest.mark.parametrize("other", [{"unit": "patient"}, {"delta": 1e-6}])
+def test_a_file_of_another_unit_or_delta_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    """Before, the ledger took the events of images and said "unit: patient"."""
+    values = {"epsilon": 1.0, "delta": 1e-5, "unit": "image"}
+    PrivacyLedger(tmp_path / "ledger.json", **values).enter(GaussianEvent("class sums", 4.0))
+    with pytest.raises(RuntimeError, match="unit image and delta 1e-05"):
+        PrivacyLedger(tmp_path / "ledger.json", **{**values, **other})
+
+
+def test_a_ledger_is_bound_to_a_set_after_a_release(tmp_path: Path) -> None:
+    ledger = PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
+    with pytest.raises(RuntimeError, match="no events"):
+        ledger.bind_set("5e7")
+    ledger.enter(GaussianEvent("class sums", 4.0))
+    assert json.loads((tmp_path / "ledger.json").read_text())["set_sha256"] is None
+    ledger.bind_set("5e7")
+    again = PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
+    assert again.set_sha256 == again.to_dict()["set_sha256"] == "5e7"
+
+
 EVENTS = st.lists(
     st.builds(
         GaussianEvent,
         purpose=st.sampled_from(["class sums", "prototypes", "network 0", "network 1"]),
         noise_multiplier=st.sampled_from([1.0, 2.0, 5.0, 9.0]),
+        rate=st.just(1.0),
         steps=st.integers(1, 5),
     ),
     min_size=1,
@@ -115,7 +136,7 @@ def entered(ledger: PrivacyLedger, events: list[GaussianEvent]) -> list[Gaussian
     return accepted
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_the_same_events_in_any_order_have_the_same_sum(events: list[GaussianEvent], random: Any) -> None:
     ledgers = [PrivacyLedger(None, epsilon=1e3, delta=1e-5, unit="image") for _ in range(2)]
@@ -127,7 +148,7 @@ def test_the_same_events_in_any_order_have_the_same_sum(events: list[GaussianEve
     assert ledgers[0].spent() * (1 + 1e-3) + 1e-6 >= largest
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS, st.sampled_from([0.5, 2.0, 8.0]))
 def test_a_refused_event_leaves_the_file_unchanged_and_the_sum_stays_within_the_budget(
     tmp_path: Path, events: list[GaussianEvent], epsilon: float

@@ -51,7 +51,8 @@ def prototypes(
 ) -> PrototypeRelease:
     labels = torch.arange(2).repeat_interleave(per_class)
     synthetic = SyntheticDataset(torch.zeros(2 * per_class, 1, 8, 8), labels, ["a", "b"])
-    ledger = Unlimited(None, epsilon=1.0, delta=1e-5, unit="image")
+    unit = "image" if bank.patients is None else "patient"
+    ledger = Unlimited(None, epsilon=1.0, delta=1e-5, unit=unit)
     steps = rounds or (4 if per_class > 1 else 1)
     return PrototypeRelease(
         synthetic,

@@ -28,11 +28,12 @@ def flat(images: Tensor) -> Tensor:
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_one_record_moves_the_sum_by_at_most_the_clip(patients: list[int] | None, batch_size: int) -> None:
     bank = bank_of([0, 1, 2, 0, 0, 1, 2, 2, 1, 0], patients)
-    total = clipped_class_sums(bank, flat, clip=0.7, batch_size=batch_size)
+    unit = "image" if patients is None else "patient"
+    total = clipped_class_sums(bank, flat, unit=unit, clip=0.7, batch_size=batch_size)
     records = torch.arange(10) if patients is None else torch.tensor(patients)
     for record in records.unique():
         rest = bank.subset(torch.nonzero(records != record).flatten())
-        moved = float((total - clipped_class_sums(rest, flat, clip=0.7, batch_size=batch_size)).norm())
+        moved = float((total - clipped_class_sums(rest, flat, unit=unit, clip=0.7, batch_size=batch_size)).norm())
         assert moved == pytest.approx(0.7, rel=1e-9)  # these images are all longer than the clip
 
 
@@ -41,18 +42,18 @@ def test_short_vectors_are_not_scaled() -> None:
     expected = torch.zeros(3, 6, dtype=torch.float64)
     for image, label in zip(bank.images, bank.labels, strict=True):
         expected[label] += image.flatten().double()
-    assert torch.allclose(clipped_class_sums(bank, flat, clip=1.0), expected)
+    assert torch.allclose(clipped_class_sums(bank, flat, unit="image", clip=1.0), expected)
 
 
 def test_a_patient_has_weight_one_however_many_images() -> None:
     one = ClassBank(torch.full((1, 1, 2, 2), 0.1), torch.tensor([1]), ["a", "b"], torch.tensor([0]))
     many = ClassBank(torch.full((9, 1, 2, 2), 0.1), torch.ones(9, dtype=torch.long), ["a", "b"], torch.zeros(9).long())
-    assert torch.allclose(clipped_class_sums(one, flat), clipped_class_sums(many, flat))
+    assert torch.allclose(clipped_class_sums(one, flat, unit="patient"), clipped_class_sums(many, flat, unit="patient"))
 
 
 def test_vectors_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="finite vectors"):
-        clipped_class_sums(bank_of([0, 1]), lambda x: x.flatten(1) / 0)
+        clipped_class_sums(bank_of([0, 1]), lambda x: x.flatten(1) / 0, unit="image")
 
 
 @st.composite
@@ -89,3 +90,19 @@ def test_batches_hold_every_image_once_and_never_split_a_record(
     assert sorted(torch.cat(batches).tolist()) == list(range(len(codes)))
     owners = [set(codes[batch].tolist()) for batch in batches]
     assert sum(len(owner) for owner in owners) == len(set(codes.tolist()))
+
+
+def test_image_as_unit_bounds_one_image_although_patients_are_known() -> None:
+    """Before, patients were clipped and the ledger said "image": one image then moves the sum by twice the clip."""
+    images = torch.tensor([100.0, -300.0]).reshape(2, 1, 1, 1)
+    bank = ClassBank(images, torch.tensor([0, 0]), ["a", "b"], torch.tensor([0, 0]))
+    rest = bank.subset(torch.tensor([0]))
+    by_image = [clipped_class_sums(each, flat, unit="image", clip=1.0) for each in (bank, rest)]
+    assert float((by_image[0] - by_image[1]).norm()) == pytest.approx(1.0)
+    by_patient = [clipped_class_sums(each, flat, unit="patient", clip=1.0) for each in (bank, rest)]
+    assert float((by_patient[0] - by_patient[1]).norm()) == pytest.approx(2.0)
+
+
+def test_patient_as_unit_needs_patients() -> None:
+    with pytest.raises(ValueError, match="--unit image"):
+        clipped_class_sums(bank_of([0, 1]), flat, unit="patient")
