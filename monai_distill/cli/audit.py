@@ -61,7 +61,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     logger = logging.getLogger("monai_distill.privacy")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler := logging.StreamHandler())
-    logger.propagate = False  # a library that sets up logging at large would print every message twice
+    logger.propagate = False  # a library that sets up logging at large would say everything twice
     try:
         run_bundle(values)
     finally:

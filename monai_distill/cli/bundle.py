@@ -75,9 +75,9 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
         )
     given = {key: getattr(options, key) for key in ("dataset", "network", "method")}
     if options.name in bundle_names():
-        superfluous = [f"--{key}" for key, value in given.items() if value is not None]
-        if superfluous:
-            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(superfluous)}.")
+        refused = [f"--{key}" for key, value in given.items() if value is not None]
+        if refused:
+            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(refused)}.")
     elif options.dataset is None:
         raise ValueError(
             f"Expected --dataset for {options.name!r}, which is not one of {', '.join(bundle_names())}. See `list`."

@@ -1,4 +1,4 @@
-"""``monai-distill evaluate``: scores the set of a finished run again, or adds the results of protocols."""
+"""``monai-distill evaluate``: scores the set of a finished run again, or by further protocols."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the sub-command."""
     command: argparse.ArgumentParser = commands.add_parser(
-        "evaluate", help="score a run's set again; the same command continues where it stopped", allow_abbrev=False
+        "evaluate", help="score a run's set again; repeat the command to continue", allow_abbrev=False
     )
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument(
@@ -125,7 +125,7 @@ def chosen_protocols(names: str, overrides: Mapping[str, Any]) -> list[str]:
 
 
 def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
-    """Refuse settings other than the protocols' own: those of the run cannot change.
+    """Accept the settings of protocols only: those of the run itself are fixed.
 
     Raises:
         ValueError: for any other.

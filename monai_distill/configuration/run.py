@@ -36,13 +36,13 @@ class Scores(Protocol):
 
 
 class Guarantees(Protocol):
-    """The additional steps of a run with ``--epsilon``: see :class:`monai_distill.privacy.dp.Guarantee`."""
+    """The steps that ``--epsilon`` adds to a run: see :class:`monai_distill.privacy.dp.Guarantee`."""
 
     def mask_data(self, step: Callable[[], object]) -> None:
         """Call ``step`` while no training image can be read."""
 
     def statement(self) -> Mapping[str, Any]:
-        """The guarantee, for the manifest."""
+        """The manifest's entry on the guarantee."""
 
     def bind_set(self, sha256: str) -> None:
         """Bind the guarantee to the saved set."""

@@ -1,4 +1,4 @@
-"""Images in the bytes of their source, prepared for a network when a batch is drawn."""
+"""Images in the type of their source, converted to network inputs batch by batch."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,50 +15,50 @@ from monai_distill.runtime.image_blocks import Images
 
 __all__ = ["PreparedImages", "storage_note"]
 
-MAPPED_BYTES = 256 * 2**20  # of a memory-mapped file that stay in the process
+MAPPED_BYTES = 256 * 2**20  # read from a memory-mapped file before its pages are released
 
 
 class Gate:
-    """Whether images may be read."""
+    """A switch that allows or forbids reading images."""
 
     def __init__(self) -> None:
         self._open = True
 
     def open(self) -> None:
-        """Let everyone read."""
+        """Allow reading."""
         self._open = True
 
     def close(self) -> None:
-        """Let nobody read."""
+        """Forbid reading."""
         self._open = False
 
     def require_open(self) -> None:
-        """Do nothing while the gate is open.
+        """Check that the gate is open.
 
         Raises:
-            RuntimeError: while it is closed.
+            RuntimeError: if it is closed.
         """
         if not self._open:
-            raise RuntimeError("This part of the run may not read any real image. It was asked to, and stops.")
+            raise RuntimeError("This part of the run must not read real images. Read them before or after it.")
 
 
 class PreparedImages:
-    """Images [n, channels, *spatial] stored as their source holds them, read as float32 on ``device``.
+    """Images [n, channels, *spatial] stored in the type of their source and read as float32 on ``device``.
 
-    Indexing gathers the rows, moves them to ``device``, converts them to float32 and prepares them, so that nothing
-    holds a second copy of all images. ``images[:]`` is such a copy, for small sets.
+    Indexing gathers rows, moves them to ``device``, converts them to float32 and prepares them. No second copy of all
+    images is stored; ``images[:]`` makes one, for small sets.
 
     Args:
-        pixels: uint8 values (read as value / 255) or floating-point values (read as they are), [n, *stored shape]; a
-            tensor, or an array, which may be memory-mapped (mode ``"c"``: torch knows no read-only tensors).
-        channel_axis: axis of ``pixels`` that holds the channels; None where the images have no channel axis.
-        prepare: applied to every batch [m, channels, *spatial] of float32 values, such as a standardization.
-        rows: positions [n] in ``pixels`` that belong to these images; None: all of them, in order.
-        device: where batches go.
-        gate: shared by all images that are made from these; a closed one lets nobody read.
+        pixels: [n, *stored shape] of uint8 (divided by 255 when read) or floating point (unchanged); a tensor or an
+            array. A memory-mapped array needs mode ``"c"``, because torch has no read-only tensors.
+        channel_axis: axis of ``pixels`` that holds the channels; None if there is no channel axis.
+        prepare: function of every float32 batch [m, channels, *spatial], such as a standardization.
+        rows: positions [n] of these images in ``pixels``; None for all, in order.
+        device: device of the batches; by default that of ``pixels``.
+        gate: shared by all images derived from these; they cannot be read while it is closed.
 
     Raises:
-        TypeError: for pixels that are neither uint8 nor floating point.
+        TypeError: if pixels are neither uint8 nor floating point.
 
     Example:
         >>> images = PreparedImages(torch.full((4, 8, 8), 255, dtype=torch.uint8))
@@ -99,17 +99,17 @@ class PreparedImages:
         """Images at ``index``: an integer, a slice, or a tensor of positions of any shape.
 
         Raises:
-            RuntimeError: while the gate is closed.
-            TypeError: for more than one index: read the images first.
+            RuntimeError: if the gate is closed.
+            TypeError: for more than one index.
         """
         self.gate.require_open()
         if isinstance(index, tuple):
-            raise TypeError(f"Expected one index, which picks images, got {index}. Index the tensor that it gives.")
+            raise TypeError(f"Expected one index, which selects images, got {index}. Index the resulting tensor.")
         if isinstance(index, int):
             return self[index : index + 1 if index != -1 else None][0]
-        gathered = self._gathered(index)
+        gathered = self._gather(index)
         lead = gathered.shape[: gathered.ndim - self.pixels.ndim + 1]
-        images = self._converted(gathered.reshape(-1, *self.pixels.shape[1:]).to(self.device, non_blocking=True))
+        images = self._convert(gathered.reshape(-1, *self.pixels.shape[1:]).to(self.device, non_blocking=True))
         if self.prepare is not None:
             images = self.prepare(images)
         return images.reshape(*lead, *self.shape[1:])
@@ -121,7 +121,7 @@ class PreparedImages:
         return self._with(rows=rows)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> PreparedImages:
-        """These images with ``function`` applied to every batch, after what is applied already."""
+        """These images with ``function`` applied to every batch, after the present preparation."""
         before = self.prepare
         prepare = function if before is None else lambda images: function(before(images))
         return self._with(prepare=prepare)
@@ -130,7 +130,7 @@ class PreparedImages:
         """The same images for batches on ``device``, with the pixels where they fit.
 
         The pixels move to a GPU where they take at most half of its free memory. Else they stay in page-locked host
-        memory, from which a GPU copies without waiting. A memory-mapped file stays on disk.
+        memory, for asynchronous copies to a GPU. A memory-mapped file stays on disk.
         """
         device = torch.device(device)
         if device == self.pixels.device or self.mapped_file is not None:
@@ -148,7 +148,7 @@ class PreparedImages:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes that the pixels of these images take where they are stored."""
+        """Bytes of the stored pixels of these images."""
         return len(self) * self.pixels[:1].numel() * self.pixels.element_size()
 
     def _with(self, **changes: Any) -> PreparedImages:
@@ -164,7 +164,7 @@ class PreparedImages:
         }
         return PreparedImages(arguments.pop("pixels"), **arguments)
 
-    def _gathered(self, index: Any) -> Tensor:
+    def _gather(self, index: Any) -> Tensor:
         if isinstance(index, Tensor):
             index = index.to(self.pixels.device)
             if index.dtype == torch.bool:
@@ -177,14 +177,14 @@ class PreparedImages:
             self._release(pixels.numel() * pixels.element_size())
         return pixels
 
-    def _converted(self, pixels: Tensor) -> Tensor:
+    def _convert(self, pixels: Tensor) -> Tensor:
         images = pixels.unsqueeze(1) if self.channel_axis is None else pixels.movedim(self.channel_axis, 1)
         if images.dtype == torch.uint8:
             return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
         return images.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
 
     def _release(self, count: int) -> None:
-        """Drop the pages of the file from the process now and then; the system keeps them as long as memory allows."""
+        """Release the file's pages after every 256 MiB read; the system still caches them while memory allows."""
         self._read_bytes += count
         if self._read_bytes > MAPPED_BYTES and self.mapped_file is not None:
             handle = getattr(self.mapped_file, "_mmap", None)

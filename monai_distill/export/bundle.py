@@ -89,9 +89,9 @@ def write_bundle(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write the texts of a bundle and, unless the file exists, a blank ``models/model.pt``.
+    """Write the texts of a bundle and, where it is missing, a blank ``models/model.pt``.
 
-    Files in ``models/`` stay as they are: a bundle can be written again without being trained again.
+    The files in ``models/`` stay: a bundle can be written again without being trained again.
 
     Args:
         folder: the bundle's root; made when absent.

@@ -180,7 +180,7 @@ class ImageFilesDataset(SectionDataset):
         return decoded_images(self, self.reading, self.cache_dir) if self.uses_default_transform else None
 
     def _record_spacing(self) -> None:
-        """Of the training images only: synthetic images come from these."""
+        """Set the voxel spacing from the training images: synthetic images come from these."""
         if self.section != "training":
             return
         rule = "of the files, times the factor of resizing" if self.reading.pixdim is None else "as resampled"
