@@ -63,15 +63,15 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in own}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
-    told = logging.getLogger("monai_distill.privacy")
-    told.setLevel(logging.INFO)
-    told.addHandler(handler := logging.StreamHandler())
-    told.propagate = False  # a library that sets up logging at large would say everything twice
+    logger = logging.getLogger("monai_distill.privacy")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler := logging.StreamHandler())
+    logger.propagate = False  # a library that sets up logging at large would say everything twice
     try:
         run_bundle(values)
     finally:
-        told.removeHandler(handler)
-        told.propagate = True
+        logger.removeHandler(handler)
+        logger.propagate = True
     audit = json.loads((options.run / "audit.json").read_text())
     print(f"{audit_table(audit)}\nAudit: {options.run / 'audit.json'}")
     return VOID if audit["void"] or audit["claim_refuted"] else 0

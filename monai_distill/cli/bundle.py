@@ -75,12 +75,12 @@ def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
         )
     given = {key: getattr(options, key) for key in ("dataset", "network", "method")}
     if options.name in bundle_names():
-        asked = [f"--{key}" for key, value in given.items() if value is not None]
-        if asked:
-            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(asked)}.")
+        refused = [f"--{key}" for key, value in given.items() if value is not None]
+        if refused:
+            raise ValueError(f"{options.name} is a bundle of this project: leave out {', '.join(refused)}.")
     elif options.dataset is None:
         raise ValueError(
-            f"Expected --dataset for {options.name!r}, which is none of {', '.join(bundle_names())}. See `list`."
+            f"Expected --dataset for {options.name!r}, which is not one of {', '.join(bundle_names())}. See `list`."
         )
     chosen = {"network": "convnet", "method": "mtt", **{k: v for k, v in given.items() if v is not None}}
     for key in given:

@@ -46,9 +46,9 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     overrides = {name: value for name, value in given.items() if name not in of_protocols}
     names = [] if options.protocols is None else chosen_protocols(options.protocols, of_protocols)
     if of_protocols and not names:
-        raise ValueError(f"Expected --protocols beside their settings {', '.join(of_protocols)}, got none.")
-    asked = dict.fromkeys(name.strip() for name in options.methods.split(","))
-    methods = [name for name in asked if name != "random"]
+        raise ValueError(f"Expected --protocols together with their settings {', '.join(of_protocols)}, got none.")
+    names_in_order = dict.fromkeys(name.strip() for name in options.methods.split(","))
+    methods = [name for name in names_in_order if name != "random"]
     unknown = sorted(set(methods) - set(available("methods")))
     if unknown:
         raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")

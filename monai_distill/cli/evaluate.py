@@ -1,4 +1,4 @@
-"""``monai-distill evaluate``: scores the set of a finished run anew, or asks more of it, protocol by protocol."""
+"""``monai-distill evaluate``: scores the set of a finished run again, or by further protocols."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the sub-command."""
     command: argparse.ArgumentParser = commands.add_parser(
-        "evaluate", help="score a run's set anew; run again to go on", allow_abbrev=False
+        "evaluate", help="score a run's set again; repeat the command to continue", allow_abbrev=False
     )
     command.add_argument("run", type=Path, help="run folder")
     command.add_argument(
@@ -115,17 +115,17 @@ def chosen_protocols(names: str, overrides: Mapping[str, Any]) -> list[str]:
     Raises:
         ValueError: when one is not known.
     """
-    asked = [name.strip() for name in names.split(",")]
+    requested = [name.strip() for name in names.split(",")]
     given = [re.split("#|::", name)[1] for name in overrides if re.match("protocols(#|::)", name)]
     known = list(dict.fromkeys([*_content()["protocols"], *given]))
-    unknown = sorted(set(asked) - set(known))
+    unknown = sorted(set(requested) - set(known))
     if unknown:
         raise ValueError(f"Expected protocols of {', '.join(known)}, got {', '.join(map(repr, unknown))}.")
-    return [name for name in known if name in asked]
+    return [name for name in known if name in requested]
 
 
 def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
-    """What a run was made with stays as it was: only the protocols' own settings may be given.
+    """Accept the settings of protocols only: those of the run itself are fixed.
 
     Raises:
         ValueError: for any other.

@@ -84,8 +84,8 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     processes.join()
     if not (first := processes.is_first()):
         values = {**values, "save_execute_config": False}
-    # the first two report that configs/ is no finished bundle, the third an error that is told here, the last that a
-    # machine on which something is compiled has no GPU
+    # the first two report that configs/ is no finished bundle, the third an error that is reported here, the last that
+    # a machine on which something is compiled has no GPU
     for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def resumed(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
     """The arguments of ``monai.bundle.run`` for going on with a run, whose data may lie elsewhere now.
 
     Raises:
-        RuntimeError: when there is no run, or its configuration is none.
+        RuntimeError: when the folder holds no run, or its configuration cannot be read.
     """
     file = folder / "config.json"
     if not file.is_file():
@@ -137,7 +137,7 @@ def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
 
 
 def finished(folder: Path, profile: bool = False) -> str:
-    """What a command says at its end: the score table, where the time went if asked, and where the run lies."""
+    """The last lines of a command: the score table, with ``profile`` the time by part, and the folder of the run."""
     from monai_distill.export import cost_table, score_table
 
     scores = json.loads((folder / "scores.json").read_text())

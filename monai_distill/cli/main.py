@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 for an error (told in one line), 130 for Ctrl-C."""
+    """Run the command and return its exit status: 0, 1 for an error (reported in one line), 130 for Ctrl-C."""
     options, rest = parser().parse_known_args(arguments)
     name = program_name()
     plain_warnings()

@@ -1,4 +1,4 @@
-"""``monai-distill report``: writes the report of a finished run anew, from its files alone."""
+"""``monai-distill report``: writes the report of a finished run again, from its files alone."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["add_command", "execute"]
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Add the sub-command."""
-    command: argparse.ArgumentParser = commands.add_parser("report", help="write a run's report.html anew")
+    command: argparse.ArgumentParser = commands.add_parser("report", help="write a run's report.html again")
     command.add_argument("run", type=Path, help="run folder")
     return command
 

@@ -25,7 +25,7 @@ NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it cal
 
 
 def recipe(name: str) -> Config:
-    """What ``configs/bundles/NAME.yaml`` says over ``configs/bundle/own_data.yaml``, which holds for any other name."""
+    """The values of ``configs/bundle/own_data.yaml``, overridden by ``configs/bundles/NAME.yaml`` if it exists."""
     own = config_dir() / "bundles" / f"{name}.yaml"
     return {**_piece("own_data"), **(read_yaml(own) if own.is_file() else {})}
 
@@ -110,7 +110,7 @@ def bundle_papers(
     """LICENSE, logging.conf, README and data license by path."""
     about = _about(name, train, words, image_shape, class_names)
     root = config_dir()
-    license = root.parent / "LICENSE"  # beside configs/ in a checkout and in an installed package alike
+    license = root.parent / "LICENSE"  # next to configs/, in a checkout and in an installed package
     return {
         "LICENSE": license.read_text(),
         "configs/logging.conf": (root / "bundle" / "logging.conf").read_text(),
@@ -136,7 +136,7 @@ def _inference(train: Config, known: Config) -> Config:
 
 
 def _export(train: Config) -> Config:
-    """What ``monai-distill export`` lays over a run, on what it needs of the job."""
+    """The configuration that ``monai-distill export`` lays over a run, with the entries that it refers to."""
     of_the_command = read_yaml(config_dir() / "export.yaml")
     of_the_command.pop("export")  # the run list of the command
     return with_dependencies({**of_the_command, **_piece("export")}, train)
@@ -164,7 +164,7 @@ def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_
 
 
 def _spread(train: Config) -> str:
-    """What changes in a bundle's result when several processes train it."""
+    """The sentence on how several processes change a bundle's result."""
     if "segments_per_step" in train:
         return (
             ".\nAn iteration then averages one trajectory segment per process; `--segments_per_step N` in one process "
@@ -190,7 +190,7 @@ def _filled(content: Any, about: Mapping[str, str]) -> Any:
 
 
 def _data_formats(shape: Sequence[int], class_names: Sequence[str], images_per_class: int) -> Config:
-    """What goes in and comes out, in the words of MONAI's schema; an empty range is an unbounded one."""
+    """Inputs and outputs of the network as MONAI's metadata schema names them; an empty range is unbounded."""
     numbered = {str(i): name for i, name in enumerate(class_names)}
     image: Config = {
         "type": "image",

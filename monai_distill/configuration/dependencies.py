@@ -1,4 +1,4 @@
-"""What a part of a configuration refers to, so that the part can stand alone."""
+"""The entries that a part of a configuration refers to, so that the part can stand alone."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -97,7 +97,7 @@ class RunFiles:
 
     @property
     def contents(self) -> list[Config]:
-        """What stands in the files, in the same order; not to be changed."""
+        """The contents of the files, in the same order; callers must not change them."""
         return [_read(file) for file in self.all]
 
 

@@ -98,7 +98,7 @@ def load_set(folder: str | Path, device: torch.device | str = "cpu") -> Syntheti
     """The saved set of a run or bundle, on ``device``.
 
     Raises:
-        RuntimeError: when there is none, or it is damaged.
+        RuntimeError: when the folder holds no set, or the set is damaged.
     """
     return SyntheticDataset.load(folder).to(device)
 
@@ -152,7 +152,7 @@ def image_files_or_none(folder: str | Path | None, spatial_dims: int = 2) -> lis
 
 
 def files_or_section(files: Any, image_dir: str | Path | None, section: Callable[..., Any]) -> Any:
-    """What a classifier is applied to: the image files of a folder where one is given, else the test section.
+    """The inputs of a classifier: the image files of ``image_dir`` where it is given, else the test section.
 
     Args:
         files: dataset of the image files.

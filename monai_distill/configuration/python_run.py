@@ -32,7 +32,7 @@ RESULTS = (
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a run leaves.
+    """The result of a run.
 
     Attributes:
         synthetic: the distilled set: items ``image`` and ``label`` for training, and the manifest.

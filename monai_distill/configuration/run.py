@@ -36,13 +36,13 @@ class Scores(Protocol):
 
 
 class Guarantees(Protocol):
-    """What a run with ``--epsilon`` adds: see :class:`monai_distill.privacy.dp.Guarantee`."""
+    """The steps that ``--epsilon`` adds to a run: see :class:`monai_distill.privacy.dp.Guarantee`."""
 
     def mask_data(self, step: Callable[[], object]) -> None:
         """Call ``step`` while no training image can be read."""
 
     def statement(self) -> Mapping[str, Any]:
-        """What the manifest says of the guarantee."""
+        """The manifest's entry on the guarantee."""
 
     def bind_set(self, sha256: str) -> None:
         """Bind the guarantee to the saved set."""

@@ -8,9 +8,10 @@ from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
 from .coresets import herding_subset, k_center_subset
 from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
 from .prepared_images import PreparedImages
+from .preprocessing_of_set import PreprocessingOfSet
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
 from .split_banks import SplitBanks, item_columns
-from .synthetic_dataset import PreprocessingOfSet, SyntheticDataset
+from .synthetic_dataset import SyntheticDataset
 from .trajectory_store import TrajectoryStore
 
 __all__ = [

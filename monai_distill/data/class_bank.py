@@ -1,4 +1,4 @@
-"""The training images of every class as one tensor on one device, indexed by class."""
+"""Images and labels of one section, indexed by class."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -22,21 +22,20 @@ __all__ = ["ClassBank"]
 
 
 class ClassBank:
-    """Images and labels of one section, indexed by class, for loops that draw by class or by batch.
+    """Images and labels of one section, indexed by class, for loops that sample by class or by batch.
 
-    The images stay as their source holds them (:class:`PreparedImages`) and become network inputs when they are drawn.
-    Classes may have different sizes. A class may be smaller than the number of images that is drawn from it; images
-    then come more than once.
+    The images stay in the type of their source (:class:`PreparedImages`) and become network inputs batch by batch.
+    Classes may differ in size. A class smaller than the requested number of images repeats them.
 
     Args:
         images: [n, channels, *spatial]: a float tensor (no ``MetaTensor``), or :class:`PreparedImages`.
         labels: integer tensor [n], values 0 to ``len(class_names) - 1``.
-        class_names: the name of every class in label order, whether or not it has images here.
-        patients: number [n] of the patient of every image, on the CPU; None where patients are not known.
+        class_names: the name of every class in label order, also of classes without images.
+        patients: patient number of every image [n], on the CPU; None if unknown.
 
     Raises:
-        ValueError: when images, labels and patients disagree in length, a label lies outside the class list or an image
-            is not finite.
+        ValueError: if images, labels and patients differ in length, a label lies outside the class list or an image is
+            not finite.
 
     Example:
         >>> bank = ClassBank(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 1, 1]), ["benign", "malignant"])
@@ -52,7 +51,7 @@ class ClassBank:
         if len(lengths) > 1 or len(images.shape) < 4:
             raise ValueError(
                 f"Expected images [n, channels, *spatial] and labels [n], got {tuple(images.shape)} and "
-                f"{tuple(labels.shape)}, and as many patients or none."
+                f"{tuple(labels.shape)}, and as many patients or None."
             )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
             raise ValueError(
@@ -60,7 +59,7 @@ class ClassBank:
                 f"got {int(labels.min())} to {int(labels.max())}. Name every class in class_names."
             )
         if not _finite(images):
-            raise ValueError("Expected finite pixel values, got NaN or infinity. Mend or drop those images first.")
+            raise ValueError("Expected finite pixel values, got NaN or infinity. Repair or drop those images first.")
         self.images = images
         self.labels = labels.long()
         self.class_names = class_names
@@ -74,27 +73,26 @@ class ClassBank:
         """Read every item of a MONAI dataset (keys ``image`` and ``label``) once; see :func:`read_dataset`.
 
         Args:
-            dataset: any that gives dictionaries, :py:class:`monai.apps.MedNISTDataset` and plain ones too.
-            device: where batches of images go.
-            class_names: of a dataset that has no ``class_names``; without them they are read off the items'
-                ``class_name``, and a class is called by its number where there is none.
+            dataset: any dataset of dictionaries, such as :py:class:`monai.apps.MedNISTDataset`.
+            device: device of the batches.
+            class_names: names for a dataset without ``class_names``. By default they are the items' ``class_name``; a
+                class without one is named by its number.
 
         Raises:
-            TypeError: when an item is no dictionary with ``image`` and ``label``, or its label no class number.
-            ValueError: when the images differ in shape; resize them in the dataset's transform.
+            TypeError: if an item is not a dictionary with ``image`` and ``label``, or a label is not a class number.
+            ValueError: if the images differ in shape; resize them in the dataset's transform.
         """
         content = read_dataset(dataset)
         names = getattr(dataset, "class_names", class_names)
         names = content.class_names if names is None else names
-        images = content.images.mapped(lambda batch: batch, device) if str(device) != "cpu" else content.images
-        return cls(images, content.labels.to(device), names, content.patients)
+        return cls(content.images.placed(device), content.labels.to(device), names, content.patients)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Within this block no image and no label can be read, whoever holds them: a run proves that it reads none.
+        """A context in which no image and no label can be read, not even through other references to them.
 
         Reading :class:`PreparedImages` raises a RuntimeError. A plain tensor of images holds NaN, and labels are -1.
         """
@@ -108,7 +106,7 @@ class ClassBank:
         try:
             yield
             if not all(bool((t.isnan() if t.is_floating_point() else t == -1).all()) for t in tensors):
-                raise RuntimeError("The closed images were written to. Nothing may change them while they are closed.")
+                raise RuntimeError("Closed images were written to. Write to them outside the context.")
         finally:
             for tensor, copy in zip(tensors, copies, strict=True):
                 tensor.copy_(copy)
@@ -117,7 +115,7 @@ class ClassBank:
 
     @property
     def image_shape(self) -> torch.Size:
-        """Channels and sides of an image."""
+        """Shape of an image: [channels, *spatial]."""
         return self.images.shape[1:]
 
     @property
@@ -132,20 +130,20 @@ class ClassBank:
 
     @property
     def device(self) -> torch.device:
-        """Where batches of images go."""
+        """Device of the batches."""
         return self.images.device
 
     def draw_indices(self, label: int, count: int, generator: torch.Generator) -> Tensor:
-        """Positions [count] of random images of one class; every image comes once before any comes twice.
+        """Positions [count] of random images of one class; no image comes twice before every image came once.
 
         Raises:
-            ValueError: when the class has no image at all.
+            ValueError: if the class has no images.
         """
-        own = self.indices[label]
-        if not len(own):
+        members = self.indices[label]
+        if not len(members):
             raise ValueError(f"Class {label} ({self.class_names[label]}) has no training image to draw from.")
-        rounds = [torch.randperm(len(own), generator=generator) for _ in range(-(-count // len(own)))]
-        return own[torch.cat(rounds)[:count].to(own.device)] if count else own[:0]
+        rounds = [torch.randperm(len(members), generator=generator) for _ in range(-(-count // len(members)))]
+        return members[torch.cat(rounds)[:count].to(members.device)] if count else members[:0]
 
     def sample(self, label: int, count: int, generator: torch.Generator) -> Tensor:
         """Random images [count, channels, *spatial] of one class (see :meth:`draw_indices`)."""
@@ -159,20 +157,20 @@ class ClassBank:
         return ClassBank(images, self.labels[positions], self.class_names, patients)
 
     def mapped(self, function: Callable[[Tensor], Tensor], device: torch.device | str | None = None) -> ClassBank:
-        """The bank whose images pass through ``function`` whenever they are drawn.
+        """The bank with ``function`` applied to every batch of images.
 
         Args:
-            function: a preprocessing of a batch [m, channels, *spatial] that treats every image by itself.
-            device: where batches go; None: where they go now.
+            function: preprocessing of a batch [m, channels, *spatial] that treats every image by itself.
+            device: device of the batches; None leaves it unchanged.
         """
         images = self.images
         if not isinstance(images, PreparedImages):
             images = PreparedImages(images[:], channel_axis=1)
-        mapped = images.mapped(function, device)
+        mapped = (images if device is None else images.placed(device)).mapped(function)
         return ClassBank(mapped, self.labels.to(mapped.device), self.class_names, self.patients)
 
     def image_hashes(self) -> list[str]:
-        """SHA-256 of every image's values, in order: equal exactly when two images are equal pixel by pixel."""
+        """SHA-256 of every image's float32 values, in order; two images have the same hash if all pixels are equal."""
         arrays = (image for block in blocks(self.images) for image in _float_array(block))
         return [hashlib.sha256(array.data).hexdigest() for array in arrays]
 
@@ -182,7 +180,7 @@ class ClassBank:
         return self if len(keep) == len(self) else self.subset(torch.tensor(keep, dtype=torch.long))
 
     def fingerprint(self) -> str:
-        """SHA-256 over all images, labels and class names: names the data that an artifact was made from."""
+        """SHA-256 over all images, labels and class names; it identifies the data that an artifact was made from."""
         digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
         for block in blocks(self.images):
             digest.update(_float_array(block).data)
@@ -192,7 +190,7 @@ class ClassBank:
 
 def _finite(images: Images) -> bool:
     if isinstance(images, PreparedImages) and (images.prepare is not None or images.pixels.dtype == torch.uint8):
-        return True  # bytes are finite, and prepared images were looked at before
+        return True  # bytes are finite, and prepared images were checked before
     return all(bool(torch.isfinite(block).all()) for block in blocks(images))
 
 

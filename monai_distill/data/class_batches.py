@@ -1,4 +1,4 @@
-"""Batches of real images of every class, by iteration number."""
+"""Batches of real images of every class, indexed by iteration."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["ClassBatch", "ClassBatches", "NoisyClassMeans"]
 
 
 class NoisyClassMeans(NamedTuple):
-    """Class means [classes, F] that one of several fixed views of the images gave; ``view`` is its number.
+    """Noisy class means [classes, F] of the images in one of several fixed views; ``view`` is its number.
 
     Example:
         >>> import torch
@@ -30,7 +30,7 @@ class NoisyClassMeans(NamedTuple):
 
 
 class ClassBatch(NamedTuple):
-    """Real images [n, channels, *spatial] and their labels [n], class after class; ``counts`` has one entry a class."""
+    """Real images [n, channels, *spatial] and labels [n], class after class; ``counts`` has one entry per class."""
 
     iteration: int
     images: Tensor
@@ -39,23 +39,24 @@ class ClassBatch(NamedTuple):
 
 
 class ClassBatches:
-    """Draws random images of every class: ``batches[i]`` is the same whenever and wherever it is asked for.
+    """Deterministic batches of random images of every class: ``batches[i]`` depends on the seed and ``i`` alone.
 
     References:
-        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023, algorithm 1.
+        Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023,
+        https://arxiv.org/abs/2110.04181, algorithm 1.
 
-    Deviation: a class smaller than the batch gives all its images, each once, and does not make the batches of the
-    others smaller (the originals crash or repeat). With ``equal`` it gives as many as the others, each image once
-    before any comes twice, so that the classes can be stacked.
+    Deviation: a class smaller than the batch contributes each of its images once, and the other classes fill their
+    batches (the originals crash or repeat images). With ``equal`` such a class repeats its images, each once before any
+    comes twice, so that the classes can be stacked.
 
     Args:
         bank: the training images.
-        batch_per_class: images of every class in a batch, at most or (``equal``) exactly.
+        batch_per_class: images per class in a batch: at most, or exactly with ``equal``.
         seed: seed of the run.
         equal: whether a class smaller than the batch repeats images.
 
     Raises:
-        ValueError: for an empty batch, or a class without images.
+        ValueError: if ``batch_per_class`` is below 1 or a class has no images.
 
     Example:
         >>> bank = ClassBank(torch.rand(4, 1, 4, 4), torch.tensor([0, 1, 1, 1]), ["rare", "common"])
@@ -77,6 +78,5 @@ class ClassBatches:
 
     def __getitem__(self, iteration: int) -> ClassBatch:
         generator = seeded_generator(self.seed, "class batch", iteration)
-        drawn = [self.bank.draw_indices(c, count, generator) for c, count in enumerate(self.counts)]
-        rows = torch.cat(drawn)
+        rows = torch.cat([self.bank.draw_indices(c, count, generator) for c, count in enumerate(self.counts)])
         return ClassBatch(iteration, self.bank.images[rows], self.bank.labels[rows], self.counts)

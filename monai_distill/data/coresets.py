@@ -1,4 +1,4 @@
-"""A real subset whose class means follow those of all images."""
+"""Real subsets chosen by their features: herding and greedy k-center."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,26 +16,26 @@ __all__ = ["herding_subset", "k_center_subset"]
 def k_center_subset(
     bank: ClassBank, images_per_class: int, features: Callable[[Tensor], Tensor], generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Copies of training images, each in turn the one of its class that is farthest from those chosen before.
+    """A greedy k-center subset: each image is the one of its class that is farthest from those chosen before.
 
     References:
         Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018, algorithm
         1 (greedy; at most twice the radius of the best choice).
 
-    Deviations: class by class, from one random image each; a class with fewer images than asked for gives them again in
-    the same order.
+    Deviations: every class is treated by itself and starts from a random image. A class with fewer than
+    ``images_per_class`` images repeats them in the same order.
 
     Args:
         bank: the training images.
-        images_per_class: how many of every class.
-        features: images [m, channels, *spatial] to features [m, F], of a network that knows training images only.
-        generator: a CPU generator; draws the first image of every class.
+        images_per_class: images of every class.
+        features: images [m, channels, *spatial] to features [m, F], by a network trained on training images only.
+        generator: CPU generator for the first image of every class.
 
     Returns:
-        Images [classes * images_per_class, channels, *spatial] and labels, class after class.
+        Copies of images [classes * images_per_class, channels, *spatial] and their labels, class after class.
 
     Raises:
-        ValueError: for no images per class, or a class without images.
+        ValueError: if ``images_per_class`` is below 1 or a class has no images.
 
     Example:
         >>> bank = ClassBank(torch.tensor([0.0, 1, 9]).reshape(3, 1, 1, 1), torch.tensor([0, 0, 0]), ["a"])
@@ -46,10 +46,10 @@ def k_center_subset(
     if images_per_class < 1:
         raise ValueError(f"Expected images_per_class of at least 1, got {images_per_class}.")
     positions = []
-    for label, own in enumerate(bank.indices):
-        first = int(torch.nonzero(own == bank.draw_indices(label, 1, generator)))
-        order = _farthest_first(features(bank.images[own]).double(), first, min(images_per_class, len(own)))
-        positions.append(own[order.repeat(-(-images_per_class // len(order)))[:images_per_class]])
+    for label, members in enumerate(bank.indices):
+        first = int(torch.nonzero(members == bank.draw_indices(label, 1, generator)))
+        order = _farthest_first(features(bank.images[members]).double(), first, min(images_per_class, len(members)))
+        positions.append(members[order.repeat(-(-images_per_class // len(order)))[:images_per_class]])
     rows = torch.cat(positions)
     return bank.images[rows].clone(), bank.labels[rows].clone()
 
@@ -57,7 +57,7 @@ def k_center_subset(
 def _farthest_first(values: Tensor, first: int, count: int) -> Tensor:
     chosen = [first]
     nearest = (values - values[first]).norm(dim=1)
-    nearest[first] = -1.0  # never again, even where images are equal
+    nearest[first] = -1.0  # chosen once only, even where images are equal
     while len(chosen) < count:
         chosen.append(int(nearest.argmax()))
         nearest = torch.minimum(nearest, (values - values[chosen[-1]]).norm(dim=1))
@@ -68,24 +68,25 @@ def _farthest_first(values: Tensor, first: int, count: int) -> Tensor:
 def herding_subset(
     bank: ClassBank, images_per_class: int, features: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Copies of the training images that bring every class's running mean of features closest to its mean, one by one.
+    """A herding subset: each image brings the mean feature of its class's chosen images closest to the class mean.
 
     References:
         Welling, Herding Dynamical Weights to Learn, ICML 2009; per class as in Rebuffi et al., iCaRL, CVPR 2017.
 
-    Deviations: features are not normalized, as in the distillation literature's own control; a class with fewer images
-    than asked for gives them again in the same order.
+    Deviations: features are not normalized, as in the herding control of the distillation literature. A class with
+    fewer than ``images_per_class`` images repeats them in the same order.
 
     Args:
         bank: the training images.
-        images_per_class: how many of every class.
-        features: images [m, channels, *spatial] to features [m, F], of a network that knows training images only.
+        images_per_class: images of every class.
+        features: images [m, channels, *spatial] to features [m, F], by a network trained on training images only.
 
     Returns:
-        Images [classes * images_per_class, channels, *spatial] and labels, class after class, the most typical first.
+        Copies of images [classes * images_per_class, channels, *spatial] and their labels, class after class; within a
+        class the most typical image is first.
 
     Raises:
-        ValueError: for no images per class, or a class without images.
+        ValueError: if ``images_per_class`` is below 1 or a class has no images.
 
     Example:
         >>> bank = ClassBank(torch.tensor([0.0, 3, 4, 9]).reshape(4, 1, 1, 1), torch.tensor([0, 0, 0, 0]), ["a"])
@@ -98,15 +99,15 @@ def herding_subset(
             f"{list(bank.counts)}."
         )
     positions = []
-    for own in bank.indices:
-        values = features(bank.images[own]).double()
-        order = _herded(values, min(images_per_class, len(own)))
-        positions.append(own[order.repeat(-(-images_per_class // len(order)))[:images_per_class]])
+    for members in bank.indices:
+        values = features(bank.images[members]).double()
+        order = _herding_order(values, min(images_per_class, len(members)))
+        positions.append(members[order.repeat(-(-images_per_class // len(order)))[:images_per_class]])
     rows = torch.cat(positions)
     return bank.images[rows].clone(), bank.labels[rows].clone()
 
 
-def _herded(values: Tensor, count: int) -> Tensor:
+def _herding_order(values: Tensor, count: int) -> Tensor:
     mean, total = values.mean(dim=0), torch.zeros_like(values[0])
     free = torch.ones(len(values), dtype=torch.bool, device=values.device)
     chosen: list[int] = []

@@ -1,4 +1,4 @@
-"""All items of a MONAI dataset, read once by several workers into one array in the bytes of their source."""
+"""Reads all items of a MONAI dataset once, by several workers, into one array of the source's type."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -10,24 +10,25 @@ from typing import Any, NamedTuple
 import torch
 from monai.data import DataLoader
 from torch import Tensor
-from tqdm import tqdm
+
+from monai_distill.runtime.progress import with_progress
 
 from .prepared_images import PreparedImages
 
-__all__ = ["DatasetContent", "read_dataset"]
+__all__ = ["DatasetContent", "loaded_items", "read_dataset"]
 
-WORKERS_FROM = 2000  # items; below, starting worker processes takes longer than reading
+WORKERS_FROM = 2000  # number of items below which starting worker processes takes longer than reading
 ITEMS_PER_BATCH = 16
 
 
 class DatasetContent(NamedTuple):
-    """What a dataset holds.
+    """The content of a dataset.
 
     Attributes:
         images: [n, channels, *spatial].
         labels: class numbers [n].
-        class_names: read off the items, in label order; a class without a name is called by its number.
-        patients: number [n] of the patient of every image; None unless every image has one.
+        class_names: the items' class names in label order; a class without a name is named by its number.
+        patients: patient number of every image [n]; None unless every image has a patient.
     """
 
     images: PreparedImages
@@ -39,13 +40,13 @@ class DatasetContent(NamedTuple):
 def read_dataset(dataset: Any) -> DatasetContent:
     """Read every item of a MONAI dataset (keys ``image`` and ``label``) once.
 
-    A dataset that holds its images as one array (``stored_images()`` gives it as :class:`PreparedImages`) is taken as
-    it is. Items of any other dataset are read one by one, by several processes where there are many. Images whose
-    values are all multiples of 1/255 are stored as bytes.
+    A dataset with a ``stored_images()`` method returns all its images as one :class:`PreparedImages`, without a copy.
+    The items of other datasets are read one by one; several processes read a large dataset. Images whose values are
+    all multiples of 1/255 are stored as bytes.
 
     Raises:
-        TypeError: when an item is no dictionary with ``image`` and ``label``, or its label no class number.
-        ValueError: when the images differ in shape, or there are none.
+        TypeError: if an item is not a dictionary with ``image`` and ``label``, or a label is not a class number.
+        ValueError: if the images differ in shape, or the dataset is empty.
 
     Example:
         >>> from monai.data import Dataset
@@ -57,7 +58,7 @@ def read_dataset(dataset: Any) -> DatasetContent:
     if not len(dataset):
         raise ValueError("The dataset is empty.")
     stored = dataset.stored_images() if hasattr(dataset, "stored_images") else None
-    items = dataset.data if stored is not None else _items(dataset)
+    items = dataset.data if stored is not None else loaded_items(dataset)
     array = _GrowingArray(len(dataset))
     labels = torch.empty(len(dataset), dtype=torch.long)
     names: dict[int, str] = {}
@@ -71,31 +72,34 @@ def read_dataset(dataset: Any) -> DatasetContent:
             array.put(position, torch.as_tensor(item["image"], dtype=torch.float32).as_subclass(Tensor))
     class_names = [names.get(label, str(label)) for label in range(int(labels.max()) + 1)]
     images = stored if stored is not None else PreparedImages(array.values, channel_axis=1)
-    return DatasetContent(images, labels, class_names, _numbered(patients))
+    return DatasetContent(images, labels, class_names, _patient_numbers(patients))
 
 
-def _items(dataset: Any) -> Iterator[Any]:
-    """Every item in order, with a progress bar where there are many."""
-    many = len(dataset) >= WORKERS_FROM
-    workers = min(os.cpu_count() or 1, 8) if many else 0
+def loaded_items(dataset: Any) -> Iterator[Any]:
+    """Every item of a dataset in order; several processes read a large one and show their progress.
+
+    Example:
+        >>> list(loaded_items([{"image": 1}, {"image": 2}]))
+        [{'image': 1}, {'image': 2}]
+    """
+    workers = min(os.cpu_count() or 1, 8) if len(dataset) >= WORKERS_FROM else 0
     if workers < 2:
-        loader: Any = (dataset[i] for i in range(len(dataset)))
+        items: Any = (dataset[i] for i in range(len(dataset)))
     else:
-        loader = (item for batch in _loader(dataset, workers) for item in batch)
+        items = (item for batch in _loader(dataset, workers) for item in batch)
     name = getattr(dataset, "section", "")
-    description = " ".join(word for word in ("reading", name, "images") if word)
-    return iter(tqdm(loader, total=len(dataset), desc=description, unit="image", disable=not many))
+    yield from with_progress(items, len(dataset), f"reading {name} images" if name else "reading images")
 
 
 def _loader(dataset: Any, workers: int) -> Any:
-    # A generator of its own: without one the loader draws its seed from the global random state.
+    # Without a generator the loader draws its seed from the global random state.
     return DataLoader(
         dataset, batch_size=ITEMS_PER_BATCH, num_workers=workers, collate_fn=list, generator=torch.Generator()
     )
 
 
 class _GrowingArray:
-    """Images [n, channels, *spatial] as bytes for as long as every value is a multiple of 1/255, then as float32."""
+    """Images [n, channels, *spatial] as bytes while every value is a multiple of 1/255, from then on as float32."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -127,17 +131,17 @@ def _class_number(item: Any, position: int) -> int:
     label = item["label"]
     try:
         number = int(label)
-    except (TypeError, ValueError, RuntimeError):  # a word, or more than one number
+    except (TypeError, ValueError, RuntimeError):  # text, or more than one number
         number = None
     if number is None or bool(number != label):
         raise TypeError(
-            f"Expected a class number from 0 as label, got {label!r} at position {position}. One class an image is "
+            f"Expected a class number from 0 as label, got {label!r} at position {position}. One class per image is "
             "supported; number the classes, and name them in class_name or class_names."
         )
     return number
 
 
-def _numbered(patients: Sequence[Any]) -> Tensor | None:
+def _patient_numbers(patients: Sequence[Any]) -> Tensor | None:
     """A number for every patient, so that no identifier is stored; None unless every image has a patient."""
     if any(patient is None for patient in patients):
         return None

@@ -19,8 +19,9 @@ from filelock import FileLock
 
 from monai_distill.runtime.atomic_file import advice_for, atomic_write
 
-__all__ = ["cached_array", "default_cache_dir"]
+__all__ = ["MEMORY_SHARE", "cached_array", "default_cache_dir"]
 
+MEMORY_SHARE = 4  # images may take the fourth part of the machine's memory
 BLOCK = 16 * 2**20  # bytes that are hashed at a time
 logger = logging.getLogger(__name__)
 
@@ -37,21 +38,21 @@ def cached_array(
     dtype: np.dtype[Any],
     fill: Callable[[np.ndarray[Any, Any]], None],
 ) -> np.memmap[Any, Any]:
-    """The array of ``job``, memory-mapped; ``fill`` writes it when no earlier run has.
+    """The array of ``job``, memory-mapped; ``fill`` writes it if it is not cached.
 
     The array lies in ``folder`` as ``HASH.npy`` with ``HASH.json`` next to it, which holds the job and the SHA-256 of
-    the values. Without a ``HASH.json`` that fits, the array is written again, so a writer that was killed leaves
-    nothing that is taken for whole. One process writes; others that want the same array wait for it.
+    the values. The array is written again if ``HASH.json`` is missing or does not match, so the remains of an
+    interrupted write are never read. One process writes; others that need the same array wait for it.
 
     Args:
-        folder: made when absent.
-        job: everything that decides the values, as plain JSON values.
-        shape: of the array.
-        dtype: of the array.
-        fill: called with the array to be written.
+        folder: created if missing.
+        job: the settings that decide the values, as plain JSON values.
+        shape: shape of the array.
+        dtype: type of the array.
+        fill: function that writes the values into an array.
 
     Raises:
-        RuntimeError: when the disk is too small, or the folder cannot be written to.
+        RuntimeError: if the disk is too small, or the folder cannot be written to.
 
     Example:
         >>> import tempfile
@@ -68,15 +69,15 @@ def cached_array(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_suffix(".lock")):
-            if not _is_whole(file, content):
+            if not _is_valid(file, content):
                 _write(file, content, fill)
     except OSError as error:
         raise RuntimeError(f"Cannot write {file}: {error}. {advice_for(error)}, or give another --cache_dir.") from None
-    array: np.memmap[Any, Any] = np.load(file, mmap_mode="c")  # torch knows no read-only tensors
+    array: np.memmap[Any, Any] = np.load(file, mmap_mode="c")  # torch has no read-only tensors
     return array
 
 
-def _is_whole(file: Path, content: Mapping[str, Any]) -> bool:
+def _is_valid(file: Path, content: Mapping[str, Any]) -> bool:
     note = file.with_suffix(".json")
     if not (file.is_file() and note.is_file()):
         return False

@@ -1,62 +1,64 @@
-"""Images in the bytes of their source, prepared for a network when a batch is drawn."""
+"""Images in the type of their source, converted to network inputs batch by batch."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["PreparedImages"]
+from monai_distill.runtime.image_blocks import Images
 
-MAPPED_BYTES = 256 * 2**20  # of a memory-mapped file that stay in the process
+__all__ = ["PreparedImages", "storage_note"]
+
+MAPPED_BYTES = 256 * 2**20  # read from a memory-mapped file before its pages are released
 
 
 class Gate:
-    """Whether images may be read."""
+    """A switch that allows or forbids reading images."""
 
     def __init__(self) -> None:
         self._open = True
 
     def open(self) -> None:
-        """Let everyone read."""
+        """Allow reading."""
         self._open = True
 
     def close(self) -> None:
-        """Let nobody read."""
+        """Forbid reading."""
         self._open = False
 
     def require_open(self) -> None:
-        """Do nothing while the gate is open.
+        """Check that the gate is open.
 
         Raises:
-            RuntimeError: while it is closed.
+            RuntimeError: if it is closed.
         """
         if not self._open:
-            raise RuntimeError("This part of the run may not read any real image. It was asked to, and stops.")
+            raise RuntimeError("This part of the run must not read real images. Read them before or after it.")
 
 
 class PreparedImages:
-    """Images [n, channels, *spatial] stored as their source holds them, read as float32 on ``device``.
+    """Images [n, channels, *spatial] stored in the type of their source and read as float32 on ``device``.
 
-    Indexing gathers the rows, moves them to ``device``, converts them to float32 and prepares them, so that nothing
-    holds a second copy of all images. ``images[:]`` is such a copy, for small sets.
+    Indexing gathers rows, moves them to ``device``, converts them to float32 and prepares them. No second copy of all
+    images is stored; ``images[:]`` makes one, for small sets.
 
     Args:
-        pixels: uint8 values (read as value / 255) or floating-point values (read as they are), [n, *stored shape]; a
-            tensor, or an array, which may be memory-mapped (mode ``"c"``: torch knows no read-only tensors).
-        channel_axis: axis of ``pixels`` that holds the channels; None where the images have no channel axis.
-        prepare: applied to every batch [m, channels, *spatial] of float32 values, such as a standardization.
-        rows: positions [n] in ``pixels`` that belong to these images; None: all of them, in order.
-        device: where batches go.
-        gate: shared by all images that are made from these; a closed one lets nobody read.
+        pixels: [n, *stored shape] of uint8 (divided by 255 when read) or floating point (unchanged); a tensor or an
+            array. A memory-mapped array needs mode ``"c"``, because torch has no read-only tensors.
+        channel_axis: axis of ``pixels`` that holds the channels; None if there is no channel axis.
+        prepare: function of every float32 batch [m, channels, *spatial], such as a standardization.
+        rows: positions [n] of these images in ``pixels``; None for all, in order.
+        device: device of the batches; by default that of ``pixels``.
+        gate: shared by all images derived from these; they cannot be read while it is closed.
 
     Raises:
-        TypeError: for pixels that are neither uint8 nor floating point.
+        TypeError: if pixels are neither uint8 nor floating point.
 
     Example:
         >>> images = PreparedImages(torch.full((4, 8, 8), 255, dtype=torch.uint8))
@@ -83,7 +85,7 @@ class PreparedImages:
         self.mapped_file = pixels if isinstance(pixels, np.memmap) else None
         self.channel_axis = channel_axis
         self.prepare = prepare
-        self.rows = rows
+        self.rows = None if rows is None else rows.to(self.pixels.device)
         self.device = torch.device(device) if device is not None else self.pixels.device
         self._read_bytes = 0
         sides = list(self.pixels.shape[1:])
@@ -97,43 +99,56 @@ class PreparedImages:
         """Images at ``index``: an integer, a slice, or a tensor of positions of any shape.
 
         Raises:
-            RuntimeError: while the gate is closed.
-            TypeError: for more than one index: read the images first.
+            RuntimeError: if the gate is closed.
+            TypeError: for more than one index.
         """
         self.gate.require_open()
         if isinstance(index, tuple):
-            raise TypeError(f"Expected one index, which picks images, got {index}. Index the tensor that it gives.")
+            raise TypeError(f"Expected one index, which selects images, got {index}. Index the resulting tensor.")
         if isinstance(index, int):
             return self[index : index + 1 if index != -1 else None][0]
-        gathered = self._gathered(index)
+        gathered = self._gather(index)
         lead = gathered.shape[: gathered.ndim - self.pixels.ndim + 1]
-        images = self._converted(gathered.reshape(-1, *self.pixels.shape[1:]).to(self.device, non_blocking=True))
+        images = self._convert(gathered.reshape(-1, *self.pixels.shape[1:]).to(self.device, non_blocking=True))
         if self.prepare is not None:
             images = self.prepare(images)
         return images.reshape(*lead, *self.shape[1:])
 
     def subset(self, positions: Tensor) -> PreparedImages:
         """The images at ``positions`` [m], in that order; the pixels are shared."""
-        rows = positions.cpu() if self.rows is None else self.rows[positions.cpu()]
+        positions = positions.to(self.pixels.device)
+        rows = positions if self.rows is None else self.rows[positions]
         return self._with(rows=rows)
 
-    def mapped(self, function: Callable[[Tensor], Tensor], device: torch.device | str | None = None) -> PreparedImages:
-        """These images with ``function`` applied to every batch, after what is applied already."""
+    def mapped(self, function: Callable[[Tensor], Tensor]) -> PreparedImages:
+        """These images with ``function`` applied to every batch, after the present preparation."""
         before = self.prepare
         prepare = function if before is None else lambda images: function(before(images))
-        return self._with(prepare=prepare, device=self.device if device is None else device)
+        return self._with(prepare=prepare)
 
-    def pinned(self) -> PreparedImages:
-        """The same images in page-locked host memory, from which a GPU copies without waiting."""
-        return self._with(pixels=self.pixels.pin_memory()) if self.mapped_file is None else self
+    def placed(self, device: torch.device | str) -> PreparedImages:
+        """The same images for batches on ``device``, with the pixels where they fit.
 
-    def moved(self, device: torch.device | str) -> PreparedImages:
-        """The same images with their stored pixels on ``device``."""
+        The pixels move to a GPU where they take at most half of its free memory. Else they stay in page-locked host
+        memory, for asynchronous copies to a GPU. A memory-mapped file stays on disk.
+        """
+        device = torch.device(device)
+        if device == self.pixels.device or self.mapped_file is not None:
+            return self._with(device=device)
+        if device.type == "cuda" and 2 * self.stored_bytes > torch.cuda.mem_get_info(device)[0]:
+            return self._with(pixels=self.pixels.pin_memory(), device=device)
         return self._with(pixels=self.pixels.to(device), device=device)
 
     @property
+    def place(self) -> str:
+        """Where the pixels are, in words."""
+        if self.mapped_file is not None:
+            return f"on disk ({self.mapped_file.filename})"
+        return "in memory" if self.pixels.device.type == "cpu" else f"on {self.pixels.device}"
+
+    @property
     def stored_bytes(self) -> int:
-        """Bytes that the pixels of these images take where they are stored."""
+        """Bytes of the stored pixels of these images."""
         return len(self) * self.pixels[:1].numel() * self.pixels.element_size()
 
     def _with(self, **changes: Any) -> PreparedImages:
@@ -149,30 +164,42 @@ class PreparedImages:
         }
         return PreparedImages(arguments.pop("pixels"), **arguments)
 
-    def _gathered(self, index: Any) -> Tensor:
+    def _gather(self, index: Any) -> Tensor:
         if isinstance(index, Tensor):
             index = index.to(self.pixels.device)
             if index.dtype == torch.bool:
                 index = index.nonzero().flatten()
         if self.rows is not None:
-            index = self.rows.to(self.pixels.device)[index]
+            index = self.rows[index]
         pixels = self.pixels[index]
         if self.mapped_file is not None:
             pixels = pixels.clone() if isinstance(index, slice) else pixels
             self._release(pixels.numel() * pixels.element_size())
         return pixels
 
-    def _converted(self, pixels: Tensor) -> Tensor:
+    def _convert(self, pixels: Tensor) -> Tensor:
         images = pixels.unsqueeze(1) if self.channel_axis is None else pixels.movedim(self.channel_axis, 1)
         if images.dtype == torch.uint8:
             return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
         return images.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
 
     def _release(self, count: int) -> None:
-        """Drop the pages of the file from the process now and then; the system keeps them as long as memory allows."""
+        """Release the file's pages after every 256 MiB read; the system still caches them while memory allows."""
         self._read_bytes += count
         if self._read_bytes > MAPPED_BYTES and self.mapped_file is not None:
             handle = getattr(self.mapped_file, "_mmap", None)
             if handle is not None and hasattr(mmap, "MADV_DONTNEED"):
                 handle.madvise(mmap.MADV_DONTNEED)
             self._read_bytes = 0
+
+
+def storage_note(images: Iterable[Images]) -> str:
+    """How much room the stored pixels of several sections take, and where they are.
+
+    Example:
+        >>> storage_note([PreparedImages(torch.zeros(2**18, 2, 2, dtype=torch.uint8))])
+        'the images take 1 MiB in memory'
+    """
+    stored = [part for part in images if isinstance(part, PreparedImages)]
+    size = sum(part.stored_bytes for part in stored) / 2**20
+    return f"the images take {size:.0f} MiB {' and '.join(dict.fromkeys(part.place for part in stored))}"

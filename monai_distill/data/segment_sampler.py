@@ -1,4 +1,4 @@
-"""Which piece of which expert's trajectory a distillation step works on."""
+"""Segments of expert trajectories for distillation steps, indexed by iteration."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["Segment", "SegmentSampler", "SegmentShare"]
 
 
 class SegmentShare:
-    """The sampler's segments by iteration number, dealt out to the processes of the job: to a single one all of them.
+    """Distributes the sampler's segments of every iteration over the processes of the job.
 
-    What is drawn for an iteration does not depend on how many processes there are; who computes it does.
+    The segments of an iteration do not depend on the number of processes; only the process that computes them does.
 
     Args:
         sampler: draws ``per_step`` segments for every iteration.
 
     Raises:
-        ValueError: when the processes cannot have equally many.
+        ValueError: if the segments cannot be divided evenly among the processes.
 
     Example:
         >>> import tempfile, torch
@@ -42,14 +42,14 @@ class SegmentShare:
         self.sampler = sampler
 
     def __getitem__(self, iteration: int) -> list[Segment]:
-        own = range(self.sampler.per_step)[processes.rank() :: processes.count()]
-        return [self.sampler.segment(iteration, place) for place in own]
+        places = range(self.sampler.per_step)[processes.rank() :: processes.count()]
+        return [self.sampler.segment(iteration, place) for place in places]
 
 
 class Segment(NamedTuple):
-    """A piece of a trajectory: an expert's parameters at one epoch, some epochs later and, when asked for, between.
+    """A segment of a trajectory: an expert's parameters [P] at its start, at its end and, on request, half-way.
 
-    ``place`` tells the segments of one iteration apart.
+    ``place`` numbers the segments of one iteration.
     """
 
     iteration: int
@@ -62,30 +62,32 @@ class Segment(NamedTuple):
 
 
 class SegmentSampler:
-    """Draws segments by iteration number: ``sampler[i]`` is the same whenever and wherever it is asked for.
+    """Deterministic segments, indexed by iteration: ``sampler[i]`` depends on the seed and ``i`` alone.
 
-    Experts come in shuffled rounds, start epochs uniformly from ``min_start_epoch`` to an upper bound minus one (the
-    bounds T+ of the papers are exclusive). The bound may grow linearly with the iterations.
+    Experts come in shuffled rounds. Start epochs are uniform from ``min_start_epoch`` to an upper bound minus one (the
+    bounds T+ of the papers are exclusive). DATM's difficulty window is ``min_start_epoch`` (T-), ``max_start_epoch``
+    (T+) and an upper bound that grows linearly from ``first_max_start_epoch`` over ``ramp_iterations``.
 
     References:
-        Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, algorithm 1. Guo et al.,
-        Towards Lossless Dataset Distillation via Difficulty-Aligned Trajectory Matching, ICLR 2024 (window and ramp).
+        MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
+        https://arxiv.org/abs/2203.11932, algorithm 1. DATM: Guo et al., Towards Lossless Dataset Distillation via
+        Difficulty-Aligned Trajectory Matching, ICLR 2024, https://arxiv.org/abs/2310.05773 (window and ramp).
 
     Args:
         store: the experts' trajectories.
-        max_start_epoch: the first start epoch that is never drawn (T+).
+        max_start_epoch: exclusive upper bound of the start epochs (T+).
         expert_epochs: epochs from start to target (M).
         seed: seed of the run.
-        device: where the segments are put.
-        min_start_epoch: the first start epoch that is drawn (T-).
+        device: device of the segments.
+        min_start_epoch: smallest start epoch (T-).
         first_max_start_epoch: the upper bound at iteration 0; None for T+ from the beginning.
         ramp_iterations: the iteration at which the upper bound has grown to T+; 0 for no ramp.
-        middle: whether segments hold the parameters M // 2 epochs after the start, too.
-        per_step: segments of every iteration; ``sampler[i]`` is the first, :meth:`segment` gives all.
+        middle: whether segments also hold the parameters M // 2 epochs after the start.
+        per_step: segments per iteration; ``sampler[i]`` is the first of them, :meth:`segment` returns any.
 
     Raises:
-        ValueError: when the store does not keep the epochs that could be drawn, the window is empty or half a ramp is
-            given.
+        ValueError: if the store lacks an epoch that could be drawn, the window is empty, or only one of
+            ``first_max_start_epoch`` and ``ramp_iterations`` is given.
 
     Example:
         >>> import tempfile
@@ -113,8 +115,8 @@ class SegmentSampler:
         if max_start_epoch < 1 or expert_epochs < 1 or needed > store.shape[1]:
             raise ValueError(
                 f"Expected max_start_epoch and expert_epochs of at least 1 whose sum is at most {store.shape[1]} "
-                "(the snapshots "
-                f"kept), got {max_start_epoch} and {expert_epochs}. Train the experts for at least {needed - 1} epochs."
+                f"(snapshots per expert), got {max_start_epoch} and {expert_epochs}. Train the experts for at least "
+                f"{needed - 1} epochs."
             )
         first = max_start_epoch if first_max_start_epoch is None else first_max_start_epoch
         if not 0 <= min_start_epoch < first <= max_start_epoch:
@@ -141,7 +143,7 @@ class SegmentSampler:
         self.device = device
 
     def bound(self, iteration: int) -> int:
-        """The first start epoch that is not drawn at ``iteration``."""
+        """Exclusive upper bound of the start epochs at ``iteration``; DATM lets it grow."""
         if not self.ramp_iterations:
             return self.max_start_epoch
         grown = (self.max_start_epoch - self.first_max_start_epoch) * iteration // self.ramp_iterations
@@ -151,12 +153,12 @@ class SegmentSampler:
         return self.segment(iteration, 0)
 
     def segment(self, iteration: int, place: int) -> Segment:
-        """Number ``place`` of the segments of an iteration; experts come in rounds over all of them."""
-        draw = iteration * self.per_step + place
-        round_number, turn = divmod(draw, self.store.shape[0])
+        """Segment ``place`` of an iteration; the shuffled rounds run over all segments of all iterations."""
+        number = iteration * self.per_step + place
+        round_number, turn = divmod(number, self.store.shape[0])
         order = torch.randperm(self.store.shape[0], generator=seeded_generator(self.seed, "expert order", round_number))
         expert = int(order[turn])
-        generator = seeded_generator(self.seed, "start epoch", draw)
+        generator = seeded_generator(self.seed, "start epoch", number)
         epoch = int(torch.randint(self.min_start_epoch, self.bound(iteration), (1,), generator=generator))
         start, target = self.store.segment(expert, epoch, epoch + self.expert_epochs, self.device)
         half_way = epoch + self.expert_epochs // 2

@@ -14,6 +14,7 @@ import torch
 from monai_distill.runtime.image_blocks import Images
 
 from .class_bank import ClassBank
+from .prepared_images import storage_note
 
 __all__ = ["SplitBanks", "item_columns"]
 
@@ -111,6 +112,7 @@ class SplitBanks:
         for note in dict.fromkeys(n for dataset in (training, validation, test) for n in getattr(dataset, "notes", ())):
             logger.info("Data: %s.", note)
         logger.info("Data: %s.", self._account(getattr(training, "left_out", {})))
+        logger.info("Data: %s.", storage_note(bank.images for bank in (self.training, self.validation, self.test)))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -232,13 +234,10 @@ def _place(dataset: Any, position: int) -> str:
 def _disjoint(banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]]) -> tuple[list[ClassBank], dict[str, int]]:
     _, validation, test = (set(codes) for codes in hashes)
     taken: tuple[set[str], ...] = (validation | test, test, set())
-    keep = [
-        [i for i, code in enumerate(codes) if code not in later] for codes, later in zip(hashes, taken, strict=True)
-    ]
-    disjoint = [
-        bank if len(positions) == len(bank) else bank.subset(torch.tensor(positions, dtype=torch.long))
-        for bank, positions in zip(banks, keep, strict=True)
-    ]
+    disjoint = []
+    for bank, codes, later in zip(banks, hashes, taken, strict=True):
+        keep = torch.tensor([i for i, code in enumerate(codes) if code not in later], dtype=torch.long)
+        disjoint.append(bank if len(keep) == len(bank) else bank.subset(keep))
     dropped = {name: len(banks[i]) - len(disjoint[i]) for i, name in enumerate(("training", "validation"))}
     if any(dropped.values()):
         warnings.warn(

@@ -1,4 +1,4 @@
-"""The distilled set: learnable images, labels and learning rate, with everything needed to train on them."""
+"""The distilled set: learnable images, labels and learning rate, and all that training on them requires."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,13 +6,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.data import Dataset
-from monai.transforms import Transform
 from monai.utils import optional_import
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -20,46 +18,7 @@ from torch import Tensor, nn
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.validation import listed_names
 
-__all__ = ["PreprocessingOfSet", "SyntheticDataset"]
-
-
-class PreprocessingOfSet(Transform):  # type: ignore[misc]  # MONAI ships no types
-    """Prepares an image [C, *spatial] as the set in ``folder`` says; the set is read when the first image comes.
-
-    Not before, so that a bundle whose set is still to be distilled can be looked at and checked.
-
-    Args:
-        folder: as :py:meth:`SyntheticDataset.save` wrote it.
-
-    Raises:
-        RuntimeError: from the call, when no set is there: networks must not be fed otherwise than they were trained.
-
-    Example:
-        >>> import tempfile, torch
-        >>> from monai_distill.transforms import Standardize
-        >>> folder = tempfile.mkdtemp()
-        >>> prepared = {"student_lr": 0.1, "preprocessing": Standardize([0.5], [0.25])}
-        >>> _ = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"], **prepared).save(folder)
-        >>> PreprocessingOfSet(folder)(torch.ones(1, 1, 1))
-        tensor([[[2.]]])
-    """
-
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
-        self._set: SyntheticDataset | None = None
-
-    def __call__(self, image: Tensor) -> Tensor:
-        """The prepared image."""
-        if self._set is None:
-            if not (self.folder / "manifest.json").is_file():
-                raise RuntimeError(
-                    f"{self.folder} holds no distilled set yet, and its model is untrained. Run the bundle's train "
-                    "configuration first: it fills the folder."
-                )
-            self._set = SyntheticDataset.load(self.folder)
-        preprocessing = self._set.preprocessing
-        prepared: Tensor = image if preprocessing is None else preprocessing(image)
-        return prepared
+__all__ = ["SyntheticDataset"]
 
 
 TENSOR_FILE, MANIFEST_FILE = "synthetic.safetensors", "manifest.json"
@@ -67,9 +26,9 @@ SAFE_ROOM = "monai_distill.transforms."
 
 
 class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
-    """A tiny training set whose images, learning rate and (when asked for) labels are parameters.
+    """A tiny training set whose images, learning rate and, optionally, labels are parameters.
 
-    As an ``nn.Module`` it works with optimisers, MONAI's checkpoint savers and DDP; as a MONAI dataset its items are
+    As an ``nn.Module`` it works with optimizers, MONAI's checkpoint savers and DDP; as a MONAI dataset its items are
     ``image`` [channels, *spatial] as the networks see it (after ``preprocessing``), ``label`` and ``class_name``. The
     label is a class number, or the probabilities [classes] of a learned label. ``CrossEntropyLoss`` takes both.
 
@@ -78,14 +37,14 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             outside the range of real images.
         labels: class numbers [n].
         class_names: every class in label order.
-        student_lr: the students' learning rate to start with, above 0.
-        label_logits: float tensor [n, classes]; given, the labels are learned and their softmax is the target.
-        preprocessing: the invertible transform (``Standardize`` or ``ZCAWhitening``) that real images went through.
-        manifest: plain JSON values saved beside the tensors.
+        student_lr: initial learning rate of the students, above 0.
+        label_logits: float tensor [n, classes] of learned labels, whose softmax is the target; None for fixed labels.
+        preprocessing: the invertible transform of the real images (``Standardize`` or ``ZCAWhitening``).
+        manifest: plain JSON values saved with the tensors.
 
     Raises:
-        TypeError: when images or labels are no tensors, labels are no whole numbers, or class_names is no list.
-        ValueError: when shapes disagree, a label lies outside the class list or the learning rate is not above 0.
+        TypeError: if images or labels are not tensors, labels are not integers, or class_names is not a list.
+        ValueError: if shapes disagree, a label lies outside the class list or the learning rate is not above 0.
 
     Example:
         >>> data = SyntheticDataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), ["no", "yes"], student_lr=0.05)
@@ -138,7 +97,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
 
     @property
     def targets(self) -> Tensor:
-        """What a student is trained on: logits [n, classes] when labels are learned, class numbers [n] otherwise."""
+        """The targets of a student: logits [n, classes] if labels are learned, class numbers [n] otherwise."""
         return self.label_logits if self.soft else self.labels
 
     def __len__(self) -> int:
@@ -168,8 +127,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         images are "unknown", unless ``manifest`` gives them.
 
         Args:
-            folder: made when absent.
-            manifest: plain JSON values; together with the ones given before they are all that another person reads.
+            folder: created if missing.
+            manifest: plain JSON values, added to those of the constructor.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -205,7 +164,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         """Read a saved set back.
 
         Raises:
-            RuntimeError: when a file is missing, or the tensors are not the ones that the manifest was written for.
+            RuntimeError: if a file is missing, or the checksum of the tensors differs from the one in the manifest.
         """
         folder = Path(folder)
         for name in (TENSOR_FILE, MANIFEST_FILE):
@@ -216,11 +175,11 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
                 )
         manifest = _read_manifest(folder / MANIFEST_FILE)
         data = (folder / TENSOR_FILE).read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if found != manifest["sha256"]:
+        checksum = hashlib.sha256(data).hexdigest()
+        if checksum != manifest["sha256"]:
             raise RuntimeError(
-                f"{folder / TENSOR_FILE} has SHA-256 {found}, its manifest says {manifest['sha256']}: damaged. "
-                "Resuming the run writes it anew; else get the folder again."
+                f"{folder / TENSOR_FILE} has SHA-256 {checksum}, its manifest says {manifest['sha256']}: damaged. "
+                "Resume the run, which writes it again, or copy the folder again."
             )
         tensors = load(data)
         parts = {k.removeprefix("preprocessing."): v for k, v in tensors.items() if k.startswith("preprocessing.")}
@@ -230,7 +189,7 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             manifest["class_names"],
             student_lr=float(tensors["student_lr"]),
             label_logits=tensors.get("label_logits"),
-            preprocessing=_built(manifest.get("preprocessing"), parts),
+            preprocessing=_build_preprocessing(manifest.get("preprocessing"), parts),
             manifest=manifest,
         )
 
@@ -240,18 +199,18 @@ def _read_manifest(file: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(file.read_text())
         missing = [key for key in ("class_names", "sha256") if key not in manifest]
     except (ValueError, TypeError) as error:
-        raise RuntimeError(f"{file} is no JSON manifest ({error}). Get the folder anew.") from error
+        raise RuntimeError(f"{file} is not a JSON manifest ({error}). Copy the folder again.") from error
     if missing:
-        raise RuntimeError(f"{file} lacks {missing}, which every saved manifest has. Get the folder anew.")
+        raise RuntimeError(f"{file} lacks {missing}, which every saved manifest has. Copy the folder again.")
     return manifest
 
 
-def _built(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> Any:
+def _build_preprocessing(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> Any:
     if config is None:
         return None
     arguments = {**config, **tensors}
     target = str(arguments.pop("_target_"))
-    if not target.startswith(SAFE_ROOM):  # a manifest comes from others: it may not name arbitrary code
+    if not target.startswith(SAFE_ROOM):  # a manifest is untrusted: it may not name arbitrary code
         raise RuntimeError(f"Expected a preprocessing from {SAFE_ROOM}*, the manifest names {target}.")
     build: Callable[..., Any]
     build, known = optional_import(SAFE_ROOM.rstrip("."), name=target.removeprefix(SAFE_ROOM))

@@ -1,4 +1,4 @@
-"""Expert trajectories on disk: one array, read by the segment, and a manifest that says what they are."""
+"""Expert trajectories on disk: one array, read segment by segment, and a manifest that describes it."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -24,23 +24,23 @@ FORMAT = 1
 class TrajectoryStore:
     """Snapshots of expert networks, array [experts, snapshots, parameters] of float32, memory-mapped for reading.
 
-    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialization. An expert counts
-    only
-    once its rows lie on disk and the manifest, which is replaced as a whole, says so: a half-written one is never read.
-    Of several processes the first alone writes; all read, so they must share the folder.
+    Snapshot ``e`` is the flat parameter vector after ``e`` epochs; snapshot 0 is the initialization. An expert is
+    finished once its rows lie on disk and the manifest lists it; the manifest is replaced as a whole. Nothing reads an
+    unfinished expert. Only the first of several processes writes. All of them read, so they must share the folder.
 
     Args:
         directory: the folder with ``trajectories.f32`` and ``manifest.json``.
-        job: what decides the trajectories (network, parameter names and shapes, preprocessing, data hash, optimizer,
-            augmentation, seed), as plain JSON values. A store made by another job is refused with the difference named.
-        experts: how many experts the store holds when complete.
-        snapshots: how many snapshots each keeps (the largest epoch that a sampler can ask for, plus one).
+        job: the settings that decide the trajectories (network, parameter names and shapes, preprocessing, data hash,
+            optimizer, augmentation, seed), as plain JSON values. The store of another job is refused; the error names
+            the settings that differ.
+        experts: number of experts in the complete store.
+        snapshots: snapshots per expert: the largest epoch that a sampler can request, plus one.
         parameters: length of the flat vector.
 
     Raises:
-        ValueError: when the folder holds the trajectories of another job.
-        RuntimeError: when the disk has no room for the whole array; nothing that was finished before is lost. When
-            some process does not see the folder of the first.
+        ValueError: if the folder holds the trajectories of another job.
+        RuntimeError: if the disk has no room for the whole array (finished experts stay), or a process does not see
+            the folder of the first one.
 
     Example:
         >>> import tempfile
@@ -61,7 +61,7 @@ class TrajectoryStore:
         self.shape = (experts, snapshots, parameters)
         self.job: dict[str, Any] = json.loads(json.dumps(dict(job)))
         self.history: dict[int, Any] = {}
-        self.history = processes.from_first(self._opened)
+        self.history = processes.from_first(self._open_folder)
         if not processes.seen_by_all(self.directory):
             raise RuntimeError(
                 f"Expected a folder for trajectories that every process sees, got {self.directory}, which is not there "
@@ -70,7 +70,7 @@ class TrajectoryStore:
 
     @property
     def manifest_file(self) -> Path:
-        """The JSON file that says what the array holds."""
+        """The JSON file that describes the array."""
         return self.directory / "manifest.json"
 
     @property
@@ -80,23 +80,23 @@ class TrajectoryStore:
 
     @property
     def finished(self) -> list[int]:
-        """The experts whose rows are whole."""
+        """Numbers of the experts whose rows are complete, in order."""
         return sorted(self.history)
 
     @property
     def complete(self) -> bool:
-        """Whether every expert is there."""
+        """Whether every expert is finished."""
         return len(self.history) == self.shape[0]
 
     def agree(self) -> None:
-        """Have all processes know the experts that the first one has written."""
+        """Send the list of finished experts from the first process to all."""
         self.history = processes.from_first(lambda: self.history)
 
     def require_snapshots(self, expert: int, snapshots: Tensor) -> None:
-        """Refuse what is no expert of this store.
+        """Refuse snapshots [snapshots, parameters] that do not fit the store.
 
         Raises:
-            ValueError: for a number that the store has not, another shape than the store's, or a value not finite.
+            ValueError: if the number is out of range, the shape differs from the store's, or a value is not finite.
         """
         if not 0 <= expert < self.shape[0]:
             raise ValueError(f"Expected an expert from 0 to {self.shape[0] - 1}, got {expert}.")
@@ -106,16 +106,16 @@ class TrajectoryStore:
             raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_lr.")
 
     def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
-        """Write one expert's snapshots [snapshots, parameters] and its history per epoch, then count it as finished.
+        """Write one expert's snapshots [snapshots, parameters] and its history per epoch; then the expert is finished.
 
         Raises:
             ValueError: for what :meth:`require_snapshots` refuses.
-            RuntimeError: when the disk is full; the expert is not counted.
+            RuntimeError: if the disk is full; the expert stays unfinished.
         """
         self.require_snapshots(expert, snapshots)
         rows = np.ascontiguousarray(snapshots.detach().cpu().numpy(), dtype="<f4")
         try:
-            if self.history.pop(expert, None) is not None:  # rewritten: it does not count until it is whole again
+            if self.history.pop(expert, None) is not None:  # overwritten: unfinished until all rows are written
                 self._write_manifest()
             with self.array_file.open("r+b") as file:  # not through the map: a full disk would end the process there
                 file.seek(expert * rows.nbytes)
@@ -132,17 +132,17 @@ class TrajectoryStore:
         """The parameters [P] after ``start`` and after ``stop`` epochs of one expert; reads these two rows only.
 
         Raises:
-            ValueError: when the expert is not finished or an epoch is not kept.
+            ValueError: if the expert is not finished or an epoch is not stored.
         """
         if not 0 <= start < stop < self.shape[1]:
             raise ValueError(f"Expected epochs 0 <= start < stop <= {self.shape[1] - 1}, got {start} and {stop}.")
         return self.snapshot(expert, start, device), self.snapshot(expert, stop, device)
 
     def snapshot(self, expert: int, epoch: int, device: torch.device | str = "cpu") -> Tensor:
-        """The parameters [P] of one expert after ``epoch`` epochs; -1 means the last one kept.
+        """The parameters [P] of one expert after ``epoch`` epochs; -1 is the last stored epoch.
 
         Raises:
-            ValueError: when the expert is not finished or the epoch is not kept.
+            ValueError: if the expert is not finished or the epoch is not stored.
         """
         if expert not in self.history:
             raise ValueError(f"Expert {expert} is not finished; finished are {self.finished}. Train the experts first.")
@@ -151,7 +151,7 @@ class TrajectoryStore:
         rows = np.memmap(self.array_file, dtype="<f4", mode="r", shape=self.shape)
         return torch.from_numpy(np.array(rows[expert, epoch])).to(device)
 
-    def _opened(self) -> dict[int, Any]:
+    def _open_folder(self) -> dict[int, Any]:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.manifest_file.exists():
             self._adopt(json.loads(self.manifest_file.read_text()))
@@ -161,11 +161,12 @@ class TrajectoryStore:
         return self.history
 
     def _adopt(self, manifest: dict[str, Any]) -> None:
-        found = {**manifest["job"], "shape": manifest["shape"]}
-        asked = {**self.job, "shape": list(self.shape)}
-        names = [k for k in sorted({*found, *asked}) if found.get(k) != asked.get(k)]
+        stored = {**manifest["job"], "shape": manifest["shape"]}
+        requested = {**self.job, "shape": list(self.shape)}
+        names = [k for k in sorted({*stored, *requested}) if stored.get(k) != requested.get(k)]
         if names or manifest.get("format") != FORMAT:
-            rows = "; ".join(f"{k}: found {_short(found.get(k))}, asked for {_short(asked.get(k))}" for k in names)
+            values = {k: f"stored {_short(stored.get(k))}, requested {_short(requested.get(k))}" for k in names}
+            rows = "; ".join(f"{name}: {pair}" for name, pair in values.items())
             raise ValueError(
                 f"The trajectories in {self.directory} were made by another job ({rows or 'another format'}). "
                 "Give another expert_dir, or delete that folder."
@@ -200,8 +201,7 @@ class TrajectoryStore:
         reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         return RuntimeError(
             f"Cannot write the trajectories to {self.directory}: {reason}. They need {size:.1f} MiB. Free some room "
-            "or give "
-            f"another expert_dir; the finished experts ({len(self.finished)} of {self.shape[0]}) are kept."
+            f"or give another expert_dir; the finished experts ({len(self.finished)} of {self.shape[0]}) stay."
         )
 
 

@@ -89,9 +89,9 @@ def write_bundle(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write the texts of a bundle and, where there is none yet, a blank ``models/model.pt``.
+    """Write the texts of a bundle and, where it is missing, a blank ``models/model.pt``.
 
-    What lies in ``models/`` is kept: a bundle can be written anew without being trained anew.
+    The files in ``models/`` stay: a bundle can be written again without being trained again.
 
     Args:
         folder: the bundle's root; made when absent.

@@ -57,7 +57,7 @@ def font_families(text: str) -> list[str]:
 
 
 def font_file(text: str) -> str | None:
-    """One font file that draws all of ``text``; None if there is none. Pillow takes one font per text."""
+    """One font file that draws all of ``text``, or None. Pillow takes one font per text."""
     wanted = _drawn(text)
     return next((file for file in (_default_file(), *_system_fonts()) if wanted <= _characters(file)), None)
 

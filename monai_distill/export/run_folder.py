@@ -77,7 +77,7 @@ class RunFolder:
             ) from error
 
     def _begun(self) -> str:
-        """What a folder without scores holds, and how to continue; a bundle keeps no ``config.json`` in it."""
+        """The state of a folder without scores, and how to continue; a bundle writes no ``config.json`` into it."""
         by_command = (self.folder / "config.json").exists()
         if not by_command and (self.folder / MANIFEST_FILE).exists():
             return (

@@ -24,7 +24,7 @@ OTHER = "other"
 class RunCost:
     """Wall seconds by part of a run, and its peak memory; a resumed run continues to count.
 
-    Time is charged to the innermost current part, or to ``other`` (reading data, writing files) if there is none.
+    Time is charged to the innermost current part, else to ``other`` (reading data, writing files).
     Attached to an engine, the object charges that engine's runs to ``part``. A part with a file in ``shared`` belongs
     to several runs: each of them reports the time that it took, whichever run did the work.
 

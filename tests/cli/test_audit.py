@@ -36,7 +36,7 @@ def test_leaves_audit_json_and_a_file_a_shadow(audited: tuple[Path, str]) -> Non
     folder, printed = audited
     found = read(folder, "audit.json")
     assert found["shadows"] == 3
-    assert found["shadow_settings"] == {"iterations": 2, "validate_every": 2, "validation_students": 1}
+    assert found["shadow_settings"] == {"settings.iterations": 2, "validate_every": 2, "validation_students": 1}
     assert found["candidates"]["audited"] == 200
     assert set(found["attacks"]) == {
         *("nearest_pixels", "nearest_random_networks", "nearest_embedding"),

@@ -243,7 +243,7 @@ def test_run_takes_no_resume_which_would_write_its_settings_over_those_of_the_ru
 
 def test_evaluate_writes_the_same_scores_again_and_nothing_else(whole: Path, copied: Path) -> None:
     (copied / "scores.json").unlink()
-    shutil.rmtree(copied / "controls")  # so that students are trained anew
+    shutil.rmtree(copied / "controls")  # so that students are trained again
     outcome = command("evaluate", copied)
     assert outcome.code == 0, outcome.err
     printed = (whole.parent / "printed").read_text()
@@ -631,9 +631,9 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     ("name", "value", "says"),
     [
         ("image_lr", 11, ("settings", "'image_lr': 10", "'image_lr': 11", "another output_dir")),
-        ("seed", 4, ("seed: found 3, asked for 4",)),
+        ("seed", 4, ("seed: stored 3, requested 4",)),
         ("expert_lr", 0.5, ("optimizer", '"lr": 0.01', '"lr": 0.5', "another expert_dir")),
-        ("experts", 3, ("shape: found [2,", "asked for [3,")),
+        ("experts", 3, ("shape: stored [2,", "requested [3,")),
     ],
 )
 def test_a_changed_job_is_refused_with_the_difference_named_and_loses_nothing(

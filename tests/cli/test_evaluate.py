@@ -232,7 +232,7 @@ def test_compare_asks_further_protocols_of_every_run_and_trains_what_they_share_
     ("words", "says"),
     [
         (["--protocols", "scores,sorcery"], "got 'sorcery'"),
-        (["--cross_students", "2"], "Expected --protocols beside their settings cross_students, got none"),
+        (["--cross_students", "2"], "--protocols together with their settings cross_students, got none"),
         (["--protocols", "scores", "--cross_widths#vgg", "8"], "Did you mean vgg11?"),
     ],
 )

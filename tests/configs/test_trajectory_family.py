@@ -293,7 +293,7 @@ def test_experts_of_another_recipe_are_refused_and_of_the_same_shared(tmp_path: 
     assert (experts / "trajectories.f32").stat().st_mtime_ns == before
     outcome = fast_run(tmp_path / "ftd", "--method", "ftd", "--expert_dir", experts)
     assert outcome.code == 1
-    assert "made by another job (recipe: found {}, asked for" in outcome.err
+    assert "made by another job (recipe: stored {}, requested" in outcome.err
     assert "flat" in outcome.err
 
 

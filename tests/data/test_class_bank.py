@@ -205,7 +205,7 @@ def test_patients_are_none_unless_every_image_has_one() -> None:
         ({"img": torch.zeros(1, 4, 4), "label": 0}, r"got the keys \['img', 'label'\] at position 0"),
         ({"image": torch.zeros(1, 4, 4), "label": "cat"}, "class number from 0 as label, got 'cat'"),
         ({"image": torch.zeros(1, 4, 4), "label": 0.5}, "class number from 0 as label, got 0.5"),
-        ({"image": torch.zeros(1, 4, 4), "label": torch.tensor([0, 1])}, "One class an image"),
+        ({"image": torch.zeros(1, 4, 4), "label": torch.tensor([0, 1])}, "One class per image"),
     ],
 )
 def test_items_of_another_kind_are_told_with_their_place(item: Any, says: str) -> None:

@@ -117,12 +117,12 @@ def test_epochs_that_are_not_kept_are_refused(store: TrajectoryStore, start: int
 @pytest.mark.parametrize(
     ("job", "sizes", "named"),
     [
-        ({**JOB, "seed": 1}, {}, "seed: found 0, asked for 1"),
-        ({**JOB, "network": "VGG11"}, {}, 'network: found "ConvNet", asked for "VGG11"'),
-        ({**JOB, "rho": 0.1}, {}, "rho: found null, asked for 0.1"),
-        ({"network": "ConvNet", "seed": 0}, {}, r"operations: found \[\"flip\"\], asked for null"),
-        (JOB, {"experts": 4}, r"shape: found \[3, 4, 7\], asked for \[4, 4, 7\]"),
-        (JOB, {"parameters": 8}, r"shape: found \[3, 4, 7\], asked for \[3, 4, 8\]"),
+        ({**JOB, "seed": 1}, {}, "seed: stored 0, requested 1"),
+        ({**JOB, "network": "VGG11"}, {}, 'network: stored "ConvNet", requested "VGG11"'),
+        ({**JOB, "rho": 0.1}, {}, "rho: stored null, requested 0.1"),
+        ({"network": "ConvNet", "seed": 0}, {}, r"operations: stored \[\"flip\"\], requested null"),
+        (JOB, {"experts": 4}, r"shape: stored \[3, 4, 7\], requested \[4, 4, 7\]"),
+        (JOB, {"parameters": 8}, r"shape: stored \[3, 4, 7\], requested \[3, 4, 8\]"),
     ],
 )
 def test_another_job_is_refused_with_the_difference_named(
@@ -131,7 +131,7 @@ def test_another_job_is_refused_with_the_difference_named(
     before = store.array_file.read_bytes(), store.manifest_file.read_bytes()
     with pytest.raises(ValueError, match=named) as refusal:
         open_store(store.directory, job, **sizes)
-    assert str(refusal.value).count("asked for") == 1
+    assert str(refusal.value).count("requested") == 1
     assert (store.array_file.read_bytes(), store.manifest_file.read_bytes()) == before
 
 
@@ -167,7 +167,7 @@ def test_a_half_written_expert_does_not_count_and_finished_ones_are_kept(
 ) -> None:
     with monkeypatch.context() as patch:
         broken(patch)
-        with pytest.raises(RuntimeError, match=r"the disk is full.*finished experts \(2 of 3\) are kept"):
+        with pytest.raises(RuntimeError, match=r"the disk is full.*finished experts \(2 of 3\)"):
             store.write(1, rows_of(1), history_of(1))
     for current in (store, open_store(store.directory)):
         assert current.finished == [0, 2]

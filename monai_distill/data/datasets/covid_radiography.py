@@ -30,7 +30,7 @@ class COVIDRadiographyDataset(ImageFolderDataset):
     """One section of the COVID-19 Radiography Database (Chowdhury et al., 2020; Rahman et al., 2021).
 
     On disk: ``ROOT_DIR/COVID/images/COVID-1.png`` and likewise ``Lung_Opacity``, ``Normal`` and ``Viral Pneumonia``,
-    each with ``masks/`` beside ``images/``; the folder ``COVID-19_Radiography_Dataset`` of the published archive may
+    each with ``masks/`` next to ``images/``; the folder ``COVID-19_Radiography_Dataset`` of the published archive may
     lie in between. 21165 images of 299x299, read as gray ``[1, H, W]`` (a few are stored with three channels).
 
     There is no official split: 70/10/20, stratified by class, by :func:`stratified_split` over the sorted paths with
@@ -88,6 +88,6 @@ class COVIDRadiographyDataset(ImageFolderDataset):
     def _advice(self) -> str:
         return (
             f"Expected {', '.join(f'{name}/images/*.png' for name in self._given_names or _CLASSES)} under root_dir"
-            f"{', with masks/ beside every images/' if self.lung_masks else ''}. Get the database from {_URL} "
+            f"{', with masks/ next to every images/' if self.lung_masks else ''}. Get the database from {_URL} "
             "and unpack it there, or pass class_names for other folders in this layout."
         )

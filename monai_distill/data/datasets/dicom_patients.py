@@ -25,7 +25,7 @@ _OTHER_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".
 
 
 class HeaderPatients(NamedTuple):
-    """What the headers of all files say.
+    """The patients and studies that the headers of all files name.
 
     Attributes:
         patients: a hash per file; None where a header names neither patient nor study.

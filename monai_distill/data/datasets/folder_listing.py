@@ -36,7 +36,7 @@ _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "dicomdir"}
 
 @dataclass
 class ClassFolder:
-    """What lies below one class folder.
+    """The contents of one class folder.
 
     Args:
         folder: the class folder.

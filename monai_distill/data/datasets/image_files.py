@@ -11,10 +11,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading import FileToImaged, shared_reading
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
+from .decoded_images import decoded_images, differing_sizes
 from .dicom_patients import header_patients
 from .image_rows import ImageRow, cleaned_rows, label_indices, sorted_names
 from .listed_files import found_rows, listing_checksum
@@ -46,6 +48,8 @@ class ImageFilesDataset(SectionDataset):
         split: how sections are drawn where the data does not give them.
         source: name, license and citation, for the provenance.
         dicom_patients: whether DICOM headers name the patients where the data does not. Their identifiers are hashed.
+        cache_dir: folder where the decoded images are stored for later runs; None stores only images that do not fit
+            into memory, in the user's cache folder.
         options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
             :class:`SectionDataset`.
 
@@ -67,6 +71,7 @@ class ImageFilesDataset(SectionDataset):
         split: SplitRule | None = None,
         source: DataSource | None = None,
         dicom_patients: bool = True,
+        cache_dir: str | PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         self.reading = reading or FileToImaged()
@@ -74,6 +79,7 @@ class ImageFilesDataset(SectionDataset):
         if not isinstance(dicom_patients, bool):  # any word would pass for true
             raise TypeError(f"Expected dicom_patients as true or false, got {dicom_patients!r}.")
         self.dicom_patients = dicom_patients
+        self.cache_dir = cache_dir
         self._given_names = None if class_names is None else tuple(cleaned_names(listed_names(class_names)))
         self._source = source or DataSource()
         super().__init__(root_dir, section, **options)
@@ -169,8 +175,12 @@ class ImageFilesDataset(SectionDataset):
         self.provenance["reading"] = self.reading.to_dict()
         return self.reading
 
+    def stored_images(self) -> PreparedImages | None:
+        """All images as one array (:func:`decoded_images`); None with a transform of one's own."""
+        return decoded_images(self, self.reading, self.cache_dir) if self.uses_default_transform else None
+
     def _record_spacing(self) -> None:
-        """Of the training images only: synthetic images come from these."""
+        """Set the voxel spacing from the training images: synthetic images come from these."""
         if self.section != "training":
             return
         rule = "of the files, times the factor of resizing" if self.reading.pixdim is None else "as resampled"
@@ -179,17 +189,11 @@ class ImageFilesDataset(SectionDataset):
             self.provenance["spacing"] = spacing
 
     def _check_shapes(self) -> None:
-        first: tuple[str, tuple[int, ...]] | None = None
-        for item, cached in zip(self.data, self._cache, strict=False):
-            if cached is None:  # filled while running
-                continue
-            name, shape = Path(item["image"]).name, tuple(cached["image"].shape)
-            first = first or (name, shape)
-            if shape != first[1]:
-                raise ValueError(
-                    f"Images differ in size: {first[0]} has [channels, *spatial] {list(first[1])} and {name} has "
-                    f"{list(shape)}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
-                )
+        pairs = zip(self.data, self._cache, strict=False)
+        shapes = [(item["image"], cached["image"].shape) for item, cached in pairs if cached is not None]
+        for path, shape in shapes:
+            if shape != shapes[0][1]:
+                raise ValueError(differing_sizes([shapes[0][0], path], [shapes[0][1], shape]))
 
 
 def shared_spacing(spacings: Iterable[tuple[float, ...] | None], rule: str) -> dict[str, Any] | None:

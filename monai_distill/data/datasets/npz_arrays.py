@@ -12,14 +12,13 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 
-from monai_distill.data.image_cache import cached_array, default_cache_dir
+from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.memory import physical_memory
 
 __all__ = ["fits_memory", "mapped_array"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-MEMORY_SHARE = 4  # images may take the fourth part of the machine's memory
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member, up to the lengths of its name and its extra field
 ROW_BYTES = 64 * 2**20  # that are copied at a time
 logger = logging.getLogger(__name__)

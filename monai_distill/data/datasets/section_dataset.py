@@ -25,7 +25,7 @@ SECTIONS = ("training", "validation", "test")
 
 @dataclass(frozen=True)
 class DataSource:
-    """What the provenance says about the origin of the data.
+    """The provenance entries on the origin of the data.
 
     Attributes:
         name: of the data set; None takes the name of the file or folder.

@@ -1,4 +1,4 @@
-"""Seeded splits into sections, by image or by patient, by rules simple enough to publish beside a score."""
+"""Seeded splits into sections, by image or by patient, by rules simple enough to publish with a score."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

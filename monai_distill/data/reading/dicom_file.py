@@ -66,7 +66,7 @@ def dicom_dataset(path: str, *, stop_before_pixels: bool = False) -> Any:
         dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, force=True)
     except OSError:
         raise
-    except Exception as error:  # pydicom raises many kinds for content that is none
+    except Exception as error:  # pydicom raises many kinds of errors for other content
         raise ValueError(f"expected a DICOM file, got content that is damaged: {error}") from error
     _require_picture(dataset)
     if not hasattr(dataset, "file_meta"):
@@ -92,7 +92,7 @@ def _require_picture(dataset: Any) -> None:
             part for part in (kind or "no pixels and no known kind", f"({modality})" if modality else "") if part
         )
         raise ValueError(f"expected a picture in the DICOM file, got {name}; take the file out.")
-    raise ValueError("expected a DICOM file, got content that is none; take the file out or get it again.")
+    raise ValueError("expected a DICOM file, got other content; take the file out or get it again.")
 
 
 def _header(dataset: Any) -> FileHeader:

@@ -83,7 +83,7 @@ def shared_kind(headers: Mapping[str, FileHeader]) -> ValueKind | None:
             if kind in files
         )
         raise ValueError(
-            f"Expected images with one kind of values, got {counts}. Scaled by different rules they can be told apart "
+            f"Expected images with one kind of values, got {counts}. Different rules of scaling distinguish images "
             "whatever they show. Pass intensity_range [low, high] in stored units, or convert the files to one kind."
         )
     return next(iter(files), None)

@@ -21,7 +21,7 @@ integers of more than 8 bits and floating point numbers without a unit."""
 
 @dataclass(frozen=True)
 class FileHeader:
-    """What a file says before its pixels are read.
+    """The header of an image file, read before its pixels.
 
     Attributes:
         shape: the spatial shape of the image, in the order of the axes that :func:`stored_image` gives.

@@ -66,7 +66,7 @@ def expert_folder(root: str | Path | None, own: str | Path, job: Mapping[str, An
 
 
 def expert_recipe(recipe: Mapping[str, Any], balanced: bool) -> dict[str, Any]:
-    """What sets experts apart from plain ones, for their job.
+    """The settings that distinguish experts from plain ones, for their job.
 
     Example:
         >>> expert_recipe({"direction": "flat"}, balanced=True)

@@ -1,4 +1,4 @@
-"""What an audit shows for and against a release, attack by attack."""
+"""The evidence of an audit for and against a release, attack by attack."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a received folder claims, made again from its evidence and compared with its texts."""
+"""The claim of a received folder, derived again from its evidence and compared with its texts."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Claim(NamedTuple):
         return cost(ledger["events"], float(ledger["delta"]))
 
     def statements(self) -> list[str]:
-        """What the sender claims, in words that follow from the evidence."""
+        """The sender's claim, in sentences that follow from the evidence."""
         claim = self.manifest["privacy"]
         lines = [f"{self.tier} ({NAMES[self.tier]}): {claim['statement']}"]
         if self.tier == "T2":
@@ -108,7 +108,7 @@ class Claim(NamedTuple):
         return [*lines, f"Distilled by {self.manifest['method']} from {source['name']}; license: {source['license']}."]
 
     def unverifiable(self) -> list[str]:
-        """What no recipient can check."""
+        """The claims that no recipient can check."""
         lines = ["Whether the set was distilled from the named source, method and initial images."]
         if self.tier == "T1":
             lines.append("Whether the audit attacked this set and measured these figures.")

@@ -74,7 +74,7 @@ def chart_picture(figure: Figure, alt: str, caption: str = "") -> Picture:
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "monai_distill", "svg.fonttype": "path"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page has every name as text beside the chart
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page has every name as text next to the chart
         FigureCanvasSVG(figure).print_svg(buffer, metadata=NO_METADATA)
     svg = buffer.getvalue()
     width, height = (round(96 * inches) for inches in figure.get_size_inches())

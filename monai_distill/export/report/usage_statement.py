@@ -1,4 +1,4 @@
-"""What a set can and cannot be used for, in plain words, derived from its figures alone."""
+"""The uses that a set supports and does not support, derived from its figures alone."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

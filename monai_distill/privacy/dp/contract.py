@@ -98,7 +98,7 @@ class DPContract:
         delta: of the budget.
         networks: one of every architecture that is applied to training images.
         validations: number of validations during the run; their scores could select an iterate.
-        public_records: public, rounded number of training records; None if there is none.
+        public_records: public, rounded number of training records, or None.
         num_records: exact number of training records; used only to warn the data owner when delta exceeds
             1 / num_records. It never decides whether a run is refused, because that would reveal it.
         curriculum: schedule of the experts' images if it depends on the images; else None.

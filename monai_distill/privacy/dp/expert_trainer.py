@@ -149,7 +149,7 @@ class DPExpertTrainer:
         """Return the public number of records.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if ``public_records`` is missing.
         """
         records = self.settings.public_records
         if records is None or records < 1:

@@ -33,7 +33,7 @@ SIGNATURE_BYTES = 64
 
 @dataclass
 class FileContents:
-    """What :func:`~monai_distill.export.release.scan.scan.scan_release` searches; made by :meth:`of`.
+    """The contents that :func:`~monai_distill.export.release.scan.scan.scan_release` searches; made by :meth:`of`.
 
     Args:
         texts: every string of the file, unpacked and unescaped.

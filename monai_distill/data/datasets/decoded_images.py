@@ -1,0 +1,86 @@
+"""Image files decoded once into a memory-mapped array that later runs read."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_distill.data.dataset_reading import loaded_items
+from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir
+from monai_distill.data.prepared_images import PreparedImages
+from monai_distill.data.reading import FileToImaged
+from monai_distill.runtime.memory import physical_memory
+
+__all__ = ["decoded_images", "differing_sizes"]
+
+READERS = ("monai", "numpy", "pillow", "torch")  # a new version may decode or resize other values
+
+
+def decoded_images(dataset: Any, reading: FileToImaged, cache_dir: str | PathLike[str] | None) -> PreparedImages | None:
+    """All images of a dataset of files as one memory-mapped array; None where they are better read into memory.
+
+    The array is written when ``cache_dir`` is given, or when the images take more than a quarter of the machine's
+    memory. It is found again by the paths, sizes and times of change of the files, by how they are read, and by the
+    versions of the libraries that read them.
+
+    Args:
+        dataset: its ``data`` are items with the path of a file below ``image``; ``dataset[i]`` reads it.
+        reading: how a file becomes an image.
+        cache_dir: folder of the array; None: the user's cache folder.
+
+    Raises:
+        ValueError: if the images differ in size.
+    """
+    shape = (len(dataset), *dataset[0]["image"].shape)
+    if cache_dir is None and 4 * math.prod(shape) * MEMORY_SHARE <= physical_memory():
+        return None
+    files = [path for item in dataset.data for path in (item["image"], item.get("mask")) if path is not None]
+    job = {
+        "files": _stamp(files),
+        "reading": {name: value for name, value in sorted(vars(reading).items()) if not name.startswith("_")},
+        "versions": {name: version(name) for name in READERS},
+    }
+
+    def decode(array: np.ndarray[Any, Any]) -> None:
+        for position, item in enumerate(loaded_items(dataset)):
+            image = item["image"]
+            if image.shape != shape[1:]:
+                paths = [dataset.data[place]["image"] for place in (0, position)]
+                raise ValueError(differing_sizes(paths, (shape[1:], image.shape)))
+            array[position] = image
+
+    folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
+    return PreparedImages(cached_array(folder, job, shape, np.dtype("float32"), decode), channel_axis=1)
+
+
+def differing_sizes(paths: Sequence[str], shapes: Sequence[Sequence[int]]) -> str:
+    """The error for two images of different size.
+
+    Example:
+        >>> differing_sizes(["x/a.png", "x/b.png"], [(1, 8, 8), (1, 9, 8)])[:75]
+        'Images differ in size: a.png has [channels, *spatial] [1, 8, 8] and b.png h'
+    """
+    first, second = (Path(path).name for path in paths)
+    return (
+        f"Images differ in size: {first} has [channels, *spatial] {list(shapes[0])} and {second} has "
+        f"{list(shapes[1])}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
+    )
+
+
+def _stamp(paths: Iterable[str]) -> str:
+    """SHA-256 over paths, sizes and times of change."""
+    digest = hashlib.sha256()
+    for path in paths:
+        place = Path(path)
+        for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+            state = file.stat()
+            digest.update(f"{file.resolve()}\t{state.st_size}\t{state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
