@@ -13,6 +13,7 @@ from pathlib import Path
 from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
 from .execution import COMMAND, plain_warnings, program_name
 from .plain_errors import EXPECTED, plain_message
+from .run_log import RunLog
 
 __all__ = ["main", "parser"]
 
@@ -39,7 +40,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (reported in one line), 130 for Ctrl-C."""
-    options, rest = parser().parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options, rest = parser().parse_known_args(words)
+    with RunLog(words) as options.log:
+        return _status(options, rest)
+
+
+def _status(options: argparse.Namespace, rest: Sequence[str]) -> int:
     name = program_name()
     plain_warnings()
     try:

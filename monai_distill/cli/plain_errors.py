@@ -92,7 +92,7 @@ def _modules(error: BaseException) -> list[str]:
 
 def _is_lack_of_memory(error: BaseException) -> bool:
     if isinstance(error, pydoc.ErrorDuringImport):
-        return issubclass(error.exc, MemoryError)
+        return error.exc is not None and issubclass(error.exc, MemoryError)
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
 
 

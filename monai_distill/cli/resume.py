@@ -34,6 +34,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     options.folder = options.run
     values = resumed(options.run, options.dataset_dir)
     values |= _memory_settings(parsed_overrides(rest), json.loads(Path(values["config_file"]).read_text()))
+    options.log.open(options.run)
     if run_bundle(values, spread=True):
         print(finished(options.run, options.profile))
     return 0
