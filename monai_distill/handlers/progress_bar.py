@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ignite.engine import Engine, Events
 
 from monai_distill.runtime import processes
-from monai_distill.runtime.progress import Bar, progress_bar
+from monai_distill.runtime.progress import Bar, open_progress_bar
 
 from .deferred_errors import reraise_after_handlers
 
@@ -50,7 +50,7 @@ class ProgressBar:
         if self._bar is None:
             whole = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
             total = getattr(engine, "last_iteration", None) or whole  # the last epoch of a Distiller may be shorter
-            self._bar = progress_bar(
+            self._bar = open_progress_bar(
                 total, self.description, self.unit, initial=engine.state.iteration, first=processes.is_first()
             )
 

@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["LoggedBar", "progress_bar", "with_progress"]
+__all__ = ["LoggedBar", "open_progress_bar", "with_progress"]
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -100,7 +100,7 @@ class LoggedBar:
         return f"{line}, about {_clock(left)} left" if left > 0 else line
 
 
-def progress_bar(total: int, description: str, unit: str = "it", *, initial: int = 0, first: bool = True) -> Bar:
+def open_progress_bar(total: int, description: str, unit: str = "it", *, initial: int = 0, first: bool = True) -> Bar:
     """A bar on a terminal, a :class:`LoggedBar` elsewhere.
 
     Args:
@@ -111,7 +111,7 @@ def progress_bar(total: int, description: str, unit: str = "it", *, initial: int
         first: False in all but the first of several processes; they show nothing.
 
     Example:
-        >>> with progress_bar(1, "adding") as bar:
+        >>> with open_progress_bar(1, "adding") as bar:
         ...     _ = bar.update(1)
     """
     if sys.stderr.isatty() or not first:

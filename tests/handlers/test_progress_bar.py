@@ -39,7 +39,7 @@ class Bar:
 
 @pytest.fixture
 def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
-    monkeypatch.setattr(module, "progress_bar", Bar)
+    monkeypatch.setattr(module, "open_progress_bar", Bar)
     monkeypatch.setattr(Bar, "made", [], raising=False)
     return Bar.made
 

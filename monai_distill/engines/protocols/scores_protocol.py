@@ -20,7 +20,7 @@ from monai_distill.metrics import (
 )
 from monai_distill.metrics.score_record import Cell, ClinicalScores, Metric, ProtocolResult, RunScores, ScoreRow
 from monai_distill.metrics.score_tables import metric_table
-from monai_distill.runtime.progress import progress_bar
+from monai_distill.runtime.progress import open_progress_bar
 
 from .scorecard import Scorecard
 
@@ -118,7 +118,7 @@ class ScoresProtocol:
         """
         if synthetic.soft and SOFT not in self.controls:
             raise ValueError(f"Expected the control {SOFT} for a set with learned labels, got {list(self.controls)}.")
-        with progress_bar(self._steps(synthetic), "controls", "step") as bar:
+        with open_progress_bar(self._steps(synthetic), "controls", "step") as bar:
             rows = self.scorecard.rows(bar.update)
             trained = self._rows(synthetic, rows)
             protocol = self.scorecard.protocol
