@@ -62,3 +62,9 @@ def test_a_segment_without_its_middle_is_refused() -> None:
     start, target = torch.zeros(2), torch.ones(2)
     with pytest.raises(ValueError, match="middle=True"):
         AnglePenalty()([start, start, target], segment(start, target))
+
+
+def test_the_default_weight_is_one_half() -> None:
+    start, middle, target, end = torch.randn(4, 20, generator=seeded_generator(2), dtype=torch.float64)
+    given, states = segment(start, target, middle), [start, middle + 1, end]
+    assert float(AnglePenalty()(states, given)) == pytest.approx(0.5 * float(AnglePenalty(1.0)(states, given)))

@@ -27,7 +27,7 @@ def test_every_iteration_equals_the_formula() -> None:
     counts = []
     for iteration in range(12):
         start, end, target = draws(iteration)
-        value = loss([start, end], segment(start, target, iteration=iteration))
+        value = loss([start, target, end], segment(start, target, iteration=iteration))  # only the last state counts
         error, way = (end - target).numpy() ** 2, (start - target).numpy() ** 2
         mask |= error < BASE * GROWTH ** (iteration // EVERY)
         assert float(value) == pytest.approx(error[mask].sum() / way[mask].sum(), rel=1e-12)
@@ -84,3 +84,49 @@ def test_every_parameter_joins_where_the_threshold_overflows() -> None:
 def test_settings_of_a_mask_that_cannot_grow_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         GrowingMaskLoss(**{"base": BASE, "growth": GROWTH, "every": EVERY, **settings})  # type: ignore[arg-type]
+
+
+def test_an_error_equal_to_the_threshold_does_not_join() -> None:
+    start, target, end = torch.zeros(2), torch.ones(2), torch.tensor([0.5, 0.75])  # squared errors 0.25 and 0.0625
+    loss = GrowingMaskLoss(base=0.25, growth=2.0)
+    loss([start, end], segment(start, target))
+    assert loss.mask is not None
+    assert loss.mask.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("iteration", "joins"), [(499, False), (500, True)])
+def test_the_threshold_grows_every_500_iterations_by_default(iteration: int, joins: bool) -> None:
+    start, target, end = torch.zeros(2), torch.ones(2), torch.tensor([0.5, 1.0])  # squared errors 0.25 and 0
+    loss = GrowingMaskLoss(base=0.2, growth=2.0)
+    loss([start, end], segment(start, target, iteration=iteration))
+    assert loss.mask is not None
+    assert loss.mask.tolist() == [joins, True]
+
+
+def test_the_threshold_is_a_power_in_double_precision() -> None:
+    threshold = 1e-4 * 1.01**600
+    start, target = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    end = target + (threshold * torch.tensor([1 - 1e-9, 1 + 1e-9], dtype=torch.float64)).sqrt()
+    loss = GrowingMaskLoss(base=1e-4, growth=1.01, every=1)
+    loss([start, end], segment(start, target, iteration=600))
+    assert loss.mask is not None
+    assert loss.mask.tolist() == [True, False]
+
+
+def test_a_segment_is_not_compared_over_what_joined_for_another_segment_of_its_iteration() -> None:
+    start, target = torch.zeros(2), torch.ones(2)
+    first, second = [start, torch.tensor([0.9, 0.5])], [start, torch.tensor([0.5, 0.9])]
+    loss = GrowingMaskLoss(base=0.05, growth=1.0)
+    values = [float(loss(states, segment(start, target))) for states in (first, second)]
+    assert values == pytest.approx([0.01, 0.01])  # one easy parameter each
+    later = float(loss(second, segment(start, target, iteration=1)))
+    assert later == pytest.approx((0.25 + 0.01) / 2)  # both have joined
+
+
+@pytest.mark.parametrize("iteration", [0, 1, 2])
+def test_a_resumed_run_compares_over_the_stored_mask_in_its_first_iteration(iteration: int) -> None:
+    start, target, end = torch.zeros(2), torch.ones(2), torch.tensor([0.5, 1.0])
+    loss = GrowingMaskLoss(base=0.05, growth=1.0)
+    loss.load_state_dict({"mask": torch.tensor([True, False])})
+    value = loss([start, end], segment(start, target, iteration=iteration))
+    assert float(value) == pytest.approx(0.25 / 2)
