@@ -35,6 +35,7 @@ class Steps:
             mask_data=self.mask,
             statement=lambda: {"tier": "T0", "calls": list(self.calls)},
             scores=lambda: {"dp_sgd": ROWS["random"]},
+            bind_set=lambda sha256: self.calls.append(sha256),
         )
 
     def score(self, synthetic: SyntheticDataset) -> dict[str, Any]:
@@ -83,6 +84,7 @@ def test_a_guarantee_masks_the_data_and_its_statement_is_made_after_the_distilla
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["privacy"]["calls"] == ["mask", "train", "unmask"]
     assert manifest["chosen_iteration"] == 6  # the last iterate
+    assert steps.calls == ["mask", "train", "unmask", manifest["sha256"], "score"]  # bound to the saved set
     assert json.loads((tmp_path / "scores.json").read_text())["dp_sgd"] == ROWS["random"]
 
 
