@@ -93,10 +93,10 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
     [
         (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
         (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
-        (("--method", "dm", "--delta", "1e-5"), "--epsilon beside --delta"),
+        (("--method", "dm", "--delta", "1e-5"), "--epsilon with --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
-        (("--method", "dm", "--ledger", "x.json"), "--epsilon beside --ledger"),
-        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "beside --ledger_epsilon"),
+        (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),
+        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "--ledger_epsilon"),
     ],
 )
 def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:

@@ -182,7 +182,7 @@ class _Visits:
         return item if self.patients[index] is None else {**item, "patient": self.patients[index]}
 
 
-def test_patients_are_kept_as_numbers_through_subsets_and_mappings() -> None:
+def test_patients_are_stored_as_numbers_through_subsets_and_mappings() -> None:
     bank = ClassBank.from_dataset(_Visits(["Doe", "Roe", "Doe", "Roe"]))
     assert bank.patients is not None
     assert bank.patients.tolist() == [0, 1, 0, 1]
@@ -208,7 +208,7 @@ def test_patients_are_none_unless_every_image_has_one() -> None:
         ({"image": torch.zeros(1, 4, 4), "label": torch.tensor([0, 1])}, "One class per image"),
     ],
 )
-def test_items_of_another_kind_are_told_with_their_place(item: Any, says: str) -> None:
+def test_items_of_another_kind_are_refused_with_their_position(item: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says):
         ClassBank.from_dataset([item])
 

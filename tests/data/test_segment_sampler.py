@@ -1,4 +1,4 @@
-"""Which segments are drawn: repeatable by number, fair to experts, never beyond what is kept."""
+"""Which segments are drawn: repeatable by number, fair to experts, never beyond the stored epochs."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -64,7 +64,7 @@ def test_start_epochs_fill_zero_to_the_bound_and_stay_below(
 
 
 @pytest.mark.parametrize(("max_start_epoch", "expert_epochs"), [(6, 2), (1, 7), (0, 2), (2, 0), (-1, 3)])
-def test_epochs_beyond_the_kept_ones_are_refused(
+def test_epochs_beyond_the_stored_ones_are_refused(
     store: TrajectoryStore, max_start_epoch: int, expert_epochs: int
 ) -> None:
     with pytest.raises(ValueError, match=f"at most {SNAPSHOTS}.* got {max_start_epoch} and {expert_epochs}"):
@@ -72,7 +72,7 @@ def test_epochs_beyond_the_kept_ones_are_refused(
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
-def test_the_middle_is_the_row_half_way_when_asked_for(store: TrajectoryStore, length: int) -> None:
+def test_the_middle_is_the_row_half_way_when_requested(store: TrajectoryStore, length: int) -> None:
     sampler = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0, middle=True)
     plain = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0)
     for iteration in range(10):

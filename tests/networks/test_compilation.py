@@ -1,4 +1,4 @@
-"""What is asked of ``torch.compile``; what it makes is tested where it is used."""
+"""Calls of ``torch.compile``; its results are tested where they are used."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,13 +13,13 @@ from monai_distill.networks import MODES, through_compiler
 
 
 def test_a_function_is_unchanged_or_compiled_in_the_requested_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or (lambda x: -x))
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: calls.append(settings) or (lambda x: -x))
     assert through_compiler(abs, False) is abs
-    assert asked == []
+    assert calls == []
     assert through_compiler(abs, True)(1) == -1
     assert through_compiler(abs, "reduce-overhead")(1) == -1
-    assert asked == [{"dynamic": False, "mode": None}, {"dynamic": False, "mode": "reduce-overhead"}]
+    assert calls == [{"dynamic": False, "mode": None}, {"dynamic": False, "mode": "reduce-overhead"}]
 
 
 def test_the_modes_are_pytorch_s_and_others_are_refused() -> None:

@@ -171,8 +171,8 @@ class _From:
 
 
 def test_any_number_of_images_per_class_has_loops() -> None:
-    found = [network_loops(count) for count in (1, 2, 9, 10, 19, 20, 30, 40, 50, 500)]
-    assert found == [(1, 1)] * 3 + [(10, 50)] * 2 + [(20, 25), (30, 20), (40, 15), (50, 10), (50, 10)]
+    actual = [network_loops(count) for count in (1, 2, 9, 10, 19, 20, 30, 40, 50, 500)]
+    assert actual == [(1, 1)] * 3 + [(10, 50)] * 2 + [(20, 25), (30, 20), (40, 15), (50, 10), (50, 10)]
 
 
 @pytest.mark.parametrize("settings", [{"outer_steps": 0}, {"inner_epochs": -1}, {"batch_size": 0}])

@@ -96,7 +96,7 @@ def test_the_best_learning_rate_counts_and_one_that_diverges_does_not(
     assert hopeless["full"]["pick_on_full_data"] == {"validation": None, "test": {}}
 
 
-def test_nothing_is_trained_twice_and_seconds_are_kept(
+def test_nothing_is_trained_twice_and_seconds_are_cached(
     digits: SplitBanks, two_each: SyntheticDataset, made: list[tuple[str, int, str]], tmp_path: Path
 ) -> None:
     folder = str(tmp_path / "nas")

@@ -57,8 +57,8 @@ def test_students_equal_torch_sgd_with_momentum_decay_and_drop(
 ) -> None:
     targets = torch.randn(13, 3, generator=seeded_generator(0, "soft")) if soft else bank.labels
     protocol = StudentTraining(PLAIN, steps=steps, batch_size=13, vmap=vmap)
-    found = protocol(network, bank.images, targets, 0.05, SEEDS)
-    for seed, parameters in zip(SEEDS, found, strict=True):
+    actual = protocol(network, bank.images, targets, 0.05, SEEDS)
+    for seed, parameters in zip(SEEDS, actual, strict=True):
         module = network.load_into(make_module(), network.initial(seed))
         expected = _reference_student(module, bank.images, targets, 0.05, steps, first_dropped)
         torch.testing.assert_close(parameters, expected, rtol=1e-5, atol=1e-5)
@@ -144,8 +144,8 @@ def test_batches_of_a_larger_set_equal_torch_sgd_on_the_same_images_and_targets(
     network: FlatNetwork, bank: ClassBank, make_module: Callable[[], ConvNet], soft: bool
 ) -> None:
     targets = 3 * torch.randn(13, 3, generator=seeded_generator(0, "soft")) if soft else bank.labels
-    found = StudentTraining(PLAIN, steps=8, batch_size=5)(network, bank.images, targets, 0.05, SEEDS)
-    for seed, parameters in zip(SEEDS, found, strict=True):
+    actual = StudentTraining(PLAIN, steps=8, batch_size=5)(network, bank.images, targets, 0.05, SEEDS)
+    for seed, parameters in zip(SEEDS, actual, strict=True):
         module, generator = network.load_into(make_module(), network.initial(seed)), seeded_generator(seed, "student")
         stream = torch.cat([torch.randperm(13, generator=generator) for _ in range(4)])  # rounds, one after another
         optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)

@@ -55,9 +55,9 @@ def test_value_gradient_and_gradient_of_the_gradient_are_those_of_the_formula(sh
         pulls = [torch.randn(part.shape, generator=generator, dtype=part.dtype) for part in parts]
         second = torch.autograd.grad(first, [parts[0], parts[1], pull], pulls)
         results.append([value, *first, *second])
-    for found, expected in zip(*results, strict=True):
+    for actual, expected in zip(*results, strict=True):
         assert float(expected.norm()) > 0
-        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_second_derivatives_equal_differences() -> None:
@@ -91,8 +91,8 @@ def _gradient_of_forward_mode(function: Call) -> Call:
 @pytest.mark.parametrize("derived", [lambda f: f, _first, _second, _forward_mode, _gradient_of_forward_mode])
 def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call]) -> None:
     stacks = [torch.stack([part.detach(), 2 * part.detach()]) for part in inputs((2, 3, 4, 4))]
-    found, expected = (torch.func.vmap(derived(function))(*stacks) for function in (ours, plain))
-    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
+    actual, expected = (torch.func.vmap(derived(function))(*stacks) for function in (ours, plain))
+    torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-9)
 
 
 def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
