@@ -43,8 +43,8 @@ def test_unequal_classes_are_indexed_and_drawn_from(shape: tuple[int, ...]) -> N
     for label, count in ((0, 1), (2, 3), (2, 11), (3, 2), (0, 0)):
         drawn = bank.sample(label, count, generator())
         assert drawn.shape == (count, *shape)
-        own = set(bank.subset(bank.indices[label]).image_hashes())
-        assert set(ClassBank(drawn, torch.full((count,), label), NAMES).image_hashes()) <= own
+        members = set(bank.subset(bank.indices[label]).image_hashes())
+        assert set(ClassBank(drawn, torch.full((count,), label), NAMES).image_hashes()) <= members
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 10])

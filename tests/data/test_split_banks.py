@@ -175,9 +175,9 @@ class _Spy(SiameseAugment):
         super().__init__(())
         self.seen: set[str] = set()
 
-    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
+    def apply(self, images: Tensor, augmentation: AugmentParameters) -> Tensor:
         self.seen |= set(hashes_of(images))
-        return super().apply(images, draw)
+        return super().apply(images, augmentation)
 
 
 @pytest.mark.filterwarnings("ignore:Identical images")

@@ -26,11 +26,11 @@ def _loss(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
 
 @pytest.fixture
 def case() -> tuple[Tensor, ...]:
-    def draw(*shape: int) -> Tensor:
+    def random_tensor(*shape: int) -> Tensor:
         return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
     generator = torch.Generator().manual_seed(0)
-    return NETWORK.initial(0).double(), draw(5, 1, 4, 4), draw(5, 3), draw(NETWORK.size)
+    return NETWORK.initial(0).double(), random_tensor(5, 1, 4, 4), random_tensor(5, 3), random_tensor(NETWORK.size)
 
 
 def _checked(derivatives: LossDerivatives, case: tuple[Tensor, ...]) -> None:
@@ -63,11 +63,11 @@ def test_those_of_stacked_networks_are_each_network_s_own(
     inputs = [argument.requires_grad_() for argument in arguments]
     value, actual = stacked.along(*inputs, direction, inputs)
     slopes, gradients = [], []
-    for *own, along in (case, other):
-        leaves = [argument.clone().requires_grad_() for argument in own]
+    for *stacked_inputs, along in (case, other):
+        leaves = [argument.clone().requires_grad_() for argument in stacked_inputs]
         slope, parts = alone.along(*leaves, along, leaves)
         slopes.append(slope)
-        gradients.append([alone.gradient(*own), *parts])
+        gradients.append([alone.gradient(*stacked_inputs), *parts])
     torch.testing.assert_close(value, torch.stack(slopes).sum())
     expected = [torch.stack(pair) for pair in zip(*gradients, strict=True)]
     torch.testing.assert_close([stacked.gradient(*arguments), *actual], expected)

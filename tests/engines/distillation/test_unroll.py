@@ -83,8 +83,8 @@ def test_graph_held_at_once_grows_with_chunk_and_not_with_steps() -> None:
     def depth_of(steps: int, chunk: int) -> int:
         depths: dict[int, int] = {}
 
-        def step(state: Tensor, own: Sequence[Tensor], number: int) -> Tensor:
-            moved = _wavy_step(state, own, number % STEPS)
+        def step(state: Tensor, inputs: Sequence[Tensor], number: int) -> Tensor:
+            moved = _wavy_step(state, inputs, number % STEPS)
             if moved.requires_grad:
                 depth = 1 if state.is_leaf else depths[id(state)] + 1
                 depths[id(moved)] = depth

@@ -43,8 +43,8 @@ def made(digits: SplitBanks, two_each: SyntheticDataset, monkeypatch: pytest.Mon
 
     def scored(training_set: Any, network: Any, protocol: Any, bank: Any, *rest: Any) -> dict[str, Any]:
         images, _, lr = training_set
-        own = len(images) == 20 and images.equal(two_each.images.detach())
-        kind = "full" if len(images) > 20 else "distilled" if own else "random"
+        is_distilled = len(images) == 20 and images.equal(two_each.images.detach())
+        kind = "full" if len(images) > 20 else "distilled" if is_distilled else "random"
         width = network.module.features.conv0.out_channels
         section = "test" if bank is digits.test else "validation"
         trained.append((kind, width, section))

@@ -51,8 +51,8 @@ def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
     subsets = [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)]
     for name, kind in KINDS.items():
         train = functools.partial(score_students, network=FlatNetwork(kind), protocol=PROTOCOL)
-        own = two_each.images.detach(), two_each.labels
-        sets = {"distilled": (own, "choice"), "random": (subsets[0], "random 0")}
+        distilled = two_each.images.detach(), two_each.labels
+        sets = {"distilled": (distilled, "choice"), "random": (subsets[0], "random 0")}
         for key, (data, purpose) in sets.items():
             validated = {
                 lr: train((*data, lr), bank=digits.validation, seeds=student_seeds(3, purpose, 1))
@@ -63,7 +63,9 @@ def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
             assert row["lr"] == max(means, key=means.__getitem__)
             assert row["lr_validation"] == pytest.approx({str(lr): mean for lr, mean in means.items()})
         row = actual["distilled"][name]
-        assert values(row) == values(train((*own, row["lr"]), bank=digits.test, seeds=student_seeds(3, "score", 2)))
+        assert values(row) == values(
+            train((*distilled, row["lr"]), bank=digits.test, seeds=student_seeds(3, "score", 2))
+        )
         random = actual["random"][name]
         rows = [
             train((*data, random["lr"]), bank=digits.test, seeds=student_seeds(3, f"random {i}", 1))

@@ -46,8 +46,10 @@ def protocol(data: SplitBanks, folder: Path | None = None, **settings: Any) -> S
         for steps in (2, 6)
     ]
     controls = {
-        "herding": [lambda count, draw: herding_subset(data.training, count, teachers[1].features)],
-        "soft_label_random": [lambda n, draw, t=teacher: t.soft_labels(*card.random(n, draw)) for teacher in teachers],
+        "herding": [lambda count, trial: herding_subset(data.training, count, teachers[1].features)],
+        "soft_label_random": [
+            lambda n, trial, t=teacher: t.soft_labels(*card.random(n, trial)) for teacher in teachers
+        ],
     }
     return ScoresProtocol(card, controls, **{"resamples": 20, **settings})
 
@@ -84,8 +86,8 @@ def test_a_set_with_soft_labels_is_compared_with_soft_random_labels_and_its_hard
     assert robust["random_labels"] == "soft"
     rival = {k: v for k, v in actual["controls"]["soft_label_random"].items() if k != "variant"}
     assert robust["rows"]["rival"] == rival
-    own = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
-    assert robust["ior"] == pytest.approx(own - rival["accuracy"]["mean"])
+    score = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
+    assert robust["ior"] == pytest.approx(score - rival["accuracy"]["mean"])
     hard = SyntheticDataset(soft.images.detach(), soft.labels, data.class_names, student_lr=0.01)
     card = long.scorecard
     on_numbers = [

@@ -119,9 +119,9 @@ class _Spy(SiameseAugment):
         super().__init__(())
         self.batches: list[list[int]] = []
 
-    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
+    def apply(self, images: Tensor, augmentation: AugmentParameters) -> Tensor:
         self.batches.append(images[:, 0, 0, 0].long().tolist())
-        return super().apply(images, draw)
+        return super().apply(images, augmentation)
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(7, 3), (7, 4), (8, 4), (5, 4)])
@@ -162,9 +162,9 @@ def test_every_student_and_step_has_an_augmentation_of_its_own(network: FlatNetw
     class Watched(SiameseAugment):
         draws: list[bytes] = []  # noqa: RUF012
 
-        def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
-            self.draws.append(draw.values["shift"].numpy().tobytes())
-            return super().apply(images, draw)
+        def apply(self, images: Tensor, augmentation: AugmentParameters) -> Tensor:
+            self.draws.append(augmentation.values["shift"].numpy().tobytes())
+            return super().apply(images, augmentation)
 
     StudentTraining(Watched(("crop",)), steps=5)(network, bank.images, bank.labels, 0.05, SEEDS)
     assert len(set(Watched.draws)) == len(Watched.draws) == 15

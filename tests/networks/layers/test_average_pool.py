@@ -54,7 +54,7 @@ def test_it_works_under_the_function_transforms(shape: tuple[int, ...]) -> None:
 
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = AveragePool(2), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
-    own = str(layer(images).grad_fn)
+    fast_path = str(layer(images).grad_fn)
     monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
-    assert str(layer(images).grad_fn) != own
+    assert str(layer(images).grad_fn) != fast_path
     torch.testing.assert_close(layer(images), nn.AvgPool2d(2)(images))

@@ -105,7 +105,7 @@ def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
 
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = InstanceNorm(3), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
-    own = str(layer(images).grad_fn)
+    fast_path = str(layer(images).grad_fn)
     monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
-    assert str(layer(images).grad_fn) != own
+    assert str(layer(images).grad_fn) != fast_path
     torch.testing.assert_close(layer(images), torch.nn.GroupNorm(3, 3)(images))

@@ -149,9 +149,9 @@ def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> No
         PlainConvolution(2, 3, 2, 3, padding=1),
         torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small")),
     )
-    own = str(layer(images).grad_fn)
+    fast_path = str(layer(images).grad_fn)
     monkeypatch.setattr(native_kernel, "SMALL", 2 * 2 * 4 * 4 + 1)
-    assert str(layer(images).grad_fn) != own
+    assert str(layer(images).grad_fn) != fast_path
     plain = nn.functional.conv2d(images, layer.weight, layer.bias, padding=1)
     torch.testing.assert_close(layer(images), plain)
     torch.testing.assert_close(torch.jit.trace(layer, images)(images), plain)

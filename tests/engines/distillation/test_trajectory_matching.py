@@ -467,7 +467,7 @@ def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_cal
     module, synthetic, _ = make(soft=soft)
     segments = several(module)
     alone = [objective(module, chunk=STEPS, batch_size=2)(synthetic, segment) for segment in segments]
-    expected = {name: torch.stack([own[name] for _, own in alone]).mean(dim=0) for name in alone[0][1]}
+    expected = {name: torch.stack([gradients[name] for _, gradients in alone]).mean(dim=0) for name in alone[0][1]}
     for vmap in (False, True):
         value, gradients = objective(module, batch_size=2, vmap=vmap, **settings)(synthetic, segments)
         torch.testing.assert_close(value, torch.stack([value for value, _ in alone]).mean())
@@ -501,7 +501,7 @@ def test_students_with_dropout_run_one_after_another() -> None:
     start = network.initial(0).double()
     segments = [segment._replace(start=start, target=start + 0.1, place=place) for place in range(2)]
     match = objective(network, vmap=True)
-    losses = [float(match(synthetic, own)[0]) for own in segments]
+    losses = [float(match(synthetic, segment)[0]) for segment in segments]
     assert losses[0] != losses[1]
     assert float(match(synthetic, segments)[0]) == pytest.approx(sum(losses) / 2, rel=1e-12)
 

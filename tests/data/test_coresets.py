@@ -59,9 +59,9 @@ def test_k_center_takes_the_farthest_and_stays_within_twice_the_best_radius(bank
 
 
 def test_k_center_repeats_with_its_generator_and_its_draws_differ(bank: ClassBank) -> None:
-    draws = [k_center_subset(bank, 1, features, seeded_generator(s, "k"))[0] for s in (0, 0, 1, 2, 3)]
-    assert torch.equal(draws[0], draws[1])
-    assert any(not torch.equal(draws[0], draw) for draw in draws[2:])
+    subsets = [k_center_subset(bank, 1, features, seeded_generator(s, "k"))[0] for s in (0, 0, 1, 2, 3)]
+    assert torch.equal(subsets[0], subsets[1])
+    assert any(not torch.equal(subsets[0], subset) for subset in subsets[2:])
 
 
 def test_a_small_class_gives_every_image_before_any_comes_again() -> None:

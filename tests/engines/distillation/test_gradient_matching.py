@@ -50,8 +50,8 @@ def _reference(
         generator = seeded_generator(0, "siamese augmentation", batch.iteration, c)
         draw = augment.draw(1, images.shape[2:], generator, siamese=True)
         sides = []
-        for pixels, own in ((batch.images, batch.labels == c), (images, synthetic.labels == c)):
-            loss = F.cross_entropy(network(augment.apply(pixels[own], draw)), torch.full((int(own.sum()),), c))
+        for pixels, members in ((batch.images, batch.labels == c), (images, synthetic.labels == c)):
+            loss = F.cross_entropy(network(augment.apply(pixels[members], draw)), torch.full((int(own.sum()),), c))
             sides.append(torch.autograd.grad(loss, list(network.parameters()), create_graph=True))
         for real, ours in zip(*sides, strict=True):
             if real.ndim > 1:
