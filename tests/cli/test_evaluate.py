@@ -167,7 +167,7 @@ def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
         (["--evaluate", "[]"], "got --evaluate. Settings are given to `run`"),
         (["--nas_steps"], "Expected a value after '--nas_steps'"),
         (["--protocols", "continual", "--continual_classes_per_step", "10"], "there must be at least two steps"),
-        (["--protocols", "nas", "--nas_space", "{depth: [8, 9]}"], "an architecture that takes the images"),
+        (["--protocols", "nas", "--nas_space", "{depth: [8, 9]}"], "an architecture that fits the images"),
     ],
 )
 def test_wrong_words_are_refused_and_nothing_changes(done: Path, words: list[str], says: str) -> None:

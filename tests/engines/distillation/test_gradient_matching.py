@@ -51,7 +51,7 @@ def _reference(
         draw = augment.draw(1, images.shape[2:], generator, siamese=True)
         sides = []
         for pixels, members in ((batch.images, batch.labels == c), (images, synthetic.labels == c)):
-            loss = F.cross_entropy(network(augment.apply(pixels[members], draw)), torch.full((int(own.sum()),), c))
+            loss = F.cross_entropy(network(augment.apply(pixels[members], draw)), torch.full((int(members.sum()),), c))
             sides.append(torch.autograd.grad(loss, list(network.parameters()), create_graph=True))
         for real, ours in zip(*sides, strict=True):
             if real.ndim > 1:

@@ -31,5 +31,5 @@ def test_an_architecture_that_does_not_fit_is_left_out_with_a_warning() -> None:
 
 
 def test_a_space_without_a_fitting_architecture_is_refused() -> None:
-    with pytest.raises(ValueError, match="an architecture that takes the images"):
+    with pytest.raises(ValueError, match="an architecture that fits the images"):
         usable_networks({"deep": functools.partial(KIND, depth=9)}, "cpu")
