@@ -130,7 +130,10 @@ def test_runs_with_one_ledger_add_up_and_the_last_is_refused_before_it_looks(tmp
     ("words", "reason"),
     [
         (("--unit", "patient"), "Expected data that name the patient"),
-        (("--initial#noise", "$monai_distill.data.real_images"), "Leave initial#noise unchanged"),
+        (
+            ("--initial#noise", "{'_target_': 'monai_distill.data.real_images', '_mode_': 'callable'}"),
+            "Leave initial#noise unchanged",
+        ),
     ],
 )
 def test_another_unit_or_start_than_the_data_allow_is_refused(

@@ -44,6 +44,7 @@ def test_a_student_that_diverged_later_is_matched_where_it_was_nearest(norm: int
     loss, given = NearestStepLoss(norm), segment(start, target)
     assert loss.chosen([start, far, near, *lost], target) == 2
     assert float(loss([start, far, near, *lost], given)) == pytest.approx(4 * 0.25**2 / 4)
+    assert loss.chosen([start, *lost], target) == 2  # all are equally far: the latest
     assert not bool(torch.isfinite(loss([start, *lost], given)))  # nowhere to go: the distiller says so
 
 

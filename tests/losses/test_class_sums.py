@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import class_mean_distance, class_sums
+from monai_distill.losses import class_mean_distance, class_sums, sum_over_processes
+from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import seeded_generator
 
 REAL_LABELS = torch.tensor([0, 2, 2, 0, 2, 1, 2])
@@ -50,7 +51,25 @@ def test_a_class_absent_on_one_side_adds_nothing_and_gets_no_gradient() -> None:
     assert (gradient[1:].abs().sum(1) > 0).all()
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_classes_absent_on_either_side_leave_the_distance_of_the_others(swapped: bool) -> None:
+    values, other = torch.tensor([[1.0, 2.0], [5.0, 6.0]]), torch.tensor([[4.0, 6.0], [9.0, 9.0]])
+    sides = class_sums(values, torch.tensor([0, 1]), 4), class_sums(other, torch.tensor([0, 2]), 4)
+    assert float(class_mean_distance(*(reversed(sides) if swapped else sides))) == 9.0 + 16.0  # class 0 alone
+
+
 def test_sums_of_another_shape_are_refused() -> None:
     labels = torch.tensor([0])
     with pytest.raises(ValueError, match="one shape"):
         class_mean_distance(class_sums(torch.ones(1, 2), labels, 1), class_sums(torch.ones(1, 3), labels, 1))
+
+
+def test_sums_over_processes_add_up_every_part_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes with equal shards: every total is twice the part (a real group: tests/runtime/processes)."""
+    parts = [class_sums(vectors(7, "real"), REAL_LABELS, 3), class_sums(vectors(4, "own"), OWN_LABELS, 4)]
+    monkeypatch.setattr(processes, "sums", lambda tensors: [2 * tensor for tensor in tensors])
+    totals = sum_over_processes(parts)
+    assert len(totals) == 2
+    for total, part in zip(totals, parts, strict=True):
+        assert torch.equal(total.sums, 2 * part.sums)
+        assert torch.equal(total.counts, 2 * part.counts)

@@ -66,5 +66,25 @@ def test_a_missing_map_and_a_negative_weight_are_refused() -> None:
     sums = class_sums(torch.ones(1, 2), torch.tensor([0]), 1)
     with pytest.raises(ValueError, match="at least one attention map"):
         AttentionMatchingLoss()([sums], [sums])
-    with pytest.raises(ValueError, match="at least 0"):
+    with pytest.raises(ValueError, match="embedding_weight of at least 0"):
         AttentionMatchingLoss(-0.1)
+    with pytest.raises(ValueError, match="Expected weight of at least 0"):
+        AttentionMatchingLoss(weight=-0.1)
+
+
+def test_the_default_weights_are_100_and_one_hundredth_of_it_for_the_embedding() -> None:
+    labels = torch.tensor([0])
+    real = [class_sums(torch.full((1, 1), value), labels, 1) for value in (1.0, 2.0, 3.0)]
+    synthetic = [class_sums(torch.zeros(1, 1), labels, 1)] * 3
+    assert float(AttentionMatchingLoss()(real, synthetic)) == pytest.approx(100 * (1 + 4 + 0.01 * 9))
+
+
+def test_one_map_and_the_embedding_are_enough() -> None:
+    real, zero = (class_sums(torch.full((1, 1), value), torch.tensor([0]), 1) for value in (2.0, 0.0))
+    assert float(AttentionMatchingLoss(0.5, 1.0)([real, real], [zero, zero])) == 4.0 + 0.5 * 4.0
+
+
+def test_sides_with_another_number_of_layers_are_refused() -> None:
+    sums = class_sums(torch.ones(1, 2), torch.tensor([0]), 1)
+    with pytest.raises(ValueError, match="shorter"):
+        AttentionMatchingLoss()([sums, sums, sums], [sums, sums])

@@ -55,3 +55,8 @@ def test_a_row_of_zeros_counts_one_and_has_a_finite_gradient() -> None:
 def test_gradients_without_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="two dimensions"):
         GradientMatchingLoss()([torch.ones(3)], [torch.ones(3)])
+
+
+def test_sides_with_another_number_of_gradients_are_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        GradientMatchingLoss()([torch.ones(2, 3), torch.ones(2, 3)], [torch.ones(2, 3)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import AnglePenalty, GrowingMaskLoss, TrajectoryMatchingLoss, angle_matrix
+from monai_distill.losses import AnglePenalty, GrowingMaskLoss, TrajectoryMatchingLoss
 from monai_distill.runtime.randomness import seeded_generator
 from tests.losses.segments import segment
 
@@ -27,7 +27,7 @@ def test_every_iteration_equals_the_formula() -> None:
     counts = []
     for iteration in range(12):
         start, end, target = draws(iteration)
-        value = loss([start, end], segment(start, target, iteration=iteration))
+        value = loss([start, target, end], segment(start, target, iteration=iteration))  # only the last state counts
         error, way = (end - target).numpy() ** 2, (start - target).numpy() ** 2
         mask |= error < BASE * GROWTH ** (iteration // EVERY)
         assert float(value) == pytest.approx(error[mask].sum() / way[mask].sum(), rel=1e-12)
@@ -86,53 +86,47 @@ def test_settings_of_a_mask_that_cannot_grow_are_refused(settings: dict[str, flo
         GrowingMaskLoss(**{"base": BASE, "growth": GROWTH, "every": EVERY, **settings})  # type: ignore[arg-type]
 
 
-def _reference_angles(points: list[np.ndarray]) -> np.ndarray:
-    """The cosine at corner i between the directions to j and k (Park et al. 2019, https://arxiv.org/abs/1904.05068)."""
-    out = np.zeros((3, 3, 3))
-    for i in range(3):
-        for j in range(3):
-            for k in range(3):
-                a, b = points[j] - points[i], points[k] - points[i]
-                if i not in (j, k):
-                    out[i, j, k] = a @ b / np.sqrt((a @ a) * (b @ b))
-    return out
+def test_an_error_equal_to_the_threshold_does_not_join() -> None:
+    start, target, end = torch.zeros(2), torch.ones(2), torch.tensor([0.5, 0.75])  # squared errors 0.25 and 0.0625
+    loss = GrowingMaskLoss(base=0.25, growth=2.0)
+    loss([start, end], segment(start, target))
+    assert loss.mask is not None
+    assert loss.mask.tolist() == [False, True]
 
 
-def _reference_penalty(student: np.ndarray, expert: np.ndarray, weight: float) -> float:
-    """Smooth L1 of the angle matrices (HoP-TM, https://arxiv.org/abs/2509.24177, shape-wise potential)."""
-    difference = np.abs(student - expert)
-    return weight * float(np.where(difference < 1, 0.5 * difference**2, difference - 0.5).mean())
+@pytest.mark.parametrize(("iteration", "joins"), [(499, False), (500, True)])
+def test_the_threshold_grows_every_500_iterations_by_default(iteration: int, joins: bool) -> None:
+    start, target, end = torch.zeros(2), torch.ones(2), torch.tensor([0.5, 1.0])  # squared errors 0.25 and 0
+    loss = GrowingMaskLoss(base=0.2, growth=2.0)
+    loss([start, end], segment(start, target, iteration=iteration))
+    assert loss.mask is not None
+    assert loss.mask.tolist() == [joins, True]
 
 
-@pytest.mark.parametrize("steps", [2, 5, 6])
-def test_the_penalty_equals_the_formula(steps: int) -> None:
-    start, middle, target, *states = torch.randn(3 + steps, 20, generator=seeded_generator(steps), dtype=torch.float64)
-    states = [start, *states]
-    value = AnglePenalty(0.3)(states, segment(start, target, middle))
-    student = _reference_angles([s.numpy() for s in (states[0], states[steps // 2], states[-1])])
-    expert = _reference_angles([s.numpy() for s in (start, middle, target)])
-    assert float(value) == pytest.approx(_reference_penalty(student, expert, 0.3), rel=1e-10)
-    np.testing.assert_allclose(angle_matrix([start, middle, target]), expert, atol=1e-12)
+def test_the_threshold_is_a_power_in_double_precision() -> None:
+    threshold = 1e-4 * 1.01**600
+    start, target = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    end = target + (threshold * torch.tensor([1 - 1e-9, 1 + 1e-9], dtype=torch.float64)).sqrt()
+    loss = GrowingMaskLoss(base=1e-4, growth=1.01, every=1)
+    loss([start, end], segment(start, target, iteration=600))
+    assert loss.mask is not None
+    assert loss.mask.tolist() == [True, False]
 
 
-def test_a_student_on_the_expert_s_path_has_no_penalty_at_any_scale() -> None:
-    start, middle, target = torch.randn(3, 20, generator=seeded_generator(0), dtype=torch.float64)
-    given = segment(start, target, middle)
-    assert float(AnglePenalty()([start, middle, target], given)) < 1e-12
-    twice = [start, start + 2 * (middle - start), start + 2 * (target - start)]
-    assert float(AnglePenalty()(twice, given)) < 1e-12
-
-
-def test_points_that_coincide_give_finite_values_and_gradients() -> None:
-    start = torch.randn(5, generator=seeded_generator(1))
-    states = [start, start.clone().requires_grad_(), (start + 1).requires_grad_()]
-    value = AnglePenalty()(states, segment(start, start + 2, start.clone()))
-    gradients = torch.autograd.grad(value, states[1:], allow_unused=True, materialize_grads=True)
-    assert bool(torch.isfinite(value))
-    assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
-
-
-def test_a_segment_without_its_middle_is_refused() -> None:
+def test_a_segment_is_not_compared_over_what_joined_for_another_segment_of_its_iteration() -> None:
     start, target = torch.zeros(2), torch.ones(2)
-    with pytest.raises(ValueError, match="middle=True"):
-        AnglePenalty()([start, start, target], segment(start, target))
+    first, second = [start, torch.tensor([0.9, 0.5])], [start, torch.tensor([0.5, 0.9])]
+    loss = GrowingMaskLoss(base=0.05, growth=1.0)
+    values = [float(loss(states, segment(start, target))) for states in (first, second)]
+    assert values == pytest.approx([0.01, 0.01])  # one easy parameter each
+    later = float(loss(second, segment(start, target, iteration=1)))
+    assert later == pytest.approx((0.25 + 0.01) / 2)  # both have joined
+
+
+@pytest.mark.parametrize("iteration", [0, 1, 2])
+def test_a_resumed_run_compares_over_the_stored_mask_in_its_first_iteration(iteration: int) -> None:
+    start, target, end = torch.zeros(2), torch.ones(2), torch.tensor([0.5, 1.0])
+    loss = GrowingMaskLoss(base=0.05, growth=1.0)
+    loss.load_state_dict({"mask": torch.tensor([True, False])})
+    value = loss([start, end], segment(start, target, iteration=iteration))
+    assert float(value) == pytest.approx(0.25 / 2)

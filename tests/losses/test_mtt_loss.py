@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import TrajectoryMatchingLoss
+from monai_distill.losses import TrajectoryMatchingLoss, relative_distance
 from monai_distill.runtime.randomness import seeded_generator
 from tests.losses.segments import segment
 
@@ -52,3 +52,12 @@ def test_an_expert_that_did_not_move_is_refused(value: float) -> None:
     start = torch.ones(5)
     with pytest.raises(ValueError, match="did not move"):
         TrajectoryMatchingLoss()([start], segment(start, start + value))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_mask_selects_the_parameters_of_numerator_and_denominator_at_any_scale(scale: float) -> None:
+    start, last, target = scale * torch.randn(3, 30, generator=seeded_generator(4), dtype=torch.float64)
+    mask = torch.arange(30) % 3 == 0
+    value = relative_distance(last, segment(start, target), mask)
+    expected = _reference_loss(last[mask].numpy(), start[mask].numpy(), target[mask].numpy())
+    assert float(value) == pytest.approx(expected, rel=1e-12)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss, deep_layers, largest_errors
+from monai_distill.losses.pad_loss import parameter_mask
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -19,7 +20,8 @@ def test_the_loss_mask_drops_the_smallest_errors_from_numerator_and_denominator(
     start, end, target = torch.randn(3, 101, generator=seeded_generator(0), dtype=torch.float64)
     error, way = ((end - target).numpy() ** 2, (start - target).numpy() ** 2)
     kept = np.argsort(error)[int(ratio * 101) :]
-    value = MaskedTrajectoryLoss(largest_errors(ratio))([start, end], segment(start, target))
+    states = [start, target, end]  # only the last state counts
+    value = MaskedTrajectoryLoss(largest_errors(ratio))(states, segment(start, target))
     assert float(value) == pytest.approx(error[kept].sum() / way[kept].sum(), rel=1e-12)
 
 
@@ -40,6 +42,17 @@ def test_the_depth_mask_drops_whole_shallow_layers(ratio: float, dropped: int) -
 def test_parameters_before_the_first_weight_belong_to_the_first_layer() -> None:
     keep = deep_layers(0.5, [(3,), (3, 2), (3,), (2, 3)])(torch.zeros(18), None)  # type: ignore[arg-type]
     assert keep.tolist() == [False] * 12 + [True] * 6
+    assert bool(deep_layers(0.0, [(3,), (3, 2)])(torch.zeros(9), None).all())  # type: ignore[arg-type]
+
+
+def test_a_network_of_vectors_alone_is_one_layer_that_is_never_left_out() -> None:
+    assert bool(deep_layers(0.9, [(3,), (4,)])(torch.zeros(7), None).all())  # type: ignore[arg-type]
+
+
+def test_of_equal_errors_the_first_parameters_are_left_out() -> None:
+    state = torch.tensor([1.0, -2.0]).repeat(50)  # 50 squared errors of 1 and 50 of 4
+    mask = largest_errors(0.75)(state, segment(torch.ones(100), torch.zeros(100)))
+    assert mask.tolist() == [False] * 50 + [False, True] * 25
 
 
 @pytest.mark.parametrize("mask", [largest_errors(0.0), deep_layers(0.0, [(20, 2)])])
@@ -75,3 +88,14 @@ def test_a_ratio_that_masks_everything_is_refused(ratio: float) -> None:
     for make in (largest_errors, lambda r: deep_layers(r, [(2, 2)])):
         with pytest.raises(ValueError, match="from 0 to below 1"):
             make(ratio)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.7])
+def test_a_configuration_chooses_the_mask_by_name(ratio: float) -> None:
+    shapes = [(2, 1), (2,), (2, 2), (2,)]
+    state, target = torch.randn(2, 10, generator=seeded_generator(5))
+    given = segment(torch.zeros(10), target)
+    for name, mask in (("depth", deep_layers(ratio, shapes)), ("loss", largest_errors(ratio))):
+        assert torch.equal(parameter_mask(name, ratio, shapes)(state, given), mask(state, given))
+    with pytest.raises(ValueError, match="depth or loss, got 'width'"):
+        parameter_mask("width", ratio, shapes)

@@ -67,13 +67,14 @@ def test_every_chunk_gives_the_gradient_of_one_graph(chunk: int, loss: Callable[
     assert float(expected[0].norm()) > 0
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3])
-def test_closed_form_of_a_geometric_sequence(chunk: int) -> None:
-    gain, other = torch.tensor(3.0), torch.tensor(5.0)
-    value, (by_gain, by_other) = unrolled_gradient(
-        lambda state, leaves, number: state * leaves[0], torch.ones(1), [gain, other], 3, lambda s: s[-1].sum(), chunk
+@pytest.mark.parametrize(("chunk", "derivative"), [(1, 27.0), (2, 27.0), (3, 27.0), (1, 1.0 + 3.0 + 9.0)])
+def test_closed_form_of_a_geometric_sequence(chunk: int, derivative: float) -> None:
+    """The derivative of g^3 at g = 3 is 27, with constant states their sum; the second leaf has no influence."""
+    leaves, truncated = [torch.tensor(3.0), torch.tensor(5.0)], derivative != 27
+    value, gradients = unrolled_gradient(
+        lambda state, own, number: state * own[0], torch.ones(1), leaves, 3, lambda s: s[-1].sum(), chunk, truncated
     )
-    assert (float(value), float(by_gain), float(by_other)) == (27.0, 27.0, 0.0)
+    assert [float(value), *map(float, gradients)] == [27.0, derivative, 0.0]
 
 
 def test_graph_held_at_once_grows_with_chunk_and_not_with_steps() -> None:

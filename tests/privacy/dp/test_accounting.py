@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
-from monai_distill.privacy.dp import GaussianEvent, epsilon_of, noise_multiplier_for
-from monai_distill.privacy.dp.accounting import true_positive_bound
+from monai_distill.privacy.dp import GaussianEvent, accounting, epsilon_of, noise_multiplier_for
+from monai_distill.privacy.dp.accounting import ledger_epsilon, true_positive_bound
 
 SAMPLED = [(1.0, 0.0625, 16), (1.1, 0.01, 500), (2.0, 0.1, 200), (0.8, 0.004, 1000)]
 
@@ -161,3 +161,92 @@ def test_the_bound_on_true_positives_is_that_of_kairouz() -> None:
     assert true_positive_bound(1.0, 1e-5, 0.9) == pytest.approx(1 - math.exp(-1) * (1 - 1e-5 - 0.9))
     assert true_positive_bound(1000.0, 1e-5, 0.5) == 1.0
     assert true_positive_bound(0.0, 0.5, 0.9) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("event", "mechanism"),
+    [
+        (GaussianEvent("class sums", 2.5), "gaussian"),
+        (GaussianEvent("experts", 1.5, 0.25, 40), "poisson subsampled gaussian"),
+    ],
+)
+def test_a_record_names_the_mechanism_and_reads_back(event: GaussianEvent, mechanism: str) -> None:
+    record = event.to_dict()
+    assert record == {
+        "mechanism": mechanism,
+        "purpose": event.purpose,
+        "noise_multiplier": event.noise_multiplier,
+        "rate": event.rate,
+        "steps": event.steps,
+    }
+    assert GaussianEvent.from_dict(record) == event
+    for name in ("purpose", "noise_multiplier", "rate", "steps"):
+        with pytest.raises(KeyError, match=name):
+            GaussianEvent.from_dict({key: value for key, value in record.items() if key != name})
+    with pytest.raises(ValueError, match="Expected rate"):
+        GaussianEvent.from_dict({**record, "rate": 2})
+
+
+def test_a_ledger_costs_what_its_events_cost_at_its_delta() -> None:
+    events = [GaussianEvent("class sums", 4.0), GaussianEvent("experts", 1.5, 0.25, 40)]
+    for delta in (1e-5, 1e-3):
+        assert ledger_epsilon([event.to_dict() for event in events], delta) == epsilon_of(events, delta)
+
+
+def test_another_accountant_is_refused_and_no_event_costs_nothing() -> None:
+    with pytest.raises(ValueError, match="pld or rdp, got 'moments'"):
+        epsilon_of([], 1e-5, "moments")
+    with pytest.raises(ValueError, match="Expected delta"):
+        epsilon_of([], 1.0)
+    assert epsilon_of([], 1e-5) == 0
+
+
+def test_twenty_thousand_compositions_match_the_closed_form() -> None:
+    count = 20_000
+    exact = brentq(lambda e: gaussian_delta(200.0 / math.sqrt(count), e) - 1e-5, 1e-3, 60)
+    assert epsilon_of([GaussianEvent("x", 200.0, steps=count)], 1e-5) == pytest.approx(exact, rel=0.01)
+
+
+def _bracketed(root: float, epsilon: float, low: float, high: float, tolerance: float) -> tuple[float, list[float]]:
+    """The noise found for a cost of ``root / noise`` at a budget of 1, and the noise multipliers that were tried."""
+    tried: list[float] = []
+
+    def cost(noise: float) -> float:
+        tried.append(noise)
+        return root / noise
+
+    return accounting._bisected(cost, epsilon, low, high, tolerance), tried
+
+
+@pytest.mark.parametrize("root", [0.5, 0.9, 1.0, 3.3, 700.0])
+@pytest.mark.parametrize("tolerance", [0.1, 1e-3])
+def test_bisection_errs_on_the_side_of_more_noise_by_at_most_the_tolerance(root: float, tolerance: float) -> None:
+    noise, _ = _bracketed(root, 1.0, 0.0, 1.0, tolerance)
+    assert root <= noise <= root / (1 - tolerance)
+
+
+def test_bisection_stops_above_the_least_noise_and_at_ten_thousand() -> None:
+    noise, tried = _bracketed(1e-9, 1.0, 0.0, 1.0, 1e-3)
+    assert accounting.MIN_NOISE <= noise < 2 * accounting.MIN_NOISE
+    assert min(tried) >= accounting.MIN_NOISE
+    assert 8000 <= _bracketed(8000.0, 1.0, 0.0, 1.0, 0.01)[0] <= 8081
+    with pytest.raises(RuntimeError, match=r"No noise multiplier up to 10000 keeps epsilon 1\.0"):
+        _bracketed(2e4, 1.0, 0.0, 1.0, 0.01)
+
+
+def test_a_missing_accountant_names_the_extra_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounting, "optional_import", lambda name: (None, False))
+    with pytest.raises(ImportError, match=r"monai-distill\[privacy\]"):
+        epsilon_of([GaussianEvent("x", 1.0)], 1e-5)
+
+
+def test_the_accountant_s_warnings_are_silent_and_the_level_of_the_log_returns() -> None:
+    logging = pytest.importorskip("absl.logging")
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.INFO)
+    try:
+        with accounting._quiet():
+            assert logging.get_verbosity() == logging.ERROR
+        assert logging.get_verbosity() == logging.INFO
+    finally:
+        logging.set_verbosity(before)
