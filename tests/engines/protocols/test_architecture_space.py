@@ -23,7 +23,7 @@ def test_the_space_is_every_combination_and_a_factory_has_its_values() -> None:
 
 def test_an_architecture_that_does_not_fit_is_left_out_with_a_warning() -> None:
     factories = architecture_space(KIND, {"width": [2], "depth": [1, 9], "norm": ["instance", "batch"]})
-    with pytest.warns(UserWarning, match=r"3 of 4 architectures are left out, depth 1, norm batch for one"):
+    with pytest.warns(UserWarning, match=r"3 of 4 architectures .*depth 1, norm batch"):
         networks, skipped = usable_networks(factories, "cpu")
     assert list(networks) == ["depth 1, norm instance"]
     assert "use depth 3 or less" in skipped["depth 9, norm instance"]
