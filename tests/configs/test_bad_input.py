@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
-from tests.configs.command import Outcome, fast_run, read
+from tests.configs.command import FAST, Outcome, command, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table
 
 
@@ -296,6 +296,24 @@ def test_a_start_that_asks_for_more_images_than_there_are_is_told_before_experts
     data = ("--dataset", "npz", "--dataset_dir", root, "--dataset_file", "x.npz", "--images_per_class", "7")
     assert fast_run(run, *data).code == 1
     assert not (run / "experts").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("--student_lr", "1e30"), ("at iteration 1 ", "Lower student_lr or expert_lr,")),
+        (("--image_lr", "1e38"), ("at iteration 2 ", "Lower image_lr or student_lr_lr,")),
+        (("--method", "dm", "--image_lr", "1e38"), ("at iteration 2 ", "Lower image_lr,")),
+    ],
+)
+def test_the_setting_that_makes_a_loss_finite_is_named(
+    run: Path, words: tuple[str, ...], advice: tuple[str, ...]
+) -> None:
+    settings = ("--iterations", "3", "--validate_every", "3", "--depth", "1", "--width", "4", "--device", "cpu")
+    common = settings if "dm" in words else (*FAST, *settings)
+    refused(command("run", "--output_dir", run, *common, *words), run, *advice, "start again in another output_dir")
+    outcome = command("resume", run, "--image_lr", "1")
+    assert (outcome.code, "--output_dir OTHER" in outcome.err) == (1, True)
 
 
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(

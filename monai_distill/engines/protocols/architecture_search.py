@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.students import (
@@ -25,6 +24,7 @@ from monai_distill.metrics import SCORES, rank_agreement, summary
 from monai_distill.metrics.score_record import Metric, ProtocolResult, ScoreRow
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.image_blocks import Images
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .architecture_space import architecture_space, usable_networks
@@ -156,7 +156,7 @@ class ArchitectureSearch:
             "full": _Proxy((data.training.images, data.training.labels), self.full_protocol, [*self.lrs]),
         }
         total = len(networks) * sum(self._steps(proxy) for proxy in proxies.values())
-        with tqdm(total=total, desc="architectures", unit="step", disable=None) as bar:
+        with open_progress_bar(total, "architectures", "step") as bar:
             rows = {
                 kind: {name: self._trained(proxy, net, data.validation, bar) for name, net in networks.items()}
                 for kind, proxy in proxies.items()

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
-from tqdm import tqdm
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
 from monai_distill.metrics.score_record import Cell, Chart, Comparison, Metric, ProtocolResult, ScoreRow, Table, Use
 from monai_distill.metrics.score_tables import METRIC_TITLES, apart, percent
 from monai_distill.networks import factory_config
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.validation import require_positive_int
 
 from .architecture_space import usable_networks
@@ -106,7 +106,7 @@ class CrossArchitecture:
         candidates = lr_candidates(learned, self.lrs)
         distilled: dict[str, ScoreRow] = {}
         random: dict[str, ScoreRow] = {}
-        with tqdm(total=0, desc="cross-architecture", unit="step", disable=None) as bar:
+        with open_progress_bar(0, "cross-architecture", "step") as bar:
             for name, network in networks.items():
                 rows = ScoreRows(
                     card.data, network, students=self.students, seed=card.seed, cache=card.cache, on_step=bar.update

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
 from monai_distill.metrics.score_record import Prior, RunScores
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.validation import require_int_at_least, require_positive_int
 
@@ -100,9 +100,7 @@ class Scorecard:
         candidates = self.candidates(synthetic)
         plan = self.rows()
         total = self.students * self.protocol.steps + plan.control_steps(self.protocol, len(candidates))
-        with tqdm(
-            total=total + self.full_students * self.full_protocol.steps, desc="scores", unit="step", disable=None
-        ) as bar:
+        with open_progress_bar(total + self.full_students * self.full_protocol.steps, "scores", "step") as bar:
             rows = self.rows(bar.update)  # counts student steps
             distilled = rows.trained_on(synthetic.training_set(), self.protocol)
             random = rows.control("random", [self.random], self.size(synthetic), self.protocol, candidates)

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import functools
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.protocols import CrossArchitecture, Scorecard, cross_architecture
@@ -23,6 +21,7 @@ from monai_distill.engines.students import (
 )
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet, ResNet18, SmallViT
+from monai_distill.runtime.progress import LoggedBar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -149,11 +148,11 @@ def test_the_progress_bar_ends_full(
 ) -> None:
     bars: list[Any] = []
 
-    def shown(**settings: Any) -> Any:
-        bars.append(tqdm(**{**settings, "disable": False, "file": io.StringIO()}))
+    def shown(*settings: Any) -> Any:
+        bars.append(LoggedBar(*settings))
         return bars[-1]
 
-    monkeypatch.setattr(cross_architecture, "tqdm", shown)
+    monkeypatch.setattr(cross_architecture, "open_progress_bar", shown)
     across(digits).run(two_each)
     (bar,) = bars
     assert bar.n == bar.total == 2 * 4 * (2 + 2 + 2 + 1)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, herding_subset, random_subset
 from monai_distill.data.datasets import DigitsDataset
@@ -22,6 +20,7 @@ from monai_distill.engines.students import Students, StudentTraining, Teacher, s
 from monai_distill.metrics import augmentation_robust_score, label_robust_score
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.progress import LoggedBar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize
 
@@ -126,11 +125,11 @@ def test_no_test_image_reaches_a_control(data: SplitBanks) -> None:
 def test_the_progress_bar_ends_full(data: SplitBanks, monkeypatch: pytest.MonkeyPatch, soft: bool) -> None:
     bars: list[Any] = []
 
-    def shown(**settings: Any) -> Any:
-        bars.append(tqdm(**{**settings, "disable": False, "file": io.StringIO()}))
+    def shown(*settings: Any) -> Any:
+        bars.append(LoggedBar(*settings))
         return bars[-1]
 
-    monkeypatch.setattr(sys.modules[ScoresProtocol.__module__], "tqdm", shown)
+    monkeypatch.setattr(sys.modules[ScoresProtocol.__module__], "open_progress_bar", shown)
     long = protocol(data, chosen=["herding"])
     long.scorecard.lrs = (0.02,)  # besides the learned one: a choice
     long.run(synthetic(data, soft=soft))
