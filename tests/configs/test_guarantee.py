@@ -91,12 +91,12 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--method", "dc", "--epsilon", "1"), "has no way to a guarantee"),
-        (("--method", "pad", "--epsilon", "1"), "has no way to a guarantee"),
+        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
+        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon with --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),
-        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "with --ledger_epsilon"),
+        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "--ledger_epsilon"),
     ],
 )
 def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:

@@ -1,4 +1,4 @@
-"""What a run leaves behind is whole, and a used folder is refused."""
+"""The files of a run are complete, and a used folder is refused."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -159,7 +159,7 @@ def test_a_full_disk_never_leaves_half_a_file(
         assert run.scores_file.read_text() == before
 
 
-def test_a_folder_for_reading_only_is_not_told_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_for_reading_only_is_not_reported_as_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_bytes(path: Path, text: bytes) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 

@@ -11,7 +11,7 @@ LEARNING_RATES = {"images": "image_lr", "student_lr": "student_lr_lr", "label_lo
 
 
 def not_finite_message(iteration: int, loss: float, learned: Iterable[str], objective: object = None) -> str:
-    """What is not finite, the settings to lower, and how to start again.
+    """The values that are not finite, the settings to lower, and how to start again.
 
     At the first iteration nothing has been learned yet, so a loss that is not finite comes from the networks: the
     objective names the learning rates of their training in ``learning_rates``.

@@ -71,7 +71,7 @@ class ArchitectureSearch:
           the learned and the given ones, all data the given ones. An architecture that diverges at all of them is last.
         - There is one random subset.
 
-    Combinations that cannot take the images are left out with a warning and named in the result. Times are measured
+    Combinations that do not fit the images are left out with a warning and named in the result. Times are measured
     seconds of training and validation; they hold for the machine and its load.
 
     Args:
@@ -140,7 +140,7 @@ class ArchitectureSearch:
             pick and the score of that pick when trained on all data; ``time_saved``, a share of all data's seconds.
 
         Raises:
-            ValueError: if fewer than three architectures take the images.
+            ValueError: if fewer than three architectures fit the images.
         """
         data = self.scorecard.data
         networks, skipped = usable_networks(self.factories, data.training.device)
@@ -193,7 +193,7 @@ class ArchitectureSearch:
                 )
                 return float(np.mean(scores[lr][RANKED_BY]["values"]))  # type: ignore[arg-type]
 
-            rank_by_validation(lrs, score)  # warns of those that diverge
+            rank_by_validation(lrs, score)  # warns of learning rates that diverge
             missing = [[math.nan] * self.students] * len(METRICS)
             values = [[scores[lr][m]["values"] for m in METRICS] if lr in scores else missing for lr in lrs]
             return torch.tensor(np.array(values, dtype=np.float64))
@@ -239,7 +239,7 @@ class ArchitectureSearch:
         return result
 
     def _tested(self, network: FlatNetwork, lr: float | None, full: _Proxy, bar: Any) -> dict[str, Any]:
-        """The only look at the test images: a pick trained on all data, at the learning rate that validation chose."""
+        """Test scores of a pick trained on all data, at the learning rate that validation chose."""
         if lr is None:
             return {}
         chosen = full._replace(lrs=[lr])

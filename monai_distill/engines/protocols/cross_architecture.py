@@ -1,4 +1,4 @@
-"""The worth of a distilled set to networks other than the one that it was distilled with."""
+"""Scores of a distilled set with networks other than the one that it was distilled with."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -37,10 +37,10 @@ class CrossArchitecture:
         - The learned learning rate belongs to the network that it was learned with. Every architecture therefore gets,
           for the distilled and for the random sets, the one of the learned and the given learning rates that is best on
           validation (balanced accuracy of one student; the next best if a scored student diverges).
-        - Every distilled figure has a random one next to it, because an architecture that learns from any images says
-          nothing about a set.
+        - Every distilled figure has a random one next to it, because an architecture that learns from any images is no
+          evidence for a set.
 
-    Architectures that cannot take the images are left out with a warning and named in the result.
+    Architectures that do not fit the images are left out with a warning and named in the result.
 
     Args:
         scorecard: the data, the seed and the cache; sets that share its folder train the random rows once.
@@ -97,7 +97,7 @@ class CrossArchitecture:
             ``protocol``.
 
         Raises:
-            ValueError: if no architecture takes the images.
+            ValueError: if no architecture fits the images.
             StudentDivergedError: if students of an architecture diverge at every learning rate.
         """
         card = self.scorecard
