@@ -163,14 +163,9 @@ def test_the_bound_on_true_positives_is_that_of_kairouz() -> None:
     assert true_positive_bound(0.0, 0.5, 0.9) == 1.0
 
 
-@pytest.mark.parametrize(
-    ("event", "mechanism"),
-    [
-        (GaussianEvent("class sums", 2.5), "gaussian"),
-        (GaussianEvent("experts", 1.5, 0.25, 40), "poisson subsampled gaussian"),
-    ],
-)
-def test_a_record_names_the_mechanism_and_reads_back(event: GaussianEvent, mechanism: str) -> None:
+@pytest.mark.parametrize(("rate", "mechanism"), [(1.0, "gaussian"), (0.25, "poisson subsampled gaussian")])
+def test_a_record_names_the_mechanism_and_reads_back(rate: float, mechanism: str) -> None:
+    event = GaussianEvent("experts", 1.5, rate, 40)
     record = event.to_dict()
     assert record == {
         "mechanism": mechanism,
