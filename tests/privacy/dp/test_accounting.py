@@ -216,8 +216,9 @@ def _bracketed(root: float, epsilon: float, low: float, high: float, tolerance: 
 @pytest.mark.parametrize("root", [0.5, 0.9, 1.0, 3.3, 700.0])
 @pytest.mark.parametrize("tolerance", [0.1, 1e-3])
 def test_bisection_errs_on_the_side_of_more_noise_by_at_most_the_tolerance(root: float, tolerance: float) -> None:
-    noise, _ = _bracketed(root, 1.0, 0.0, 1.0, tolerance)
+    noise, tried = _bracketed(root, 1.0, 0.0, 1.0, tolerance)
     assert root <= noise <= root / (1 - tolerance)
+    assert len(tried) <= math.log2(max(root, 1)) + math.log2(1 / tolerance) + 4  # doublings and halvings
 
 
 def test_bisection_stops_above_the_least_noise_and_at_ten_thousand() -> None:
