@@ -14,7 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each start a thread per 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data beside the checkout; nothing of it is part of the project."""
+    """The folder of real data next to the checkout; nothing of it is part of the project."""
     folder = Path(__file__).resolve().parents[1].parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"the real data is not here: {folder}")

@@ -1,4 +1,4 @@
-"""What the figures of an audit show: whether an attack could succeed, whether it did, and whether the audit is void."""
+"""Figures of an audit as evidence: whether an attack could succeed, whether it did, and whether the audit is void."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

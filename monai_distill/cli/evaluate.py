@@ -49,6 +49,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     overrides = checked_values(parsed_overrides(rest), [_content()])
     _check_settings(overrides, options.run)
     names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
+    options.log.open(options.run)
     evaluate_run(options.run, names, overrides)
     from monai_distill.export import protocol_tables
 

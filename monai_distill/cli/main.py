@@ -12,6 +12,8 @@ from pathlib import Path
 
 from . import audit, bundle, compare, evaluate, export, listing, report, resume, run, verify
 from .execution import COMMAND, plain_warnings, program_name
+from .plain_errors import EXPECTED, plain_message
+from .run_log import RunLog
 
 __all__ = ["main", "parser"]
 
@@ -38,7 +40,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error (reported in one line), 130 for Ctrl-C."""
-    options, rest = parser().parse_known_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options, rest = parser().parse_known_args(words)
+    with RunLog(words) as options.log:
+        return _status(options, rest)
+
+
+def _status(options: argparse.Namespace, rest: Sequence[str]) -> int:
     name = program_name()
     plain_warnings()
     try:
@@ -47,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name == COMMAND:
             sys.stderr.write(f"\nInterrupted.{_way_on(options)}\n")
         return 130
-    except (ValueError, TypeError, RuntimeError, OSError, SyntaxError) as error:
+    except EXPECTED as error:
         if options.traceback:
             traceback.print_exc()
-        sys.stderr.write(f"{name}: error: {_first_outside_monai(error)}\n")
+        sys.stderr.write(f"{name}: error: {plain_message(error)}\n")
         return 1
     return status
 
@@ -61,17 +69,3 @@ def _way_on(options: argparse.Namespace) -> str:
     folder = getattr(options, "folder", None)
     begun = folder is not None and (Path(folder) / "config.json").exists()
     return f" Go on with: {COMMAND} resume {shlex.quote(str(folder))}" if begun else " Nothing was begun or changed."
-
-
-def _first_outside_monai(error: BaseException) -> str:
-    """MONAI wraps an error once per configuration item; what was raised below that says what to do."""
-    while error.__cause__ is not None and _raised_in(error).startswith("monai."):
-        error = error.__cause__
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _raised_in(error: BaseException) -> str:
-    trace, module = error.__traceback__, ""
-    while trace is not None:
-        module, trace = str(trace.tb_frame.f_globals.get("__name__", "")), trace.tb_next
-    return module

@@ -54,6 +54,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     # before MONAI writes the new configuration over the one that a resume needs
     run_folder.prepare(resume=False).refuse_begun()
     options.folder = run_folder.folder
+    options.log.open(options.folder)
     if run_bundle(values, spread=True):
         print(finished(options.folder, options.profile))
     return 0

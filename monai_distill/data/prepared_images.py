@@ -198,8 +198,8 @@ def storage_note(images: Iterable[Images]) -> str:
 
     Example:
         >>> storage_note([PreparedImages(torch.zeros(2**18, 2, 2, dtype=torch.uint8))])
-        'the images take 1 MiB in memory'
+        'the images take 1.0 MiB in memory'
     """
     stored = [part for part in images if isinstance(part, PreparedImages)]
     size = sum(part.stored_bytes for part in stored) / 2**20
-    return f"the images take {size:.0f} MiB {' and '.join(dict.fromkeys(part.place for part in stored))}"
+    return f"the images take {size:.1f} MiB {' and '.join(dict.fromkeys(part.place for part in stored))}"

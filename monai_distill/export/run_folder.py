@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class RunFolder:
 
     ``synthetic.safetensors`` and ``manifest.json`` (the set), ``scores.json``, ``history.json``, ``grid.png``,
     ``curves.png``, ``report.html``, and ``PROTOCOL.png`` for protocols with a heat map. The run itself adds
-    ``config.json``, ``state.pt``, ``experts/`` and TensorBoard's events. Of several processes only the first writes.
+    ``config.json``, ``run.log``, ``state.pt``, ``experts/`` and TensorBoard's events. Of several processes only the
+    first writes.
 
     Args:
         folder: made by :meth:`prepare`.
@@ -81,11 +83,20 @@ class RunFolder:
         by_command = (self.folder / "config.json").exists()
         if not by_command and (self.folder / MANIFEST_FILE).exists():
             return (
-                f"{self.folder} holds a finished distillation of a bundle. Score it with train.json and "
-                "evaluate.json; or give another output_dir to distill again."
+                f"{self.folder} holds a finished distillation of a bundle. Score it: {self._bundle_line()} ; or give "
+                "another output_dir to distill again."
             )
         way = f"monai-distill resume {self.folder} ;" if by_command else "the same command and --resume true;"
         return f"{self.folder} holds an unfinished run. Continue with: {way} or give another output_dir."
+
+    def _bundle_line(self) -> str:
+        root = self.folder.absolute().parent  # a bundle trains in its folder train/ unless output_dir says otherwise
+        files = [root / "configs" / name for name in ("train.json", "evaluate.json")]
+        if not all(file.is_file() for file in files):
+            return "the same command with both train.json and evaluate.json as --config_file"
+        listed, quoted = str([str(file) for file in files]), shlex.quote(str(root))
+        listed = f'"{listed}"' if quoted == str(root) else shlex.quote(listed)
+        return f"python -m monai.bundle run --config_file {listed} --bundle_root {quoted}"
 
     def refuse_begun(self) -> None:
         """Refuse a folder that holds parts of a run, before another ``config.json`` is written there.

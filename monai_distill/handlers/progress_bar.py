@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ignite.engine import Engine, Events
-from tqdm import tqdm
 
 from monai_distill.runtime import processes
+from monai_distill.runtime.progress import Bar, open_progress_bar
 
 from .deferred_errors import reraise_after_handlers
 
@@ -16,7 +16,9 @@ __all__ = ["ProgressBar"]
 
 
 class ProgressBar:
-    """One bar from the first iteration to the last (ignite's own restarts every epoch); silent without a terminal.
+    """One bar from the first iteration to the last (ignite's own restarts every epoch).
+
+    Without a terminal the log gets a line after 30 seconds and now and then.
 
     Only the first of several processes shows it.
 
@@ -34,7 +36,7 @@ class ProgressBar:
         self.description = description
         self.unit = unit
         self.show = tuple(show)
-        self._bar: tqdm | None = None
+        self._bar: Bar | None = None
 
     def attach(self, engine: Engine) -> None:
         """Open the bar when the first epoch starts, close it when the engine ends or fails."""
@@ -48,12 +50,8 @@ class ProgressBar:
         if self._bar is None:
             whole = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
             total = getattr(engine, "last_iteration", None) or whole  # the last epoch of a Distiller may be shorter
-            self._bar = tqdm(
-                total=total,
-                initial=engine.state.iteration,
-                desc=self.description,
-                unit=self.unit,
-                disable=None if processes.is_first() else True,
+            self._bar = open_progress_bar(
+                total, self.description, self.unit, initial=engine.state.iteration, first=processes.is_first()
             )
 
     def _move(self, engine: Engine) -> None:

@@ -45,7 +45,7 @@ def bootstrap_auroc(
 
     Returns:
         ``value``, ``interval``, ``level``, ``resamples`` and ``unit`` (``image`` or ``patient``); ``value`` and
-        ``interval`` are None when no two classes occur.
+        ``interval`` are None if fewer than two classes occur.
 
     Raises:
         ValueError: if there is no resample, the level is outside (0, 1), or the clusters do not match the images.

@@ -14,7 +14,7 @@ __all__ = ["rank_agreement"]
 
 
 def rank_agreement(proxy: Sequence[float], reference: Sequence[float], top: float = 0.2) -> dict[str, Any]:
-    """Spearman's rank correlation of two rankings of the same candidates: of all, and of the share ``top`` best.
+    """Spearman's rank correlation of two rankings, over all candidates and over the best share ``top``.
 
     The best are those that ``reference`` ranks first. Over all candidates the poor ones dominate the correlation (a
     random subset reaches 0.70 on CIFAR-10); an architecture search needs the order of the good ones.

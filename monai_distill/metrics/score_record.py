@@ -35,7 +35,7 @@ class Summary(TypedDict):
 
 
 class ScoreRow(TypedDict, total=False):
-    """One row of a score table: the metrics of networks that were trained alike, and how their settings were chosen."""
+    """One row of a score table: the metrics of networks with the same training, and how their settings were chosen."""
 
     accuracy: Summary
     balanced_accuracy: Summary
@@ -86,7 +86,7 @@ class Table(TypedDict):
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    words: NotRequired[bool]  # cells hold words and are set to the left
+    words: NotRequired[bool]  # cells hold text and are left-aligned
 
 
 class Chart(TypedDict, total=False):
@@ -124,7 +124,7 @@ class Use(TypedDict):
 class ProtocolResult(TypedDict, total=False):
     """The result of a protocol: figures for programs, and tables, charts and sentences for readers.
 
-    Whoever shows results loops over these and knows no protocol by name.
+    Reports and tables loop over these results and know no protocol by name.
     """
 
     title: str  # heading of its section

@@ -28,7 +28,7 @@ ROW_TITLES = {  # in the order of a table
 
 
 def row_title(name: str) -> str:
-    """The title of a row; a control without a title is called by its name.
+    """The title of a row; a control without a title gets its name.
 
     Example:
         >>> row_title("full"), row_title("my_control")
@@ -84,7 +84,7 @@ def apart(first: Summary | None, second: Summary | None) -> int | None:
 
 
 def percent(fraction: float | None) -> str:
-    """A fraction for a sentence.
+    """A fraction as text in percent.
 
     Example:
         >>> percent(0.6418), percent(None)

@@ -1,4 +1,4 @@
-"""Processes asked in turn, so that a ratio of their times means something on a shared machine."""
+"""Processes that run in turn, so that a ratio of their times means something on a shared machine."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Row:
 def measure(rows: list[Row], repeats: int) -> None:
     """Start all rows' processes, ask them in turn ``repeats`` times, note answers.
 
-    A first time, which does not count and may take minutes to compile, they are asked all at once.
+    A first time, which does not count and may take minutes to compile, they run all at once.
 
     Raises:
         RuntimeError: when a process ends early; what it said on its error stream was shown.
@@ -91,7 +91,7 @@ def _answer(row: Row, process: subprocess.Popen[str]) -> str:
 
 
 def ratios(first: Row, second: Row) -> tuple[float, float, float]:
-    """Of wall time, processor time and peak memory, the first row's over the second's; medians of paired ratios."""
+    """Ratios of wall time, processor time and peak memory, first row over second; medians of paired ratios."""
     paired = zip(first.seconds, second.seconds, strict=True)
     paired_cpu = zip(first.cpu_seconds, second.cpu_seconds, strict=True)
     scale = second.units / first.units

@@ -26,7 +26,7 @@ RUN_SECONDS = 600.0
 
 
 def verdict(name: str, value: float, target: float, at_least: bool) -> str:
-    """The figure beside what it has to be."""
+    """The figure next to its target."""
     good = value >= target if at_least else value <= target
     return f"{name}: {value:.2f} ({'at least' if at_least else 'at most'} {target:g}: {'ok' if good else 'missed'})"
 
@@ -60,8 +60,8 @@ def ladder_line(data: str, device: str, out: Path, words: list[str]) -> str:
     ladder.main(["--data", data, "--device", device, "--out", str(out), *words])
     seconds = time.perf_counter() - begin
     last = json.loads((out / "ladder.json").read_text())["curve"][-1]
-    told = f"accuracy {last['accuracy']} at iteration {last['iteration']}"
-    return verdict(f"a run from nothing ({told}), seconds", seconds, RUN_SECONDS, False)
+    reached = f"accuracy {last['accuracy']} at iteration {last['iteration']}"
+    return verdict(f"a run from nothing ({reached}), seconds", seconds, RUN_SECONDS, False)
 
 
 def main(words: list[str]) -> int:

@@ -43,7 +43,7 @@ from tests.benchmarks.ladder_report import write_report
 
 @dataclass
 class Settings:
-    """What decides a ladder; the defaults are the official log's, but for the number of experts."""
+    """The options of a ladder; the defaults are the official log's, but for the number of experts."""
 
     width: int = 128
     depth: int = 3
@@ -143,10 +143,10 @@ def climbed(data: Path, settings: Settings, device: str, out: Path) -> dict[str,
     seconds = {"data": time.perf_counter() - begin}
 
     epochs = settings.max_start_epoch + settings.expert_epochs - 1
-    asked = {name: job["settings"][name] for name in ("zca", "experts", "seed", "training_images")}
+    requested = {name: job["settings"][name] for name in ("zca", "experts", "seed", "training_images")}
     store = TrajectoryStore(
         out / "experts",
-        {**job, "settings": asked},
+        {**job, "settings": requested},
         experts=settings.experts,
         snapshots=epochs + 1,
         parameters=network.size,

@@ -1,4 +1,4 @@
-"""What the ladder found, beside the official program's log."""
+"""The results of the ladder, next to the log of the official program."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Distillation:
 
     @property
     def chosen(self) -> dict[str, int | None]:
-        """What the memory budget decided."""
+        """The decisions of the memory budget."""
         return {"chunk": self.objective.memory.chunk, "images_at_once": self.objective.memory.images_at_once}
 
     def __call__(self) -> None:

@@ -1,7 +1,7 @@
 """One thing to be timed, in a process of its own: ``python -m tests.benchmarks.subject KIND --width 64 ...``.
 
 Says ``ready``, then does its work once for every line it reads and answers with seconds; at the end of its input it
-says what memory it took. Several of them, asked in turn, are an interleaved comparison.
+says what memory it took. Several of them, measured in turn, are an interleaved comparison.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -21,7 +21,7 @@ KINDS = ("distillation", "experts", "students")
 
 
 def arguments() -> argparse.ArgumentParser:
-    """What decides a measurement; for any side of the comparison."""
+    """The options of a measurement; for any side of the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)

@@ -16,7 +16,7 @@ LIMITS = {"time, chosen chunk": 1.0, "memory, chosen chunk": 0.5, "time, chunk 1
 
 
 def distillation_rows(settings: dict[str, Any]) -> list[Row]:
-    """The chosen chunk, one step at a time, what else is asked for, and the official program where it is given.
+    """The chosen chunk, one step at a time, other requested rows, and the official program where it is given.
 
     A row of several segments in one call tells the time of one of them.
     """
@@ -66,8 +66,8 @@ def training_table(kind: str, rows: list[Row], settings: dict[str, Any]) -> str:
     per_unit = settings["real_images"] if kind == "experts" else settings["ipc"] * settings["classes"]
     per_unit = per_unit or settings["images"]
     length = 50 * 50_000 / per_unit if kind == "experts" else 1000
-    told = "50 epochs of 50 000 images" if kind == "experts" else "1000 steps"
-    lines = [f"| {kind} | images/s | images/CPU s | per hour ({told}) | peak MiB |", "|---|---|---|---|---|"]
+    workload = "50 epochs of 50 000 images" if kind == "experts" else "1000 steps"
+    lines = [f"| {kind} | images/s | images/CPU s | per hour ({workload}) | peak MiB |", "|---|---|---|---|---|"]
     for row in rows:
         hour = 3600 / (row.median * length)
         speeds = f"{per_unit / row.median:.0f} | {per_unit / row.cpu_median:.0f}"
@@ -82,7 +82,7 @@ def ratio_lines(rows: list[Row]) -> list[tuple[str, float, float, float]]:
 
 
 def verdict(name: str, value: float) -> str:
-    """The figure beside its target."""
+    """The figure next to its target."""
     limit = LIMITS.get(name)
     if limit is None:
         return f"{name}: {value:.2f}"
@@ -97,12 +97,12 @@ def main(words: list[str]) -> int:
     parser.add_argument("--json", default=None, help="where to write all figures")
     options = vars(parser.parse_args(words))
     repeats, parts, file = (options.pop(name) for name in ("repeats", "parts", "json"))
-    lines, told = ["Ratios to the official program, medians of paired repeats:"], {}
+    lines, workload = ["Ratios to the official program, medians of paired repeats:"], {}
     for part in parts:
         rows = distillation_rows(options) if part == "distillation" else training_rows(part, options)
         measure(rows, repeats)
         print(distillation_table(rows) if part == "distillation" else training_table(part, rows, options), flush=True)
-        told[part] = [vars(row) for row in rows]
+        workload[part] = [vars(row) for row in rows]
         for name, wall, cpu, memory in ratio_lines(rows):
             time_name = f"time, {name}" if part == "distillation" else "time per image"
             figures = [verdict(time_name, wall), f"CPU time {cpu:.2f}", verdict(f"memory, {name}", memory)]
@@ -110,5 +110,5 @@ def main(words: list[str]) -> int:
     if len(lines) > 1:
         print("\n".join(lines))
     if file:
-        Path(file).write_text(json.dumps(told, indent=1))
+        Path(file).write_text(json.dumps(workload, indent=1))
     return int(any("missed" in line for line in lines))

@@ -104,10 +104,10 @@ def test_the_target_is_held_against_the_fastest_row(monkeypatch: pytest.MonkeyPa
     own_rows = [row("chosen chunk", 2.0), row("compiled", 1.0)]
     several = row("8 segments", 0.5)
     several.settings["segments"] = 8
-    told = gpu.compared([*own_rows, several, row("official", 6.0, "official distillation")], 1, "iterations", 5.0)
-    assert "3.00 times" in told[0]
-    assert "6.00 (at least 5: ok)" in told[1]
-    assert "12.00 times" in told[2]
+    verdicts = gpu.compared([*own_rows, several, row("official", 6.0, "official distillation")], 1, "iterations", 5.0)
+    assert "3.00 times" in verdicts[0]
+    assert "6.00 (at least 5: ok)" in verdicts[1]
+    assert "12.00 times" in verdicts[2]
     assert not any("times" in line for line in gpu.compared(own_rows, 1, "iterations", 5.0))
     rows = table.training_rows("experts", vars(tiny("--compiled", "--segments=8", "--reference=there")))
     for place, one in enumerate(rows):

@@ -67,7 +67,7 @@ def settings(request: pytest.FixtureRequest) -> Callable[[str], tuple[dict[str, 
 
 
 def workflow(root: Path, *configs: str, kind: str, **settings: Any) -> ConfigWorkflow:
-    """Of a bundle, not initialized; without its logging.conf, which would rule the logging of every test after it."""
+    """The workflow of a bundle, not initialized; its logging.conf is left out because it would change later tests."""
     files = [str(root / "configs" / f"{name}.json") for name in configs]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

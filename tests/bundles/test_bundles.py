@@ -79,7 +79,7 @@ def test_it_is_what_the_command_writes_from_configs(name: str, tmp_path: Path) -
     assert outcome.code == 0, outcome.err
     for file in sorted(FILES - {"models/model.pt"}):
         assert (BUNDLES / name / file).read_text() == (tmp_path / name / file).read_text(), (
-            f"{file} is not in step with configs/. Write it anew: monai-distill bundle {name} --to bundles --replace"
+            f"{file} is not in step with configs/. Write it again: monai-distill bundle {name} --to bundles --replace"
         )
     written, shipped = (
         torch.load(root / name / "models" / "model.pt", weights_only=True) for root in (tmp_path, BUNDLES)
@@ -174,7 +174,7 @@ def test_it_distils_scores_classifies_and_exports(
     assert MAY_NOT.get(name, "No claim can be made") in refusal(root, **for_train, no_claim="false")
     for word in ("no", 1):  # MONAI's command line hands on words; one that is neither must not pass for either
         assert f"Expected true or false, got {word!r}" in refusal(root, **for_train, no_claim=word)
-    if name == MHIST:  # whatever is asked
+    if name == MHIST:  # for any number
         assert MAY_NOT[name] in refusal(root, **for_train, no_claim=True, license=str(root / "LICENSE"))
         return
     license = {"license": str(root / "LICENSE")} if name in MAY_NOT else {}
@@ -227,7 +227,7 @@ def test_a_bundle_that_is_not_filled_has_no_opinion_and_says_what_to_do(name: st
     assert "a bundle's models/ is filled by its train configuration" in refusal(root, no_claim=True)
 
 
-def test_a_set_that_is_not_scored_or_was_made_anew_is_not_exported(copied: Any, settings: Any) -> None:
+def test_a_set_that_is_not_scored_or_was_made_again_is_not_exported(copied: Any, settings: Any) -> None:
     root, (for_train, _) = copied(DIGITS), settings(DIGITS)
     (root / "models" / "model.ts").write_bytes(b"of the set before")
     run(workflow(root, "train", kind="train", **for_train))

@@ -21,7 +21,7 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 def bundle_command(program: list[str], root: Path, configs: str, cwd: Path, **settings: Any) -> str:
-    """What the command prints; the package is found as an installed one would be."""
+    """The output of the command; the package is found as an installed one would be."""
     words = [*program, "-m", "monai.bundle", "run", "--config_file", configs, "--bundle_root", str(root)]
     words += [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT)}

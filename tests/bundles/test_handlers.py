@@ -25,7 +25,7 @@ def test_monai_s_handlers_attach_unchanged(copied: Any, settings: Any, caplog: p
         {"_target_": "CheckpointSaver", "save_dir": str(root / "kept"), "save_dict": {"synthetic": "@synthetic"}}
         | {"save_final": True},
     ]
-    logger = logging.getLogger("distilling")  # MONAI's loggers do not propagate, so caplog must be told
+    logger = logging.getLogger("distilling")  # MONAI's loggers do not propagate, so caplog needs this
     logger.addHandler(caplog.handler)
     run(made)
     logger.removeHandler(caplog.handler)

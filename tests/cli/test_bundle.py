@@ -109,7 +109,7 @@ def test_settings_are_written_into_the_bundle(tmp_path: Path) -> None:
     assert job["train"]["trainer"]["limits"]["min_student_lr"] == 1e-4
 
 
-def test_what_somebody_changed_is_not_written_over_unasked(tmp_path: Path) -> None:
+def test_what_somebody_changed_is_not_written_over_without_a_request(tmp_path: Path) -> None:
     assert command("bundle", DIGITS, "--to", tmp_path).code == 0
     assert command("bundle", DIGITS, "--to", tmp_path).code == 0  # the same again
     readme, model = (tmp_path / DIGITS / name for name in ("docs/README.md", "models/model.pt"))
@@ -136,7 +136,7 @@ def test_what_somebody_changed_is_not_written_over_unasked(tmp_path: Path) -> No
         (("my_scans", "--dataset", "digits", "--epsilon", "1", "--delta", "1e-5"), "trains without a guarantee"),
     ],
 )
-def test_mistakes_are_told_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
     outcome = command("bundle", *words, "--to", tmp_path)
     assert outcome.code == 1
     assert said in outcome.err
@@ -144,7 +144,7 @@ def test_mistakes_are_told_in_one_line(words: tuple[str, ...], said: str, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_the_place_of_the_folder_is_told_with_the_way_out(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_reported_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     outcome = command("bundle", "digits_dataset_distillation", "--to", tmp_path / "file")
     assert outcome.code == 1

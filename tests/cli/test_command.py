@@ -305,11 +305,11 @@ def test_list_names_every_file_of_the_configurations_without_loading_torch() -> 
     assert lines[-1] == "False"
     heads = [line.split(" ")[0] for line in lines if line[0] not in " SF"]
     assert heads == ["datasets", "methods", "networks"]
-    told = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))  # each says what it is
-    assert list(told) == [name for kind in heads for name in configuration.available(kind)]
-    assert {"bloodmnist", "digits", "table", "tissuemnist"} < set(told)
-    assert told["bloodmnist"].endswith("blood cells under the microscope, 8 classes")
-    assert told["mtt"].endswith("CVPR 2022")
+    listed = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))  # each says what it is
+    assert list(listed) == [name for kind in heads for name in configuration.available(kind)]
+    assert {"bloodmnist", "digits", "table", "tissuemnist"} < set(listed)
+    assert listed["bloodmnist"].endswith("blood cells under the microscope, 8 classes")
+    assert listed["mtt"].endswith("CVPR 2022")
 
 
 def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can_be_given(tmp_path: Path) -> None:

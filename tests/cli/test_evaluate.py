@@ -167,7 +167,7 @@ def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
         (["--evaluate", "[]"], "got --evaluate. Settings are given to `run`"),
         (["--nas_steps"], "Expected a value after '--nas_steps'"),
         (["--protocols", "continual", "--continual_classes_per_step", "10"], "there must be at least two steps"),
-        (["--protocols", "nas", "--nas_space", "{depth: [8, 9]}"], "an architecture that takes the images"),
+        (["--protocols", "nas", "--nas_space", "{depth: [8, 9]}"], "an architecture that fits the images"),
     ],
 )
 def test_wrong_words_are_refused_and_nothing_changes(done: Path, words: list[str], says: str) -> None:
@@ -185,7 +185,7 @@ def test_a_run_without_scores_begins_with_these(copied: Path) -> None:
     assert f"Begin with: monai-distill evaluate {copied}" in outcome.err
 
 
-def test_damaged_scores_are_told_of(copied: Path) -> None:
+def test_damaged_scores_are_reported(copied: Path) -> None:
     (copied / "scores.json").write_text("{")
     outcome = command("evaluate", copied)
     assert outcome.code == 1
@@ -253,10 +253,10 @@ def test_compare_keeps_no_settings_that_no_method_knows(tmp_path: Path) -> None:
 
 def test_compare_says_of_every_method_what_it_does_not_know(tmp_path: Path) -> None:
     words = ("--methods", "dm,mtt", "--dataset", "folder", "--dataset_dir", tmp_path, "--student_steps", "2")
-    with pytest.warns(UserWarning, match="dm failed") as told:
+    with pytest.warns(UserWarning, match="dm failed") as warned:
         outcome = command("compare", "--output_dir", tmp_path / "out", *words)
     assert outcome.code == 1
-    said = [str(warning.message) for warning in told]
+    said = [str(warning.message) for warning in warned]
     assert "dm failed: Expected a name of the configuration, got --student_steps." in said[0]
     assert "mtt failed: Cannot find dataset directory" in said[1]
     assert "dm, mtt did not finish" in outcome.err

@@ -120,7 +120,7 @@ def test_options_reach_the_release(run: Path, tmp_path: Path) -> None:
         (("--initial_images", "noise"), "Unknown arguments"),
     ],
 )
-def test_mistakes_are_told_in_one_line(words: tuple[str, ...], says: str, run: Path, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(words: tuple[str, ...], says: str, run: Path, tmp_path: Path) -> None:
     outcome = command("export", run, "--to", tmp_path / "release", "--no_claim", *words)
     assert outcome.code == 1
     assert says in outcome.err
@@ -128,7 +128,7 @@ def test_mistakes_are_told_in_one_line(words: tuple[str, ...], says: str, run: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_folder_is_told(tmp_path: Path) -> None:
+def test_what_is_no_folder_is_reported(tmp_path: Path) -> None:
     outcome = command("verify", tmp_path / "absent")
     assert (outcome.code, "Expected a release folder" in outcome.err) == (1, True)
 

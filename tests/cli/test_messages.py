@@ -1,4 +1,4 @@
-"""What the command says of warnings and of Ctrl-C."""
+"""Messages of the command on warnings and on Ctrl-C."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -18,15 +18,15 @@ from tests.configs.command import command
 def test_warnings_are_a_line_of_the_command_whatever_monai_set_while_it_was_imported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = []
+    shown = []
 
     def bundle_run(**values: Any) -> None:
-        told.append(warnings.formatwarning("two patients", UserWarning, "split_banks.py", 101))
+        shown.append(warnings.formatwarning("two patients", UserWarning, "split_banks.py", 101))
 
     monkeypatch.setattr("monai.bundle.run", bundle_run)
     monkeypatch.setattr(warnings, "formatwarning", lambda *arguments: "as MONAI does")
     run_bundle({})
-    assert told == ["monai-distill: warning: two patients\n"]
+    assert shown == ["monai-distill: warning: two patients\n"]
 
 
 @pytest.mark.parametrize("words", [("evaluate",), ("audit",), ("export", "--to", "release")])

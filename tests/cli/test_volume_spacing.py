@@ -64,7 +64,7 @@ def export(folder: Path, to: Path, *words: str) -> Outcome:
 
 
 def zooms(release: Path) -> tuple[list[float], str]:
-    """Of the released volumes, as nibabel reads them; one size in all."""
+    """Voxel size of the released volumes, as nibabel reads them; one size in all."""
     found = [nibabel.load(path) for path in sorted((release / "nifti").iterdir())]
     assert len(found) == 2
     for image in found:

@@ -1,4 +1,4 @@
-"""The command, run in this process: importing torch anew takes longer than a whole small run."""
+"""The command, run in this process: importing torch again takes longer than a whole small run."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,7 +26,7 @@ SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.eng
 
 
 class Outcome(NamedTuple):
-    """What the shell would see; ``data`` holds the lines on standard error about the data, ``err`` the others."""
+    """The output of a command; ``data`` holds the lines on standard error about the data, ``err`` the others."""
 
     code: int
     out: str

@@ -28,5 +28,5 @@ def resolved(method: str, dataset: str, images_per_class: int) -> dict[str, Any]
 
 
 def own_settings(method: str, dataset: str, images_per_class: int) -> dict[str, Any]:
-    """What the preset alone sets."""
+    """The settings of the preset alone."""
     return preset_settings(run_files("digits", "convnet", method), dataset, images_per_class)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
-from tests.configs.command import Outcome, fast_run, read
+from tests.configs.command import FAST, Outcome, command, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table
 
 
@@ -229,7 +229,7 @@ def test_a_setting_that_cannot_be(run: Path, words: tuple[str, ...], says: tuple
     [
         *((word, "0") for word in ("iterations", "validate_every", "experts", "students", "student_steps", "chunk")),
         ("validate_every", "1.5"),  # would never come to the end of an epoch
-        ("evaluation_steps", "2.5"),  # would be told when the set is finished
+        ("evaluation_steps", "2.5"),  # would be reported when the set is finished
         ("iterations", "ten"),
         ("width", "true"),
         ("seed", "-1"),
@@ -237,9 +237,9 @@ def test_a_setting_that_cannot_be(run: Path, words: tuple[str, ...], says: tuple
     ],
 )
 def test_a_number_that_does_not_count_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
-    told = "True" if value == "true" else value
+    reported = "True" if value == "true" else value
     least = 0 if word in ("seed", "full_students") else 1
-    refused(fast_run(run, f"--{word}", value), run, f"a whole number of at least {least} for --{word}, got {told}.")
+    refused(fast_run(run, f"--{word}", value), run, f"a whole number of at least {least} for --{word}, got {reported}.")
     assert not run.exists()
 
 
@@ -247,16 +247,18 @@ def test_a_number_that_does_not_count_is_refused_before_any_work(run: Path, word
     ("word", "value"), [("student_lr", "-0.1"), ("expert_lr", ".nan"), ("temperature", "0"), ("gate", "abc")]
 )
 def test_a_number_that_is_not_above_zero_is_refused_before_any_work(run: Path, word: str, value: str) -> None:
-    told = "nan" if value == ".nan" else value
-    refused(fast_run(run, f"--{word}", value), run, f"Expected a number above 0 for --{word}, got {told}.")
+    reported = "nan" if value == ".nan" else value
+    refused(fast_run(run, f"--{word}", value), run, f"Expected a number above 0 for --{word}, got {reported}.")
     assert not run.exists()
 
 
 @pytest.mark.parametrize(("word", "value"), [("image_lr", "-1"), ("label_lr", ".inf")])
 def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, value: str) -> None:
-    told = value.removeprefix(".")
+    reported = value.removeprefix(".")
     refused(
-        fast_run(run, "--method", "datm", f"--{word}", value), run, f"a number of at least 0 for --{word}, got {told}."
+        fast_run(run, "--method", "datm", f"--{word}", value),
+        run,
+        f"a number of at least 0 for --{word}, got {reported}.",
     )
 
 
@@ -294,6 +296,24 @@ def test_a_start_that_asks_for_more_images_than_there_are_is_told_before_experts
     data = ("--dataset", "npz", "--dataset_dir", root, "--dataset_file", "x.npz", "--images_per_class", "7")
     assert fast_run(run, *data).code == 1
     assert not (run / "experts").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("--student_lr", "1e30"), ("at iteration 1 ", "Lower student_lr or expert_lr,")),
+        (("--image_lr", "1e38"), ("at iteration 2 ", "Lower image_lr or student_lr_lr,")),
+        (("--method", "dm", "--image_lr", "1e38"), ("at iteration 2 ", "Lower image_lr,")),
+    ],
+)
+def test_the_setting_that_makes_a_loss_finite_is_named(
+    run: Path, words: tuple[str, ...], advice: tuple[str, ...]
+) -> None:
+    settings = ("--iterations", "3", "--validate_every", "3", "--depth", "1", "--width", "4", "--device", "cpu")
+    common = settings if "dm" in words else (*FAST, *settings)
+    refused(command("run", "--output_dir", run, *common, *words), run, *advice, "start again in another output_dir")
+    outcome = command("resume", run, "--image_lr", "1")
+    assert (outcome.code, "--output_dir OTHER" in outcome.err) == (1, True)
 
 
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(

@@ -83,7 +83,7 @@ def test_every_target_names_a_callable(dataset: str) -> None:
 
 
 def settings(dataset: str) -> dict[str, Any]:
-    """What a data set's file and its entry set."""
+    """The settings of a data set's file and its entry."""
     file, entry = dataset_entry(dataset)
     return {**yaml.safe_load(file.read_text()), **entry}
 

@@ -39,10 +39,10 @@ def test_the_candidate_is_out_and_noted_and_a_resumed_run_ends_as_one_that_was_n
     tmp_path: Path, diverging: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diverging(1)
-    with pytest.warns(UserWarning, match="diverged at learning rate") as told:
+    with pytest.warns(UserWarning, match="diverged at learning rate") as warned:
         outcome = fast_run(tmp_path / "whole", *ONE_EACH)
     assert outcome.code == 0, outcome.err
-    assert len([row for row in told if "diverged" in str(row.message)]) == 1
+    assert len([row for row in warned if "diverged" in str(row.message)]) == 1
     rows = read(tmp_path / "whole", "history.json")["validations"]
     assert [row.get("diverged", False) for row in rows] == [True, False]
     assert rows[0]["balanced_accuracy"] is None

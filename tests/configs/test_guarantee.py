@@ -93,10 +93,10 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
     [
         (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
         (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
-        (("--method", "dm", "--delta", "1e-5"), "--epsilon beside --delta"),
+        (("--method", "dm", "--delta", "1e-5"), "--epsilon with --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
-        (("--method", "dm", "--ledger", "x.json"), "--epsilon beside --ledger"),
-        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "beside --ledger_epsilon"),
+        (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),
+        (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "--ledger_epsilon"),
     ],
 )
 def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:
@@ -130,7 +130,10 @@ def test_runs_with_one_ledger_add_up_and_the_last_is_refused_before_it_looks(tmp
     ("words", "reason"),
     [
         (("--unit", "patient"), "Expected data that name the patient"),
-        (("--initial#noise", "$monai_distill.data.real_images"), "Leave initial#noise unchanged"),
+        (
+            ("--initial#noise", "{'_target_': 'monai_distill.data.real_images', '_mode_': 'callable'}"),
+            "Leave initial#noise unchanged",
+        ),
     ],
 )
 def test_another_unit_or_start_than_the_data_allow_is_refused(

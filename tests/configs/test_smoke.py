@@ -145,7 +145,7 @@ def test_every_network_goes_through_the_job(network: str, tmp_path: Path) -> Non
     outcome = fast_run(tmp_path / "run", *data, "--network", network, *words)
     scores = check(outcome, tmp_path / "run", "npz", (1, 16, 16), ["class 0", "class 1"])
     assert network in scores["network"]["_target_"].split(".")[-1].lower()
-    told = read(tmp_path / "run", "manifest.json")["network"]
-    assert told["width"] == 4
-    parameters = sum(p.numel() for p in ConfigParser({"n": told}).get_parsed_content("n").parameters())
+    described = read(tmp_path / "run", "manifest.json")["network"]
+    assert described["width"] == 4
+    parameters = sum(p.numel() for p in ConfigParser({"n": described}).get_parsed_content("n").parameters())
     assert 4 * parameters == (tmp_path / "run" / "experts" / "trajectories.f32").stat().st_size // 2  # an expert of it

@@ -236,7 +236,7 @@ def test_the_difficulty_of_the_released_program_is_one_name_away(tmp_path: Path)
 @pytest.mark.parametrize("method", ["mtt", "pad"])
 def test_balanced_experts_see_as_many_images_of_every_class(method: str, tmp_path: Path) -> None:
     one = {"width": 4, "depth": 1, **({"difficulty_epochs": 1} if method == "pad" else {})}
-    plain, balanced = (parsed(method, tmp_path, balanced_experts=asked, **one) for asked in (False, True))
+    plain, balanced = (parsed(method, tmp_path, balanced_experts=flag, **one) for flag in (False, True))
     labels = balanced.get_parsed_content("data").training.labels
     seen = balanced.get_parsed_content("seen_images")(0)
     assert torch.bincount(labels[seen]).unique().numel() == 1

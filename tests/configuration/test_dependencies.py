@@ -18,7 +18,7 @@ JOB = {
 }
 
 
-def test_only_the_item_that_is_asked_for_comes_along_with_what_it_needs() -> None:
+def test_only_the_item_that_is_requested_comes_along_with_what_it_needs() -> None:
     made = with_dependencies({"run": ["$@train#dataset.x"]}, JOB)
     assert made["train"] == {"dataset": JOB["train"]["dataset"]}
     assert set(made) == {"run", "train", "make", "sides", "depth"}
@@ -39,6 +39,6 @@ def test_what_the_part_says_itself_is_kept_and_the_job_left_as_it_is() -> None:
     assert JOB["train"]["trainer"] == {"epochs": "@epochs"}
 
 
-def test_a_reference_to_nothing_is_told() -> None:
+def test_a_reference_to_nothing_is_reported() -> None:
     with pytest.raises(ValueError, match="Expected typo in the configuration"):
         with_dependencies({"a": "@typo"}, JOB)

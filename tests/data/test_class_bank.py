@@ -43,8 +43,8 @@ def test_unequal_classes_are_indexed_and_drawn_from(shape: tuple[int, ...]) -> N
     for label, count in ((0, 1), (2, 3), (2, 11), (3, 2), (0, 0)):
         drawn = bank.sample(label, count, generator())
         assert drawn.shape == (count, *shape)
-        own = set(bank.subset(bank.indices[label]).image_hashes())
-        assert set(ClassBank(drawn, torch.full((count,), label), NAMES).image_hashes()) <= own
+        members = set(bank.subset(bank.indices[label]).image_hashes())
+        assert set(ClassBank(drawn, torch.full((count,), label), NAMES).image_hashes()) <= members
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 10])
@@ -182,7 +182,7 @@ class _Visits:
         return item if self.patients[index] is None else {**item, "patient": self.patients[index]}
 
 
-def test_patients_are_kept_as_numbers_through_subsets_and_mappings() -> None:
+def test_patients_are_stored_as_numbers_through_subsets_and_mappings() -> None:
     bank = ClassBank.from_dataset(_Visits(["Doe", "Roe", "Doe", "Roe"]))
     assert bank.patients is not None
     assert bank.patients.tolist() == [0, 1, 0, 1]
@@ -208,7 +208,7 @@ def test_patients_are_none_unless_every_image_has_one() -> None:
         ({"image": torch.zeros(1, 4, 4), "label": torch.tensor([0, 1])}, "One class per image"),
     ],
 )
-def test_items_of_another_kind_are_told_with_their_place(item: Any, says: str) -> None:
+def test_items_of_another_kind_are_refused_with_their_position(item: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says):
         ClassBank.from_dataset([item])
 

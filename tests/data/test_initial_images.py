@@ -1,4 +1,4 @@
-"""What the synthetic images start from."""
+"""Initial values of the synthetic images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_the_start_follows_from_the_generator(bank: ClassBank, start: type[noise
     assert not torch.equal(first, other)
 
 
-def test_a_random_subset_has_the_numbers_asked_for_and_equal_ones_are_one_number(bank: ClassBank) -> None:
+def test_a_random_subset_has_the_requested_numbers_and_equal_ones_are_one_number(bank: ClassBank) -> None:
     assert random_subset(bank, [3, 0, 1], torch.Generator())[1].tolist() == [0, 0, 0, 2]
     one, each = (random_subset(bank, n, torch.Generator().manual_seed(1))[0] for n in (2, [2, 2, 2]))
     assert torch.equal(one, each)

@@ -1,4 +1,4 @@
-"""Which segments are drawn: repeatable by number, fair to experts, never beyond what is kept."""
+"""Segments of trajectories: repeatable by number, fair to experts, within the stored epochs, shared by processes."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_distill.data import SegmentSampler, TrajectoryStore
+from monai_distill.data import Segment, SegmentSampler, SegmentShare, TrajectoryStore
 
 EXPERTS, SNAPSHOTS = 4, 7
 
@@ -64,7 +64,7 @@ def test_start_epochs_fill_zero_to_the_bound_and_stay_below(
 
 
 @pytest.mark.parametrize(("max_start_epoch", "expert_epochs"), [(6, 2), (1, 7), (0, 2), (2, 0), (-1, 3)])
-def test_epochs_beyond_the_kept_ones_are_refused(
+def test_epochs_beyond_the_stored_ones_are_refused(
     store: TrajectoryStore, max_start_epoch: int, expert_epochs: int
 ) -> None:
     with pytest.raises(ValueError, match=f"at most {SNAPSHOTS}.* got {max_start_epoch} and {expert_epochs}"):
@@ -72,7 +72,7 @@ def test_epochs_beyond_the_kept_ones_are_refused(
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
-def test_the_middle_is_the_row_half_way_when_asked_for(store: TrajectoryStore, length: int) -> None:
+def test_the_middle_is_the_row_half_way_when_requested(store: TrajectoryStore, length: int) -> None:
     sampler = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0, middle=True)
     plain = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0)
     for iteration in range(10):
@@ -128,3 +128,53 @@ def test_an_unfinished_expert_is_refused(tmp_path: Path) -> None:
     store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=2, parameters=2)
     with pytest.raises(ValueError, match="not finished"):
         SegmentSampler(store, max_start_epoch=1, expert_epochs=1, seed=0)[0]
+
+
+THREE = 3
+
+
+@pytest.fixture
+def three_experts(tmp_path: Path) -> TrajectoryStore:
+    store = TrajectoryStore(tmp_path, {}, experts=THREE, snapshots=6, parameters=2)
+    for expert in range(THREE):
+        store.write(expert, 100.0 * expert + torch.arange(12.0).reshape(6, 2), [])
+    return store
+
+
+def sampler(three_experts: TrajectoryStore, per_step: int, **settings: int) -> SegmentSampler:
+    return SegmentSampler(three_experts, max_start_epoch=4, expert_epochs=2, seed=0, per_step=per_step, **settings)
+
+
+def named(segment: Segment) -> tuple[int, int, float]:
+    return segment.expert, segment.epoch, float(segment.start[0])
+
+
+def test_one_segment_an_iteration_is_what_the_sampler_draws(three_experts: TrajectoryStore) -> None:
+    plain, share = (
+        SegmentSampler(three_experts, max_start_epoch=4, expert_epochs=2, seed=0),
+        SegmentShare(sampler(three_experts, 1)),
+    )
+    for iteration in range(8):
+        (segment,) = share[iteration]
+        assert (segment.iteration, segment.place) == (iteration, 0)
+        assert named(segment) == named(plain[iteration])
+
+
+def test_experts_come_in_rounds_over_all_segments(three_experts: TrajectoryStore) -> None:
+    share = SegmentShare(sampler(three_experts, 2))
+    drawn = [segment for iteration in range(6) for segment in share[iteration]]
+    assert [(s.iteration, s.place) for s in drawn] == [(i, p) for i in range(6) for p in range(2)]
+    for low in range(0, 12, THREE):
+        assert {s.expert for s in drawn[low : low + THREE]} == set(range(THREE))
+    assert len({s.epoch for s in drawn}) > 1
+
+
+def test_the_ramp_counts_iterations(three_experts: TrajectoryStore) -> None:
+    share = SegmentShare(sampler(three_experts, 4, first_max_start_epoch=1, ramp_iterations=30))
+    assert [{s.epoch for s in share[iteration]} for iteration in range(9)] == [{0}] * 9  # the bound is 1 until 10
+    assert max(s.epoch for iteration in range(30, 40) for s in share[iteration]) == 3
+
+
+def test_no_segment_is_refused(three_experts: TrajectoryStore) -> None:
+    with pytest.raises(ValueError, match="at least 1 segment per iteration, got 0"):
+        sampler(three_experts, 0)

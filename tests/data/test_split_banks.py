@@ -70,8 +70,8 @@ def test_shared_images_are_dropped_from_the_earlier_section_counted_and_warned_o
     assert data.dropped == {"training": 3, "validation": 1}
     assert data.provenance["identical_images_dropped"] == data.dropped
     raw = {n: data.preprocessing.inverse(getattr(data, n).images[:]) for n in ("training", "validation", "test")}
-    kept = {"training": [1, 2, 3, 5, 6, 8, 9, 10, 11], "validation": [0, 1, 2, 4], "test": list(range(6))}
-    for name, positions in kept.items():
+    expected = {"training": [1, 2, 3, 5, 6, 8, 9, 10, 11], "validation": [0, 1, 2, 4], "test": list(range(6))}
+    for name, positions in expected.items():
         torch.testing.assert_close(raw[name], planted[name][0][positions])
         assert getattr(data, name).labels.tolist() == planted[name][1][positions].tolist()
         counts = np.bincount(planted[name][1][positions], minlength=2).tolist()
@@ -87,7 +87,7 @@ def test_sections_that_share_nothing_lose_nothing_and_warn_of_nothing() -> None:
     assert [len(bank) for bank in (data.training, data.validation, data.test)] == [6, 6, 6]
 
 
-def test_an_image_that_training_holds_twice_is_kept_twice() -> None:
+def test_an_image_that_training_holds_twice_stays_twice() -> None:
     sections = {name: fresh(6, name) for name in ("training", "validation", "test")}
     sections["training"][0][2] = sections["training"][0][0]
     assert len(banks(sections).training) == 6
@@ -143,13 +143,13 @@ def test_a_class_without_training_images_is_named(missing: int) -> None:
         (["validation", "test"], "No validation image of b, .* the selection. No test image of b, .* AUROC are means"),
     ],
 )
-def test_a_class_that_no_score_can_see_is_told_in_one_warning(absent: list[str], says: str) -> None:
+def test_a_class_that_no_score_can_see_gives_one_warning(absent: list[str], says: str) -> None:
     sections = {name: fresh(8, name) for name in ("training", "validation", "test")}
     for name in absent:
         sections[name] = sections[name][0], torch.zeros(8, dtype=torch.long)
-    with pytest.warns(UserWarning, match=says) as told:
+    with pytest.warns(UserWarning, match=says) as warned:
         banks(sections)
-    assert len(told) == 1
+    assert len(warned) == 1
 
 
 def test_a_class_that_loses_its_last_training_image_to_the_test_section_is_named() -> None:
@@ -175,9 +175,9 @@ class _Spy(SiameseAugment):
         super().__init__(())
         self.seen: set[str] = set()
 
-    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
+    def apply(self, images: Tensor, augmentation: AugmentParameters) -> Tensor:
         self.seen |= set(hashes_of(images))
-        return super().apply(images, draw)
+        return super().apply(images, augmentation)
 
 
 @pytest.mark.filterwarnings("ignore:Identical images")

@@ -269,6 +269,6 @@ def test_the_manifest_states_shape_labels_and_step_size(tmp_path: Path) -> None:
         (torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), "ab", "class_names as a list of names"),
     ],
 )
-def test_wrong_types_are_told(images: Any, labels: Any, names: Any, says: str) -> None:
+def test_wrong_types_are_refused(images: Any, labels: Any, names: Any, says: str) -> None:
     with pytest.raises(TypeError, match=says):
         SyntheticDataset(images, labels, names)

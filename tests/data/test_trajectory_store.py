@@ -109,7 +109,7 @@ def test_a_segment_of_an_unfinished_expert_is_refused(
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, SNAPSHOTS), (-1, 1), (2, 2), (3, 1)])
-def test_epochs_that_are_not_kept_are_refused(store: TrajectoryStore, start: int, stop: int) -> None:
+def test_epochs_that_are_not_stored_are_refused(store: TrajectoryStore, start: int, stop: int) -> None:
     with pytest.raises(ValueError, match=f"<= {SNAPSHOTS - 1}, got {start} and {stop}"):
         store.segment(0, start, stop)
 
@@ -162,7 +162,7 @@ def _broken_open(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("broken", [_broken_fsync, _broken_manifest, _broken_open])
-def test_a_half_written_expert_does_not_count_and_finished_ones_are_kept(
+def test_a_half_written_expert_does_not_count_and_finished_ones_stay(
     store: TrajectoryStore, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     with monkeypatch.context() as patch:

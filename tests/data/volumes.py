@@ -16,8 +16,8 @@ SHAPES = ("ball", "cross", "shell")
 
 def shaped(shape: str, side: int, noise: float, seed: int) -> np.ndarray:
     """A cube with a bright shape, up to one voxel off the middle, under noise."""
-    draws = np.random.RandomState(seed)
-    middle = (side - 1) / 2 + draws.randint(-1, 2, 3)
+    generator = np.random.RandomState(seed)
+    middle = (side - 1) / 2 + generator.randint(-1, 2, 3)
     distance = np.abs(np.indices((side,) * 3) - middle.reshape(3, 1, 1, 1)) / side
     radius = np.sqrt((distance**2).sum(axis=0))
     inside = {
@@ -25,7 +25,7 @@ def shaped(shape: str, side: int, noise: float, seed: int) -> np.ndarray:
         "cross": np.sort(distance, axis=0)[1] < 0.1,
         "shell": (radius > 0.3) & (radius < 0.42),
     }[shape]
-    return (inside + noise * draws.randn(side, side, side)).astype(np.float32)
+    return (inside + noise * generator.randn(side, side, side)).astype(np.float32)
 
 
 def write_series(

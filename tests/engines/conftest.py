@@ -35,7 +35,7 @@ def network() -> FlatNetwork:
 
 @pytest.fixture
 def bank() -> ClassBank:
-    """13 images of 3 classes that can be told apart a little."""
+    """13 images of 3 classes that a network can distinguish a little."""
     labels = torch.arange(13) % 3
     images = torch.randn(13, 1, 8, 8, generator=seeded_generator(0, "bank")) + labels.reshape(-1, 1, 1, 1) - 1
     return ClassBank(images, labels, ["a", "b", "c"])

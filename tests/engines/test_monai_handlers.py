@@ -72,7 +72,7 @@ def distiller(bank: ClassBank, synthetic: SyntheticDataset) -> Attached:
 
 
 def logged(name: str, run: Callable[[], None], caplog: pytest.LogCaptureFixture) -> str:
-    logger = logging.getLogger(name)  # MONAI's loggers do not propagate, so caplog must be told
+    logger = logging.getLogger(name)  # MONAI's loggers do not propagate, so caplog needs this
     logger.addHandler(caplog.handler)
     run()
     logger.removeHandler(caplog.handler)
@@ -148,7 +148,7 @@ def test_mlflow_follows_both_engines(
     scoring = evaluator(MLFlowHandler(**about, run_name="score", output_transform=lambda output: None))
     scoring.run()
     client = mlflow.MlflowClient(about["tracking_uri"])
-    (experiment,) = [found for found in client.search_experiments() if found.name == "ours"]
+    (experiment,) = [actual for actual in client.search_experiments() if actual.name == "ours"]
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     assert len(client.get_metric_history(runs["distil"].info.run_id, "loss")) == 6
     assert runs["score"].data.metrics["accuracy"] == pytest.approx(scoring.state.metrics["accuracy"])

@@ -35,19 +35,19 @@ def reusing(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
         def forward(ctx: Any, *arguments: Tensor) -> Any:
             ctx.inputs = [a.detach().requires_grad_(n) for a, n in zip(arguments, ctx.needs_input_grad, strict=True)]
             with torch.enable_grad():
-                found = function(*ctx.inputs)
-            several = found if isinstance(found, tuple) else (found,)
+                actual = function(*ctx.inputs)
+            several = actual if isinstance(actual, tuple) else (actual,)
             ctx.value = several[0]
             results = tuple(kept("forward", i, value).view_as(value) for i, value in enumerate(several))
             ctx.mark_non_differentiable(*results[1:])
-            return results if isinstance(found, tuple) else results[0]
+            return results if isinstance(actual, tuple) else results[0]
 
         @staticmethod
         def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
             wanted = [tensor for tensor in ctx.inputs if tensor.requires_grad]
-            found = iter(torch.autograd.grad(ctx.value, wanted, gradient, materialize_grads=True))
+            actual = iter(torch.autograd.grad(ctx.value, wanted, gradient, materialize_grads=True))
             return tuple(
-                kept("backward", i, next(found)).view_as(tensor) if tensor.requires_grad else None
+                kept("backward", i, next(actual)).view_as(tensor) if tensor.requires_grad else None
                 for i, tensor in enumerate(ctx.inputs)
             )
 
@@ -67,13 +67,13 @@ def test_the_buffers_are_reused() -> None:
 
 
 def test_students_keep_what_each_has_learned(network: FlatNetwork, bank: ClassBank) -> None:
-    found, expected = (
+    actual, expected = (
         StudentTraining(SiameseAugment(), steps=3, vmap=False, compiled=compiled)(
             network, bank.images, bank.labels, 0.01, range(3)
         )
         for compiled in (MODE, False)
     )
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("direction", [plain_direction, FlatDirection()], ids=["plain", "flat"])
@@ -104,7 +104,7 @@ def test_matching_does_in_parts_and_with_several_segments(network: FlatNetwork, 
     )
     starts = [network.initial(place) for place in range(2)]
     segments = [Segment(0, 0, 0, start, start + 0.05, None, place) for place, start in enumerate(starts)]
-    found, expected = (
+    actual, expected = (
         TrajectoryMatching(
             network,
             SiameseAugment(),
@@ -113,5 +113,5 @@ def test_matching_does_in_parts_and_with_several_segments(network: FlatNetwork, 
         )(synthetic, segments)[1]
         for compiled in (MODE, False)
     )
-    for name, gradient in found.items():
+    for name, gradient in actual.items():
         torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-6)

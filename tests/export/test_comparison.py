@@ -77,7 +77,7 @@ def test_what_further_protocols_found_stands_below_the_scores(tmp_path: Path) ->
     assert (tmp_path / "compare.md").read_text() == table + "\n"
 
 
-def test_more_is_asked_of_every_finished_run_and_a_failure_there_keeps_its_scores(tmp_path: Path) -> None:
+def test_further_protocols_score_every_finished_run_and_a_failure_there_keeps_its_scores(tmp_path: Path) -> None:
     evaluated: list[str] = []
 
     def run(method: str, folder: Path) -> None:
@@ -97,7 +97,7 @@ def test_more_is_asked_of_every_finished_run_and_a_failure_there_keeps_its_score
     assert evaluated == ["mtt", "dm"]
 
 
-def test_time_and_memory_stand_beside_the_scores_of_runs_that_counted_them(tmp_path: Path) -> None:
+def test_time_and_memory_stand_next_to_the_scores_of_runs_that_counted_them(tmp_path: Path) -> None:
     cost = {"seconds": {"experts": 60.4, "other": 2.0}, "peak_memory_mib": 812.3, "memory_of": "process"}
     write(tmp_path / "mtt", scores(0.8, cost=cost))
     write(tmp_path / "dm", scores(0.6))

@@ -1,4 +1,4 @@
-"""What a run leaves behind is whole, and a used folder is refused."""
+"""The files of a run are complete, and a used folder is refused."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,6 +7,7 @@ import errno
 import json
 import platform
 import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,6 +54,19 @@ def test_a_used_folder_is_refused_with_the_way_out_unless_resumed(tmp_path: Path
         RunFolder(folder).prepare(resume=False)
     assert {path.name for path in folder.iterdir()} == files
     assert RunFolder(str(folder)).prepare(resume=True).folder == folder
+
+
+@pytest.mark.parametrize("name", ["bundle", "a bundle's"])
+def test_a_finished_bundle_names_the_line_that_scores_it(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    for file in ("configs/train.json", "configs/evaluate.json", "train/state.pt", "train/manifest.json"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text("{}")
+    with pytest.raises(RuntimeError, match="finished distillation of a bundle") as caught:
+        RunFolder(root / "train").prepare(resume=False)
+    words = shlex.split(str(caught.value).split("Score it: ")[1].split(" ; ")[0])
+    files = [str(root / "configs" / file) for file in ("train.json", "evaluate.json")]
+    assert words[-4:] == ["--config_file", str(files), "--bundle_root", str(root)]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +159,7 @@ def test_a_full_disk_never_leaves_half_a_file(
         assert run.scores_file.read_text() == before
 
 
-def test_a_folder_for_reading_only_is_not_told_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_for_reading_only_is_not_reported_as_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_bytes(path: Path, text: bytes) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 

@@ -61,8 +61,8 @@ def test_a_loaded_history_goes_on_and_the_saved_state_stays_as_it_was() -> None:
 
 def test_a_validation_without_any_score_says_so_in_strict_json() -> None:
     trainer, validator = engines()
-    found = [{"accuracy": math.nan, "auroc": math.nan}, {"accuracy": 0.5, "auroc": math.nan}]
-    validator.add_event_handler(Events.COMPLETED, lambda engine: engine.state.metrics.update(found.pop(0)))
+    actual = [{"accuracy": math.nan, "auroc": math.nan}, {"accuracy": 0.5, "auroc": math.nan}]
+    validator.add_event_handler(Events.COMPLETED, lambda engine: engine.state.metrics.update(actual.pop(0)))
     history = History(validator)
     history.attach(trainer)
     trainer.run([0], max_epochs=2)

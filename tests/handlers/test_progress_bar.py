@@ -10,17 +10,18 @@ import pytest
 from ignite.engine import Engine, Events
 
 from monai_distill.handlers import ProgressBar
+from monai_distill.runtime import progress
 
 module = importlib.import_module("monai_distill.handlers.progress_bar")
 
 
 class Bar:
-    """Stands in for tqdm and notes what happens to it."""
+    """Stands in for a bar and notes what happens to it."""
 
     made: list[Bar]
 
-    def __init__(self, **options: Any) -> None:
-        self.options = options
+    def __init__(self, total: int, description: str, unit: str, **options: Any) -> None:
+        self.options = {"total": total, "description": description, "unit": unit, **options}
         self.n = options["initial"]
         self.postfix: dict[str, str] = {}
         self.closed = False
@@ -38,7 +39,7 @@ class Bar:
 
 @pytest.fixture
 def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
-    monkeypatch.setattr(module, "tqdm", Bar)
+    monkeypatch.setattr(module, "open_progress_bar", Bar)
     monkeypatch.setattr(Bar, "made", [], raising=False)
     return Bar.made
 
@@ -49,7 +50,7 @@ def test_one_bar_counts_all_epochs_shows_values_and_is_closed(bars: list[Bar]) -
     engine.run([1, 2, 4], max_epochs=4)
     (bar,) = bars
     assert (bar.options["total"], bar.options["initial"], bar.n) == (12, 0, 12)
-    assert (bar.options["desc"], bar.options["unit"], bar.options["disable"]) == ("distilling", "it", None)
+    assert (bar.options["description"], bar.options["unit"], bar.options["first"]) == ("distilling", "it", True)
     assert bar.postfix == {"loss": "1.33"}
     assert bar.closed
 
@@ -103,8 +104,31 @@ def test_an_error_before_the_first_epoch_is_raised_without_a_bar(bars: list[Bar]
     assert bars == []
 
 
-def test_nothing_is_written_where_nobody_watches(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_short_run_writes_nothing_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     engine = Engine(lambda engine, batch: {"loss": 1.0})
     ProgressBar("x", show=("loss",)).attach(engine)
     engine.run([0, 1], max_epochs=2)
     assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_terminal_the_log_gets_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = iter(range(0, 10_000, 10))  # ten seconds an iteration
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    caplog.set_level("INFO", logger="monai_distill.runtime.progress")
+    engine = Engine(lambda engine, batch: {"loss": 0.25})
+    ProgressBar("distilling", show=("loss",)).attach(engine)
+    engine.run([0, 0, 0, 0], max_epochs=2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "distilling: 3 of 8 it, loss 0.25, 0:00:30 elapsed, about 0:00:50 left",
+        "distilling: 6 of 8 it, loss 0.25, 0:01:00 elapsed, about 0:00:20 left",
+    ]
+
+
+def test_a_shorter_last_epoch_is_not_counted_whole(bars: list[Bar]) -> None:
+    engine = Engine(lambda engine, batch: {})
+    engine.last_iteration = 3  # as a Distiller has it
+    ProgressBar("x").attach(engine)
+    engine.run([0, 0], max_epochs=2)
+    assert bars[0].options["total"] == 3

@@ -16,7 +16,7 @@ from monai_distill.runtime import PeakMemory
 
 
 class Clock:
-    """A clock that moves only when told."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.handlers import AveragedSynthetic
+from monai_distill.handlers import AveragedSynthetic, PixelRange, TeacherRelabeler
 from monai_distill.runtime.randomness import seeded_generator
 
 DECAY = 0.8
@@ -76,3 +76,39 @@ def test_a_decay_that_is_no_average_is_refused(decay: float) -> None:
     data, _, _ = make()
     with pytest.raises(ValueError, match="from 0 to below 1"):
         AveragedSynthetic(data, decay)
+
+
+def test_every_epoch_ends_with_labels_of_the_images_as_they_are_before_later_handlers_look() -> None:
+    data = SyntheticDataset(torch.zeros(2, 1, 2, 2), torch.tensor([0, 1]), ["a", "b"], label_logits=torch.zeros(2, 2))
+
+    def move(engine: Engine, batch: int) -> None:
+        with torch.no_grad():
+            data.images.add_(1.0)
+
+    engine, seen = Engine(move), []
+    handler = TeacherRelabeler(data, lambda images, labels: images.flatten(1)[:, :2] * (1 + labels[:, None]))
+    handler.attach(engine)
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: seen.append(data.label_logits.tolist()))
+    engine.run([0, 0], max_epochs=2)
+    assert seen == [[[2.0, 2.0], [4.0, 4.0]], [[4.0, 4.0], [8.0, 8.0]]]
+    assert data.label_logits.requires_grad
+
+
+def test_a_set_with_hard_labels_is_refused() -> None:
+    data = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"])
+    with pytest.raises(ValueError, match="Expected a set with label logits"):
+        TeacherRelabeler(data, lambda images, labels: images)
+
+
+def test_only_pixels_outside_are_moved() -> None:
+    data = SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"])
+    values = torch.tensor([[[[-3.0, -0.25], [0.5, 1.5]]]])
+    engine = Engine(lambda engine, batch: data.images.data.copy_(values))
+    PixelRange(data, -1.0, 1.0).attach(engine)
+    engine.run([0])
+    assert data.images.detach().flatten().tolist() == [-1.0, -0.25, 0.5, 1.0]
+
+
+def test_an_empty_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="low below high"):
+        PixelRange(SyntheticDataset(torch.zeros(1, 1, 2, 2), torch.tensor([0]), ["a"]), 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Outputs of named layers, and networks that lack what is asked for."""
+"""Outputs of named layers, and networks that lack a requested layer."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

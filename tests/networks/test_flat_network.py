@@ -85,9 +85,9 @@ def test_loaded_values_do_not_alias_the_vector() -> None:
     flat = FlatNetwork(SMALL)
     vector = flat.initial(1)
     module = flat.load_into(SMALL(), vector)
-    kept = nn.utils.parameters_to_vector(module.parameters()).detach().clone()
+    before = nn.utils.parameters_to_vector(module.parameters()).detach().clone()
     vector.zero_()
-    assert torch.equal(kept, nn.utils.parameters_to_vector(module.parameters()).detach())
+    assert torch.equal(before, nn.utils.parameters_to_vector(module.parameters()).detach())
     assert all(parameter.requires_grad for parameter in module.parameters())
 
 

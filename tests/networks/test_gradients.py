@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._inductor import list_mode_options
 
-from monai_distill.networks import FlatNetwork, parameter_gradient
+from monai_distill.networks import MODES, FlatNetwork, parameter_gradient, through_compiler
 from monai_distill.networks.nets import ConvNet
 
 NETWORK = FlatNetwork(partial(ConvNet, 2, 1, 3, 8, width=4, depth=2))
@@ -62,3 +64,19 @@ def test_the_compiled_one_differs_by_rounding() -> None:
 def test_a_stack_is_not_compiled() -> None:
     with pytest.raises(ValueError, match="for_vmap or compiled"):
         parameter_gradient(_loss, for_vmap=True, compiled=True)
+
+
+def test_a_function_is_unchanged_or_compiled_in_the_requested_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: calls.append(settings) or (lambda x: -x))
+    assert through_compiler(abs, False) is abs
+    assert calls == []
+    assert through_compiler(abs, True)(1) == -1
+    assert through_compiler(abs, "reduce-overhead")(1) == -1
+    assert calls == [{"dynamic": False, "mode": None}, {"dynamic": False, "mode": "reduce-overhead"}]
+
+
+def test_the_modes_are_pytorch_s_and_others_are_refused() -> None:
+    assert {*MODES} < {*list_mode_options()}
+    with pytest.raises(ValueError, match=r"one of reduce-overhead, .* got 'fast'"):
+        through_compiler(abs, "fast")

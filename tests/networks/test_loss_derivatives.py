@@ -26,11 +26,11 @@ def _loss(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
 
 @pytest.fixture
 def case() -> tuple[Tensor, ...]:
-    def draw(*shape: int) -> Tensor:
+    def random_tensor(*shape: int) -> Tensor:
         return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
     generator = torch.Generator().manual_seed(0)
-    return NETWORK.initial(0).double(), draw(5, 1, 4, 4), draw(5, 3), draw(NETWORK.size)
+    return NETWORK.initial(0).double(), random_tensor(5, 1, 4, 4), random_tensor(5, 3), random_tensor(NETWORK.size)
 
 
 def _checked(derivatives: LossDerivatives, case: tuple[Tensor, ...]) -> None:
@@ -38,13 +38,13 @@ def _checked(derivatives: LossDerivatives, case: tuple[Tensor, ...]) -> None:
     expected = torch.func.grad(_loss)(*arguments)
     torch.testing.assert_close(derivatives.gradient(*arguments), expected)
     inputs = [argument.clone().requires_grad_() for argument in arguments]
-    value, found = derivatives.along(*inputs, direction, inputs)
+    value, actual = derivatives.along(*inputs, direction, inputs)
     torch.testing.assert_close(value, expected @ direction)
-    for place, gradient in enumerate(found):
+    for place, gradient in enumerate(actual):
         mixed = torch.func.jacrev(torch.func.grad(_loss), argnums=place)(*arguments)  # [P, *shape]
         torch.testing.assert_close(gradient, torch.tensordot(direction, mixed, dims=1))
         assert float(gradient.norm()) > 0
-    assert not any(t.requires_grad for t in (value, *found))
+    assert not any(t.requires_grad for t in (value, *actual))
 
 
 def test_plain_ones_are_products_with_the_hessian(case: tuple[Tensor, ...]) -> None:
@@ -61,16 +61,16 @@ def test_those_of_stacked_networks_are_each_network_s_own(
     alone, other = LossDerivatives(_loss), tuple(1.1 * tensor for tensor in case)
     *arguments, direction = (torch.stack(pair) for pair in zip(case, other, strict=True))
     inputs = [argument.requires_grad_() for argument in arguments]
-    value, found = stacked.along(*inputs, direction, inputs)
+    value, actual = stacked.along(*inputs, direction, inputs)
     slopes, gradients = [], []
-    for *own, along in (case, other):
-        leaves = [argument.clone().requires_grad_() for argument in own]
+    for *stacked_inputs, along in (case, other):
+        leaves = [argument.clone().requires_grad_() for argument in stacked_inputs]
         slope, parts = alone.along(*leaves, along, leaves)
         slopes.append(slope)
-        gradients.append([alone.gradient(*own), *parts])
+        gradients.append([alone.gradient(*stacked_inputs), *parts])
     torch.testing.assert_close(value, torch.stack(slopes).sum())
     expected = [torch.stack(pair) for pair in zip(*gradients, strict=True)]
-    torch.testing.assert_close([stacked.gradient(*arguments), *found], expected)
+    torch.testing.assert_close([stacked.gradient(*arguments), *actual], expected)
 
 
 def test_compiled_ones_are_too(case: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch) -> None:

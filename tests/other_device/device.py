@@ -52,9 +52,9 @@ class Elsewhere(Tensor):
     @classmethod
     def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        asked = kwargs.get("device")
+        target = kwargs.get("device")
         _keep_the_rules(operation, args, kwargs)
-        home = {"device": torch.device("cpu")} if asked is not None else {}
+        home = {"device": torch.device("cpu")} if target is not None else {}
         out = operation(*tree_map_only(Elsewhere, _here, args), **{**tree_map_only(Elsewhere, _here, kwargs), **home})
         schema = operation._schema
         if schema.name.endswith("_") or any(argument.is_out for argument in schema.arguments):
@@ -62,7 +62,8 @@ class Elsewhere(Tensor):
             if isinstance(changed, Elsewhere) and changed.shape != changed.here.shape:
                 _show_shape(changed)
             return changed
-        return out if asked is not None and torch.device(asked).type != NAME else tree_map_only(Tensor, Elsewhere, out)
+        elsewhere = target is None or torch.device(target).type == NAME
+        return tree_map_only(Tensor, Elsewhere, out) if elsewhere else out
 
 
 def _here(tensor: Elsewhere) -> Tensor:
@@ -75,7 +76,7 @@ def _keep_the_rules(operation: Any, args: Any, kwargs: Any) -> None:
     if name in {"_to_copy", "copy_"}:
         source, target = tensors[-1].device.type, torch.device(kwargs.get("device", tensors[0].device)).type
         held = kwargs.get("non_blocking", args[2] if name == "copy_" and len(args) > 2 else False) and target == NAME
-        Elsewhere.waits += source != target and not held  # CUDA waits for its stream, unless told not to
+        Elsewhere.waits += source != target and not held  # CUDA waits for its stream, unless the copy is asynchronous
         return
     Elsewhere.waits += name in WAITS or (name == "index" and any(t.dtype == torch.bool for t in tensors[1:]))
     if any(not isinstance(tensor, Elsewhere) and tensor.ndim for tensor in tensors):
@@ -85,14 +86,14 @@ def _keep_the_rules(operation: Any, args: Any, kwargs: Any) -> None:
 
 
 def _show_shape(tensor: Elsewhere) -> None:
-    """What an operation in place, such as ``unsqueeze_``, has made of the values' shape."""
+    """Give the tensor the shape that an in-place operation, such as ``unsqueeze_``, gave its values."""
     values = tensor.here
     with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(torch._C.DispatchKey.Python)):
         torch.ops.aten.as_strided_.default(tensor, values.shape, values.stride(), values.storage_offset())
 
 
 def _register() -> None:
-    """What PyTorch asks of a device where no tensor of it is given, or past Python's dispatch."""
+    """The operations that PyTorch requires of a device without a tensor argument, or past Python's dispatch."""
 
     def empty(size: Any, dtype: Any = None, *_: Any, **__: Any) -> Tensor:
         return Elsewhere(torch.empty(size, dtype=dtype))

@@ -1,4 +1,4 @@
-"""What test_elsewhere.py starts: commands on the CPU and on the other device, and how far apart their sets are.
+"""The process that test_elsewhere.py starts: commands on two devices, and the distance of their sets.
 
 A process of its own, because PyTorch takes a device for good.
 """
@@ -49,15 +49,15 @@ def both(folder: Path, name: str) -> dict[str, Any]:
     plain = command("run", *RUNS[name], "--output_dir", here)
     before = Elsewhere.waits
     other = command("run", *RUNS[name], "--device", NAME, "--output_dir", there)
-    told: dict[str, Any] = {"codes": [plain.code, other.code], "said": plain.err[-1500:] + other.err[-1500:]}
+    result: dict[str, Any] = {"codes": [plain.code, other.code], "said": plain.err[-1500:] + other.err[-1500:]}
     if plain.code == other.code == 0:
         rows = [read(run, "scores.json")["distilled"]["accuracy"]["mean"] for run in (here, there)]
-        told |= {"furthest": furthest(here, there), "accuracies": rows, "waits": Elsewhere.waits - before}
-    return told
+        result |= {"furthest": furthest(here, there), "accuracies": rows, "waits": Elsewhere.waits - before}
+    return result
 
 
 def interrupted(folder: Path, name: str) -> dict[str, Any]:
-    """A run that Ctrl-C ends and ``resume`` goes on with, beside the one of :func:`both`."""
+    """A run that Ctrl-C ends and ``resume`` continues, compared with the one of :func:`both`."""
     plain, seen = Distiller._iteration, []
 
     def iteration(self: Distiller, engine: Any, batch: Any) -> dict[str, float]:
@@ -70,12 +70,12 @@ def interrupted(folder: Path, name: str) -> dict[str, Any]:
     with mock.patch.object(Distiller, "_iteration", iteration):
         first = command("run", *RUNS[name], "--device", NAME, "--output_dir", run)
     second = command("resume", run)
-    told: dict[str, Any] = {"codes": [first.code - 130, second.code], "said": first.err[-1500:] + second.err[-1500:]}
-    return {**told, "furthest": furthest(folder / NAME / name, run)} if second.code == 0 else told
+    result: dict[str, Any] = {"codes": [first.code - 130, second.code], "said": first.err[-1500:] + second.err[-1500:]}
+    return {**result, "furthest": furthest(folder / NAME / name, run)} if second.code == 0 else result
 
 
 def benchmarks(folder: Path) -> dict[str, Any]:
-    """What waits for a GPU, at tiny size: the subjects of the comparison and the ladder."""
+    """Waits for a GPU at tiny size, in the subjects of the comparison and the ladder."""
     options = arguments().parse_args([*TINY, *(f"{a}={b}" for a, b in zip(HELD[::2], HELD[1::2], strict=True))])
     options.device = NAME
     for kind in KINDS:
@@ -88,7 +88,7 @@ def benchmarks(folder: Path) -> dict[str, Any]:
 
 
 def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
-    """Commands without another to be compared with: audits and guarantees draw anew, files are not the device's."""
+    """Commands without another to be compared with: audits and guarantees sample again, files need no device."""
     run, release = folder / NAME / "mtt", folder / "release"
     guaranteed = ("--device", NAME, "--epsilon", "20", "--delta", "1e-4", "--output_dir")
     return {
@@ -112,15 +112,15 @@ def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
 
 
 def main(folder: Path) -> None:
-    """Everything, told in told.json."""
-    told: dict[str, Any] = {"rules": rules(), "waits": [waits_of_loops(steps) for steps in (3, 24)]}
-    told |= {name: both(folder, name) for name in RUNS}
-    told |= {f"interrupted {name}": interrupted(folder, name) for name in INTERRUPTED}
+    """Run every case and write outcome.json."""
+    result: dict[str, Any] = {"rules": rules(), "waits": [waits_of_loops(steps) for steps in (3, 24)]}
+    result |= {name: both(folder, name) for name in RUNS}
+    result |= {f"interrupted {name}": interrupted(folder, name) for name in INTERRUPTED}
     for name, words in alone(folder).items():
         outcome = command(*words)
-        told[name] = {"codes": [outcome.code], "said": outcome.err[-2500:]}
-    told["benchmarks"] = benchmarks(folder)
-    (folder / "told.json").write_text(json.dumps(told, indent=1))
+        result[name] = {"codes": [outcome.code], "said": outcome.err[-2500:]}
+    result["benchmarks"] = benchmarks(folder)
+    (folder / "outcome.json").write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

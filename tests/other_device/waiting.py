@@ -21,7 +21,7 @@ NAMES = ("a", "b", "c")
 
 
 def waits(work: Callable[[], object]) -> int:
-    """Of one call."""
+    """Waits for the device in one call."""
     before = Elsewhere.waits
     work()
     return Elsewhere.waits - before
@@ -37,7 +37,7 @@ def refused(work: Callable[[], object]) -> bool:
 
 
 def rules() -> dict[str, int]:
-    """What a GPU would refuse, and what it would have somebody wait for."""
+    """Operations that a GPU would refuse, and operations that would wait for it."""
     here, generator = torch.ones(3), torch.Generator()
     there = here.to(NAME)
     return {
@@ -54,7 +54,7 @@ def rules() -> dict[str, int]:
 
 
 def waits_of_loops(steps: int) -> dict[str, int]:
-    """Of an outer iteration, an epoch of experts and a training of students, each of so many SGD steps."""
+    """Waits in an outer iteration, an epoch of experts and a training of students, each of ``steps`` SGD steps."""
     network = FlatNetwork(lambda: ConvNet(2, 3, 3, 8, width=4, depth=1)).to(NAME)
     images = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)).to(NAME)
     labels = (torch.arange(6) % 3).to(NAME)

@@ -43,13 +43,13 @@ def test_a_job_is_made_once_and_read_bit_for_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"network": {"width": 5}}, {"more": None}])
-def test_another_job_is_made_anew(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_another_job_is_computed_again(tmp_path: Path, other: dict[str, Any]) -> None:
     cache = ResultCache(tmp_path)
     cache(JOB, lambda: torch.zeros(1))
     assert cache({**JOB, **other}, lambda: torch.ones(1)).values == 1
 
 
-def test_nothing_is_left_when_making_fails_and_nothing_kept_without_a_folder(tmp_path: Path) -> None:
+def test_nothing_is_left_when_making_fails_and_nothing_is_cached_without_a_folder(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="made again"):
         ResultCache(tmp_path)(JOB, refuse)
     assert list(tmp_path.iterdir()) == []

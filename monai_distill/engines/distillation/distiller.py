@@ -19,6 +19,7 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.runtime import processes
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
+from .not_finite import not_finite_message
 from .schedule import last_iteration
 
 __all__ = ["Distiller", "StepLimits"]
@@ -166,7 +167,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         norms = torch.stack([loss.float(), *(gradient.norm() for gradient in gradients.values())])
         if not bool(torch.isfinite(norms).all()):
-            raise RuntimeError(_not_finite(engine.state.iteration, loss))
+            raise RuntimeError(not_finite_message(engine.state.iteration, float(loss), self._learned(), self.objective))
         self.optimizer.zero_grad(set_to_none=True)
         for name, parameter in parameters.items():
             if name in gradients:
@@ -206,7 +207,11 @@ class Distiller(Trainer):  # type: ignore[misc]
                 return
             for parameter, value in zip(parameters, before, strict=True):  # a finite gradient, but too long a step
                 parameter.copy_(value)
-        raise RuntimeError(_not_finite(iteration, loss))
+        raise RuntimeError(not_finite_message(iteration, float(loss), self._learned()))
+
+    def _learned(self) -> list[str]:
+        stepped = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
+        return [name for name, parameter in self.synthetic.named_parameters() if id(parameter) in stepped]
 
 
 def _require_parts(synthetic: Any, objective: Any, optimizer: Optimizer) -> None:
@@ -221,13 +226,6 @@ def _require_parts(synthetic: Any, objective: Any, optimizer: Optimizer) -> None
             "Expected an optimizer over parameters of the synthetic set, got one over other tensors. A copy of the set "
             "has parameters of its own: make the optimizer after the copy, such as SGD([synthetic.images], lr=1)."
         )
-
-
-def _not_finite(iteration: int, loss: Tensor) -> str:
-    return (
-        f"The loss, a gradient or the set itself is not finite at iteration {iteration} (loss {float(loss):g}). The "
-        "synthetic set is left as it was before. Lower image_lr or student_lr_lr."
-    )
 
 
 class _BatchesFromIteration:

@@ -110,6 +110,8 @@ class GradientMatching:
         (['images'], torch.Size([2, 1, 8, 8]))
     """
 
+    learning_rates = ("network_lr",)  # setting that makes a first loss infinite
+
     def __init__(
         self,
         network: FlatNetwork,

@@ -64,6 +64,8 @@ class TrajectoryMatching:
         ['images', 'student_lr']
     """
 
+    learning_rates = ("student_lr", "expert_lr")  # settings that make a first loss infinite
+
     def __init__(
         self,
         network: FlatNetwork,

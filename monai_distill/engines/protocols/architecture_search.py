@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.students import (
@@ -25,6 +24,7 @@ from monai_distill.metrics import SCORES, rank_agreement, summary
 from monai_distill.metrics.score_record import Metric, ProtocolResult, ScoreRow
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.image_blocks import Images
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .architecture_space import architecture_space, usable_networks
@@ -71,7 +71,7 @@ class ArchitectureSearch:
           the learned and the given ones, all data the given ones. An architecture that diverges at all of them is last.
         - There is one random subset.
 
-    Combinations that cannot take the images are left out with a warning and named in the result. Times are measured
+    Combinations that do not fit the images are left out with a warning and named in the result. Times are measured
     seconds of training and validation; they hold for the machine and its load.
 
     Args:
@@ -140,7 +140,7 @@ class ArchitectureSearch:
             pick and the score of that pick when trained on all data; ``time_saved``, a share of all data's seconds.
 
         Raises:
-            ValueError: if fewer than three architectures take the images.
+            ValueError: if fewer than three architectures fit the images.
         """
         data = self.scorecard.data
         networks, skipped = usable_networks(self.factories, data.training.device)
@@ -156,7 +156,7 @@ class ArchitectureSearch:
             "full": _Proxy((data.training.images, data.training.labels), self.full_protocol, [*self.lrs]),
         }
         total = len(networks) * sum(self._steps(proxy) for proxy in proxies.values())
-        with tqdm(total=total, desc="architectures", unit="step", disable=None) as bar:
+        with open_progress_bar(total, "architectures", "step") as bar:
             rows = {
                 kind: {name: self._trained(proxy, net, data.validation, bar) for name, net in networks.items()}
                 for kind, proxy in proxies.items()
@@ -193,7 +193,7 @@ class ArchitectureSearch:
                 )
                 return float(np.mean(scores[lr][RANKED_BY]["values"]))  # type: ignore[arg-type]
 
-            rank_by_validation(lrs, score)  # warns of those that diverge
+            rank_by_validation(lrs, score)  # warns of learning rates that diverge
             missing = [[math.nan] * self.students] * len(METRICS)
             values = [[scores[lr][m]["values"] for m in METRICS] if lr in scores else missing for lr in lrs]
             return torch.tensor(np.array(values, dtype=np.float64))
@@ -239,7 +239,7 @@ class ArchitectureSearch:
         return result
 
     def _tested(self, network: FlatNetwork, lr: float | None, full: _Proxy, bar: Any) -> dict[str, Any]:
-        """The only look at the test images: a pick trained on all data, at the learning rate that validation chose."""
+        """Test scores of a pick trained on all data, at the learning rate that validation chose."""
         if lr is None:
             return {}
         chosen = full._replace(lrs=[lr])

@@ -1,4 +1,4 @@
-"""Named architectures, and the ones that take the images."""
+"""Named combinations of network arguments, and the selection of those that fit the images."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -41,14 +41,14 @@ def architecture_space(
 def usable_networks(
     factories: Mapping[str, Callable[[], nn.Module]], device: torch.device | str
 ) -> tuple[dict[str, FlatNetwork], dict[str, str]]:
-    """The architectures that can be built for the images, and the reasons why the others cannot, with a warning.
+    """The architectures that fit the images, and the reasons why others do not; a warning names one of them.
 
     Args:
         factories: build one network each and raise a ValueError if it does not fit the images.
-        device: where the networks are put.
+        device: device of the networks.
 
     Raises:
-        ValueError: if none can be built.
+        ValueError: if no architecture fits.
 
     Example:
         >>> usable_networks({"linear": lambda: nn.Linear(2, 2)}, "cpu")[1]
@@ -61,11 +61,11 @@ def usable_networks(
         except ValueError as error:
             skipped[name] = str(error)
     if not networks:
-        raise ValueError(f"Expected an architecture that takes the images, got {skipped}.")
+        raise ValueError(f"Expected an architecture that fits the images, got {skipped}.")
     if skipped:
         name, reason = next(iter(skipped.items()))
         warnings.warn(
-            f"{len(skipped)} of {len(factories)} architectures do not take the images, {name} for one: {reason}",
+            f"{len(skipped)} of {len(factories)} architectures do not fit the images, such as {name}: {reason}",
             stacklevel=2,
         )
     return networks, skipped

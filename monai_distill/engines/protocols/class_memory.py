@@ -1,4 +1,4 @@
-"""Restricting a memory, a bank and predictions to the classes seen so far."""
+"""Restriction of a memory, a bank and predictions to the classes seen so far."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

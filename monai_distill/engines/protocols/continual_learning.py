@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.students import (
@@ -22,6 +21,7 @@ from monai_distill.engines.students import (
 from monai_distill.metrics import SCORES, balanced_accuracy
 from monai_distill.metrics.score_logits import score_values
 from monai_distill.metrics.score_record import ProtocolResult
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.validation import require_positive_int
 
@@ -135,7 +135,7 @@ class ContinualLearning:
         ends = [*range(self.classes_per_step, len(names), self.classes_per_step), len(names)]
         steps = len(candidates) + self.students * len(MEMORIES) * len(ends) * self.orders
         values: dict[tuple[str, int], list[dict[str, list[float]]]] = {}
-        with tqdm(total=steps * self.protocol.steps, desc="continual", unit="step", disable=None) as bar:
+        with open_progress_bar(steps * self.protocol.steps, "continual", "step") as bar:
             lr = self._random_lr(subsets[0], candidates, bar.update)
             for number, (order, (real, labels)) in enumerate(zip(orders, subsets, strict=True)):
                 memories = {

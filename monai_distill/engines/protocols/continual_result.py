@@ -25,7 +25,7 @@ EXPLANATION = (
 def summarized_steps(
     values: Mapping[tuple[str, int], Sequence[Mapping[str, list[float]]]], ends: Sequence[int], sizes: Sequence[float]
 ) -> dict[str, Any]:
-    """``steps`` and their ``average``.
+    """Summaries by step (``steps``) and their mean over the steps (``average``).
 
     Args:
         values: metric -> one value per student, by memory and number of classes seen; one entry per class order.

@@ -1,4 +1,4 @@
-"""The worth of a distilled set to networks other than the one that it was distilled with."""
+"""Scores of a distilled set with networks other than the one that it was distilled with."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
-from tqdm import tqdm
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
 from monai_distill.metrics.score_record import Cell, Chart, Comparison, Metric, ProtocolResult, ScoreRow, Table, Use
 from monai_distill.metrics.score_tables import METRIC_TITLES, apart, percent
 from monai_distill.networks import factory_config
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.validation import require_positive_int
 
 from .architecture_space import usable_networks
@@ -37,10 +37,10 @@ class CrossArchitecture:
         - The learned learning rate belongs to the network that it was learned with. Every architecture therefore gets,
           for the distilled and for the random sets, the one of the learned and the given learning rates that is best on
           validation (balanced accuracy of one student; the next best if a scored student diverges).
-        - Every distilled figure has a random one next to it, because an architecture that learns from any images says
-          nothing about a set.
+        - Every distilled figure has a random one next to it, because an architecture that learns from any images is no
+          evidence for a set.
 
-    Architectures that cannot take the images are left out with a warning and named in the result.
+    Architectures that do not fit the images are left out with a warning and named in the result.
 
     Args:
         scorecard: the data, the seed and the cache; sets that share its folder train the random rows once.
@@ -97,7 +97,7 @@ class CrossArchitecture:
             ``protocol``.
 
         Raises:
-            ValueError: if no architecture takes the images.
+            ValueError: if no architecture fits the images.
             StudentDivergedError: if students of an architecture diverge at every learning rate.
         """
         card = self.scorecard
@@ -106,7 +106,7 @@ class CrossArchitecture:
         candidates = lr_candidates(learned, self.lrs)
         distilled: dict[str, ScoreRow] = {}
         random: dict[str, ScoreRow] = {}
-        with tqdm(total=0, desc="cross-architecture", unit="step", disable=None) as bar:
+        with open_progress_bar(0, "cross-architecture", "step") as bar:
             for name, network in networks.items():
                 rows = ScoreRows(
                     card.data, network, students=self.students, seed=card.seed, cache=card.cache, on_step=bar.update

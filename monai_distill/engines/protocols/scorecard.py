@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
 from monai_distill.metrics.score_record import Prior, RunScores
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.runtime.validation import require_int_at_least, require_positive_int
 
@@ -24,9 +24,9 @@ __all__ = ["Scorecard"]
 class Scorecard:
     """Trains students on the distilled set, on random real subsets of its size and on all data, and tests them once.
 
-    All rows use the same protocol. The distilled set is used with its learned learning rate. A control has none: it
-    gets the candidate of ``lrs`` or the learned one that is best on validation, so that no row suffers from a bad
-    learning rate. Every random student has its own subset. ``prior`` is the score of always answering the most frequent
+    All rows use the same protocol. The distilled set is used with its learned learning rate. A control gets the
+    learned rate or a candidate of ``lrs``, whichever is best on validation, so that no row suffers from a bad learning
+    rate. Every random student has its own subset. ``prior`` is the score of always answering the most frequent
     training class. Predictions are cached in ``folder``: an interrupted scoring continues where it stopped, and runs
     that share a folder train a control once. Further protocols take a scorecard and share its data and its cache.
 
@@ -38,7 +38,7 @@ class Scorecard:
         full_protocol: how networks on all data are trained; by default the same.
         full_students: networks trained on the full data, the most expensive row; 0 leaves the row out.
         seed: seed of the run.
-        folder: where predictions are cached; None caches nothing.
+        folder: folder of cached predictions; None disables the cache.
 
     Attributes:
         lrs: the candidates for the controls, next to the learned learning rate; 0.01.
@@ -100,9 +100,7 @@ class Scorecard:
         candidates = self.candidates(synthetic)
         plan = self.rows()
         total = self.students * self.protocol.steps + plan.control_steps(self.protocol, len(candidates))
-        with tqdm(
-            total=total + self.full_students * self.full_protocol.steps, desc="scores", unit="step", disable=None
-        ) as bar:
+        with open_progress_bar(total + self.full_students * self.full_protocol.steps, "scores", "step") as bar:
             rows = self.rows(bar.update)  # counts student steps
             distilled = rows.trained_on(synthetic.training_set(), self.protocol)
             random = rows.control("random", [self.random], self.size(synthetic), self.protocol, candidates)
@@ -121,7 +119,7 @@ class Scorecard:
         )
 
     def candidates(self, synthetic: SyntheticDataset) -> list[float]:
-        """The learning rates that a control may have."""
+        """The candidate learning rates of a control."""
         return lr_candidates(float(synthetic.student_lr.detach()), self.lrs)
 
     def size(self, synthetic: SyntheticDataset) -> int:
@@ -133,7 +131,7 @@ class Scorecard:
         return random_subset(self.data.training, images_per_class, seeded_generator(self.seed, "random subset", trial))
 
     def random_like(self, synthetic: SyntheticDataset, trial: int) -> tuple[Tensor, Tensor]:
-        """Random training images, of every class as many as ``synthetic`` has, and their class numbers."""
+        """Random training images, as many per class as ``synthetic`` has, and their class numbers."""
         counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
         return random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", trial))
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining
@@ -21,6 +20,7 @@ from monai_distill.metrics import (
 )
 from monai_distill.metrics.score_record import Cell, ClinicalScores, Metric, ProtocolResult, RunScores, ScoreRow
 from monai_distill.metrics.score_tables import metric_table
+from monai_distill.runtime.progress import open_progress_bar
 
 from .scorecard import Scorecard
 
@@ -118,7 +118,7 @@ class ScoresProtocol:
         """
         if synthetic.soft and SOFT not in self.controls:
             raise ValueError(f"Expected the control {SOFT} for a set with learned labels, got {list(self.controls)}.")
-        with tqdm(total=self._steps(synthetic), desc="controls", unit="step", disable=None) as bar:
+        with open_progress_bar(self._steps(synthetic), "controls", "step") as bar:
             rows = self.scorecard.rows(bar.update)
             trained = self._rows(synthetic, rows)
             protocol = self.scorecard.protocol

@@ -23,9 +23,13 @@ POOLED_BLOCKS = (0, 1, 4)
 class AlexNet(ImageClassifier):
     """Five convolutions without normalization, three max pools, one linear layer.
 
-    Reference: Krizhevsky et al. 2012, in the form dataset condensation uses (Zhao et al. 2021). Deviations: an
-    adaptive average pool to 4 pixels per side (the identity at 32) lets it take any image size; a single channel
-    needs no special first padding.
+    References:
+        Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks, NeurIPS 2012; the form for
+        small images is that of Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021,
+        https://arxiv.org/abs/2006.05929.
+
+    Deviations: an adaptive average pool to 4 pixels per side (the identity at 32) allows any image size. A single
+    channel needs no special first padding.
 
     Args:
         spatial_dims: 2 or 3.

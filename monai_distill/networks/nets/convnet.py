@@ -25,9 +25,13 @@ POOLINGS = ("avg", "max", "none")
 class ConvNet(ImageClassifier):
     """``depth`` blocks of convolution, normalization, activation and pooling, then one linear layer.
 
-    Reference: Gidaris and Komodakis 2018, as used by dataset condensation (Zhao et al. 2021) and trajectory matching
-    (Cazenavette et al. 2022). Deviations: the head follows from ``image_size``, so 28 pixels need no padding to 32; a
-    single channel needs no special first padding; a depth that leaves nothing to normalize is refused.
+    References:
+        Gidaris and Komodakis, Dynamic Few-Shot Visual Learning without Forgetting, CVPR 2018,
+        https://arxiv.org/abs/1804.09458; used by Zhao et al., Dataset Condensation with Gradient Matching, ICLR 2021,
+        https://arxiv.org/abs/2006.05929, and by trajectory matching.
+
+    Deviations: the size of the head follows from ``image_size``, so 28 pixels need no padding to 32. A single channel
+    needs no special first padding. A depth that leaves a single pixel to normalize is refused.
 
     Args:
         spatial_dims: 2 or 3.
@@ -99,10 +103,10 @@ class ConvNet(ImageClassifier):
         smallest = min(self.image_size)
         if smallest >> halvings < 2:
             largest = smallest.bit_length() - 1
-            advice_for = f"use depth {largest} or less" if largest else "use images of at least 2 pixels per side"
+            advice = f"use depth {largest} or less" if largest else "use images of at least 2 pixels per side"
             raise ValueError(
                 f"Expected every block to see at least 2 pixels per side, got depth {depth} for image_size "
-                f"{self.image_size}: {advice_for}, or larger images."
+                f"{self.image_size}: {advice}, or larger images."
             )
 
 

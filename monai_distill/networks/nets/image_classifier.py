@@ -1,4 +1,4 @@
-"""The contract every network of this package keeps: checked input, an embedding, a last layer called classifier."""
+"""The interface of every network of this package: checked input, an embedding, a last layer called classifier."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -23,8 +23,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 class ImageClassifier(nn.Module, abc.ABC):
     """A network from images of one fixed shape to logits; subclasses write :meth:`embed` and set ``classifier``.
 
-    The shape is fixed because distilled images have one shape, and a network that silently accepts another one hides
-    mistakes. Networks have no state besides their parameters (except ``norm="batch"``), so that they are safe under
+    The shape is fixed because distilled images have one shape; a network that silently accepts another one hides
+    mistakes. Networks have no state besides their parameters (except ``norm="batch"``). They are therefore safe under
     ``torch.func.functional_call``, ``torch.func.vmap`` and double backward.
 
     Args:
@@ -79,10 +79,10 @@ class ImageClassifier(nn.Module, abc.ABC):
         return logits
 
     def check_images(self, x: Tensor) -> None:
-        """Refuse images that are not [B, in_channels, *image_size]; TorchScript, which has no such words, does not.
+        """Refuse images that are not [B, in_channels, *image_size]; TorchScript skips the check.
 
         Raises:
-            ValueError: with the expected and the given shape.
+            ValueError: if the shape differs.
         """
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return
@@ -97,7 +97,7 @@ class ImageClassifier(nn.Module, abc.ABC):
         """Refuse an image size with a side under ``smallest`` pixels.
 
         Raises:
-            ValueError: with ``reason`` and the way out.
+            ValueError: if a side is smaller.
         """
         if min(self.image_size) < smallest:
             raise ValueError(

@@ -21,8 +21,12 @@ BLOCKS_PER_STAGE = 2
 class ResNet18(ImageClassifier):
     """Four stages of two residual blocks with instance normalization, mean over pixels, one linear layer.
 
-    Reference: He et al. 2016, in the form dataset condensation uses (Zhao et al. 2021): a 3x3 stem of stride 1, no
-    first pooling. Deviations: the mean over the remaining pixels lets it take any image size.
+    References:
+        He et al., Deep Residual Learning for Image Recognition, CVPR 2016, https://arxiv.org/abs/1512.03385; the form
+        for small images (a 3x3 stem of stride 1, no first pooling) is that of Zhao et al., Dataset Condensation with
+        Gradient Matching, ICLR 2021, https://arxiv.org/abs/2006.05929.
+
+    Deviation: the mean over the remaining pixels allows any image size.
 
     Args:
         spatial_dims: 2 or 3.
@@ -74,7 +78,7 @@ class ResNet18(ImageClassifier):
 
 
 class _ResidualBlock(nn.Module):
-    """Two convolutions around which the input is carried, through a 1x1 convolution where the shape changes."""
+    """Two convolutions with a shortcut, which is a 1x1 convolution where the shape changes."""
 
     def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()

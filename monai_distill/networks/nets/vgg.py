@@ -23,10 +23,14 @@ BLOCKS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 class VGG11(ImageClassifier):
     """Eight convolutions with instance normalization in five blocks, mean over pixels, one linear layer.
 
-    Reference: Simonyan and Zisserman 2015, in the form dataset condensation uses (Zhao et al. 2021). Deviations: the
-    mean over the remaining pixels lets it take any image size; a max pool that would leave fewer than 2 pixels per
-    side while convolutions follow is skipped (at 28 pixels the fourth), because instance normalization of one pixel
-    is constant and the network could not learn.
+    References:
+        Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015,
+        https://arxiv.org/abs/1409.1556; the form for small images is that of Zhao et al., Dataset Condensation with
+        Gradient Matching, ICLR 2021, https://arxiv.org/abs/2006.05929.
+
+    Deviations: the mean over the remaining pixels allows any image size. A max pool is skipped if it would leave fewer
+    than 2 pixels per side before further convolutions (at 28 pixels the fourth): instance normalization of one pixel
+    is constant, so the network could not learn.
 
     Args:
         spatial_dims: 2 or 3.

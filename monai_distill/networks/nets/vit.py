@@ -20,13 +20,15 @@ MOST_PATCHES_A_SIDE = {2: 8, 3: 4}  # at most 64 patches, as many as a CIFAR ima
 class SmallViT(ImageClassifier):
     """MONAI's ``ViT`` with patches that fit the image, the mean over all patches, and one linear layer.
 
-    Not named ViT: MONAI looks a short ``_target_`` up in every loaded module whose name begins with ``monai``, and a
-    second one of its name would make everyone's ambiguous.
+    The class is not named ViT, because MONAI looks up a short ``_target_`` in every loaded module whose name begins
+    with ``monai``; a second ViT would make the name ambiguous.
 
-    Reference: Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021. Deviations: the mean over patches instead
-    of a class token; a side that is no multiple of the patch is padded with zeros at its end (MONAI would drop the
-    rest); no dropout, and without MONAI's empty dropout layers and unused norms, so that students can be stacked
-    and every parameter does something.
+    References:
+        Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021, https://arxiv.org/abs/2010.11929.
+
+    Deviations: the mean over patches replaces the class token. A side that is not a multiple of the patch is padded
+    with zeros at its end (MONAI drops the rest). There is no dropout. MONAI's empty dropout layers and unused norms are
+    removed, so that students can be stacked and every parameter has an effect.
 
     Args:
         spatial_dims: 2 or 3.
@@ -35,10 +37,10 @@ class SmallViT(ImageClassifier):
         image_size: pixels per side, one number or one per axis; at least 4.
         width: length of a patch's embedding, a multiple of ``heads``; the layers between have twice as many.
         depth: number of transformer blocks.
-        heads: of the self-attention.
+        heads: heads of the self-attention.
 
     Raises:
-        ValueError: for images under 4 pixels per side, or a width that is no multiple of ``heads``.
+        ValueError: for images under 4 pixels per side, or a width that is not a multiple of ``heads``.
 
     Example:
         >>> network = SmallViT(spatial_dims=2, in_channels=1, num_classes=3, image_size=(28, 17), width=8, depth=1)
@@ -79,11 +81,11 @@ class SmallViT(ImageClassifier):
             num_heads=heads,
             spatial_dims=spatial_dims,
         )
-        for block in self.features.blocks:  # used with a context only, which images have not
+        for block in self.features.blocks:  # used for cross-attention only
             block.norm_cross_attn, block.cross_attn = nn.Identity(), nn.Identity()
         for module in list(self.features.modules()):
             for name, child in list(module.named_children()):
-                if isinstance(child, nn.Dropout):  # of probability 0, yet vmap refuses what might draw
+                if isinstance(child, nn.Dropout):  # of probability 0, but vmap refuses random layers
                     setattr(module, name, nn.Identity())
         self.classifier = nn.Linear(width, num_classes)
 

@@ -90,10 +90,10 @@ def finished(make: Callable[..., Distiller]) -> list[Tensor]:
 
 
 def test_the_loop_is_the_optimizer_on_the_objective_s_gradients(make: Callable[..., Distiller]) -> None:
-    found, twin = make(), make()
+    actual, twin = make(), make()
     losses: list[float] = []
-    found.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output["loss"]))
-    found.run()
+    actual.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output["loss"]))
+    actual.run()
     expected: list[float] = []
     for iteration in range(EPOCHS * LENGTH):  # a plain loop, without any engine
         loss, gradients = twin.objective(twin.synthetic, twin.batches[iteration])
@@ -102,8 +102,8 @@ def test_the_loop_is_the_optimizer_on_the_objective_s_gradients(make: Callable[.
         twin.optimizer.step()
         expected.append(float(loss))
     assert losses == expected
-    assert same(state_of(found), state_of(twin))
-    assert found.state.iteration == EPOCHS * LENGTH
+    assert same(state_of(actual), state_of(twin))
+    assert actual.state.iteration == EPOCHS * LENGTH
 
 
 def test_repeating_is_identical_and_leaves_the_random_states_alone(
@@ -236,7 +236,7 @@ def test_monai_s_handlers_attach_unchanged(
         return output["loss"]
 
     tensorboard = TensorBoardStatsHandler(log_dir=str(tmp_path / "events"), output_transform=loss, tag_name="loss")
-    logger = logging.getLogger("monai_distill_test")  # MONAI's loggers do not propagate, so caplog must be told
+    logger = logging.getLogger("monai_distill_test")  # MONAI's loggers do not propagate, so caplog needs this
     logger.addHandler(caplog.handler)
     distiller = make(
         handlers=[

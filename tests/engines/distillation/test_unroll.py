@@ -84,8 +84,8 @@ def test_graph_held_at_once_grows_with_chunk_and_not_with_steps() -> None:
     def depth_of(steps: int, chunk: int) -> int:
         depths: dict[int, int] = {}
 
-        def step(state: Tensor, own: Sequence[Tensor], number: int) -> Tensor:
-            moved = _wavy_step(state, own, number % STEPS)
+        def step(state: Tensor, inputs: Sequence[Tensor], number: int) -> Tensor:
+            moved = _wavy_step(state, inputs, number % STEPS)
             if moved.requires_grad:
                 depth = 1 if state.is_leaf else depths[id(state)] + 1
                 depths[id(moved)] = depth
@@ -183,11 +183,11 @@ def test_the_truncated_gradient_treats_states_as_constants(chunk: int) -> None:
     def loss(states: Sequence[Tensor]) -> Tensor:
         return torch.stack([states[state] @ vector for state, vector in cotangents.items()]).sum()
 
-    value, found = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk, truncated=True)
+    value, actual = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk, truncated=True)
     exact_value, exact = unrolled_gradient(_wavy_step, start, leaves, STEPS, loss, chunk)
     torch.testing.assert_close(value, exact_value)
     for gradient, reference, other in zip(
-        found, _reference_truncated(start, leaves, cotangents, STEPS), exact, strict=True
+        actual, _reference_truncated(start, leaves, cotangents, STEPS), exact, strict=True
     ):
         torch.testing.assert_close(gradient, reference)
         assert float((gradient - other).norm()) > 1e-3 * float(other.norm())

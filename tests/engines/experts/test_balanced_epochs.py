@@ -24,8 +24,8 @@ def test_every_class_that_has_images_has_the_same_share() -> None:
 def test_images_of_a_class_are_seen_equally_often_to_within_one() -> None:
     counts = torch.bincount(BalancedEpochs(LABELS)(3), minlength=len(LABELS))
     for first, last in ((0, 40), (40, 53), (53, 54)):
-        own = counts[first:last]
-        assert int(own.max() - own.min()) <= 1
+        epoch_counts = counts[first:last]
+        assert int(epoch_counts.max() - epoch_counts.min()) <= 1
 
 
 def test_epochs_and_seeds_differ_and_repeat() -> None:

@@ -1,4 +1,4 @@
-"""What the experts know: labels of those that are right, images that they get right, and ways out where none is."""
+"""Labels from the experts that are right, images that they classify correctly, and the cases without any."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -40,15 +40,15 @@ def test_labels_are_the_mean_of_the_experts_that_are_right() -> None:
     labels = torch.arange(60) % CLASSES
     right = (logits.argmax(2) == labels).sum(0)
     assert {0, 1, 2} <= set(right.tolist())  # both cases are there
-    found = mean_of_right_logits(logits, labels)
-    torch.testing.assert_close(found, _reference_labels(logits, labels))
-    assert torch.equal(found.argmax(1), labels)
+    actual = mean_of_right_logits(logits, labels)
+    torch.testing.assert_close(actual, _reference_labels(logits, labels))
+    assert torch.equal(actual.argmax(1), labels)
 
 
 def test_where_no_expert_is_right_the_true_class_comes_first_and_nothing_is_nan() -> None:
     logits = torch.tensor([[[5.0, 1.0, 0.0]], [[3.0, 1.0, 2.0]]])
-    found = mean_of_right_logits(logits, torch.tensor([1]))
-    assert found.tolist() == [[1.0, 4.0, 1.0]]
+    actual = mean_of_right_logits(logits, torch.tensor([1]))
+    assert actual.tolist() == [[1.0, 4.0, 1.0]]
 
 
 class Linear(nn.Sequential):
@@ -89,8 +89,8 @@ def test_the_last_snapshot_of_every_expert_predicts(pixels: FlatNetwork, store_o
     images = images_of([[1.0, 2.0, 3.0], [0.0, -1.0, 4.0]])
     logits = expert_logits(pixels, store_of(RIGHT, 2 * RIGHT), images)
     torch.testing.assert_close(logits, torch.stack([images[:, 0, 0], 2 * images[:, 0, 0]]))
-    found = expert_labels(pixels, store_of(RIGHT, 2 * RIGHT), images, torch.tensor([2, 1]))
-    torch.testing.assert_close(found, torch.tensor([[1.5, 3.0, 4.5], [0.0, 6.0, -1.5]]))
+    actual = expert_labels(pixels, store_of(RIGHT, 2 * RIGHT), images, torch.tensor([2, 1]))
+    torch.testing.assert_close(actual, torch.tensor([[1.5, 3.0, 4.5], [0.0, 6.0, -1.5]]))
 
 
 def bank_with_mistakes() -> ClassBank:
@@ -147,9 +147,9 @@ def test_a_class_that_no_expert_gets_right_is_filled_with_the_surest_and_named_o
     assert labels.tolist() == [0, 1, 2]
     probability = (bank.images[2:].flatten(1) @ NEVER_TWO.T).softmax(1)[:, 2]
     assert torch.equal(images[2], bank.images[2 + int(probability.argmax())])
-    found = expert_labels(pixels, store_of(NEVER_TWO), images, labels)
-    assert bool(torch.isfinite(found).all())
-    assert found.argmax(1).tolist() == [0, 1, 2]
+    actual = expert_labels(pixels, store_of(NEVER_TWO), images, labels)
+    assert bool(torch.isfinite(actual).all())
+    assert actual.argmax(1).tolist() == [0, 1, 2]
 
 
 def test_a_class_that_is_right_too_seldom_keeps_what_is_right(pixels: FlatNetwork, store_of: Store) -> None:

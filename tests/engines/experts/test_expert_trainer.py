@@ -122,8 +122,8 @@ def test_every_epoch_equals_an_independent_sgd_loop(
     for expert in range(EXPERTS):
         module = network.load_into(make_module(), network.initial(derived_seed(SEED, "expert", expert)))
         snapshots, scores = _reference_expert(module, bank, expert, augment)
-        for found, expected in zip(snapshots_of(store, expert), snapshots, strict=True):
-            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        for actual, expected in zip(snapshots_of(store, expert), snapshots, strict=True):
+            torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
         history = store.history[expert]
         assert [row["epoch"] for row in history] == [1, 2, 3]
         assert [row["train_loss"] for row in history] == pytest.approx([s[0] for s in scores], rel=1e-4)
@@ -140,8 +140,8 @@ def test_one_vmapped_group_equals_one_expert_after_another(train: Train) -> None
 def test_the_size_of_a_group_does_not_change_an_expert(train: Train, vmap: bool) -> None:
     expected = everything(train("a", at_once=1, vmap=vmap))
     for at_once in (3, 10):
-        found = everything(train(str(at_once), at_once=at_once, vmap=vmap))
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        actual = everything(train(str(at_once), at_once=at_once, vmap=vmap))
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_size_of_a_group_does_not_change_an_expert_with_dropout(
@@ -150,12 +150,12 @@ def test_the_size_of_a_group_does_not_change_an_expert_with_dropout(
     def module() -> torch.nn.Module:
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(64, 3))
 
-    network, found = FlatNetwork(module), []
+    network, actual = FlatNetwork(module), []
     for at_once in (1, 2):
         store = TrajectoryStore(tmp_path / str(at_once), {}, experts=2, snapshots=2, parameters=network.size)
         make_trainer("x", network=network, store=store, snapshots=2, at_once=at_once, vmap=False).run()
-        found.append(everything(store))
-    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+        actual.append(everything(store))
+    torch.testing.assert_close(*actual, rtol=1e-4, atol=1e-5)
 
 
 def test_an_expert_does_not_depend_on_how_many_there_are(train: Train) -> None:
@@ -219,9 +219,9 @@ def test_the_direction_is_what_is_stepped_along(train: Train, vmap: bool) -> Non
         calls.append(tuple(parameters.shape))
         return 2 * plain_direction(gradient, parameters)
 
-    found = everything(train("a", direction=doubled, vmap=vmap))
+    actual = everything(train("a", direction=doubled, vmap=vmap))
     assert len(set(calls)) == 1
-    torch.testing.assert_close(found, everything(train("b", lr=2 * EXPERT_LR)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(actual, everything(train("b", lr=2 * EXPERT_LR)), rtol=1e-4, atol=1e-5)
 
 
 def test_a_direction_may_look_twice_and_the_history_is_that_of_the_first_look(train: Train) -> None:

@@ -43,9 +43,9 @@ def test_the_direction_equals_the_formula(rho: float, strength: float, adaptive:
     generator = seeded_generator(0)
     theta = torch.randn(6, generator=generator, dtype=torch.float64)
     matrix = torch.randn(6, 6, generator=generator, dtype=torch.float64)
-    found = FlatDirection(rho, strength, adaptive)(lambda t: matrix @ t + t**3, theta)
+    actual = FlatDirection(rho, strength, adaptive)(lambda t: matrix @ t + t**3, theta)
     expected = _reference_direction(theta.numpy(), matrix.numpy(), rho, strength, adaptive)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-9)
 
 
 def test_what_is_subtracted_is_perpendicular_to_the_gradient_nearby() -> None:
@@ -58,8 +58,8 @@ def test_what_is_subtracted_is_perpendicular_to_the_gradient_nearby() -> None:
 @pytest.mark.parametrize("where", ["a gradient of zero", "parameters of zero"])
 def test_a_point_without_a_way_on_gives_no_nan(where: str) -> None:
     theta = torch.zeros(4) if where == "parameters of zero" else torch.ones(4)
-    found = FlatDirection()(lambda t: torch.zeros_like(t) if where == "a gradient of zero" else 1 + t, theta)
-    assert bool(torch.isfinite(found).all())
+    actual = FlatDirection()(lambda t: torch.zeros_like(t) if where == "a gradient of zero" else 1 + t, theta)
+    assert bool(torch.isfinite(actual).all())
 
 
 @pytest.mark.parametrize("vmap", [False, True])

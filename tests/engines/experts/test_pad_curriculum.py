@@ -42,16 +42,16 @@ def _reference_positions(epoch: int) -> set[int]:
 
 @pytest.mark.parametrize("epoch", [0, 1, 7, 19, 20, 21, 40, 41, 60, 61, 99])
 def test_every_epoch_follows_the_schedule_per_class(epoch: int) -> None:
-    found = make()(epoch).tolist()
-    assert len(found) == len(set(found))
-    assert set(found) == _reference_positions(epoch)
+    actual = make()(epoch).tolist()
+    assert len(actual) == len(set(actual))
+    assert set(actual) == _reference_positions(epoch)
 
 
 def test_positions_come_class_after_class_from_easy_to_hard() -> None:
-    found = make()(30)
-    assert LABELS[found].tolist() == sorted(LABELS.tolist())
+    actual = make()(30)
+    assert LABELS[actual].tolist() == sorted(LABELS.tolist())
     for label in (0, 1):
-        scores = SCORES[found[LABELS[found] == label]]
+        scores = SCORES[actual[LABELS[actual] == label]]
         assert bool((scores[1:] >= scores[:-1]).all())
 
 
@@ -61,18 +61,18 @@ def test_a_class_of_one_image_is_seen_in_every_epoch() -> None:
 
 
 def test_the_difficulty_is_computed_once_and_not_before_the_first_epoch() -> None:
-    asked: list[int] = []
+    calls: list[int] = []
 
     def difficulty() -> torch.Tensor:
-        asked.append(1)
+        calls.append(1)
         return SCORES
 
     curriculum = Curriculum(difficulty, LABELS)
     assert curriculum.config()["add_end"] == 20
-    assert asked == []
+    assert calls == []
     for epoch in range(3):
         curriculum(epoch)
-    assert asked == [1]
+    assert calls == [1]
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_experts_see_the_images_of_the_epoch_alone(
         ExpertTrainer(network=network, bank=images, store=target, protocol=protocol).run()
         return target
 
-    found = train(store("curriculum", 3), bank, 2, curriculum=lambda epoch: seen[epoch])
+    actual = train(store("curriculum", 3), bank, 2, curriculum=lambda epoch: seen[epoch])
     few = train(store("few", 2), bank.subset(seen[0]), 1)
     for expert in range(2):
-        torch.testing.assert_close(found.snapshot(expert, 1), few.snapshot(expert, 1))
-        assert not torch.equal(found.snapshot(expert, 2), found.snapshot(expert, 1))
+        torch.testing.assert_close(actual.snapshot(expert, 1), few.snapshot(expert, 1))
+        assert not torch.equal(actual.snapshot(expert, 2), actual.snapshot(expert, 1))

@@ -18,7 +18,7 @@ TRAINING = StudentTraining(SiameseAugment(()), steps=4, batch_size=5)
 
 
 def test_the_score_is_the_mean_length_of_the_error_vector(network: FlatNetwork, bank: ClassBank) -> None:
-    found = image_difficulty(network, bank, TRAINING, networks=2, lr=0.1, seed=3, batch_size=4)
+    actual = image_difficulty(network, bank, TRAINING, networks=2, lr=0.1, seed=3, batch_size=4)
     seeds = [derived_seed(3, "difficulty", i) for i in range(2)]
     expected = torch.zeros(len(bank))
     for parameters in TRAINING(network, bank.images, bank.labels, 0.1, seeds):
@@ -28,11 +28,11 @@ def test_the_score_is_the_mean_length_of_the_error_vector(network: FlatNetwork, 
             error = probabilities[i].clone()
             error[label] -= 1
             expected[i] += error.square().sum().sqrt() / 2
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
 
 
 def test_grand_is_the_mean_gradient_length_of_every_image(network: FlatNetwork, bank: ClassBank) -> None:
-    found = image_difficulty(network, bank, TRAINING, score=gradient_length, networks=2, lr=0.1, seed=3)
+    actual = image_difficulty(network, bank, TRAINING, score=gradient_length, networks=2, lr=0.1, seed=3)
     seeds = [derived_seed(3, "difficulty", i) for i in range(2)]
     expected = torch.zeros(len(bank))
     for parameters in TRAINING(network, bank.images, bank.labels, 0.1, seeds):
@@ -41,7 +41,7 @@ def test_grand_is_the_mean_gradient_length_of_every_image(network: FlatNetwork, 
             module.zero_grad()
             torch.nn.functional.cross_entropy(module(bank.images[i : i + 1]), label[None]).backward()
             expected[i] += sum(p.grad.square().sum() for p in module.parameters()).sqrt() / 2
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
     assert network.module.training
 
 

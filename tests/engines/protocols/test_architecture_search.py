@@ -43,8 +43,8 @@ def made(digits: SplitBanks, two_each: SyntheticDataset, monkeypatch: pytest.Mon
 
     def scored(training_set: Any, network: Any, protocol: Any, bank: Any, *rest: Any) -> dict[str, Any]:
         images, _, lr = training_set
-        own = len(images) == 20 and images.equal(two_each.images.detach())
-        kind = "full" if len(images) > 20 else "distilled" if own else "random"
+        is_distilled = len(images) == 20 and images.equal(two_each.images.detach())
+        kind = "full" if len(images) > 20 else "distilled" if is_distilled else "random"
         width = network.module.features.conv0.out_channels
         section = "test" if bank is digits.test else "validation"
         trained.append((kind, width, section))
@@ -96,7 +96,7 @@ def test_the_best_learning_rate_counts_and_one_that_diverges_does_not(
     assert hopeless["full"]["pick_on_full_data"] == {"validation": None, "test": {}}
 
 
-def test_nothing_is_trained_twice_and_seconds_are_kept(
+def test_nothing_is_trained_twice_and_seconds_are_cached(
     digits: SplitBanks, two_each: SyntheticDataset, made: list[tuple[str, int, str]], tmp_path: Path
 ) -> None:
     folder = str(tmp_path / "nas")

@@ -14,16 +14,16 @@ from monai_distill.networks.nets import ConvNet
 KIND = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=3, image_size=8)
 
 
-def test_the_space_is_every_combination_and_a_factory_knows_its_own() -> None:
+def test_the_space_is_every_combination_and_a_factory_has_its_values() -> None:
     space = architecture_space(KIND, {"width": [2, 4], "depth": [1, 2], "norm": ["none"]})
     assert list(space)[1] == "width 2, depth 2"
-    found = [tuple(factory_config(factory)[name] for name in ("width", "depth", "norm")) for factory in space.values()]
-    assert found == [(2, 1, "none"), (2, 2, "none"), (4, 1, "none"), (4, 2, "none")]
+    actual = [tuple(factory_config(factory)[name] for name in ("width", "depth", "norm")) for factory in space.values()]
+    assert actual == [(2, 1, "none"), (2, 2, "none"), (4, 1, "none"), (4, 2, "none")]
 
 
-def test_what_does_not_fit_is_left_out_told_and_explained() -> None:
+def test_an_architecture_that_does_not_fit_is_left_out_with_a_warning() -> None:
     factories = architecture_space(KIND, {"width": [2], "depth": [1, 9], "norm": ["instance", "batch"]})
-    with pytest.warns(UserWarning, match=r"3 of 4 architectures are left out, depth 1, norm batch for one"):
+    with pytest.warns(UserWarning, match=r"3 of 4 architectures .*depth 1, norm batch"):
         networks, skipped = usable_networks(factories, "cpu")
     assert list(networks) == ["depth 1, norm instance"]
     assert "use depth 3 or less" in skipped["depth 9, norm instance"]
@@ -31,5 +31,5 @@ def test_what_does_not_fit_is_left_out_told_and_explained() -> None:
 
 
 def test_a_space_without_a_fitting_architecture_is_refused() -> None:
-    with pytest.raises(ValueError, match="an architecture that takes the images"):
+    with pytest.raises(ValueError, match="an architecture that fits the images"):
         usable_networks({"deep": functools.partial(KIND, depth=9)}, "cpu")

@@ -50,9 +50,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 def test_the_last_step_is_plain_evaluation_on_all_classes(
     digits: SplitBanks, two_each: SyntheticDataset, small: FlatNetwork
 ) -> None:
-    found = learner(digits, small).run(two_each)["figures"]
-    assert [step["classes_seen"] for step in found["steps"]] == [4, 8, 10]
-    assert [step["memory_images"] for step in found["steps"]] == [8, 16, 20]
+    actual = learner(digits, small).run(two_each)["figures"]
+    assert [step["classes_seen"] for step in actual["steps"]] == [4, 8, 10]
+    assert [step["memory_images"] for step in actual["steps"]] == [8, 16, 20]
     sets = {
         "distilled": [(two_each.images.detach(), two_each.labels)] * 2,
         "random": [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)],
@@ -60,7 +60,7 @@ def test_the_last_step_is_plain_evaluation_on_all_classes(
     for kind, drawn in sets.items():
         plain = [
             score_students(
-                (*pair, found["lrs"][kind]),
+                (*pair, actual["lrs"][kind]),
                 small,
                 PROTOCOL,
                 digits.test,
@@ -70,9 +70,9 @@ def test_the_last_step_is_plain_evaluation_on_all_classes(
         ]
         for metric in ("accuracy", "auroc"):
             expected = [value for row in plain for value in row[metric]["values"]]
-            assert found["steps"][-1][kind][metric]["values"] == pytest.approx(expected)
-    average = sum(step["distilled"]["accuracy"]["mean"] for step in found["steps"]) / 3
-    assert found["average"]["distilled"]["accuracy"] == pytest.approx(average)
+            assert actual["steps"][-1][kind][metric]["values"] == pytest.approx(expected)
+    average = sum(step["distilled"]["accuracy"]["mean"] for step in actual["steps"]) / 3
+    assert actual["average"]["distilled"]["accuracy"] == pytest.approx(average)
 
 
 def test_every_step_trains_and_tests_on_the_classes_seen_and_no_others(

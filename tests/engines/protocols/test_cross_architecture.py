@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import functools
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.protocols import CrossArchitecture, Scorecard, cross_architecture
@@ -23,6 +21,7 @@ from monai_distill.engines.students import (
 )
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet, ResNet18, SmallViT
+from monai_distill.runtime.progress import LoggedBar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -46,25 +45,27 @@ def values(row: Any) -> dict[str, list[float]]:
 def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
     digits: SplitBanks, two_each: SyntheticDataset
 ) -> None:
-    found = across(digits).run(two_each)["figures"]
-    assert found.keys() == {"distilled", "random", "protocol"}
+    actual = across(digits).run(two_each)["figures"]
+    assert actual.keys() == {"distilled", "random", "protocol"}
     subsets = [random_subset(digits.training, 2, seeded_generator(3, "random subset", i)) for i in range(2)]
     for name, kind in KINDS.items():
         train = functools.partial(score_students, network=FlatNetwork(kind), protocol=PROTOCOL)
-        own = two_each.images.detach(), two_each.labels
-        sets = {"distilled": (own, "choice"), "random": (subsets[0], "random 0")}
+        distilled = two_each.images.detach(), two_each.labels
+        sets = {"distilled": (distilled, "choice"), "random": (subsets[0], "random 0")}
         for key, (data, purpose) in sets.items():
             validated = {
                 lr: train((*data, lr), bank=digits.validation, seeds=student_seeds(3, purpose, 1))
                 for lr in (0.01, two_each.training_set()[2])
             }
             means = {lr: scores["balanced_accuracy"]["values"][0] for lr, scores in validated.items()}
-            row = found[key][name]
+            row = actual[key][name]
             assert row["lr"] == max(means, key=means.__getitem__)
             assert row["lr_validation"] == pytest.approx({str(lr): mean for lr, mean in means.items()})
-        row = found["distilled"][name]
-        assert values(row) == values(train((*own, row["lr"]), bank=digits.test, seeds=student_seeds(3, "score", 2)))
-        random = found["random"][name]
+        row = actual["distilled"][name]
+        assert values(row) == values(
+            train((*distilled, row["lr"]), bank=digits.test, seeds=student_seeds(3, "score", 2))
+        )
+        random = actual["random"][name]
         rows = [
             train((*data, random["lr"]), bank=digits.test, seeds=student_seeds(3, f"random {i}", 1))
             for i, data in enumerate(subsets)
@@ -75,7 +76,7 @@ def test_a_row_is_what_plain_evaluation_gives_at_the_chosen_step_size(
 def test_the_choice_sees_validation_only_and_the_test_images_only_the_chosen_students(
     digits: SplitBanks, two_each: SyntheticDataset, seen: list[tuple[tuple[int, ...], float, ClassBank]]
 ) -> None:
-    found = across(digits).run(two_each)["figures"]
+    actual = across(digits).run(two_each)["figures"]
     seeds = {name: student_seeds(3, name, 2) for name in ("score", "random 0", "random 1", "choice")}
     first = {name: tuple(of_purpose[:1]) for name, of_purpose in seeds.items()}
     tested = {of_students for of_students, _, bank in seen if bank is digits.test}
@@ -85,7 +86,7 @@ def test_the_choice_sees_validation_only_and_the_test_images_only_the_chosen_stu
         first["random 0"],
     }
     assert all(bank is digits.test or bank is digits.validation for _, _, bank in seen)
-    chosen = {row["lr"] for key in ("distilled", "random") for row in found[key].values()}
+    chosen = {row["lr"] for key in ("distilled", "random") for row in actual[key].values()}
     assert {lr for _, lr, bank in seen if bank is digits.test} == chosen
 
 
@@ -135,8 +136,8 @@ def test_a_learning_rate_that_lets_an_architecture_diverge_is_not_chosen(
 ) -> None:
     one = {"convnet": KINDS["convnet"]}
     with pytest.warns(UserWarning, match="worst candidate"):
-        found = across(digits, one, lrs=[0.01, 1e30]).run(two_each)["figures"]["distilled"]["convnet"]
-    assert sorted(found["lr_validation"]) == ["0.01", str(two_each.training_set()[2])]
+        actual = across(digits, one, lrs=[0.01, 1e30]).run(two_each)["figures"]["distilled"]["convnet"]
+    assert sorted(actual["lr_validation"]) == ["0.01", str(two_each.training_set()[2])]
     two_each.student_lr.data.fill_(1e30)
     with pytest.raises(StudentDivergedError):
         across(digits, one, lrs=[1e30]).run(two_each)
@@ -147,25 +148,25 @@ def test_the_progress_bar_ends_full(
 ) -> None:
     bars: list[Any] = []
 
-    def shown(**settings: Any) -> Any:
-        bars.append(tqdm(**{**settings, "disable": False, "file": io.StringIO()}))
+    def shown(*settings: Any) -> Any:
+        bars.append(LoggedBar(*settings))
         return bars[-1]
 
-    monkeypatch.setattr(cross_architecture, "tqdm", shown)
+    monkeypatch.setattr(cross_architecture, "open_progress_bar", shown)
     across(digits).run(two_each)
     (bar,) = bars
     assert bar.n == bar.total == 2 * 4 * (2 + 2 + 2 + 1)
 
 
-def test_an_architecture_that_does_not_take_the_images_is_told_of(
+def test_an_architecture_that_does_not_take_the_images_is_reported(
     digits: SplitBanks, two_each: SyntheticDataset
 ) -> None:
     kinds = {"convnet": KINDS["convnet"], "resnet18": functools.partial(ResNet18, **SHAPE, width=2)}
     with pytest.warns(UserWarning, match="resnet18.*16 pixels"):
-        found = across(digits, kinds).run(two_each)
-    assert found["networks"] == ["convnet"]
-    assert "16 pixels" in found["figures"]["protocol"]["skipped"]["resnet18"]
-    assert found["paragraphs"] == ["Not scored: resnet18."]
+        actual = across(digits, kinds).run(two_each)
+    assert actual["networks"] == ["convnet"]
+    assert "16 pixels" in actual["figures"]["protocol"]["skipped"]["resnet18"]
+    assert actual["paragraphs"] == ["Not scored: resnet18."]
 
 
 @pytest.mark.parametrize("settings", [{"students": 0}, {"lrs": []}, {"kinds": {}}])

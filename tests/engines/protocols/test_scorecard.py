@@ -101,7 +101,7 @@ def test_the_random_control_repeats_with_its_seed_and_differs_with_another(
     assert "full" not in first
 
 
-def test_what_was_asked_before_trains_no_student(
+def test_a_cached_row_trains_no_student(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
 ) -> None:
     without = card(data).run(synthetic)
@@ -135,7 +135,7 @@ def test_another_set_takes_over_the_controls(
         {"full_protocol": StudentTraining(SiameseAugment(()), steps=STEPS)},
     ],
 )
-def test_a_changed_protocol_seed_or_network_asks_anew(
+def test_a_changed_protocol_seed_or_network_is_trained_again(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int], change: dict[str, Any]
 ) -> None:
     card(data, tmp_path).run(synthetic)
@@ -146,7 +146,7 @@ def test_a_changed_protocol_seed_or_network_asks_anew(
 
 
 @pytest.mark.parametrize("part", ["training", "test"])
-def test_other_images_ask_anew(
+def test_other_images_are_trained_again(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int], part: str
 ) -> None:
     card(data, tmp_path).run(synthetic)
@@ -174,9 +174,9 @@ def test_an_interrupted_scoring_goes_on_where_it_stopped(
 def test_a_single_learning_rate_needs_no_choice(
     data: SplitBanks, synthetic: SyntheticDataset, trained: list[int]
 ) -> None:
-    found = card(data, lrs=[synthetic.training_set()[2]], full_students=0).run(synthetic)
+    actual = card(data, lrs=[synthetic.training_set()[2]], full_students=0).run(synthetic)
     assert trained == [STUDENTS, 1, 1]
-    assert found["random"]["lr"] == found["distilled"]["lr"]
+    assert actual["random"]["lr"] == actual["distilled"]["lr"]
 
 
 def test_a_learned_learning_rate_next_to_a_given_one_is_no_second_candidate(
@@ -194,12 +194,12 @@ def test_a_learning_rate_that_diverges_is_the_worst_and_not_the_end(
     data: SplitBanks, synthetic: SyntheticDataset, tmp_path: Path, trained: list[int]
 ) -> None:
     with pytest.warns(UserWarning, match=r"learning rate 1e\+30.*worst candidate"):
-        found = card(data, tmp_path, full_students=0, lrs=[1e30]).run(synthetic)
-    assert found["random"] == card(data, full_students=0, lrs=[synthetic.training_set()[2]]).run(synthetic)["random"]
+        actual = card(data, tmp_path, full_students=0, lrs=[1e30]).run(synthetic)
+    assert actual["random"] == card(data, full_students=0, lrs=[synthetic.training_set()[2]]).run(synthetic)["random"]
     trained.clear()
     with pytest.warns(UserWarning, match="worst candidate"):
         card(data, tmp_path, full_students=0, lrs=[1e30]).run(synthetic)
-    assert trained == []  # that it diverged is kept like an answer
+    assert trained == []  # the divergence is cached like a result
     synthetic.student_lr.data.fill_(1e29)
     with pytest.raises(StudentDivergedError, match=r"1e\+29"):
         card(data, full_students=0).run(synthetic)  # the distilled row has no other
@@ -237,7 +237,7 @@ def test_the_choice_never_sees_the_test_images(data: SplitBanks, synthetic: Synt
         assert rates[0] == rates[1]
 
 
-def test_a_network_that_cannot_be_told_from_another_is_refused_before_any_work(
+def test_a_network_that_cannot_be_distinguished_from_another_is_refused_before_any_work(
     data: SplitBanks, tmp_path: Path, trained: list[int]
 ) -> None:
     network = FlatNetwork(lambda: ConvNet(2, 1, 10, 8, width=4, depth=1))

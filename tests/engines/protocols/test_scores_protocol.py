@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tqdm import tqdm
 
 from monai_distill.data import SplitBanks, SyntheticDataset, herding_subset, random_subset
 from monai_distill.data.datasets import DigitsDataset
@@ -22,6 +20,7 @@ from monai_distill.engines.students import Students, StudentTraining, Teacher, s
 from monai_distill.metrics import augmentation_robust_score, label_robust_score
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.progress import LoggedBar
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize
 
@@ -46,16 +45,18 @@ def protocol(data: SplitBanks, folder: Path | None = None, **settings: Any) -> S
         for steps in (2, 6)
     ]
     controls = {
-        "herding": [lambda count, draw: herding_subset(data.training, count, teachers[1].features)],
-        "soft_label_random": [lambda n, draw, t=teacher: t.soft_labels(*card.random(n, draw)) for teacher in teachers],
+        "herding": [lambda count, trial: herding_subset(data.training, count, teachers[1].features)],
+        "soft_label_random": [
+            lambda n, trial, t=teacher: t.soft_labels(*card.random(n, trial)) for teacher in teachers
+        ],
     }
     return ScoresProtocol(card, controls, **{"resamples": 20, **settings})
 
 
-def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBanks) -> None:
+def test_a_set_with_hard_labels_is_compared_with_the_rows_of_the_card(data: SplitBanks) -> None:
     long = protocol(data)
     result, card = long.run(synthetic(data)), long.scorecard.run(synthetic(data))
-    found, robust = result["scores"], result["figures"]
+    actual, robust = result["scores"], result["figures"]
     mean = {name: card[name]["accuracy"]["mean"] for name in ("distilled", "random", "full")}
     assert robust["hlr"] == pytest.approx(mean["full"] - mean["distilled"])
     assert robust["ior"] == pytest.approx(mean["distilled"] - mean["random"])
@@ -63,29 +64,29 @@ def test_a_set_with_hard_labels_is_put_beside_the_cards_own_rows(data: SplitBank
     assert robust["ars"] == augmentation_robust_score(robust["ior"], robust["ior_without_augmentation"])
     assert robust["random_labels"] == "hard"
     assert (robust["rows"]["hard"], robust["rows"]["rival"]) == (card["distilled"], card["random"])
-    rates = [row["mean"] for row in found["clinical"]["sensitivity"]]
+    rates = [row["mean"] for row in actual["clinical"]["sensitivity"]]
     assert np.mean(rates) == pytest.approx(card["distilled"]["balanced_accuracy"]["mean"])
-    assert np.mean([row["mean"] for row in found["clinical"]["controls"]["full"]["sensitivity"]]) == pytest.approx(
+    assert np.mean([row["mean"] for row in actual["clinical"]["controls"]["full"]["sensitivity"]]) == pytest.approx(
         card["full"]["balanced_accuracy"]["mean"]
     )
     plain = StudentTraining(SiameseAugment(()), steps=4)
     without = long.scorecard.rows().trained_on(synthetic(data).training_set(), plain).scores(data.test.labels)
     assert robust["rows"]["distilled_plain"] == without
-    assert sorted(found["controls"]) == ["herding", "soft_label_random"]
-    assert len(found["controls"]["herding"]["accuracy"]["values"]) == 2
-    assert found["controls"]["soft_label_random"]["variant"] in (0, 1)
+    assert sorted(actual["controls"]) == ["herding", "soft_label_random"]
+    assert len(actual["controls"]["herding"]["accuracy"]["values"]) == 2
+    assert actual["controls"]["soft_label_random"]["variant"] in (0, 1)
     json.dumps(result, allow_nan=False)
 
 
-def test_a_set_with_soft_labels_is_put_beside_soft_random_labels_and_its_own_hard_ones(data: SplitBanks) -> None:
+def test_a_set_with_soft_labels_is_compared_with_soft_random_labels_and_its_hard_labels(data: SplitBanks) -> None:
     long, soft = protocol(data), synthetic(data, soft=True)
     result = long.run(soft)
-    found, robust = result["scores"], result["figures"]
+    actual, robust = result["scores"], result["figures"]
     assert robust["random_labels"] == "soft"
-    rival = {k: v for k, v in found["controls"]["soft_label_random"].items() if k != "variant"}
+    rival = {k: v for k, v in actual["controls"]["soft_label_random"].items() if k != "variant"}
     assert robust["rows"]["rival"] == rival
-    own = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
-    assert robust["ior"] == pytest.approx(own - rival["accuracy"]["mean"])
+    score = long.scorecard.run(soft)["distilled"]["accuracy"]["mean"]
+    assert robust["ior"] == pytest.approx(score - rival["accuracy"]["mean"])
     hard = SyntheticDataset(soft.images.detach(), soft.labels, data.class_names, student_lr=0.01)
     card = long.scorecard
     on_numbers = [
@@ -124,13 +125,13 @@ def test_no_test_image_reaches_a_control(data: SplitBanks) -> None:
 def test_the_progress_bar_ends_full(data: SplitBanks, monkeypatch: pytest.MonkeyPatch, soft: bool) -> None:
     bars: list[Any] = []
 
-    def shown(**settings: Any) -> Any:
-        bars.append(tqdm(**{**settings, "disable": False, "file": io.StringIO()}))
+    def shown(*settings: Any) -> Any:
+        bars.append(LoggedBar(*settings))
         return bars[-1]
 
-    monkeypatch.setattr(sys.modules[ScoresProtocol.__module__], "tqdm", shown)
+    monkeypatch.setattr(sys.modules[ScoresProtocol.__module__], "open_progress_bar", shown)
     long = protocol(data, chosen=["herding"])
-    long.scorecard.lrs = (0.02,)  # beside the learned one: a choice
+    long.scorecard.lrs = (0.02,)  # besides the learned one: a choice
     long.run(synthetic(data, soft=soft))
     (bar,) = bars
     assert bar.n == bar.total > 0

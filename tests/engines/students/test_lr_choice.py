@@ -21,9 +21,9 @@ from monai_distill.transforms import SiameseAugment
 
 def test_the_best_comes_first_and_of_equal_ones_the_smaller() -> None:
     scores = {0.1: 0.6, 0.01: 0.6, 0.2: 0.55, 0.3: 0.95}
-    found = rank_by_validation([0.2, 0.1, 0.01, 0.1, 0.3], scores.__getitem__)
-    assert list(found) == [0.3, 0.01, 0.1, 0.2]
-    assert found[0.3] == 0.95
+    actual = rank_by_validation([0.2, 0.1, 0.01, 0.1, 0.3], scores.__getitem__)
+    assert list(actual) == [0.3, 0.01, 0.1, 0.2]
+    assert actual[0.3] == 0.95
 
 
 def test_a_learning_rate_that_diverges_is_left_out_and_other_errors_are_not(

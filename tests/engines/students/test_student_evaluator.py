@@ -220,7 +220,7 @@ def test_students_that_diverge_end_the_run_unless_that_is_allowed(make: Callable
         evaluator.run()
 
 
-def test_a_set_that_diverges_has_no_score_is_told_once_and_the_next_is_scored_as_ever(
+def test_a_set_that_diverges_has_no_score_warns_once_and_the_next_is_scored(
     make: Callable[..., StudentEvaluator],
 ) -> None:
     undisturbed = make()
@@ -228,9 +228,9 @@ def test_a_set_that_diverges_has_no_score_is_told_once_and_the_next_is_scored_as
     evaluator = make(allow_divergence=True)
     good = evaluator.training_set
     evaluator.training_set = lambda: (*good()[:2], 1e30)
-    with pytest.warns(UserWarning, match="diverged at learning rate 1e.30.*cannot be selected") as told:
+    with pytest.warns(UserWarning, match="diverged at learning rate 1e.30.*cannot be selected") as warned:
         evaluator.run()
-    assert len(told) == 1  # and none of a mean of nothing
+    assert len(warned) == 1  # and none of a mean of nothing
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         evaluator.run()

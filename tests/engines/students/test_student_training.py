@@ -57,8 +57,8 @@ def test_students_equal_torch_sgd_with_momentum_decay_and_drop(
 ) -> None:
     targets = torch.randn(13, 3, generator=seeded_generator(0, "soft")) if soft else bank.labels
     protocol = StudentTraining(PLAIN, steps=steps, batch_size=13, vmap=vmap)
-    found = protocol(network, bank.images, targets, 0.05, SEEDS)
-    for seed, parameters in zip(SEEDS, found, strict=True):
+    actual = protocol(network, bank.images, targets, 0.05, SEEDS)
+    for seed, parameters in zip(SEEDS, actual, strict=True):
         module = network.load_into(make_module(), network.initial(seed))
         expected = _reference_student(module, bank.images, targets, 0.05, steps, first_dropped)
         torch.testing.assert_close(parameters, expected, rtol=1e-5, atol=1e-5)
@@ -119,9 +119,9 @@ class _Spy(SiameseAugment):
         super().__init__(())
         self.batches: list[list[int]] = []
 
-    def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
+    def apply(self, images: Tensor, augmentation: AugmentParameters) -> Tensor:
         self.batches.append(images[:, 0, 0, 0].long().tolist())
-        return super().apply(images, draw)
+        return super().apply(images, augmentation)
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(7, 3), (7, 4), (8, 4), (5, 4)])
@@ -144,8 +144,8 @@ def test_batches_of_a_larger_set_equal_torch_sgd_on_the_same_images_and_targets(
     network: FlatNetwork, bank: ClassBank, make_module: Callable[[], ConvNet], soft: bool
 ) -> None:
     targets = 3 * torch.randn(13, 3, generator=seeded_generator(0, "soft")) if soft else bank.labels
-    found = StudentTraining(PLAIN, steps=8, batch_size=5)(network, bank.images, targets, 0.05, SEEDS)
-    for seed, parameters in zip(SEEDS, found, strict=True):
+    actual = StudentTraining(PLAIN, steps=8, batch_size=5)(network, bank.images, targets, 0.05, SEEDS)
+    for seed, parameters in zip(SEEDS, actual, strict=True):
         module, generator = network.load_into(make_module(), network.initial(seed)), seeded_generator(seed, "student")
         stream = torch.cat([torch.randperm(13, generator=generator) for _ in range(4)])  # rounds, one after another
         optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
@@ -162,9 +162,9 @@ def test_every_student_and_step_has_an_augmentation_of_its_own(network: FlatNetw
     class Watched(SiameseAugment):
         draws: list[bytes] = []  # noqa: RUF012
 
-        def apply(self, images: Tensor, draw: AugmentParameters) -> Tensor:
-            self.draws.append(draw.values["shift"].numpy().tobytes())
-            return super().apply(images, draw)
+        def apply(self, images: Tensor, augmentation: AugmentParameters) -> Tensor:
+            self.draws.append(augmentation.values["shift"].numpy().tobytes())
+            return super().apply(images, augmentation)
 
     StudentTraining(Watched(("crop",)), steps=5)(network, bank.images, bank.labels, 0.05, SEEDS)
     assert len(set(Watched.draws)) == len(Watched.draws) == 15

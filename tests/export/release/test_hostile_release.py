@@ -236,7 +236,7 @@ def test_a_tier_is_borne_out_by_the_figures_and_not_by_the_word(make_run: MakeRu
 def test_no_file_of_a_guaranteed_release_depends_on_how_many_records_there_are(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    """The words of the last scan are patients and files: told exactly, one patient more would show."""
+    """The words of the last scan are patients and files: an exact number would reveal one patient more."""
     run = make_run(initial_images="noise", privacy=PROMISE, files={"ledger.json": LEDGER})
     folders = []
     for count in (100, 101):
@@ -248,9 +248,9 @@ def test_no_file_of_a_guaranteed_release_depends_on_how_many_records_there_are(
 
 def test_a_released_audit_tells_no_exact_number_of_scores() -> None:
     attack = {**AUDIT["attacks"]["nearest_neighbor"], "n_in": 6156, "not_given": {"0.001": "needs 8, there are 6156"}}
-    told = released_audit({**AUDIT, "attacks": {"nearest": {**attack, "groups": {"class a": attack}}}})
-    assert told["attacks"]["nearest"]["n_in"] == told["attacks"]["nearest"]["groups"]["class a"]["n_in"] == 6200
-    assert "6156" not in json.dumps(told)
+    public = released_audit({**AUDIT, "attacks": {"nearest": {**attack, "groups": {"class a": attack}}}})
+    assert public["attacks"]["nearest"]["n_in"] == public["attacks"]["nearest"]["groups"]["class a"]["n_in"] == 6200
+    assert "6156" not in json.dumps(public)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_license_that_forbids_it_is_clear(license: str, tmp_path: Path) -> Non
         license_text(manifest(license), tmp_path / "terms")
 
 
-@pytest.mark.parametrize("license", ["unknown", "see the database's own terms", "none given; citation asked"])
+@pytest.mark.parametrize("license", ["unknown", "see the database's own terms", "none given; citation required"])
 def test_an_unknown_license_needs_the_owners_text(license: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--license FILE"):
         license_text(manifest(license))

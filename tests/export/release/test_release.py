@@ -54,7 +54,7 @@ def test_a_release_has_every_file_and_verifies(kind: str, write: Write) -> None:
 
 
 @pytest.mark.parametrize(("formats", "more"), [(["safetensors"], set()), (["png", "safetensors"], PNG)])
-def test_only_the_formats_asked_for_are_written(formats: list[str], more: set[str], write: Write) -> None:
+def test_only_the_requested_formats_are_written(formats: list[str], more: set[str], write: Write) -> None:
     folder = write(formats=formats)
     assert names(folder) == ALWAYS | more
     assert Verification.of(folder).problems == ()
@@ -179,7 +179,7 @@ def test_learned_labels_do_not_go_out_as_audited(make_run: MakeRun, tmp_path: Pa
     assert data.labels.tolist() == [0, 0, 1, 0]
 
 
-def test_learned_labels_go_out_only_when_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
+def test_learned_labels_are_released_only_on_request(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(soft=True)
     soft = Release(run, tmp_path / "soft", no_claim=True, labels="soft").write(score_by_mean, IdentifyingWords([]))
     hard = Release(run, tmp_path / "hard", no_claim=True).write(score_by_mean, IdentifyingWords([]))

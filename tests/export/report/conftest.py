@@ -33,7 +33,7 @@ def row(mean: float, std: float = 0.01, **others: Any) -> dict[str, Any]:
 
 
 def scores(**changes: Any) -> dict[str, Any]:
-    """Of a set that does well; a value of None takes a key away."""
+    """The scores of a good set; a value of None takes a key away."""
     plain = {
         "dataset": "scans",
         "distilled": row(0.8),

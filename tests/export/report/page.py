@@ -36,7 +36,7 @@ class Page(HTMLParser):
         return [(tag, attributes) for tag, attributes in self.elements if tag in tags]
 
     def text(self, *tags: str) -> str:
-        """What stands in these elements, white space made one blank; everything but styles when none is named."""
+        """The text of these elements, white space made one blank; everything but styles when none is named."""
         parts = [data for tag, data in self.texts if (tag in tags if tags else tag != "style")]
         return " ".join(" ".join(parts).split())
 

@@ -43,14 +43,14 @@ def with_every_protocol(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened_in_silence(browser: Any, report: Path, width: int) -> Any:
-    """The page, which said nothing, asked for nothing, and is no wider than the window."""
-    page, said, asked = browser.new_page(viewport={"width": width, "height": 900}), [], []
+    """The page, which logs nothing, requests nothing, and is no wider than the window."""
+    page, said, requested = browser.new_page(viewport={"width": width, "height": 900}), [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.goto(report.as_uri())
     assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert [url for url in requested if not url.startswith("data:")] == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
     assert page.evaluate(broken) == 0
@@ -85,7 +85,7 @@ def test_an_injected_script_would_not_run(browser: Any, report: Path, tmp_path: 
     page.close()
 
 
-def test_the_command_writes_it_anew_from_the_files_alone(report: Path) -> None:
+def test_the_command_writes_it_again_from_the_files_alone(report: Path) -> None:
     before = report.read_bytes()
     report.unlink()
     (report.parent / "config.json").unlink()

@@ -28,7 +28,7 @@ def test_a_summary_is_written_with_what_it_has() -> None:
     assert spread({"mean": [1, 2], "std": [3, 4]}).startswith("{")  # a preprocessing is no summary
 
 
-def test_figures_are_named_by_their_path_and_settings_told_in_words() -> None:
+def test_figures_are_named_by_their_path_and_settings_are_described_in_words() -> None:
     assert flat_table("t", {"a": {"b": metric(0.5, None)}, "c": [{"d": 1}]})["rows"] == [
         ["a, b", "0.500"],
         ["c, 1, d", "1"],

@@ -190,7 +190,7 @@ def test_a_set_and_its_scores_are_enough(run: Changed) -> None:
         ("manifest.json", None, "Cannot find"),
     ],
 )
-def test_what_is_missing_or_damaged_is_told(run: Changed, name: str, content: str | None, says: str) -> None:
+def test_what_is_missing_or_damaged_is_reported(run: Changed, name: str, content: str | None, says: str) -> None:
     folder = run()
     (folder / name).unlink(missing_ok=True)
     if content is not None:

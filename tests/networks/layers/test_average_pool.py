@@ -31,8 +31,8 @@ def test_value_gradient_and_gradient_of_the_gradient_are_those_of_the_kernel(sha
         (first,) = torch.autograd.grad((value**3).sum(), x, create_graph=True)
         (second,) = torch.autograd.grad(first.sin().sum(), x)
         results.append((value, first, second))
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected)
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -48,13 +48,13 @@ def test_it_works_under_the_function_transforms(shape: tuple[int, ...]) -> None:
         return second, torch.func.jvp(first, (stack[0],), (stack[1],))[1], along(stack[0])
 
     pools = (AveragePool(len(shape) - 2), KERNELS[len(shape) - 2])
-    for found, expected in zip(*map(transformed, pools), strict=True):
-        torch.testing.assert_close(found, expected)
+    for actual, expected in zip(*map(transformed, pools), strict=True):
+        torch.testing.assert_close(actual, expected)
 
 
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = AveragePool(2), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
-    own = str(layer(images).grad_fn)
+    fast_path = str(layer(images).grad_fn)
     monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
-    assert str(layer(images).grad_fn) != own
+    assert str(layer(images).grad_fn) != fast_path
     torch.testing.assert_close(layer(images), nn.AvgPool2d(2)(images))

@@ -55,9 +55,9 @@ def test_value_gradient_and_gradient_of_the_gradient_are_those_of_the_formula(sh
         pulls = [torch.randn(part.shape, generator=generator, dtype=part.dtype) for part in parts]
         second = torch.autograd.grad(first, [parts[0], parts[1], pull], pulls)
         results.append([value, *first, *second])
-    for found, expected in zip(*results, strict=True):
+    for actual, expected in zip(*results, strict=True):
         assert float(expected.norm()) > 0
-        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_second_derivatives_equal_differences() -> None:
@@ -91,8 +91,8 @@ def _gradient_of_forward_mode(function: Call) -> Call:
 @pytest.mark.parametrize("derived", [lambda f: f, _first, _second, _forward_mode, _gradient_of_forward_mode])
 def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call]) -> None:
     stacks = [torch.stack([part.detach(), 2 * part.detach()]) for part in inputs((2, 3, 4, 4))]
-    found, expected = (torch.func.vmap(derived(function))(*stacks) for function in (ours, plain))
-    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
+    actual, expected = (torch.func.vmap(derived(function))(*stacks) for function in (ours, plain))
+    torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-9)
 
 
 def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
@@ -105,7 +105,7 @@ def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
 
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = InstanceNorm(3), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small"), requires_grad=True)
-    own = str(layer(images).grad_fn)
+    fast_path = str(layer(images).grad_fn)
     monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
-    assert str(layer(images).grad_fn) != own
+    assert str(layer(images).grad_fn) != fast_path
     torch.testing.assert_close(layer(images), torch.nn.GroupNorm(3, 3)(images))

@@ -80,9 +80,9 @@ def test_value_gradient_and_gradient_of_the_gradient_are_those_of_pytorch(case: 
         pulls = [torch.randn(part.shape, generator=generator, dtype=part.dtype) for part in parts]
         second = torch.autograd.grad(first, [*parts[:2], pull], pulls)
         results.append([value, *first, *second])
-    for found, expected in zip(*results, strict=True):
+    for actual, expected in zip(*results, strict=True):
         assert expected.norm().item() > 0
-        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("case", [FEW, Case((2, 3, 3, 3), 2)], ids=str)
@@ -90,21 +90,21 @@ def test_second_derivatives_equal_differences(case: Case) -> None:
     assert torch.autograd.gradgradcheck(case.ours(), case.inputs())
 
 
-ASKED = [(0,), (1,), (2,), (0, 1), (1, 2)]  # of images, weight and bias
+VARIED = [(0,), (1,), (2,), (0, 1), (1, 2)]  # of images, weight and bias
 FIXED = [(), (0,), (1,), (0, 2)]
 
 
-@pytest.mark.parametrize(("asked", "fixed"), [(a, f) for a in ASKED for f in FIXED if not set(a) & set(f)])
-def test_any_input_may_be_fixed_and_any_gradient_computed(asked: tuple[int, ...], fixed: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("varied", "fixed"), [(a, f) for a in VARIED for f in FIXED if not set(a) & set(f)])
+def test_any_input_may_be_fixed_and_any_gradient_computed(varied: tuple[int, ...], fixed: tuple[int, ...]) -> None:
     parts = [part.detach().requires_grad_(place not in fixed) for place, part in enumerate(FEW.inputs())]
     results = []
     for function in (FEW.ours(), FEW.plain()):
         value = function(*parts)
-        first = torch.autograd.grad((value**3).sum(), [parts[place] for place in asked], create_graph=True)
+        first = torch.autograd.grad((value**3).sum(), [parts[place] for place in varied], create_graph=True)
         leaves = [part for part in parts if part.requires_grad]
         results.append([*first, *torch.autograd.grad(sum(part.sin().sum() for part in first), leaves)])
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-10)
 
 
 def _first(function: Call) -> Call:
@@ -130,8 +130,8 @@ def test_it_works_under_the_function_transforms(derived: Callable[[Call], Call],
     for shared in (None, 0, 1):  # the images or the weight may be one for all networks
         given = [stack[0] if place == shared else stack for place, stack in enumerate(stacks)]
         in_dims = tuple(None if place == shared else 0 for place in range(len(stacks)))
-        found, expected = (torch.func.vmap(derived(f), in_dims)(*given) for f in (case.ours(), case.plain()))
-        torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
+        actual, expected = (torch.func.vmap(derived(f), in_dims)(*given) for f in (case.ours(), case.plain()))
+        torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
@@ -149,9 +149,9 @@ def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> No
         PlainConvolution(2, 3, 2, 3, padding=1),
         torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "small")),
     )
-    own = str(layer(images).grad_fn)
+    fast_path = str(layer(images).grad_fn)
     monkeypatch.setattr(native_kernel, "SMALL", 2 * 2 * 4 * 4 + 1)
-    assert str(layer(images).grad_fn) != own
+    assert str(layer(images).grad_fn) != fast_path
     plain = nn.functional.conv2d(images, layer.weight, layer.bias, padding=1)
     torch.testing.assert_close(layer(images), plain)
     torch.testing.assert_close(torch.jit.trace(layer, images)(images), plain)

@@ -40,9 +40,9 @@ def test_patients_and_identical_images_go_together() -> None:
     names = [f"p{i // 4}" for i in range(60)]
     by_patient = Candidates.of_run(Items(bank, patient=names), [], mislabelled=2, at_most=99, seed=0)
     assert by_patient.unit == "patient"
-    told = by_patient.patients(by_patient.members(0))
-    assert told is not None
-    assert {told.count(patient) for patient in told} == {4}
+    numbers = by_patient.patients(by_patient.members(0))
+    assert numbers is not None
+    assert {numbers.count(patient) for patient in numbers} == {4}
     inside = by_patient.members(0).reshape(15, 4)
     assert bool((inside.all(dim=1) | ~inside.any(dim=1)).all())
     twice = ClassBank(bank.images.repeat(2, 1, 1, 1), bank.labels.repeat(2), bank.class_names)

@@ -1,4 +1,4 @@
-"""What a release says of the size of a voxel."""
+"""The size of a voxel in a release."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -17,9 +17,9 @@ def manifest(spacing: dict[str, Any] | None, dims: int = 3) -> dict[str, Any]:
 
 
 def test_the_owner_knows_better_than_the_files_and_these_better_than_nobody() -> None:
-    told = {"millimeters": [2.0, 1.0, 1.0], "rule": "of the files"}
-    assert released_spacing(manifest(told), (1, 2, 3), needed=True) == ([1, 2, 3], "as stated by the owner")
-    assert released_spacing(manifest(told), None, needed=True) == ([2.0, 1.0, 1.0], "of the files")
+    stated = {"millimeters": [2.0, 1.0, 1.0], "rule": "of the files"}
+    assert released_spacing(manifest(stated), (1, 2, 3), needed=True) == ([1, 2, 3], "as stated by the owner")
+    assert released_spacing(manifest(stated), None, needed=True) == ([2.0, 1.0, 1.0], "of the files")
     assert released_spacing(manifest(None), None, needed=True) == (None, UNKNOWN)
     assert released_spacing({}, None, needed=True) == (None, UNKNOWN)  # runs made before
 

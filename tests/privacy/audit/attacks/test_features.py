@@ -34,15 +34,15 @@ def test_features_are_embeddings_of_preprocessed_pixels() -> None:
 
 def test_the_public_network_carries_the_trained_parameters() -> None:
     network, bank = FlatNetwork(factory), random_bank(9, 0)
-    asked = {}
+    requested = {}
 
     def train(
         flat: FlatNetwork, images: torch.Tensor, labels: torch.Tensor, rate: float, seeds: list[int]
     ) -> torch.Tensor:
-        asked.update(images=images, labels=labels, rate=rate)
+        requested.update(images=images, labels=labels, rate=rate)
         return torch.arange(flat.size, dtype=torch.float32)[None]
 
     (trained,) = trained_network(factory, network, train, bank, 0.1, seed=0)
     assert torch.equal(torch.cat([p.reshape(-1) for p in trained.parameters()]), torch.arange(network.size).float())
-    assert asked["rate"] == 0.1
-    assert torch.equal(asked["images"], bank.images)  # type: ignore[arg-type]
+    assert requested["rate"] == 0.1
+    assert torch.equal(requested["images"], bank.images)  # type: ignore[arg-type]

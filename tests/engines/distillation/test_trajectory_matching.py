@@ -116,9 +116,9 @@ LOSSES: dict[str, Callable[[Sequence[Tensor], Segment], Tensor]] = {
 }
 
 
-def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
+def assert_same(actual: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
+    assert actual.keys() == expected.keys()
+    for name, gradient in actual.items():
         assert float(expected[name].norm()) > 0, name
         assert float((gradient - expected[name]).norm() / expected[name].norm()) < tolerance, name
 
@@ -165,11 +165,11 @@ def test_compiled_steps_give_the_same_gradient(
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     module, synthetic, segment = make(soft=soft)
     compiled = objective(module, compiled=True, images_at_once=images_at_once, batch_size=4)
-    found = compiled(synthetic, segment)
+    actual = compiled(synthetic, segment)
     value, expected = objective(module, chunk=STEPS, batch_size=4)(synthetic, segment)
     assert compiled.memory.chunk == 1
-    torch.testing.assert_close(found[0], value)
-    assert_same(found[1], expected, 1e-10)
+    torch.testing.assert_close(actual[0], value)
+    assert_same(actual[1], expected, 1e-10)
 
 
 def test_compiled_steps_are_refused_where_they_could_not_be_exact() -> None:
@@ -188,9 +188,9 @@ def test_a_budget_decides_over_steps_and_then_over_images_and_not_over_the_gradi
 ) -> None:
     module, synthetic, segment = make()
     match = objective(module, budget=budget)
-    found = match(synthetic, segment)
+    actual = match(synthetic, segment)
     assert (match.memory.chunk, match.memory.images_at_once) == (chunk, images)
-    assert_same(found[1], objective(module, chunk=STEPS)(synthetic, segment)[1], 1e-10)
+    assert_same(actual[1], objective(module, chunk=STEPS)(synthetic, segment)[1], 1e-10)
 
 
 def test_a_network_that_mixes_the_images_of_a_batch_holds_all_of_them() -> None:
@@ -201,9 +201,9 @@ def test_a_network_that_mixes_the_images_of_a_batch_holds_all_of_them() -> None:
     network, (_, synthetic, segment) = FlatNetwork(module), make()
     start = network.initial(0).double()
     segment = segment._replace(start=start, target=start + 0.1)
-    found, whole = (objective(network, budget=budget) for budget in (1e-6, 1e6))
-    assert_same(found(synthetic, segment)[1], whole(synthetic, segment)[1], 1e-10)
-    assert (found.memory.chunk, found.memory.images_at_once, whole.memory.chunk) == (1, 5, STEPS)
+    actual, whole = (objective(network, budget=budget) for budget in (1e-6, 1e6))
+    assert_same(actual(synthetic, segment)[1], whole(synthetic, segment)[1], 1e-10)
+    assert (actual.memory.chunk, actual.memory.images_at_once, whole.memory.chunk) == (1, 5, STEPS)
 
 
 def test_fixed_labels_give_gradients_of_images_and_learning_rate_only() -> None:
@@ -363,7 +363,7 @@ def test_the_truncated_learning_rate_gradient_is_the_one_at_fixed_directions() -
 @pytest.mark.parametrize("chunk", [1, STEPS])
 def test_teacher_labels_are_the_target_s_predictions_of_the_images_as_they_are(chunk: int) -> None:
     module, synthetic, segment = make(soft=False)
-    found = objective(module, teacher_labels=True, chunk=chunk)(synthetic, segment)
+    actual = objective(module, teacher_labels=True, chunk=chunk)(synthetic, segment)
     with torch.no_grad():
         predicted = FlatNetwork(module)(segment.target, synthetic.images)
     given = SyntheticDataset(
@@ -371,9 +371,9 @@ def test_teacher_labels_are_the_target_s_predictions_of_the_images_as_they_are(c
     ).to(torch.float64)
     given.label_logits.data = predicted
     expected = objective(module, chunk=chunk)(given, segment)
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(actual[0], expected[0], rtol=1e-6, atol=0)
     for name in ("images", "student_lr"):
-        torch.testing.assert_close(found[1][name], expected[1][name], rtol=1e-5, atol=1e-10)
+        torch.testing.assert_close(actual[1][name], expected[1][name], rtol=1e-5, atol=1e-10)
 
 
 def test_with_teacher_labels_the_set_s_own_get_no_gradient() -> None:
@@ -386,7 +386,7 @@ def test_with_teacher_labels_the_set_s_own_get_no_gradient() -> None:
 @pytest.mark.parametrize("soft", [False, True])
 def test_the_temperature_divides_the_students_logits_and_those_of_the_labels(soft: bool) -> None:
     module, synthetic, segment = make(soft=soft)
-    found = objective(module, temperature=4.0)(synthetic, segment)
+    actual = objective(module, temperature=4.0)(synthetic, segment)
 
     def cooler() -> torch.nn.Module:
         return torch.nn.Sequential(module(), Scaled(0.25))
@@ -395,10 +395,10 @@ def test_the_temperature_divides_the_students_logits_and_those_of_the_labels(sof
         synthetic.label_logits.data /= 4
     match = objective(cooler)
     expected = match(synthetic, segment)
-    torch.testing.assert_close(found[0], expected[0])
-    torch.testing.assert_close(found[1]["images"], expected[1]["images"])
+    torch.testing.assert_close(actual[0], expected[0])
+    torch.testing.assert_close(actual[1]["images"], expected[1]["images"])
     if soft:
-        torch.testing.assert_close(found[1]["label_logits"], expected[1]["label_logits"] / 4)
+        torch.testing.assert_close(actual[1]["label_logits"], expected[1]["label_logits"] / 4)
 
 
 class Scaled(torch.nn.Module):
@@ -426,9 +426,9 @@ def test_the_nearest_step_has_the_gradient_of_an_unroll_that_ends_there(norm: in
     assert nearest.chosen(seen, segment.target) == 3
     expected = objective(module, loss=lambda states, segment: _ratio(states[3], segment))(synthetic, segment)
     for chunk in (1, 2, STEPS):
-        found = objective(module, loss=nearest, chunk=chunk)(synthetic, segment)
-        torch.testing.assert_close(found[0], expected[0])
-        assert_same(found[1], expected[1], 1e-10)
+        actual = objective(module, loss=nearest, chunk=chunk)(synthetic, segment)
+        torch.testing.assert_close(actual[0], expected[0])
+        assert_same(actual[1], expected[1], 1e-10)
 
 
 @pytest.mark.parametrize("chunk", [1, 2])
@@ -442,9 +442,9 @@ def test_masks_and_the_angle_penalty_have_one_gradient_for_every_chunk(chunk: in
         lambda: GrowingMaskLoss(base=1e-3, growth=1.5, penalty=AnglePenalty(0.5)),
     ]
     for make_loss in losses:
-        found, whole = (objective(module, loss=make_loss(), chunk=c)(synthetic, segment) for c in (chunk, STEPS))
-        torch.testing.assert_close(found[0], whole[0])
-        assert_same(found[1], whole[1], 1e-10)
+        actual, whole = (objective(module, loss=make_loss(), chunk=c)(synthetic, segment) for c in (chunk, STEPS))
+        torch.testing.assert_close(actual[0], whole[0])
+        assert_same(actual[1], whole[1], 1e-10)
 
 
 def test_a_temperature_of_zero_is_refused() -> None:
@@ -467,7 +467,7 @@ def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_cal
     module, synthetic, _ = make(soft=soft)
     segments = several(module)
     alone = [objective(module, chunk=STEPS, batch_size=2)(synthetic, segment) for segment in segments]
-    expected = {name: torch.stack([own[name] for _, own in alone]).mean(dim=0) for name in alone[0][1]}
+    expected = {name: torch.stack([gradients[name] for _, gradients in alone]).mean(dim=0) for name in alone[0][1]}
     for vmap in (False, True):
         value, gradients = objective(module, batch_size=2, vmap=vmap, **settings)(synthetic, segments)
         torch.testing.assert_close(value, torch.stack([value for value, _ in alone]).mean())
@@ -479,18 +479,18 @@ def test_several_segments_have_the_mean_of_their_losses_and_gradients_in_one_cal
 )
 def test_variants_of_the_method_work_for_several_segments_in_one_call(settings: dict[str, object]) -> None:
     module, synthetic, _ = make(soft=False)
-    found, expected = (objective(module, vmap=vmap, **settings)(synthetic, several(module)) for vmap in (True, False))
-    torch.testing.assert_close(found[0], expected[0])
-    assert_same(found[1], expected[1], 1e-10)
+    actual, expected = (objective(module, vmap=vmap, **settings)(synthetic, several(module)) for vmap in (True, False))
+    torch.testing.assert_close(actual[0], expected[0])
+    assert_same(actual[1], expected[1], 1e-10)
 
 
 def test_compiled_steps_take_several_segments_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     module, synthetic, _ = make()
-    found = objective(module, vmap=True, compiled=True)(synthetic, several(module))
+    actual = objective(module, vmap=True, compiled=True)(synthetic, several(module))
     expected = objective(module, vmap=False)(synthetic, several(module))
-    torch.testing.assert_close(found[0], expected[0])
-    assert_same(found[1], expected[1], 1e-10)
+    torch.testing.assert_close(actual[0], expected[0])
+    assert_same(actual[1], expected[1], 1e-10)
 
 
 def test_students_with_dropout_run_one_after_another() -> None:
@@ -501,7 +501,7 @@ def test_students_with_dropout_run_one_after_another() -> None:
     start = network.initial(0).double()
     segments = [segment._replace(start=start, target=start + 0.1, place=place) for place in range(2)]
     match = objective(network, vmap=True)
-    losses = [float(match(synthetic, own)[0]) for own in segments]
+    losses = [float(match(synthetic, segment)[0]) for segment in segments]
     assert losses[0] != losses[1]
     assert float(match(synthetic, segments)[0]) == pytest.approx(sum(losses) / 2, rel=1e-12)
 

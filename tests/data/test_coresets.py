@@ -29,7 +29,7 @@ def chosen_positions(bank: ClassBank, images: torch.Tensor) -> list[int]:
 
 def test_herding_is_the_greedy_choice_of_the_formula(bank: ClassBank) -> None:
     images, labels = herding_subset(bank, 4, features)
-    found = chosen_positions(bank, images)
+    actual = chosen_positions(bank, images)
     assert labels.tolist() == [0] * 4 + [1] * 4
     for label in (0, 1):
         values = {int(i): features(bank.images[i : i + 1])[0].double().numpy() for i in bank.indices[label]}
@@ -39,17 +39,17 @@ def test_herding_is_the_greedy_choice_of_the_formula(bank: ClassBank) -> None:
                 i: np.linalg.norm(mean - sum(values[j] for j in (*picked, i)) / k) for i in values if i not in picked
             }
             picked.append(min(gap, key=gap.__getitem__))
-        assert found[4 * label : 4 * label + 4] == picked
+        assert actual[4 * label : 4 * label + 4] == picked
 
 
 def test_k_center_takes_the_farthest_and_stays_within_twice_the_best_radius(bank: ClassBank) -> None:
     images, labels = k_center_subset(bank, 3, features, seeded_generator(0, "k"))
-    found = chosen_positions(bank, images)
+    actual = chosen_positions(bank, images)
     for label in (0, 1):
         own = bank.indices[label].tolist()
         points = features(bank.images)[own].double()
         distance = torch.cdist(points, points).numpy()
-        picked = [own.index(i) for i in found[3 * label : 3 * label + 3]]
+        picked = [own.index(i) for i in actual[3 * label : 3 * label + 3]]
         for k in (1, 2):
             nearest = distance[:, picked[:k]].min(1)
             assert nearest[picked[k]] == nearest.max()
@@ -59,9 +59,9 @@ def test_k_center_takes_the_farthest_and_stays_within_twice_the_best_radius(bank
 
 
 def test_k_center_repeats_with_its_generator_and_its_draws_differ(bank: ClassBank) -> None:
-    draws = [k_center_subset(bank, 1, features, seeded_generator(s, "k"))[0] for s in (0, 0, 1, 2, 3)]
-    assert torch.equal(draws[0], draws[1])
-    assert any(not torch.equal(draws[0], draw) for draw in draws[2:])
+    subsets = [k_center_subset(bank, 1, features, seeded_generator(s, "k"))[0] for s in (0, 0, 1, 2, 3)]
+    assert torch.equal(subsets[0], subsets[1])
+    assert any(not torch.equal(subsets[0], subset) for subset in subsets[2:])
 
 
 def test_a_small_class_gives_every_image_before_any_comes_again() -> None:
@@ -72,11 +72,11 @@ def test_a_small_class_gives_every_image_before_any_comes_again() -> None:
         herding_subset(bank, 5, features),
         k_center_subset(bank, 5, features, seeded_generator(0, "k")),
     ):
-        found = chosen_positions(bank, images)
+        actual = chosen_positions(bank, images)
         assert labels.tolist() == [0] * 5 + [1] * 5
-        assert sorted(found[:2]) == [0, 1]
-        assert sorted(found[5:8]) == [2, 3, 4]
-        assert found[2:4] == found[:2]
+        assert sorted(actual[:2]) == [0, 1]
+        assert sorted(actual[5:8]) == [2, 3, 4]
+        assert actual[2:4] == actual[:2]
 
 
 def test_equal_images_are_still_chosen_one_by_one() -> None:

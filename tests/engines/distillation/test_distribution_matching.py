@@ -58,9 +58,9 @@ def _reference(
 
     loss = images.new_zeros(())
     weights = [1.0] if power is None else [100.0, 100.0, 100 * 0.02]
-    for weight, real, own in zip(weights, kinds(batch.images), kinds(images), strict=True):
+    for weight, real, synthetic_features in zip(weights, kinds(batch.images), kinds(images), strict=True):
         for c in range(3):
-            gap = real[batch.labels == c].mean(0) - own[synthetic.labels == c].mean(0)
+            gap = real[batch.labels == c].mean(0) - synthetic_features[synthetic.labels == c].mean(0)
             loss = loss + weight * (gap**2).sum()
     return loss.detach(), torch.autograd.grad(loss, images)[0]
 

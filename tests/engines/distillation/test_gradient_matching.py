@@ -50,8 +50,8 @@ def _reference(
         generator = seeded_generator(0, "siamese augmentation", batch.iteration, c)
         draw = augment.draw(1, images.shape[2:], generator, siamese=True)
         sides = []
-        for pixels, own in ((batch.images, batch.labels == c), (images, synthetic.labels == c)):
-            loss = F.cross_entropy(network(augment.apply(pixels[own], draw)), torch.full((int(own.sum()),), c))
+        for pixels, members in ((batch.images, batch.labels == c), (images, synthetic.labels == c)):
+            loss = F.cross_entropy(network(augment.apply(pixels[members], draw)), torch.full((int(members.sum()),), c))
             sides.append(torch.autograd.grad(loss, list(network.parameters()), create_graph=True))
         for real, ours in zip(*sides, strict=True):
             if real.ndim > 1:
@@ -171,8 +171,8 @@ class _From:
 
 
 def test_any_number_of_images_per_class_has_loops() -> None:
-    found = [network_loops(count) for count in (1, 2, 9, 10, 19, 20, 30, 40, 50, 500)]
-    assert found == [(1, 1)] * 3 + [(10, 50)] * 2 + [(20, 25), (30, 20), (40, 15), (50, 10), (50, 10)]
+    actual = [network_loops(count) for count in (1, 2, 9, 10, 19, 20, 30, 40, 50, 500)]
+    assert actual == [(1, 1)] * 3 + [(10, 50)] * 2 + [(20, 25), (30, 20), (40, 15), (50, 10), (50, 10)]
 
 
 @pytest.mark.parametrize("settings", [{"outer_steps": 0}, {"inner_epochs": -1}, {"batch_size": 0}])

@@ -1,3 +1,5 @@
+"""The networks: shapes, gradients, refusals and reproducible initialization."""
+
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
