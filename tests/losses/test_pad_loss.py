@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss, deep_layers, largest_errors
-from monai_distill.losses.pad_loss import parameter_mask
+from monai_distill.losses.pad_loss import ParameterMask, parameter_mask
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
@@ -99,3 +99,9 @@ def test_a_configuration_chooses_the_mask_by_name(ratio: float) -> None:
         assert torch.equal(parameter_mask(name, ratio, shapes)(state, given), mask(state, given))
     with pytest.raises(ValueError, match="depth or loss, got 'width'"):
         parameter_mask("width", ratio, shapes)
+
+
+@pytest.mark.parametrize("mask", [largest_errors(0.5), deep_layers(0.5, [(2, 2), (2, 3)])])
+def test_the_mask_lies_on_the_device_of_the_student(mask: ParameterMask) -> None:
+    state, target = torch.zeros(2, 10, device="meta")
+    assert mask(state, segment(state, target)).device.type == "meta"

@@ -163,14 +163,9 @@ def test_the_bound_on_true_positives_is_that_of_kairouz() -> None:
     assert true_positive_bound(0.0, 0.5, 0.9) == 1.0
 
 
-@pytest.mark.parametrize(
-    ("event", "mechanism"),
-    [
-        (GaussianEvent("class sums", 2.5), "gaussian"),
-        (GaussianEvent("experts", 1.5, 0.25, 40), "poisson subsampled gaussian"),
-    ],
-)
-def test_a_record_names_the_mechanism_and_reads_back(event: GaussianEvent, mechanism: str) -> None:
+@pytest.mark.parametrize(("rate", "mechanism"), [(1.0, "gaussian"), (0.25, "poisson subsampled gaussian")])
+def test_a_record_names_the_mechanism_and_reads_back(rate: float, mechanism: str) -> None:
+    event = GaussianEvent("experts", 1.5, rate, 40)
     record = event.to_dict()
     assert record == {
         "mechanism": mechanism,
@@ -221,8 +216,9 @@ def _bracketed(root: float, epsilon: float, low: float, high: float, tolerance: 
 @pytest.mark.parametrize("root", [0.5, 0.9, 1.0, 3.3, 700.0])
 @pytest.mark.parametrize("tolerance", [0.1, 1e-3])
 def test_bisection_errs_on_the_side_of_more_noise_by_at_most_the_tolerance(root: float, tolerance: float) -> None:
-    noise, _ = _bracketed(root, 1.0, 0.0, 1.0, tolerance)
+    noise, tried = _bracketed(root, 1.0, 0.0, 1.0, tolerance)
     assert root <= noise <= root / (1 - tolerance)
+    assert len(tried) <= math.log2(max(root, 1)) + math.log2(1 / tolerance) + 4  # doublings and halvings
 
 
 def test_bisection_stops_above_the_least_noise_and_at_ten_thousand() -> None:
