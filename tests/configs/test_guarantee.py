@@ -45,7 +45,7 @@ def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str)
     assert command("evaluate", folder).code == 0
     after = contents(folder)
     assert {name for name in before if before[name] != after.get(name)} <= {
-        *("scores.json", "report.html", "config.json", "cost.json")
+        *("scores.json", "report.html", "config.json", "cost.json", "run.log")
     }
 
 
