@@ -26,12 +26,16 @@ def not_finite_message(iteration: int, loss: float, learned: Iterable[str], obje
         >>> not_finite_message(2, float("nan"), ["images"]).split(". ")[1]
         'Lower image_lr, and start again in another output_dir: a resumed run has the same settings'
     """
-    of_networks = tuple(getattr(objective, "learning_rates", ())) if iteration == 1 else ()
+    first = objective is not None and iteration == 1
+    of_networks = tuple(getattr(objective, "learning_rates", ())) if first else ()
     of_set = tuple(LEARNING_RATES[name] for name in learned if name in LEARNING_RATES)
     *others, last = of_networks or of_set
     settings = f"{', '.join(others)} or {last}" if others else last
+    advice = f"Lower {settings}"
+    if first and not of_networks:
+        advice = "Check the images, the features and the loss of the method: no step was taken yet"
     return (
         f"The loss, a gradient or the set itself is not finite at iteration {iteration} (loss {loss:g}); the synthetic "
-        f"set is left as it was before. Lower {settings}, and start again in another output_dir"
+        f"set is left as it was before. {advice}, and start again in another output_dir"
         ": a resumed run has the same settings."
     )

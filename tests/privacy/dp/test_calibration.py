@@ -1,4 +1,4 @@
-"""The noise of every release: budgets add up to what was asked for, by independent arithmetic."""
+"""The noise of every release: budgets add up to the requested ones, by independent arithmetic."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
