@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from monai_distill.runtime.progress import with_progress
 
 from .prepared_images import PreparedImages
 
-__all__ = ["DatasetContent", "loaded_items", "read_dataset"]
+__all__ = ["DatasetContent", "differing_sizes", "loaded_items", "read_dataset"]
 
 WORKERS_FROM = 2000  # number of items below which starting worker processes takes longer than reading
 ITEMS_PER_BATCH = 16
@@ -69,7 +70,11 @@ def read_dataset(dataset: Any) -> DatasetContent:
         names.setdefault(label, str(item.get("class_name", label)))
         patients.append(item.get("patient"))
         if stored is None:
-            array.put(position, torch.as_tensor(item["image"], dtype=torch.float32).as_subclass(Tensor))
+            image = torch.as_tensor(item["image"], dtype=torch.float32).as_subclass(Tensor)
+            if position and image.shape != array.values.shape[1:]:
+                files = [_name(dataset, place) for place in (0, position)]
+                raise ValueError(differing_sizes(files, (array.values.shape[1:], image.shape)))
+            array.put(position, image)
     class_names = [names.get(label, str(label)) for label in range(int(labels.max()) + 1)]
     images = stored if stored is not None else PreparedImages(array.values, channel_axis=1)
     return DatasetContent(images, labels, class_names, _patient_numbers(patients))
@@ -98,6 +103,20 @@ def _loader(dataset: Any, workers: int) -> Any:
     )
 
 
+def differing_sizes(paths: Sequence[str], shapes: Sequence[Sequence[int]]) -> str:
+    """The error for two images of different size.
+
+    Example:
+        >>> differing_sizes(["x/a.png", "x/b.png"], [(1, 8, 8), (1, 9, 8)])[:75]
+        'Images differ in size: a.png has [channels, *spatial] [1, 8, 8] and b.png h'
+    """
+    first, second = (Path(path).name for path in paths)
+    return (
+        f"Images differ in size: {first} has [channels, *spatial] {list(shapes[0])} and {second} has "
+        f"{list(shapes[1])}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
+    )
+
+
 class _GrowingArray:
     """Images [n, channels, *spatial] as bytes while every value is a multiple of 1/255, from then on as float32."""
 
@@ -110,15 +129,18 @@ class _GrowingArray:
         fits = bool(((scaled >= 0) & (scaled <= 255)).all()) and torch.equal(scaled.to(torch.uint8) / 255, image)
         if not position:
             self.values = torch.empty((self.count, *image.shape), dtype=torch.uint8 if fits else torch.float32)
-        if image.shape != self.values.shape[1:]:
-            raise ValueError(
-                f"Images differ in shape: expected {tuple(self.values.shape[1:])} as the first one, got "
-                f"{tuple(image.shape)} at position {position}. Pass image_size so that the dataset resizes them."
-            )
         if self.values.dtype == torch.uint8 and not fits:
             before, self.values = self.values, torch.empty(self.values.shape, dtype=torch.float32)
             self.values[:position] = before[:position] / 255
         self.values[position] = scaled.to(torch.uint8) if self.values.dtype == torch.uint8 else image
+
+
+def _name(dataset: Any, position: int) -> str:
+    """The file of an item, where it is known, else its position."""
+    data = getattr(dataset, "data", None)
+    item = data[position] if isinstance(data, Sequence) else None
+    image = item.get("image") if isinstance(item, Mapping) else None
+    return image if isinstance(image, str) else f"the image at position {position}"
 
 
 def _class_number(item: Any, position: int) -> int:

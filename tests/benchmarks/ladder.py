@@ -104,12 +104,7 @@ def prepared(data: Path, settings: Settings, device: str, out: Path) -> tuple[Cl
         training = ClassBank(training.images[kept], training.labels[kept], training.class_names)
     fit = ZCAWhitening.fit if settings.zca else Standardize.fit
     preprocessing = fit(training.images)
-    banks = (
-        ClassBank(preprocessing(bank.images).to(device), bank.labels.to(device), bank.class_names)
-        for bank in (training, test)
-    )
-    first, second = banks
-    return first, second
+    return training.mapped(preprocessing, device), test.mapped(preprocessing, device)
 
 
 def expert_accuracy(network: FlatNetwork, store: TrajectoryStore, test: ClassBank, epoch: int) -> list[float]:

@@ -65,7 +65,9 @@ def test_a_folder_of_pngs_becomes_a_bundle_and_a_run(dataset: str, tmp_path: Pat
     run(workflow(root, "inference", kind="infer", device="cpu", image_dir=str(data)))
     with (root / "eval" / "predictions.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
-    assert [row["image"] for row in rows] == sorted(f"{p.parent.name}/{p.name}" for p in data.rglob("*.png"))
+    assert [row["image"] for row in rows] == sorted(
+        [*(f"{p.parent.name}/{p.name}" for p in data.rglob("*.png")), "scans.csv"]
+    )  # every file has a row; that of the table says why it has no prediction
     assert set(rows[0]) == {"image", "predicted", "p(disc)", "p(square)"}  # nothing is known of the labels
 
 

@@ -113,6 +113,7 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
         "history.json",
         "manifest.json",
         "report.html",
+        "run.log",
         "scores.json",
         "state.pt",
         "synthetic.safetensors",
@@ -122,7 +123,11 @@ def test_a_run_leaves_every_file_and_nothing_half_written(whole: Path) -> None:
 def test_it_prints_the_table_of_its_scores_and_its_folder(whole: Path) -> None:
     lines = (whole.parent / "printed").read_text().splitlines()
     assert lines[-1] == f"Run folder: {whole}"
-    for row, title in (("distilled", "distilled"), ("random", "random real"), ("full", "all training images")):
+    for row, title in (
+        ("distilled", "distilled images"),
+        ("random", "as many random real images"),
+        ("full", "all training images"),
+    ):
         (line,) = [line for line in lines if line.startswith(f"| {title}")]
         accuracy = read(whole, "scores.json")[row]["accuracy"]
         assert f"{accuracy['mean']:.3f} ± {accuracy['std']:.3f}" in line
@@ -189,7 +194,7 @@ def test_the_set_that_was_best_on_validation_is_saved_and_not_the_last(
     assert fast_run(tmp_path / "run", *JOB).code == 0
     saved, state = SyntheticDataset.load(tmp_path / "run"), torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     assert saved.manifest["chosen_iteration"] == 2
-    assert torch.equal(saved.images, state["best"]["kept"]["images"])
+    assert torch.equal(saved.images, state["best"]["best_state"]["images"])
     assert not torch.equal(saved.images, state["synthetic"]["images"])
 
 

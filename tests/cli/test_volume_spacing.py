@@ -93,7 +93,7 @@ def test_a_voxel_is_as_large_as_resizing_made_those_of_the_source(
     assert sides == pytest.approx(expected)
     assert unit == "mm"
     card = (tmp_path / "release" / "DATA_CARD.md").read_text()
-    assert f"a voxel is {' x '.join(f'{side:g}' for side in expected)} mm (of the files, times the factor" in card
+    assert f"A voxel is {' x '.join(f'{side:g}' for side in expected)} mm (of the files, times the factor" in card
 
 
 def test_volumes_that_differ_are_not_exported_with_a_made_up_size_but_resampled_to_one(tmp_path: Path) -> None:

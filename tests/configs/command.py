@@ -64,5 +64,6 @@ def read(folder: Path, name: str) -> Any:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Every file below a folder with its bytes, but for ``run.log``, to which every command adds its lines."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "run.log")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}

@@ -47,7 +47,7 @@ def test_the_candidate_is_out_and_noted_and_a_resumed_run_ends_as_one_that_was_n
     assert [row.get("diverged", False) for row in rows] == [True, False]
     assert rows[0]["balanced_accuracy"] is None
     assert read(tmp_path / "whole", "manifest.json")["chosen_iteration"] == 4
-    assert "diverged at 1 of 2 looks" in (tmp_path / "whole" / "report.html").read_text()
+    assert "diverged in 1 of 2 validations" in (tmp_path / "whole" / "report.html").read_text()
 
     plain = TrajectoryMatching.__call__
 
@@ -74,5 +74,6 @@ def test_a_run_without_a_candidate_left_ends_with_the_error(tmp_path: Path, dive
     with pytest.warns(UserWarning, match="cannot be selected"):
         outcome = fast_run(tmp_path / "run", *ONE_EACH)
     assert outcome.code == 1
-    assert "none in 2 validations: students diverged every time, the last at learning rate 0.01" in outcome.err
+    assert "none in 2 validations" in outcome.err
+    assert "learning rate 0.01" in outcome.err
     assert not (tmp_path / "run" / "synthetic.safetensors").exists()

@@ -97,7 +97,7 @@ def test_an_interrupted_run_ends_bit_identical(
     executed = json.loads((whole / "config.json").read_text())
     for name in (*SMALLEST, *settings, *extra, "dataset_dir", "dataset_file"):
         words += [f"--{name}", str(executed[name])]
-    words += ["--train#handlers#4#interval", "1"]
+    words += ["--state#interval", "1"]
     with monkeypatch.context() as patch:
         patch.setattr("monai_distill.engines.distillation.Distiller._step", _failing_after(3))
         assert main(words) == 1

@@ -14,8 +14,6 @@ from monai_distill.configuration import config_dir
 from monai_distill.engines.students import StudentTraining
 from tests.configs.command import fast_run, read
 
-LOADED = "monai_distill.data.SyntheticDataset.load(@output_dir)"
-
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -25,7 +23,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def long_scores(folder: Path, **settings: Any) -> dict[str, Any]:
-    steps = [f"$@run_folder.save_scores({{**@about, **@protocols#scores.run({LOADED})}})"]
+    steps = ["$@run_folder.save_scores({**@about, **@protocols#scores.run(@evaluated)})"]
     files = [str(folder / "config.json"), str(config_dir() / "protocols.yaml")]
     run_bundle({**resumed(folder), "config_file": files, **settings, "run_id": "long", "long": steps})
     return read(folder, "scores.json")

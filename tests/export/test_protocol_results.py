@@ -85,7 +85,7 @@ def run(tmp_path: Path) -> RunFolder:
 def test_an_unknown_protocol_appears_in_the_table_the_report_and_the_comparison(run: RunFolder, tmp_path: Path) -> None:
     without = (run.folder / "report.html").read_text()
     assert "Bright images" not in without
-    assert "Scored on one architecture" in without
+    assert "Only one architecture was scored" in without
     run.save_protocol("brightness", brightness(0.75, "net", "vit"))
     scores: RunScores = json.loads(run.scores_file.read_text())
     assert scores["distilled"] == row(0.6)
@@ -101,7 +101,7 @@ def test_an_unknown_protocol_appears_in_the_table_the_report_and_the_comparison(
         "Reading bright",
     ):
         assert part in report, part
-    assert "Scored on one architecture" not in report
+    assert "Only one architecture was scored" not in report
     compared = save_comparison(tmp_path, ["dm"]).split("\n\n")[1]
     assert cells(compared)[1:] == [
         ["dm", "0.750 ± 0.010", "0.750 ± 0.010"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from monai_distill.data.dataset_reading import loaded_items
+from monai_distill.data.dataset_reading import differing_sizes, loaded_items
 from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading import FileToImaged
 from monai_distill.runtime.memory import physical_memory
 
-__all__ = ["decoded_images", "differing_sizes"]
+__all__ = ["decoded_images"]
 
 READERS = ("monai", "numpy", "pillow", "torch")  # a new version may decode or resize other values
 
@@ -59,20 +59,6 @@ def decoded_images(dataset: Any, reading: FileToImaged, cache_dir: str | PathLik
 
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
     return PreparedImages(cached_array(folder, job, shape, np.dtype("float32"), decode), channel_axis=1)
-
-
-def differing_sizes(paths: Sequence[str], shapes: Sequence[Sequence[int]]) -> str:
-    """The error for two images of different size.
-
-    Example:
-        >>> differing_sizes(["x/a.png", "x/b.png"], [(1, 8, 8), (1, 9, 8)])[:75]
-        'Images differ in size: a.png has [channels, *spatial] [1, 8, 8] and b.png h'
-    """
-    first, second = (Path(path).name for path in paths)
-    return (
-        f"Images differ in size: {first} has [channels, *spatial] {list(shapes[0])} and {second} has "
-        f"{list(shapes[1])}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
-    )
 
 
 def _stamp(paths: Iterable[str]) -> str:

@@ -11,12 +11,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from monai_distill.data.dataset_reading import differing_sizes
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading import FileToImaged, shared_reading
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
-from .decoded_images import decoded_images, differing_sizes
+from .decoded_images import decoded_images
 from .dicom_patients import header_patients
 from .image_rows import ImageRow, cleaned_rows, label_indices, sorted_names
 from .listed_files import found_rows, listing_checksum

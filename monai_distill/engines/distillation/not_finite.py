@@ -24,7 +24,7 @@ def not_finite_message(iteration: int, loss: float, learned: Iterable[str], obje
 
     Example:
         >>> not_finite_message(2, float("nan"), ["images"]).split(". ")[1]
-        'Lower image_lr, and start again in another output_dir: a resumed run has the same settings'
+        'Lower image_lr, and start again in another output_dir: a resumed run has the same settings.'
     """
     first = objective is not None and iteration == 1
     of_networks = tuple(getattr(objective, "learning_rates", ())) if first else ()
