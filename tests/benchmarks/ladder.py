@@ -35,6 +35,7 @@ from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime import disable_malloc_trim
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.image_blocks import blocks
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize, ZCAWhitening
 from tests.benchmarks.ladder_data import read_images
@@ -112,7 +113,7 @@ def expert_accuracy(network: FlatNetwork, store: TrajectoryStore, test: ClassBan
     values = []
     for expert in store.finished:
         parameters = store.snapshot(expert, epoch, test.device)
-        parts = [network.predict(parameters, images).argmax(1) for images in torch.split(test.images, 512)]
+        parts = [network.predict(parameters, images).argmax(1) for images in blocks(test.images, 512)]
         values.append(float((torch.cat(parts) == test.labels).float().mean()))
     return values
 

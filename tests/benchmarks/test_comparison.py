@@ -80,7 +80,7 @@ def test_several_segments_are_one_call() -> None:
     work = own.distillation(tiny("--segments=3"))
     work()
     assert [segment.place for segment in work.segments] == [0, 1, 2]
-    assert work.objective.vmap
+    assert work.objective._in_one_call(work.synthetic)
 
 
 def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_a_folder_of_pngs_becomes_a_bundle_and_a_run(dataset: str, tmp_path: Pat
     assert [row["image"] for row in rows] == sorted(
         [*(f"{p.parent.name}/{p.name}" for p in data.rglob("*.png")), "scans.csv"]
     )  # every file has a row; that of the table says why it has no prediction
-    assert set(rows[0]) == {"image", "predicted", "p(disc)", "p(square)"}  # nothing is known of the labels
+    assert set(rows[0]) == {"image", "predicted", "p(disc)", "p(square)", "error"}  # nothing is known of the labels
 
 
 def test_a_table_of_nifti_volumes_becomes_a_bundle_and_a_run(tmp_path: Path) -> None:
