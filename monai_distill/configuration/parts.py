@@ -133,7 +133,7 @@ def prepared_bank(
         preprocessing: of the synthetic set.
         device: where the result is put.
     """
-    return bank.mapped(lambda images: preprocessing(images).to(device))
+    return bank.mapped(preprocessing, device)
 
 
 def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Tensor], ScoreRow]:
