@@ -96,7 +96,7 @@ def test_arrays_of_other_number_types_are_read_as_float32() -> None:
 
 def test_images_of_different_shape_are_refused_with_the_position() -> None:
     items = [{"image": torch.zeros(1, side, 4), "label": 0} for side in (4, 4, 5)]
-    with pytest.raises(ValueError, match=r"\(1, 4, 4\) as the first one, got \(1, 5, 4\) at position 2"):
+    with pytest.raises(ValueError, match=r"\[1, 4, 4\] and .*position 2 has \[1, 5, 4\]"):
         ClassBank.from_dataset(Items(items, NAMES))
 
 

@@ -58,11 +58,12 @@ def test_an_interrupted_audit_ends_like_an_uninterrupted_one(
     with pytest.raises(KeyboardInterrupt):
         runs(3, done, at=1).run()
     runs(3, done).run()
-    interrupted = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    interrupted = {file.name: load_file(file) for file in tmp_path.iterdir()}
     for file in tmp_path.iterdir():
         file.unlink()
     runs(3, []).run()
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == interrupted
+    for file in tmp_path.iterdir():  # to rounding: products of matrices on several threads are not bit-identical
+        torch.testing.assert_close(load_file(file), interrupted[file.name])
     assert sorted(interrupted) == [f"shadow_000{i}.safetensors" for i in range(3)]
 
 
