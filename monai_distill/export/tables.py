@@ -71,7 +71,7 @@ def mean_and_std(value: Summary | None) -> str:
 
 
 def number(value: Any) -> str:
-    """A value of a JSON file as a reader wants it.
+    """A value of a JSON file as a reader expects it.
 
     Example:
         >>> number(0.12345), number(12), number(True), number(None), number(1e-5), number([1, 2])
