@@ -110,6 +110,11 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
         """Number of the canvas of every image [N]; the images of a canvas follow each other."""
         return self._decoder.sources
 
+    @property
+    def images_per_canvas(self) -> Tensor:
+        """How many images every canvas holds [n], on the CPU."""
+        return self._decoder.images_per_canvas
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -175,6 +175,7 @@ class DecodedCanvases(nn.Module):
         require_decodable(size, max(factors, default=1))
         first = {factor: sum(factors[:number]) for number, factor in enumerate(factors)}
         offsets = torch.tensor([first[factor] for factor in cells.factor.tolist()], dtype=torch.long)
+        self.images_per_canvas = torch.bincount(cells.canvas)  # stays on the CPU, where batches are drawn
         self.register_buffer("sources", cells.canvas, persistent=False)
         self.register_buffer("rows", cells.place + offsets[:, None], persistent=False)
         for axis, length in enumerate(size):
