@@ -103,7 +103,7 @@ class SplitRule:
         """
         if not self.keyed:
             return stratified_split(labels, fractions, self.seed)
-        digests = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
+        digests = [hashlib.sha256(np.asarray(image).tobytes()).digest() for image in images]
         return keyed_split(digests, fractions, self.seed)
 
     def validation_share(self) -> tuple[dict[str, float], str]:
