@@ -98,7 +98,7 @@ class ClassFolder:
 
 
 def other_kind(path: Path) -> str | None:
-    """What a file is that is no image, in words that follow a count; None for an image."""
+    """The kind of a file that is no image, in words that follow a count; None for an image."""
     if path.name.lower().endswith(_NOT_DICOM):
         return None
     if not is_image_file(path):

@@ -25,7 +25,7 @@ class DicomHead(NamedTuple):
 
     Attributes:
         modality: such as ``CR``; empty where the file does not tell.
-        document: what the file holds in place of a picture, such as ``Basic Text SR Storage (SR)``; None for a picture.
+        document: the content of a file without a picture, such as ``Basic Text SR Storage (SR)``; None for a picture.
         patient: ``PatientID``, its issuer and ``StudyInstanceUID`` in clear: for hashing only.
     """
 
@@ -63,7 +63,7 @@ def _head(file: str, size: int, modified: int) -> DicomHead | None:
 
 
 def without_picture(head: Any) -> str | None:
-    """What a pydicom data set holds in place of a picture, empty where it does not tell; None for a picture."""
+    """The content of a pydicom data set that holds no picture, empty where it does not tell; None for a picture."""
     kind, modality = str(getattr(head.get("SOPClassUID"), "name", "")), str(head.get("Modality") or "")
     is_marked = any(word in kind.lower() for word in _NO_PICTURE) or modality in ("SEG", "RTDOSE")
     if all(tag in head for tag in _PICTURE_TAGS) and not is_marked:
