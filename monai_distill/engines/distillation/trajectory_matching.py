@@ -17,7 +17,7 @@ from monai_distill.runtime.randomness import derived_seed, seeded_generator, tem
 from monai_distill.transforms import SiameseAugment
 
 from .inner_loop import InnerLoop, UnrollMemory
-from .student_step import StudentPlan, StudentStep, images_are_separable
+from .student_step import StudentPlan, StudentStep
 from .unroll import unrolled_gradient
 
 __all__ = ["TrajectoryMatching"]
@@ -184,9 +184,8 @@ class TrajectoryMatching:
     def _resolve_memory(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
         fixed, per_image = step.graph_bytes(starts, leaves)
         images = len(step.plans[0].batches[0])
-        separable = images_are_separable(self.network)
         self.memory = self.memory.resolved(
-            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=separable
+            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=self.network.is_separable
         )
 
 
