@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from monai_distill.runtime.micro_batches import MicroBatches
+from monai_distill.runtime.micro_batches import GraphSize, MicroBatches
 from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["FlatNetwork", "build_flat_network", "has_random_layers", "parameter_shapes"]
@@ -98,6 +98,16 @@ class FlatNetwork:
         """Whether a batch's gradient is the sum of its images' gradients: no dropout mask, no batch statistics."""
         return not (self.has_random_layers or self.mixes_images)
 
+    def graph_size(self, shape: Sequence[int]) -> GraphSize:
+        """Bytes of the graph of a gradient on images of ``shape`` [C, *spatial]."""
+
+        def graph(count: int) -> Tensor:
+            device = next(self._skeleton.parameters()).device
+            parameters = torch.zeros(self.size, device=device, requires_grad=True)
+            return self(parameters, torch.zeros(count, *shape, device=device))
+
+        return self.memory.graph_size(tuple(shape), graph)
+
     def images_at_once(self, shape: Sequence[int], networks: int = 1) -> int | None:
         """Images of ``shape`` [C, *spatial] whose graph of a gradient fits the memory budget; None for any number.
 
@@ -105,13 +115,7 @@ class FlatNetwork:
             shape: of an image.
             networks: networks that run in one call, each on as many images.
         """
-
-        def graph(count: int) -> Tensor:
-            device = next(self._skeleton.parameters()).device
-            parameters = torch.zeros(self.size, device=device, requires_grad=True)
-            return self(parameters, torch.zeros(count, *shape, device=device))
-
-        return self.memory.most(tuple(shape), graph, networks)
+        return None if self.memory.budget is None else self.memory.most(self.graph_size(shape), networks)
 
     def to(self, device: torch.device | str) -> FlatNetwork:
         """Move the module (its integer buffers, if any) to ``device`` and return self."""

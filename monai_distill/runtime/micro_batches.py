@@ -97,7 +97,8 @@ class MicroBatches:
 
     Example:
         >>> batches = MicroBatches(budget=1.0)
-        >>> most = batches.most("squares", lambda count: torch.ones(count, 2**16, requires_grad=True).square())
+        >>> size = batches.graph_size("squares", lambda count: torch.ones(count, 2**16, requires_grad=True).square())
+        >>> most = batches.most(size)
         >>> most, [(part.start, part.stop) for part in batches.over(6, most, lambda part: part)]
         (4, [(0, 3), (3, 6)])
     """
@@ -109,20 +110,27 @@ class MicroBatches:
         self._sizes: dict[Hashable, GraphSize] = {}
         self._ceiling: int | None = None  # after memory ran out
 
-    def most(self, key: Hashable, computation: Callable[[int], object], networks: int = 1) -> int | None:
+    def graph_size(self, key: Hashable, computation: Callable[[int], object]) -> GraphSize:
+        """The size of a computation's graph, which is measured once (see :meth:`GraphSize.of`).
+
+        Args:
+            key: names the computation.
+            computation: builds the graph of as many images as its argument says.
+        """
+        if key not in self._sizes:
+            self._sizes[key] = GraphSize.of(computation)
+        return self._sizes[key]
+
+    def most(self, size: GraphSize, networks: int = 1) -> int | None:
         """Images whose graph fits the budget, at least 1; None for any number.
 
         Args:
-            key: names the computation, which is measured once.
-            computation: builds the graph of as many images as its argument says.
+            size: of the graph.
             networks: networks that run in one call, each on as many images.
         """
         if self.budget is None:
             return None
-        if key not in self._sizes:
-            self._sizes[key] = GraphSize.of(computation)
-        fixed, per_image = self._sizes[key]
-        return max(1, int((self.budget * 2**20 / networks - fixed) / per_image))
+        return max(1, int((self.budget * 2**20 / networks - size.fixed) / size.per_image))
 
     def over(
         self, count: int, most: int | None, work: Callable[[slice], Result], at_once: bool = False
