@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from monai_distill.engines.distillation import student_step
+
 NAME = "elsewhere"
 _setup_privateuseone_for_python_backend(NAME)
 DEVICE = torch.device(NAME, 0)
@@ -119,6 +121,11 @@ def _register() -> None:
     for name in MADE:
         packet, _, overload = name.partition(".")
         LIBRARY.impl(name, made(getattr(getattr(torch.ops.aten, packet), overload or "default")), "PrivateUse1")
+
+
+def take_the_place_of_a_gpu() -> None:
+    """Let this process measure there: how much memory a graph takes cannot be counted, so a stand-in number is used."""
+    student_step.graph_bytes = lambda computation: len(repr(computation()))
 
 
 _register()
