@@ -18,8 +18,8 @@ from tests.benchmarks.gpu_parts import BLOOD, CIFAR
 INSTALL = "python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target {to}/site {to}/wheels/*.whl"
 RUN = (
     "export PYTHONPATH={to}/site:. PYTHONUNBUFFERED=1 TORCHINDUCTOR_CACHE_DIR=$PWD/{to}/compiled; python3 -m "
-    "tests.benchmarks gpu --data_dir {to}/data --reference {to}/reference --out {to}/out --work {to}/work {more} 2>&1 | "
-    "tee $OUT/log; cp {to}/out/* $OUT"
+    "tests.benchmarks gpu --data_dir {to}/data --reference {to}/reference --out {to}/out --work {to}/work {more} 2>&1 "
+    "| tee $OUT/log; cp {to}/out/* $OUT"
 )
 MORE = ("--minutes 9.3", "--minutes 3 --parts ladder")
 
