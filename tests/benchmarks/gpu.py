@@ -83,7 +83,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 def machine(device: str) -> dict[str, Any]:
     """The card, the versions and the commit."""
     git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    cuda = torch.device(device).type == "cuda"
+    cuda = device.startswith("cuda")
     return {
         "device": torch.cuda.get_device_name(device) if cuda else device,
         "torch": torch.__version__,
