@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from monai_distill.engines.distillation import student_step
+from monai_distill.runtime import micro_batches
 
 NAME = "elsewhere"
 _setup_privateuseone_for_python_backend(NAME)
@@ -123,9 +123,6 @@ def _register() -> None:
         LIBRARY.impl(name, made(getattr(getattr(torch.ops.aten, packet), overload or "default")), "PrivateUse1")
 
 
-def take_the_place_of_a_gpu() -> None:
-    """Let this process measure there: how much memory a graph takes cannot be counted, so a stand-in number is used."""
-    student_step.graph_bytes = lambda computation: len(repr(computation()))
-
-
 _register()
+# how much memory a graph takes cannot be counted here: its tensors have none of their own
+micro_batches.graph_bytes = lambda computation: len(repr(computation()))
