@@ -77,7 +77,10 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--limit_scale", type=float, default=1.0, help="of the parts' time limits")
     if "--tiny" in words:
         parser.set_defaults(**TINY)
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if not options.device.startswith(("cpu", "cuda")):
+        options.autocast = None  # the stand-in knows no autocast
+    return options
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -80,9 +81,10 @@ class Distillation:
         self.iteration += 1
 
     def gradients(self) -> dict[str, torch.Tensor]:
-        """Of the images and the learning rate, in the current iteration."""
+        """The gradients of the images and of the learning rate, in the current iteration."""
         segments = [segment._replace(iteration=self.iteration) for segment in self.segments]
-        with torch.autocast(self.device_type, self.autocast, enabled=self.autocast is not None):
+        plain = contextlib.nullcontext()
+        with plain if self.autocast is None else torch.autocast(self.device_type, self.autocast):
             return self.objective(self.synthetic, segments)[1]
 
 
