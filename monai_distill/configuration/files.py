@@ -115,7 +115,7 @@ def run_files(dataset: str, network: str, method: str, *, guaranteed: bool = Fal
 
     Example:
         >>> [file.name for file in run_files("digits", "convnet", "mtt").all]
-        ['common.yaml', 'digits.yaml', 'convnet.yaml', 'trajectory.yaml', 'mtt.yaml']
+        ['common.yaml', 'digits.yaml', 'convnet.yaml', 'experts.yaml', 'trajectory.yaml', 'mtt.yaml']
     """
     return RunFiles(dataset, network, method, guaranteed=guaranteed)
 
@@ -136,7 +136,12 @@ def uses(part: Mapping[str, Any], setting: str) -> bool:
 
 
 def _families(names: str | Sequence[str]) -> list[Path]:
-    return [config_dir() / "families" / f"{name}.yaml" for name in ([names] if isinstance(names, str) else names)]
+    """The files of families, each after those of the families that it builds on."""
+    files: list[Path] = []
+    for name in [names] if isinstance(names, str) else names:
+        file = config_dir() / "families" / f"{name}.yaml"
+        files += [*_families(_read(file).get("family", [])), file]
+    return files
 
 
 def _guaranteed_methods() -> list[str]:

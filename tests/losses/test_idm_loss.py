@@ -21,7 +21,7 @@ def sides(logits: torch.Tensor, embeddings: torch.Tensor, labels: torch.Tensor) 
 def drawn(labels: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     generator = seeded_generator(0, name)
     logits = torch.randn(len(labels), 3, generator=generator, dtype=torch.float64)
-    return logits + 2 * torch.eye(3)[labels], torch.randn(len(labels), 5, generator=generator, dtype=torch.float64)
+    return logits + torch.eye(3)[labels], torch.randn(len(labels), 5, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])

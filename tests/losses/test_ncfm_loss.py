@@ -1,4 +1,4 @@
-"""NCFM against complex arithmetic, eq. 6 and 7 of https://arxiv.org/abs/2502.20653, and two identities of the method."""
+"""NCFM against complex arithmetic, eq. 6 and 7 of https://arxiv.org/abs/2502.20653, and two identities."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_half_of_each_is_half_of_the_squared_distance() -> None:
 
 
 def test_normal_frequencies_give_the_biased_kernel_discrepancy() -> None:
-    """E_t |R(t) - S(t)|^2 with t ~ N(0, I / sigma^2) is the squared biased MMD with a Gaussian kernel of width sigma."""
+    """E_t |R(t) - S(t)|^2 for t ~ N(0, I / sigma^2) is the squared biased MMD of a Gaussian kernel of width sigma."""
     real, own, sigma = drawn(REAL, "real"), drawn(OWN, "synthetic"), 1.5
     frequencies = torch.randn(40_000, 4, generator=seeded_generator(0, "many"), dtype=torch.float64) / sigma
     sides = [waves(vectors, frequencies).mean(0) for vectors in (real, own)]
