@@ -45,7 +45,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         protocol: how an expert is trained, for at least as many epochs as the store's snapshots minus one.
         at_once: experts per group; fewer where several processes would otherwise have nothing to do.
         seed: seed of the run.
-        handlers: MONAI or ignite handlers. ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on
+        handlers: MONAI or ignite handlers. ``engine.state.output`` is ``[{"loss", "accuracy"}]`` of the pass, on
             training images.
 
     Raises:
@@ -107,7 +107,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self._snapshots = [self._parameters.cpu().clone()]
         self._history: list[list[dict[str, float]]] = [[] for _ in self._experts]
 
-    def _iteration(self, engine: Any, batchdata: int) -> dict[str, float]:
+    def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, float]]:
         epoch, batch_size, curriculum = batchdata, self.protocol.batch_size, self.protocol.curriculum
         positions = torch.arange(len(self.bank)) if curriculum is None else curriculum(epoch).cpu()
         count = len(positions)
@@ -128,7 +128,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         means = (torch.stack(tallies).sum(dim=0) / count).cpu()
         for history, (loss, accuracy) in zip(self._history, means.tolist(), strict=True):
             history.append({"epoch": epoch + 1, "train_loss": loss, "train_accuracy": accuracy})
-        return {"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}
+        return [{"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}]
 
     def _dropout_seeds(self, epoch: int, low: int) -> list[int] | None:
         if not self.network.has_random_layers:
