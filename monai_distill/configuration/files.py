@@ -85,8 +85,10 @@ class RunFiles:
     def _guarantee_files(self, method: str) -> list[Path]:
         ways = [_read(file).get("with_epsilon", []) for file in self.method]
         if not any(ways) or ways[-1] is None:
+            reasons = [_read(file)["no_guarantee"] for file in self.method if "no_guarantee" in _read(file)]
             raise ValueError(
-                f"The method {method} has no way to a guarantee. Methods with one: {', '.join(_guaranteed_methods())}."
+                f"The method {method} has no way to a guarantee{''.join(f': {reason}' for reason in reasons[-1:])}. "
+                f"Methods with one: {', '.join(_guaranteed_methods())}."
             )
         return _families([name for way in ways for name in way])
 

@@ -38,8 +38,8 @@ class ResumableState:
 
     Args:
         file: the checkpoint; its folder is created if absent.
-        save_dict: objects with ``state_dict`` and ``load_state_dict`` holding tensors and plain numbers only; None for a
-            part that the run does not have.
+        save_dict: objects with ``state_dict`` and ``load_state_dict`` holding tensors and plain numbers only; None for
+            a part that the run does not have.
         job: plain JSON values that define the run; a checkpoint of another job is refused, and the error names the
             differences.
         resume: whether to continue from ``file`` if it exists.
