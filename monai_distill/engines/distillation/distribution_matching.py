@@ -137,14 +137,14 @@ class DistributionMatching:
         self.seed = seed
 
     def __call__(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss (a detached scalar) and the gradient of the images, by name."""
+        """Return the loss (a detached scalar) and the gradient of the canvases, by name."""
         images = synthetic.images.detach().requires_grad_()
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration)
         augmentation = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
         network = self.networks(batch.iteration).to(images).train().requires_grad_(False)
         # So that dropout needs no stored random state for a resume.
         with temporary_global_seed(derived_seed(self.seed, "dropout", batch.iteration)):
-            augmented = self.augment.apply(images, augmentation)
+            augmented = self.augment.apply(synthetic.decoded(images), augmentation)
             with torch.no_grad():
                 if self.adapt is not None:
                     shown = self.augment.apply(batch.images, augmentation)
