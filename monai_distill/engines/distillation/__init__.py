@@ -11,7 +11,6 @@ from .gradient_matching import GradientMatching, NetworkLoop, network_loops
 from .inner_loop import InnerLoop, UnrollMemory
 from .matching_networks import BlendedNetworks, RandomNetworks, WaveNetwork, WaveNetworks, wave_features
 from .network_queue import NetworkQueue, QueuePlan
-from .student_step import graph_bytes
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
@@ -36,7 +35,6 @@ __all__ = [
     "attention_features",
     "classified_features",
     "embedding_features",
-    "graph_bytes",
     "network_loops",
     "unrolled_gradient",
     "wave_features",

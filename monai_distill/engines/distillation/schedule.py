@@ -1,13 +1,10 @@
-"""Numbers of an outer loop that follow from other settings: rounds, iterations, learning rate, memory."""
+"""Numbers of an outer loop that follow from other settings: rounds, iterations, learning rate."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import torch
-
 __all__ = [
     "class_regularization_weight",
-    "default_memory_budget",
     "gradient_iterations",
     "last_iteration",
     "matching_image_lr",
@@ -99,13 +96,3 @@ def class_regularization_weight(images_per_class: int) -> float:
         (0.5, 0.1)
     """
     return 0.5 if images_per_class < 50 else 0.1
-
-
-def default_memory_budget(device: torch.device | str) -> int:
-    """MiB that the graph of an unrolled student may take: 4096 on a GPU, 512 on a CPU.
-
-    Example:
-        >>> default_memory_budget("cpu")
-        512
-    """
-    return 4096 if torch.device(device).type == "cuda" else 512
