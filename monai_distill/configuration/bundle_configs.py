@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 from monai_distill import __version__
+from monai_distill.transforms import CanvasDecode
 
 from .bundle_parts import overridable_network, overridable_sections, steps_of_bundle
 from .composition import run_settings
@@ -87,7 +88,9 @@ def bundle_configs(
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = _about(name, train, words, image_shape, class_names)
-    formats = _data_formats(image_shape, class_names, train["images_per_class"])
+    decode = CanvasDecode(int(train["factor"]), str(train["factor_kind"]))
+    per_class = len(decode.cells([0] * int(train["images_per_class"]), len(image_shape) - 1).canvas)
+    formats = _data_formats(image_shape, class_names, per_class)
     return {
         "metadata": literal({**_filled(metadata, about), **formats}),  # it holds texts only, some of them class names
         "train": train,

@@ -5,60 +5,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import SyntheticDataset
 from monai_distill.networks import FlatNetwork, LossDerivatives
 from monai_distill.transforms import AugmentParameters, SiameseAugment
 
-__all__ = ["StudentPlan", "StudentStep", "graph_bytes", "images_are_separable"]
+from .student_plan import StudentPlan
 
-
-class StudentPlan(NamedTuple):
-    """The images of every step of a student, their augmentations and their labels.
-
-    Attributes:
-        batches: positions [n] of a step's images in the set.
-        augmentations: augmentation parameters of every step.
-        labels: of the whole set, class numbers [N] or logits [N, classes]; None where the set learns its labels.
-
-    Example:
-        >>> data = SyntheticDataset(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 0]), ["a", "b"])
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> plan = StudentPlan.random(data, SiameseAugment(()), 2, None, generator, labels=data.labels)
-        >>> [sorted(rows.tolist()) for rows in plan.batches], len(plan.augmentations)
-        ([[0, 1, 2], [0, 1, 2]], 2)
-    """
-
-    batches: Sequence[Tensor]
-    augmentations: Sequence[AugmentParameters]
-    labels: Tensor | None
-
-    @classmethod
-    def random(
-        cls,
-        synthetic: SyntheticDataset,
-        augment: SiameseAugment,
-        steps: int,
-        batch_size: int | None,
-        generator: torch.Generator,
-        *,
-        labels: Tensor | None,
-    ) -> StudentPlan:
-        """A plan of ``steps`` steps: shuffled rounds over the set, cut into batches; a round's last may be smaller."""
-        count, device = len(synthetic), synthetic.images.device
-        size = count if batch_size is None else min(batch_size, count)
-        batches: list[Tensor] = []
-        while len(batches) < steps:
-            batches += torch.split(torch.randperm(count, generator=generator), size)
-        lengths = [len(rows) for rows in batches[:steps]]
-        shape = synthetic.images.shape[2:]
-        augmentations = [augment.draw(length, shape, generator).to(device) for length in lengths]
-        rows = torch.cat(batches[:steps]).to(device, non_blocking=True)  # one transfer
-        return cls(torch.split(rows, lengths), augmentations, labels)
+__all__ = ["StudentStep", "graph_bytes", "images_are_separable"]
 
 
 def graph_bytes(computation: Callable[[], object]) -> int:
@@ -111,6 +67,7 @@ class StudentStep:
             ``label_logits``.
         plans: one per student; their batches of one step have one size.
         images_at_once: images of a student whose graph is held at once; None for all of a step.
+        decode: function of (canvases, numbers [n]) to images [n, C, *spatial]; by default, canvases are images.
         replayable: function of a step number to a block in which a forward pass is random in the same way every time.
 
     Example:
@@ -131,6 +88,7 @@ class StudentStep:
         names: Sequence[str],
         plans: Sequence[StudentPlan],
         images_at_once: int | None = None,
+        decode: Callable[[Tensor, Tensor], Tensor] = torch.Tensor.__getitem__,
         replayable: Replayable = lambda number: contextlib.nullcontext(),
     ) -> None:
         self.derivatives = derivatives
@@ -138,6 +96,7 @@ class StudentStep:
         self.names = tuple(names)
         self.plans = plans
         self.images_at_once = images_at_once
+        self.decode = decode
         self.replayable = replayable
 
     def __call__(self, states: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
@@ -202,7 +161,12 @@ class StudentStep:
                 for plan in self.plans
             ]
             small = StudentStep(
-                self.derivatives, SiameseAugment(()), names=self.names, plans=plans, replayable=self.replayable
+                self.derivatives,
+                SiameseAugment(()),
+                names=self.names,
+                plans=plans,
+                decode=self.decode,
+                replayable=self.replayable,
             )
             return graph_bytes(lambda: small(start, copies, 0))
 
@@ -215,7 +179,7 @@ class StudentStep:
         images, targets = [], []
         for plan in self.plans:
             rows = plan.batches[number]
-            images.append(self.augment.apply(values["images"][rows], plan.augmentations[number]))
+            images.append(self.augment.apply(self.decode(values["images"], rows), plan.augmentations[number]))
             targets.append((values["label_logits"] if plan.labels is None else plan.labels)[rows])
         return _stacked(images), _stacked(targets), values["student_lr"]
 

@@ -153,11 +153,12 @@ class Release:
         release = self.manifest["release"]
         plain = SyntheticDataset(
             self.synthetic.images,
-            self.synthetic.labels,
+            self.synthetic.canvas_labels,
             self.synthetic.class_names,
             student_lr=float(self.synthetic.student_lr.detach()),
             label_logits=self.synthetic.label_logits if self.synthetic.soft else None,
             preprocessing=self.synthetic.preprocessing,
+            decode=self.synthetic.decode,
             manifest=self.manifest,
         )
         plain.save(folder)
