@@ -27,7 +27,7 @@ from tests.other_device.waiting import rules, waits_of_loops
 from tests.runtime.processes.test_two_processes import furthest
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
-INTERRUPTED = ("hoptm", "datm", "dc")  # each has a state of its own
+INTERRUPTED = ("hoptm", "datm", "dc", "idm", "ncfm")  # each has a state of its own
 STOPPED = 3  # iteration, counted from 1, in which Ctrl-C comes
 
 

@@ -10,6 +10,7 @@ from tests.runtime.processes.two_processes import NO_EXPERTS
 HELD = ("--chunk", "1", "--images_at_once", "4")
 TRAJECTORY = (*FAST, *HELD)
 RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterations", "2")
+BLENDED = ("--depth", "2", "--method", "ncfm", "--experts", "2", "--expert_train_epochs", "2", "--expert_lr", "0.01")
 RUNS = {
     **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
     **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
@@ -17,5 +18,7 @@ RUNS = {
         method: (*NO_EXPERTS, "--depth", "2", "--method", method)
         for method in ("dc", "dsa", "dm", "datadam", "datadam_paper")
     },
+    "idm": (*NO_EXPERTS, "--depth", "2", "--method", "idm", "--network_steps", "2", "--network_batch_size", "16"),
+    "ncfm": (*NO_EXPERTS, *BLENDED, "--sampling_network", "true"),
     "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
 }
