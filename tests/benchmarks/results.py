@@ -29,7 +29,7 @@ NEEDED = ("columns", "rows", "command", "commit", "hardware", "seeds")
 def commit() -> str:
     """The commit that is measured."""
     words = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(words, cwd=FOLDER.parent, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(words, cwd=DOCUMENT.parent, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def hardware(threads: int) -> str:
