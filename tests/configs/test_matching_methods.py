@@ -63,7 +63,7 @@ def test_every_preset_runs_three_iterations(
 ) -> None:
     scores = run(method, preset_of=name, images_per_class=min(count, 10), **SHORTER.get(method, {}))
     saved = SyntheticDataset.load(scores["folder"])
-    assert len(saved) == 3 * min(count, 10)
+    assert len(saved.images) == 3 * min(count, 10)
     assert float(saved.student_lr.detach()) == pytest.approx(0.01)
 
 
