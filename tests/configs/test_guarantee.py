@@ -106,6 +106,8 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
         (("--method", "pad", "--epsilon", "1"), "no way to a guarantee: its curriculum"),
         (("--method", "idm", "--epsilon", "1"), "no way to a guarantee: its networks"),
         (("--method", "ncfm", "--epsilon", "1"), "by networks that were trained on them"),
+        (("--method", "dm", "--epsilon", "1", "--initial_images", "clusters"), "noise"),
+        (("--method", "dm", "--epsilon", "1", "--real_batches", "clusters"), "random with --epsilon"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon with --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),
