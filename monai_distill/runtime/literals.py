@@ -17,8 +17,8 @@ NONE = "$None"
 TEXT_SETTINGS = frozenset(
     (
         *("dataset_dir", "dataset_file", "output_dir", "experts_root", "controls_root", "site_ledger", "release_dir"),
-        *("image_column", "label_column", "patient_column", "split_column", "group_columns", "class_names"),
-        *("dataset_name", "not_identifying", "owner"),
+        *("image_column", "label_column", "patient_column", "split_column", "group_column", "group_columns"),
+        *("class_names", "dataset_name", "not_identifying", "owner"),
     )
 )
 

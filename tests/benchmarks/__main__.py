@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [table | growth | gpu | ladder | shapes | epsilon]``: what to measure; each has ``--help``."""
+"""``python -m tests.benchmarks NAME``: what to measure; each has ``--help``. Names: see ``BENCHMARKS``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -108,6 +108,9 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),
         (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "--ledger_epsilon"),
+        (("--method", "dm", "--epsilon", "1", "--group_column", "sex"), "sums of small groups would be mostly noise"),
+        (("--method", "mtt", "--group_column", "sex"), "matches class means of real images"),
+        (("--method", "dsa", "--group_column", "sex"), "matches class means of real images"),
     ],
 )
 def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
+from monai_distill.metrics import group_scores
 from monai_distill.metrics.score_record import Prior, RunScores
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache
@@ -95,7 +96,7 @@ class Scorecard:
 
         Returns:
             ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the learning rate used)
-            and ``prior``.
+            and ``prior``; ``groups`` where the test images have columns: :func:`~monai_distill.metrics.group_scores`.
         """
         candidates = self.candidates(synthetic)
         plan = self.rows()
@@ -110,6 +111,10 @@ class Scorecard:
         if full is not None:
             scores["full"] = full.scores(labels)
         scores["prior"] = self.prior()
+        trained = {"distilled": distilled, "random": random, **({} if full is None else {"full": full})}
+        groups = group_scores({name: row.logits for name, row in trained.items()}, labels, self.data.test_columns)
+        if groups:
+            scores["groups"] = groups
         return scores
 
     def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:
