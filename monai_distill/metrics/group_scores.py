@@ -65,9 +65,8 @@ def group_scores(
         >>> scores["site"]["full"]["south"]["images"], list(scores)
         (3, ['site'])
     """
-    chosen = {
-        name: entries for name, entries in columns.items() if name != "patient" and 1 < len(set(entries)) <= min(MOST_VALUES, len(entries) // 2)
-    }
+    most = min(MOST_VALUES, len(labels) // 2)
+    chosen = {name: entries for name, entries in columns.items() if name != "patient" and 1 < len(set(entries)) <= most}
     probabilities = {name: logits.detach().cpu().double().softmax(dim=2) for name, logits in rows.items()}
     return {
         column: {name: scores_by_value(values, labels.cpu(), entries) for name, values in probabilities.items()}
