@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from monai_distill.engines.distillation import Distiller, student_step
+from monai_distill.engines.distillation import Distiller
 from tests.benchmarks import ladder, own
 from tests.benchmarks.subject import KINDS, arguments
 from tests.benchmarks.test_comparison import TINY
@@ -30,6 +30,7 @@ from tests.runtime.processes.two_processes import NO_EXPERTS
 HELD = ("--chunk", "1", "--images_at_once", "4")
 TRAJECTORY = (*FAST, *HELD)
 RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterations", "2")
+BLENDED = ("--depth", "2", "--method", "ncfm", "--experts", "2", "--expert_train_epochs", "2", "--expert_lr", "0.01")
 RUNS = {
     **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
     **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
@@ -37,9 +38,11 @@ RUNS = {
         method: (*NO_EXPERTS, "--depth", "2", "--method", method)
         for method in ("dc", "dsa", "dm", "datadam", "datadam_paper")
     },
+    "idm": (*NO_EXPERTS, "--depth", "2", "--method", "idm", "--network_steps", "2", "--network_batch_size", "16"),
+    "ncfm": (*NO_EXPERTS, *BLENDED, "--sampling_network", "true"),
     "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
 }
-INTERRUPTED = ("hoptm", "datm", "dc")  # each has a state of its own
+INTERRUPTED = ("hoptm", "datm", "dc", "idm", "ncfm")  # each has a state of its own
 STOPPED = 3  # iteration, counted from 1, in which Ctrl-C comes
 
 
@@ -83,8 +86,7 @@ def benchmarks(folder: Path) -> dict[str, Any]:
             getattr(own, kind)(options)()
     words = ["--data", "digits", "--device", NAME, "--out", str(folder / "ladder")]
     words += [word for name, value in SHORT.items() for word in (f"--{name}", str(value))]
-    with mock.patch.object(student_step, "graph_bytes", lambda computation: len(repr(computation()))):
-        return {"codes": [ladder.main(words)], "said": ""}
+    return {"codes": [ladder.main(words)], "said": ""}
 
 
 def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:

@@ -165,7 +165,7 @@ def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "source": source["name"],
         "principals": "the persons whose images were distilled",
         "training_images_rounded": source["training_images_rounded"],
-        "synthetic_images": manifest["images"]["count"],
+        "synthetic_images": manifest["images"].get("decoded", manifest["images"]["count"]),
         "initial_images": manifest.get("initial_images"),
         "labels": manifest["labels"],
         "warnings": manifest["release"]["warnings"],
