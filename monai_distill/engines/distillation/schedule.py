@@ -1,12 +1,10 @@
-"""Numbers of an outer loop that follow from other settings: rounds, iterations, learning rate, memory."""
+"""Numbers of an outer loop that follow from other settings: rounds, iterations, learning rate."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import torch
-
 __all__ = [
-    "default_memory_budget",
+    "class_regularization_weight",
     "gradient_iterations",
     "last_iteration",
     "matching_image_lr",
@@ -86,11 +84,15 @@ def matching_image_lr(base: float, images_per_class: int) -> float:
     return base * (10 if images_per_class > 50 else 1)
 
 
-def default_memory_budget(device: torch.device | str) -> int:
-    """MiB that the graph of an unrolled student may take: 4096 on a GPU, 512 on a CPU.
+def class_regularization_weight(images_per_class: int) -> float:
+    """Weight of IDM's cross-entropy: 0.5, and 0.1 from 50 images per class on.
+
+    References:
+        Zhao et al., Improved Distribution Matching for Dataset Condensation, CVPR 2023,
+        https://arxiv.org/abs/2307.09742.
 
     Example:
-        >>> default_memory_budget("cpu")
-        512
+        >>> class_regularization_weight(10), class_regularization_weight(50)
+        (0.5, 0.1)
     """
-    return 4096 if torch.device(device).type == "cuda" else 512
+    return 0.5 if images_per_class < 50 else 0.1

@@ -7,52 +7,18 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from monai_distill.networks import FlatNetwork, LossDerivatives
+from monai_distill.networks import LossDerivatives
+from monai_distill.runtime.micro_batches import GraphSize
 from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 from .student_plan import StudentPlan
 
-__all__ = ["StudentStep", "graph_bytes", "images_are_separable"]
-
-
-def graph_bytes(computation: Callable[[], object]) -> int:
-    """Bytes of the tensors that autograd stores for the backward pass of ``computation``, each storage counted once.
-
-    The number depends on the computation alone, not on what else is in memory. A choice made from it can be repeated.
-
-    Example:
-        >>> weight = torch.ones(1000, requires_grad=True)
-        >>> graph_bytes(lambda: (weight * torch.ones(1000)).sum()) >= 4000
-        True
-    """
-    storages: dict[int, int] = {}
-
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        result = computation()  # alive until counted: a freed storage's address could be used again
-    total = sum(storages.values())
-    del result
-    return total
+__all__ = ["StudentStep"]
 
 
 Replayable = Callable[[int], contextlib.AbstractContextManager[None]]
-
-
-def images_are_separable(network: FlatNetwork) -> bool:
-    """Whether a batch's gradient is the sum of its images' gradients: no dropout mask, no batch statistics.
-
-    Example:
-        >>> images_are_separable(FlatNetwork(lambda: nn.Linear(2, 2)))
-        True
-    """
-    mixes = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.module.modules())
-    return not (network.has_random_layers or mixes)
 
 
 class StudentStep:
@@ -71,6 +37,8 @@ class StudentStep:
         replayable: function of a step number to a block in which a forward pass is random in the same way every time.
 
     Example:
+        >>> from torch import nn
+        >>> from monai_distill.networks import FlatNetwork
         >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
         >>> loss = LossDerivatives(
         ...     lambda p, images, labels: nn.functional.cross_entropy(network(p[0], images[0]), labels[0]))
@@ -147,7 +115,7 @@ class StudentStep:
         lr_place = self.names.index("student_lr")
         return by_states, [g + by_lr if i == lr_place else g for i, g in enumerate(by_leaves)]
 
-    def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
+    def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> GraphSize:
         """Bytes of a step's graph that do not depend on its images, and bytes for every image of each student.
 
         Both follow from steps on two and on three images, which take little memory. The augmentation, which holds a few
@@ -155,7 +123,7 @@ class StudentStep:
         """
         start, copies = states.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
 
-        def bytes_for(count: int) -> int:
+        def step_on(count: int) -> Tensor:
             plans = [
                 StudentPlan([plan.batches[0][:1].expand(count)], [AugmentParameters("none", {})], plan.labels)
                 for plan in self.plans
@@ -168,10 +136,9 @@ class StudentStep:
                 decode=self.decode,
                 replayable=self.replayable,
             )
-            return graph_bytes(lambda: small(start, copies, 0))
+            return small(start, copies, 0)
 
-        two, three = bytes_for(2), bytes_for(3)  # batch norm refuses a single image
-        return max(3 * two - 2 * three, 0), max(three - two, 1)
+        return GraphSize.of(step_on)  # from two images on: batch norm refuses a single one
 
     def _inputs(self, leaves: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Augmented images [S, n, C, *spatial], targets [S, n] or [S, n, classes] and learning rate of the step."""

@@ -18,7 +18,7 @@ from monai_distill.transforms import SiameseAugment
 
 from .inner_loop import InnerLoop, UnrollMemory
 from .student_plan import StudentPlan
-from .student_step import StudentStep, images_are_separable
+from .student_step import StudentStep
 from .unroll import unrolled_gradient
 
 __all__ = ["TrajectoryMatching"]
@@ -186,9 +186,8 @@ class TrajectoryMatching:
     def _resolve_memory(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
         fixed, per_image = step.graph_bytes(starts, leaves)
         images = len(step.plans[0].batches[0])
-        separable = images_are_separable(self.network)
         self.memory = self.memory.resolved(
-            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=separable
+            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=self.network.is_separable
         )
 
 

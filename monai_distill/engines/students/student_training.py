@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
+from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
@@ -170,8 +170,10 @@ class StudentTraining:
         lr: float,
         seeds: Sequence[int],
         on_step: Callable[[], object] = lambda: None,
+        *,
+        start: Tensor | None = None,
     ) -> Tensor:
-        """Train one fresh network per seed and return their parameters [students, P].
+        """Train one network per seed and return their parameters [students, P].
 
         Args:
             network: the architecture.
@@ -180,13 +182,15 @@ class StudentTraining:
             lr: learning rate at the start.
             seeds: one per student; initialization, order and augmentation follow from it.
             on_step: called after every step, for a progress bar.
+            start: parameters [students, P] to begin with; None for fresh networks.
 
         Raises:
             StudentDivergedError: if a student diverges.
         """
         vmap = self._use_vmap(images)
-        parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
-        gradient = self._gradient(network, vmap)
+        parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach()
+        parameters = parameters.to(images.device)
+        gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)
         queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
@@ -195,9 +199,9 @@ class StudentTraining:
             rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
             queues = [queue[self.batch_size :] for queue in queues]
             dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.has_random_layers else None
-            grads = map_over_networks(gradient, vmap, dropout)(
-                parameters, self._augmented(images[rows], generators), targets[rows]
-            )
+            each = self._augmented(images, rows, generators)
+            batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
+            grads = map_over_networks(gradient, vmap, dropout)(parameters, batches, targets[rows])
             velocity = self.momentum * velocity + grads + self.weight_decay * parameters
             step_lr = lr * (self.drop if step >= DROP_AT * self.steps else 1.0)
             parameters = parameters - step_lr * velocity
@@ -211,18 +215,17 @@ class StudentTraining:
             return not self.compiled and should_vmap(images, self.batch_size)
         return self.vmap
 
-    def _gradient(self, network: FlatNetwork, vmap: bool) -> Callable[..., Tensor]:
+    def _gradient(self, network: FlatNetwork, networks: int, vmap: bool) -> Callable[..., Tensor]:
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             value = classification_loss(network(parameters, images), targets, self.temperature)
             return value, value.detach()
 
-        gradient = parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled)
+        gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled), network, networks)
         return lambda *arguments: gradient(*arguments)[0]
 
-    def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        shape = batches.shape[3:]
-        parameters = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
-        return torch.stack([self.augment.apply(batch, p) for batch, p in zip(batches, parameters, strict=True)])
+    def _augmented(self, images: Images, rows: Tensor, generators: Sequence[torch.Generator]) -> Iterator[Tensor]:
+        for row, generator in zip(rows, generators, strict=True):
+            yield self.augment.apply(images[row], self.augment.draw(len(row), images.shape[2:], generator))
 
 
 def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:
