@@ -1,4 +1,4 @@
-"""What is known of images besides their class: the further columns of a dataset's items."""
+"""The further columns of a dataset's items: patients, sites, sexes and the like."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
