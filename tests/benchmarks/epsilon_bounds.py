@@ -34,7 +34,7 @@ class Errors(NamedTuple):
 
     @classmethod
     def at(cls, threshold: float, absent: Scores, present: Scores) -> Errors:
-        """Of the attack that says "present" above a threshold (Clopper and Pearson; both hold at 95%)."""
+        """Errors of the attack that says "present" above a threshold (Clopper and Pearson; both hold at 95%)."""
         return cls(
             _highest(int((absent > threshold).sum()), len(absent)),
             _highest(int((present <= threshold).sum()), len(present)),
