@@ -6,7 +6,7 @@ from __future__ import annotations
 from .class_bank import ClassBank
 from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
 from .coresets import herding_subset, k_center_subset
-from .initial_images import noise_images, random_subset, real_images, refuse_small_classes
+from .initial_images import noise_images, packed_subset, random_subset, real_images, refuse_small_classes
 from .prepared_images import PreparedImages
 from .preprocessing_of_set import PreprocessingOfSet
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
@@ -31,6 +31,7 @@ __all__ = [
     "item_columns",
     "k_center_subset",
     "noise_images",
+    "packed_subset",
     "random_subset",
     "real_images",
     "refuse_small_classes",

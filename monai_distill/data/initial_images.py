@@ -1,19 +1,32 @@
-"""Initial synthetic images: noise, or real training images; and random subsets of real images as a control."""
+"""Initial synthetic images: noise, or real training images; and subsets of real images as controls."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms import CanvasDecode
+from monai_distill.transforms.canvas_decode import require_decodable
 
+from .canvases import decoded_start, images_to_pack, packed_canvases
 from .class_bank import ClassBank
+from .synthetic_dataset import SyntheticDataset
 
-__all__ = ["initial_set", "noise_images", "random_subset", "real_images", "refuse_small_classes", "refuse_small_start"]
+__all__ = [
+    "initial_set",
+    "noise_images",
+    "packed_subset",
+    "random_subset",
+    "real_images",
+    "refuse_small_classes",
+    "refuse_small_start",
+]
 
 
 def noise_images(
@@ -71,7 +84,7 @@ def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
     if small:
         raise ValueError(
             f"Expected at least {images_per_class} training images in every class, got fewer: {', '.join(small)}. "
-            "Lower images_per_class, or use initial_images noise."
+            "Lower images_per_class or the factor, or use initial_images noise."
         )
 
 
@@ -116,18 +129,25 @@ def initial_set(
     bank: ClassBank,
     images_per_class: int,
     seed: int,
+    *,
+    decode: CanvasDecode | None = None,
+    preprocessing: Any = None,
 ) -> tuple[Tensor, Tensor]:
-    """Images and class numbers that a distillation starts from.
+    """Canvases and class numbers that a distillation starts from.
+
+    Noise fills a canvas. Real images are shrunk, and as many of them as a canvas has cells share it.
 
     Args:
         starts: functions of (bank, images per class, generator) by name, such as :func:`noise_images`.
         name: one of them.
         bank: the training images.
-        images_per_class: how many for every class.
+        images_per_class: how many canvases for every class.
         seed: seed of the run.
+        decode: of the set; None where canvases are the images.
+        preprocessing: of the training images.
 
     Returns:
-        Images [classes * images_per_class, channels, *spatial] and labels, class after class.
+        Canvases [classes * images_per_class, channels, *spatial] and labels, class after class.
 
     Raises:
         ValueError: for an unknown name.
@@ -139,16 +159,25 @@ def initial_set(
     """
     if name not in starts:
         raise ValueError(f"Expected initial_images of {', '.join(sorted(starts))}, got {name!r}.")
-    return starts[name](bank, images_per_class, seeded_generator(seed, "initial images"))
+    generator = seeded_generator(seed, "initial images")
+    if decode is None or decode.is_identity or name == "noise":
+        return starts[name](bank, images_per_class, generator)
+    count = images_to_pack(decode, images_per_class, len(bank.image_shape) - 1)
+    images, labels = starts[name](bank, count, generator)
+    labels = labels[::count].repeat_interleave(images_per_class)
+    return packed_canvases(images, labels, decode, preprocessing), labels
 
 
-def refuse_small_start(bank: ClassBank, images_per_class: int, initial_images: str) -> None:
+def refuse_small_start(
+    bank: ClassBank, images_per_class: int, initial_images: str, decode: CanvasDecode | None = None
+) -> None:
     """Refuse a start from real images of which a class has too few; noise has enough for any number.
 
     Args:
         bank: the training images.
-        images_per_class: how many for every class.
+        images_per_class: how many canvases for every class.
         initial_images: name of the start.
+        decode: of the set; real images are required for every cell of a canvas.
 
     Raises:
         ValueError: when a class has fewer images, with its name.
@@ -156,5 +185,35 @@ def refuse_small_start(bank: ClassBank, images_per_class: int, initial_images: s
     Example:
         >>> refuse_small_start(ClassBank(torch.rand(1, 1, 4, 4), torch.tensor([0]), ["a"]), 5, "noise")
     """
+    if decode is not None:
+        require_decodable(bank.image_shape[1:], decode.factor)
     if initial_images != "noise":
-        refuse_small_classes(bank, images_per_class)
+        dims = len(bank.image_shape) - 1
+        refuse_small_classes(bank, images_to_pack(decode or CanvasDecode(), images_per_class, dims))
+
+
+def packed_subset(
+    bank: ClassBank, images_per_class: int, generator: torch.Generator, like: SyntheticDataset
+) -> tuple[Tensor, Tensor]:
+    """Images that are decoded from canvases of shrunk random training images: the control of a decode.
+
+    Args:
+        bank: the training images.
+        images_per_class: how many canvases of every class.
+        generator: a CPU generator.
+        like: the set that gives the decode and the preprocessing.
+
+    Returns:
+        Images [N, channels, *spatial] and labels [N], class after class.
+
+    Example:
+        >>> bank = ClassBank(torch.rand(8, 1, 4, 4), torch.tensor([0, 1] * 4), ["a", "b"])
+        >>> like = SyntheticDataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"], decode=CanvasDecode(2))
+        >>> packed_subset(bank, 1, torch.Generator(), like)[1]
+        tensor([0, 0, 0, 0, 1, 1, 1, 1])
+    """
+    count = images_to_pack(like.decode, images_per_class, len(bank.image_shape) - 1)
+    images, labels = random_subset(bank, count, generator)
+    labels = labels[::count].repeat_interleave(images_per_class)
+    canvases = packed_canvases(images, labels, like.decode, like.preprocessing)
+    return decoded_start((canvases, labels), like.decode, like.preprocessing)

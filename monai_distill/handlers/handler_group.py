@@ -19,7 +19,7 @@ class HandlerGroup:
 
     Example:
         >>> from monai_distill.handlers import History
-        >>> history, trainer = History(), Engine(lambda engine, batch: {"loss": 0.5, "student_lr": 0.01})
+        >>> history, trainer = History(), Engine(lambda engine, batch: [{"loss": 0.5, "student_lr": 0.01}])
         >>> HandlerGroup([history, None]).attach(trainer)
         >>> _ = trainer.run([0])
         >>> len(history.iterations)
@@ -35,11 +35,11 @@ class HandlerGroup:
             handler.attach(engine)
 
 
-def selected_output(output: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The entries of an engine's output that a handler shows.
+def selected_output(output: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The entries of a trainer's output that a handler shows.
 
     Example:
-        >>> selected_output({"loss": 0.5, "student_lr": 0.01, "gated": False}, ["loss"])
+        >>> selected_output([{"loss": 0.5, "student_lr": 0.01, "gated": False}], ["loss"])
         {'loss': 0.5}
     """
-    return {name: output[name] for name in names}
+    return {name: output[0][name] for name in names}

@@ -21,7 +21,7 @@ class History:
         validator: the engine that validates; attach this handler after the handler that runs it.
 
     Example:
-        >>> history, trainer = History(), Engine(lambda engine, batch: {"loss": 0.5, "student_lr": 0.01})
+        >>> history, trainer = History(), Engine(lambda engine, batch: [{"loss": 0.5, "student_lr": 0.01}])
         >>> history.attach(trainer)
         >>> _ = trainer.run([0, 1])
         >>> history.iterations
@@ -47,7 +47,7 @@ class History:
         self.iterations, self.validations = list(state["iterations"]), list(state["validations"])
 
     def _iteration(self, engine: Engine) -> None:
-        output = engine.state.output
+        output = engine.state.output[0]
         self.iterations.append(
             {"iteration": engine.state.iteration, "loss": output["loss"], "student_lr": output["student_lr"]}
         )

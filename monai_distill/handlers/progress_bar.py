@@ -25,11 +25,11 @@ class ProgressBar:
     Args:
         description: what the engine does.
         unit: what one iteration is.
-        show: names of the values in ``engine.state.output`` to show.
+        show: names of the values in ``engine.state.output[0]`` to show.
 
     Example:
         >>> bar = ProgressBar("distilling", show=("loss",))
-        >>> bar.attach(Engine(lambda engine, batch: {"loss": 0.5}))
+        >>> bar.attach(Engine(lambda engine, batch: [{"loss": 0.5}]))
     """
 
     def __init__(self, description: str, *, unit: str = "it", show: Sequence[str] = ()) -> None:
@@ -56,7 +56,7 @@ class ProgressBar:
 
     def _move(self, engine: Engine) -> None:
         if self._bar is not None:
-            output = engine.state.output
+            output = engine.state.output[0]
             self._bar.set_postfix({name: f"{output[name]:.3g}" for name in self.show}, refresh=False)
             self._bar.update(1)
 

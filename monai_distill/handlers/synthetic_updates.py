@@ -56,7 +56,7 @@ class TeacherRelabeler:
 
     def _relabel(self) -> None:
         with torch.no_grad():
-            logits = self.labels(self.synthetic.images.detach(), self.synthetic.labels)
+            logits = self.labels(self.synthetic.decoded(), self.synthetic.labels)
             self.synthetic.label_logits.copy_(logits)
 
 

@@ -19,6 +19,8 @@ ROW_TITLES = {  # in the order of a table
     "distilled": "distilled images",
     "dp_sgd": "all training images, by DP-SGD",
     "random": "as many random real images",
+    "packed": "as many canvases of shrunk random real images",
+    "random_effective": "as many random real images as are decoded",
     "herding": "as many real images by herding",
     "k_center": "as many real images by k-center",
     "soft_label_random": "as many random real images with soft labels",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from .factories import factory_config, with_norm
 from .features import activations, embedding, shared_statistics
 from .flat_network import FlatNetwork, has_random_layers
-from .gradients import MODES, parameter_gradient, through_compiler
+from .gradients import MODES, in_parts, parameter_gradient, through_compiler
 from .loss_derivatives import LossDerivatives
 from .map_over_networks import map_over_networks, should_vmap
 
@@ -18,6 +18,7 @@ __all__ = [
     "embedding",
     "factory_config",
     "has_random_layers",
+    "in_parts",
     "map_over_networks",
     "parameter_gradient",
     "shared_statistics",

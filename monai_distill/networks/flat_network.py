@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from monai_distill.runtime.micro_batches import GraphSize, MicroBatches
 from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["FlatNetwork", "build_flat_network", "has_random_layers", "parameter_shapes"]
@@ -37,6 +38,7 @@ class FlatNetwork:
 
     Args:
         factory: builds one freshly initialized network; called once here and once per :meth:`initial`.
+        memory: how many images of a batch go through the network at once; None for all.
 
     Raises:
         TypeError: if the factory is a network, or is not callable.
@@ -51,7 +53,7 @@ class FlatNetwork:
         torch.Size([2, 2, 3])
     """
 
-    def __init__(self, factory: Callable[[], nn.Module]) -> None:
+    def __init__(self, factory: Callable[[], nn.Module], memory: MicroBatches | None = None) -> None:
         if isinstance(factory, nn.Module) or not callable(factory):
             raise TypeError(
                 f"Expected a function or class that makes a network, got {type(factory).__name__}. Pass lambda: "
@@ -77,6 +79,8 @@ class FlatNetwork:
         self.has_random_layers: bool = has_random_layers(
             skeleton
         )  # modules and ties are looked for once, not in every call
+        self.mixes_images = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in skeleton.modules())
+        self.memory = MicroBatches() if memory is None else memory
         self._tied = len(list(skeleton.named_parameters(remove_duplicate=False))) > len(parameters)
 
     @property
@@ -88,6 +92,30 @@ class FlatNetwork:
     def module(self) -> nn.Module:
         """The module, for introspection and forward hooks; the values of its parameters are never used."""
         return self._skeleton
+
+    @property
+    def is_separable(self) -> bool:
+        """Whether a batch's gradient is the sum of its images' gradients: no dropout mask, no batch statistics."""
+        return not (self.has_random_layers or self.mixes_images)
+
+    def graph_size(self, shape: Sequence[int]) -> GraphSize:
+        """Bytes of the graph of a gradient on images of ``shape`` [C, *spatial]."""
+
+        def graph(count: int) -> Tensor:
+            device = next(self._skeleton.parameters()).device
+            parameters = torch.zeros(self.size, device=device, requires_grad=True)
+            return self(parameters, torch.zeros(count, *shape, device=device))
+
+        return self.memory.graph_size(tuple(shape), graph)
+
+    def images_at_once(self, shape: Sequence[int], networks: int = 1) -> int | None:
+        """Images of ``shape`` [C, *spatial] whose graph of a gradient fits the memory budget; None for any number.
+
+        Args:
+            shape: of an image.
+            networks: networks that run in one call, each on as many images.
+        """
+        return None if self.memory.budget is None else self.memory.most(self.graph_size(shape), networks)
 
     def to(self, device: torch.device | str) -> FlatNetwork:
         """Move the module (its integer buffers, if any) to ``device`` and return self."""
@@ -122,12 +150,23 @@ class FlatNetwork:
         )
         return logits
 
-    def predict(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Logits [B, K] in evaluation mode (dropout off) and without a gradient."""
+    def predict(self, parameters: Tensor, images: Tensor, networks: int = 1) -> Tensor:
+        """Logits [B, K] in evaluation mode (dropout off) and without a gradient, in parts that fit the memory budget.
+
+        Args:
+            parameters: [P].
+            images: [B, C, *spatial].
+            networks: networks that run in one call, where this one is mapped over parameters.
+        """
+        most = self.images_at_once(images.shape[1:], networks)
         self._skeleton.eval()
         try:
             with torch.no_grad():
-                return self(parameters, images)
+                parts = self.memory.over(
+                    len(images), most, lambda rows: self(parameters, images[rows]), at_once=self.mixes_images
+                )
+                logits = list(parts)
+                return logits[0] if len(logits) == 1 else torch.cat(logits or [self(parameters, images)])
         finally:
             self._skeleton.train()
 
@@ -176,18 +215,21 @@ class FlatNetwork:
         return {name: v.reshape(shape) for name, v, shape in zip(self.names, vectors, self.shapes, strict=True)}
 
 
-def build_flat_network(factory: Callable[[], nn.Module], device: torch.device | str = "cpu") -> FlatNetwork:
+def build_flat_network(
+    factory: Callable[[], nn.Module], device: torch.device | str = "cpu", memory_budget: float | None = None
+) -> FlatNetwork:
     """A :class:`FlatNetwork` on ``device``.
 
     Args:
         factory: makes one fresh network.
         device: where its parameters are put.
+        memory_budget: MiB of graph; None for whole batches.
 
     Example:
         >>> build_flat_network(lambda: nn.Linear(4, 2)).size
         10
     """
-    return FlatNetwork(factory).to(device)
+    return FlatNetwork(factory, MicroBatches(memory_budget)).to(device)
 
 
 def parameter_shapes(network: FlatNetwork) -> dict[str, list[int]]:

@@ -9,7 +9,9 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["MODES", "parameter_gradient", "through_compiler"]
+from .flat_network import FlatNetwork
+
+__all__ = ["MODES", "in_parts", "parameter_gradient", "through_compiler"]
 
 MODES = ("reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")  # of torch.compile, next to its default
 Arguments = ParamSpec("Arguments")
@@ -81,3 +83,41 @@ def parameter_gradient(loss: Loss, *, for_vmap: bool, compiled: bool | str = Fal
         return (result.clone(), note.clone()) if isinstance(compiled, str) else (result, note)
 
     return gradient
+
+
+def in_parts(gradient: Loss, network: FlatNetwork, networks: int = 1) -> Loss:
+    """``gradient`` (see :func:`parameter_gradient`) in parts of a batch that fit the network's memory budget.
+
+    The results are means over the images, so that the parts' results, weighted by their shares, add up to those of the
+    whole batch.
+
+    Args:
+        gradient: maps (parameters [P], images [B, ...], targets [B, ...]) to two means over the images.
+        network: of the gradient. One that mixes the images of a batch (dropout, batch norm) gets whole batches.
+        networks: networks that run in one call.
+
+    Example:
+        >>> from monai_distill.runtime.micro_batches import MicroBatches
+        >>> network = FlatNetwork(lambda: torch.nn.Linear(2**16, 1), MicroBatches(budget=1.0))
+        >>> loss = lambda vector, images, targets: (network(vector, images).mean(), targets.mean())
+        >>> gradient = in_parts(parameter_gradient(loss, for_vmap=False), network)
+        >>> value, note = gradient(network.initial(0), torch.ones(10, 2**16), torch.arange(10.0))
+        >>> float(value[0]), float(note)
+        (1.0, 4.5)
+    """
+
+    def mean(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        count, most = len(images), network.images_at_once(images.shape[1:], networks)
+
+        def part(rows: slice) -> tuple[Tensor, Tensor]:
+            value, note = gradient(parameters, images[rows], targets[rows])
+            share = (rows.stop - rows.start) / count
+            return (value, note) if share == 1 else (share * value, share * note)
+
+        parts = network.memory.over(count, most, part, at_once=not network.is_separable)
+        value, note = next(parts)
+        for more_value, more_note in parts:
+            value, note = value + more_value, note + more_note
+        return value, note
+
+    return mean

@@ -42,6 +42,7 @@ class Standardize(Transform):  # type: ignore[misc]
     """
 
     backend = (TransformBackends.TORCH,)
+    is_per_channel = True  # averages of pixels stay averages: a canvas can be decoded before or after
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], spatial_dims: int = 2) -> None:
         if spatial_dims not in (2, 3):

@@ -44,6 +44,7 @@ class ZCAWhitening(Transform):  # type: ignore[misc]
     """
 
     backend = (TransformBackends.TORCH,)
+    is_per_channel = False  # a canvas is decoded as pixels and whitened afterwards
 
     def __init__(self, mean: Tensor, matrix: Tensor) -> None:
         if mean.ndim != 1 or matrix.shape != (mean.shape[0], mean.shape[0]):

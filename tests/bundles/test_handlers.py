@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import torch
 from tests.bundles.conftest import run, workflow
 
 DIGITS = "digits_dataset_distillation"
-LOSS = "$lambda output: output['loss']"
 
 
 def test_monai_s_handlers_attach_unchanged(copied: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -21,7 +21,7 @@ def test_monai_s_handlers_attach_unchanged(copied: Any, settings: Any, caplog: p
     made = workflow(root, "train", kind="train", **for_train)
     made.parser["train#handlers"] = [
         *made.parser["train#handlers"],
-        {"_target_": "StatsHandler", "name": "distilling", "tag_name": "loss", "output_transform": LOSS},
+        {"_target_": "StatsHandler", "name": "distilling"},
         {"_target_": "CheckpointSaver", "save_dir": str(root / "kept"), "save_dict": {"synthetic": "@synthetic"}}
         | {"save_final": True},
     ]
@@ -37,17 +37,19 @@ def test_monai_s_handlers_attach_unchanged(copied: Any, settings: Any, caplog: p
     assert made.evaluator.state.metrics["accuracy"] > 0
 
 
-def test_mlflow_follows_a_training(copied: Any, settings: Any, tmp_path: Path) -> None:
+def test_the_option_tracking_mlflow_of_monai_s_command_follows_a_training(
+    copied: Any, settings: Any, tmp_path: Path
+) -> None:
+    """``--tracking mlflow --tracking_uri sqlite:///...``: MONAI adds its handlers to both engines."""
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
     pytest.importorskip("sqlalchemy", reason="mlflow's database needs sqlalchemy")
     root, (for_train, _) = copied(DIGITS), settings(DIGITS)
     tracked = f"sqlite:///{tmp_path}/mlruns.db"
-    made = workflow(root, "train", kind="train", **for_train)
-    following = {"_target_": "MLFlowHandler", "tracking_uri": tracked, "experiment_name": "digits", "tag_name": "loss"}
-    following |= {"output_transform": LOSS, "close_on_complete": True}
-    made.parser["train#handlers"] = [*made.parser["train#handlers"], following]
-    run(made)
+    run(workflow(root, "train", kind="train", **for_train, tracking="mlflow", tracking_uri=tracked))
     client = mlflow.MlflowClient(tracked)
-    (experiment,) = [found for found in client.search_experiments() if found.name == "digits"]
+    (experiment,) = [found for found in client.search_experiments() if found.name == "monai_experiment"]
     (followed,) = client.search_runs([experiment.experiment_id])
-    assert len(client.get_metric_history(followed.info.run_id, "loss")) == 4
+    losses = [metric.value for metric in client.get_metric_history(followed.info.run_id, "train_loss")]
+    history = json.loads((root / "train" / "history.json").read_text())
+    assert losses == pytest.approx([row["loss"] for row in history["iterations"]])
+    assert len(client.get_metric_history(followed.info.run_id, "balanced_accuracy")) == len(history["validations"])

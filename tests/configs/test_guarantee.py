@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
 from monai_distill.claims import tier_of
+from monai_distill.configuration import available
+from monai_distill.configuration.files import run_files
 from tests.configs.command import command, contents, read
 
 Run = Callable[..., dict[str, Any]]
@@ -51,11 +53,20 @@ def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str)
 
 def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path) -> None:
     broken = ("--initial_images", "real", "--zca", "true", "--val_interval", "1", "--dp_model", "false")
+    broken += ("--keyed_split", "false")
     outcome = command("run", "--method", "dm", "--epsilon", "8", "--output_dir", tmp_path / "run", *broken)
     assert outcome.code != 0
-    for advice_for in ("--initial_images noise", "--zca false", "leave val_interval"):
+    for advice_for in ("--initial_images noise", "--zca false", "leave val_interval", "--keyed_split true"):
         assert advice_for in outcome.err
     assert not (tmp_path / "run" / "ledger.json").exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(available("datasets")) - {"python"}))
+def test_every_data_set_that_may_draw_a_split_draws_a_keyed_one_with_a_guarantee(name: str) -> None:
+    files = run_files(name, "convnet", "dm", guaranteed=True)
+    settings = {key: value for content in files.contents for key, value in content.items()}
+    assert settings["keyed_split"] is True
+    assert settings["dataset"]["split"]["keyed"] == "@keyed_split"
 
 
 def test_balanced_experts_have_no_guarantee(tmp_path: Path) -> None:

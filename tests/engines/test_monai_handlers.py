@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from ignite.metrics import Accuracy
 from monai.handlers import (
     CheckpointLoader,
     CheckpointSaver,
     StatsHandler,
     TensorBoardStatsHandler,
     ValidationHandler,
+    from_engine,
 )
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -27,10 +29,6 @@ from monai_distill.networks.nets import ConvNet
 from monai_distill.transforms import SiameseAugment
 
 Attached = Callable[..., Distiller]
-
-
-def loss(output: dict[str, float]) -> float:
-    return output["loss"]
 
 
 def make() -> ConvNet:
@@ -87,10 +85,12 @@ def scalars(folder: Path) -> dict[str, list[float]]:
 def test_stats_of_both_engines_are_logged(
     distiller: Attached, evaluator: Callable[..., StudentEvaluator], caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = distiller(StatsHandler(name="distilling", tag_name="loss", output_transform=loss))
+    made = distiller(StatsHandler(name="distilling"))
     text = logged("distilling", made.run, caplog)
-    assert "Epoch: 2/2, Iter: 3/3 -- loss: " in text
-    scoring = evaluator(StatsHandler(name="scoring", output_transform=lambda output: None))
+    (line,) = [line for line in text.splitlines() if "Epoch: 2/2, Iter: 3/3 -- " in line]
+    assert f"loss: {made.state.output[0]['loss']:.4f}" in line
+    assert "student_lr: " in line
+    scoring = evaluator(StatsHandler(name="scoring", iteration_log=False))
     text = logged("scoring", scoring.run, caplog)
     for name, value in scoring.state.metrics.items():
         assert f"{name}: {value:.4f}" in text
@@ -101,14 +101,24 @@ def test_tensorboard_holds_the_losses_and_the_scores(
     distiller: Attached, evaluator: Callable[..., StudentEvaluator], tmp_path: Path
 ) -> None:
     seen: list[float] = []
-    made = distiller(TensorBoardStatsHandler(log_dir=str(tmp_path / "a"), tag_name="loss", output_transform=loss))
-    made.add_event_handler("ITERATION_COMPLETED", lambda engine: seen.append(engine.state.output["loss"]))
+    made = distiller(TensorBoardStatsHandler(log_dir=str(tmp_path / "a")))
+    made.add_event_handler("ITERATION_COMPLETED", lambda engine: seen.append(engine.state.output[0]["loss"]))
     made.run()
     assert scalars(tmp_path / "a")["loss"] == pytest.approx(seen)
-    scoring = evaluator(TensorBoardStatsHandler(log_dir=str(tmp_path / "b"), output_transform=lambda output: None))
+    scoring = evaluator(TensorBoardStatsHandler(log_dir=str(tmp_path / "b"), iteration_log=False))
     scoring.run()
     kept = scalars(tmp_path / "b")
     assert {name: values[-1] for name, values in kept.items()} == pytest.approx(scoring.state.metrics)
+
+
+def test_monai_s_metrics_attach_to_the_evaluator_and_agree_with_its_own(
+    evaluator: Callable[..., StudentEvaluator],
+) -> None:
+    """ignite's accuracy over every student and image is the mean of the students' accuracies."""
+    scoring = evaluator()
+    Accuracy(output_transform=from_engine(["pred", "label"])).attach(scoring, "of_ignite")
+    scoring.run()
+    assert scoring.state.metrics["of_ignite"] == pytest.approx(scoring.state.metrics["accuracy"])
 
 
 def test_validation_comes_every_epoch_and_checkpoints_load_with_weights_only(
@@ -144,8 +154,8 @@ def test_mlflow_follows_both_engines(
     from monai.handlers import MLFlowHandler
 
     about = {"tracking_uri": f"sqlite:///{tmp_path}/mlruns.db", "close_on_complete": True, "experiment_name": "ours"}
-    distiller(MLFlowHandler(**about, run_name="distil", tag_name="loss", output_transform=loss)).run()
-    scoring = evaluator(MLFlowHandler(**about, run_name="score", output_transform=lambda output: None))
+    distiller(MLFlowHandler(**about, run_name="distil")).run()
+    scoring = evaluator(MLFlowHandler(**about, run_name="score", iteration_log=False))
     scoring.run()
     client = mlflow.MlflowClient(about["tracking_uri"])
     (experiment,) = [actual for actual in client.search_experiments() if actual.name == "ours"]

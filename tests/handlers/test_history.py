@@ -12,7 +12,7 @@ from monai_distill.handlers import History
 
 
 def engines() -> tuple[Engine, Engine]:
-    trainer = Engine(lambda engine, batch: {"loss": float(engine.state.iteration), "student_lr": 0.5, "more": "x"})
+    trainer = Engine(lambda engine, batch: [{"loss": float(engine.state.iteration), "student_lr": 0.5, "more": "x"}])
     validator = Engine(lambda engine, batch: None)
 
     def score(engine: Engine) -> None:

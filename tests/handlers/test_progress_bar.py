@@ -45,7 +45,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
 
 
 def test_one_bar_counts_all_epochs_shows_values_and_is_closed(bars: list[Bar]) -> None:
-    engine = Engine(lambda engine, batch: {"loss": batch / 3, "other": 1.0})
+    engine = Engine(lambda engine, batch: [{"loss": batch / 3, "other": 1.0}])
     ProgressBar("distilling", unit="it", show=("loss",)).attach(engine)
     engine.run([1, 2, 4], max_epochs=4)
     (bar,) = bars
@@ -56,7 +56,7 @@ def test_one_bar_counts_all_epochs_shows_values_and_is_closed(bars: list[Bar]) -
 
 
 def test_a_second_run_gets_a_bar_of_its_own(bars: list[Bar]) -> None:
-    engine = Engine(lambda engine, batch: {})
+    engine = Engine(lambda engine, batch: [{}])
     ProgressBar("x").attach(engine)
     engine.run([0, 0], max_epochs=1)
     engine.run([0, 0], max_epochs=1)
@@ -67,7 +67,7 @@ def test_a_second_run_gets_a_bar_of_its_own(bars: list[Bar]) -> None:
 def test_a_resumed_run_goes_on_where_it_was_though_the_state_is_loaded_after_the_bar_was_attached(
     bars: list[Bar], iteration: int
 ) -> None:
-    engine = Engine(lambda engine, batch: {})
+    engine = Engine(lambda engine, batch: [{}])
     ProgressBar("x").attach(engine)
     state = {"iteration": iteration, "epoch_length": 2, "max_epochs": 4}
     engine.add_event_handler(Events.STARTED, lambda engine: engine.load_state_dict(state))
@@ -77,10 +77,10 @@ def test_a_resumed_run_goes_on_where_it_was_though_the_state_is_loaded_after_the
 
 
 def test_an_error_closes_the_bar_reaches_later_handlers_and_is_raised(bars: list[Bar]) -> None:
-    def fail(engine: Engine, batch: int) -> dict[str, float]:
+    def fail(engine: Engine, batch: int) -> list[dict[str, float]]:
         if batch:
             raise ValueError("the cause")
-        return {}
+        return [{}]
 
     heard: list[BaseException] = []
     engine = Engine(fail)
@@ -96,7 +96,7 @@ def test_an_error_before_the_first_epoch_is_raised_without_a_bar(bars: list[Bar]
     def refuse(engine: Engine) -> None:
         raise RuntimeError("refused")
 
-    engine = Engine(lambda engine, batch: {})
+    engine = Engine(lambda engine, batch: [{}])
     ProgressBar("x").attach(engine)
     engine.add_event_handler(Events.STARTED, refuse)
     with pytest.raises(RuntimeError, match="refused"):
@@ -105,7 +105,7 @@ def test_an_error_before_the_first_epoch_is_raised_without_a_bar(bars: list[Bar]
 
 
 def test_a_short_run_writes_nothing_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    engine = Engine(lambda engine, batch: {"loss": 1.0})
+    engine = Engine(lambda engine, batch: [{"loss": 1.0}])
     ProgressBar("x", show=("loss",)).attach(engine)
     engine.run([0, 1], max_epochs=2)
     assert capfd.readouterr() == ("", "")
@@ -117,7 +117,7 @@ def test_without_a_terminal_the_log_gets_a_line_now_and_then(
     clock = iter(range(0, 10_000, 10))  # ten seconds an iteration
     monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
     caplog.set_level("INFO", logger="monai_distill.runtime.progress")
-    engine = Engine(lambda engine, batch: {"loss": 0.25})
+    engine = Engine(lambda engine, batch: [{"loss": 0.25}])
     ProgressBar("distilling", show=("loss",)).attach(engine)
     engine.run([0, 0, 0, 0], max_epochs=2)
     assert [record.getMessage() for record in caplog.records] == [
@@ -127,7 +127,7 @@ def test_without_a_terminal_the_log_gets_a_line_now_and_then(
 
 
 def test_a_shorter_last_epoch_is_not_counted_whole(bars: list[Bar]) -> None:
-    engine = Engine(lambda engine, batch: {})
+    engine = Engine(lambda engine, batch: [{}])
     engine.last_iteration = 3  # as a Distiller has it
     ProgressBar("x").attach(engine)
     engine.run([0, 0], max_epochs=2)

@@ -31,7 +31,7 @@ class Job:
         self.at = at or {}
         self.engine = Engine(self._iteration)
 
-    def _iteration(self, engine: Engine, batch: int) -> dict[str, float]:
+    def _iteration(self, engine: Engine, batch: int) -> list[dict[str, float]]:
         iteration = engine.state.iteration
         self.optimizer.zero_grad()
         loss = (self.layer.weight - 1 / iteration).square().sum()
@@ -40,7 +40,7 @@ class Job:
         self.done.append(iteration)
         if iteration in self.at:
             self.at[iteration]()
-        return {"loss": float(loss.detach())}
+        return [{"loss": float(loss.detach())}]
 
     def run(self, file: Path, resume: bool = False, interval: int = 20, job: Any = None) -> torch.Tensor:
         handler = ResumableState(
@@ -240,7 +240,7 @@ class Diverging(Trainer):
             decollate=False,
         )
 
-    def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
+    def _iteration(self, engine: Any, batchdata: Any) -> list[dict[str, float]]:
         if engine.state.iteration == self.bad and self.before:
             raise RuntimeError("not finite")
         with torch.no_grad():
@@ -248,7 +248,7 @@ class Diverging(Trainer):
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         if engine.state.iteration == self.bad:
             raise RuntimeError("not finite")
-        return {"loss": 0.0}
+        return [{"loss": 0.0}]
 
 
 @pytest.mark.parametrize(("bad", "before", "saved"), [(1, True, 0), (2, True, 1), (7, True, 6), (7, False, 4)])

@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from monai_distill.runtime import micro_batches
+
 NAME = "elsewhere"
 _setup_privateuseone_for_python_backend(NAME)
 DEVICE = torch.device(NAME, 0)
@@ -122,3 +124,5 @@ def _register() -> None:
 
 
 _register()
+# how much memory a graph takes cannot be counted here: its tensors have none of their own
+micro_batches.graph_bytes = lambda computation: len(repr(computation()))

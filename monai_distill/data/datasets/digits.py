@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 from monai_distill.data.reading import ArrayToImaged
 
 from .section_dataset import SectionDataset
-from .splits import stratified_split
+from .split_rule import SplitRule
+from .splits import KEYED
 
 __all__ = ["DigitsDataset"]
 
@@ -22,12 +23,12 @@ class DigitsDataset(SectionDataset):
     """1797 gray handwritten digits of 8x8 pixels (Alpaydin and Kaynak, UCI repository, 1998), bundled by scikit-learn.
 
     Nothing is read from disk but scikit-learn's file. Images are ``[1, 8, 8]``; the stored 0 to 16 become [0, 1].
-    There is no official split: 60/20/20 by :func:`~monai_distill.data.datasets.splits.stratified_split`.
+    There is no official split: 60/20/20, stratified by class unless ``split`` says otherwise.
 
     Args:
         section: ``"training"``, ``"validation"`` or ``"test"``.
         transform: replaces the default transform; it receives ``image`` as a float32 array ``[8, 8]`` in [0, 1].
-        split_seed: seed of the split; keep it, so that runs with other seeds stay comparable.
+        split: shares and seed; keep the seed, so that runs with other seeds stay comparable.
         options: ``seed`` and the cache options of :class:`SectionDataset`.
 
     Raises:
@@ -44,10 +45,10 @@ class DigitsDataset(SectionDataset):
         section: str,
         transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
-        split_seed: int = 0,
+        split: SplitRule | None = None,
         **options: Any,
     ) -> None:
-        self.split_seed = split_seed
+        self.split = split or SplitRule(val_frac=0.2, test_frac=0.2)
         super().__init__(None, section, transform, **options)
 
     def _items(self, section: str) -> list[dict[str, Any]]:
@@ -55,6 +56,7 @@ class DigitsDataset(SectionDataset):
         images = (np.asarray(bunch.images) / 16.0).astype(np.float32)
         labels = np.asarray(bunch.target, dtype=np.int64)
         self.class_names = tuple(str(digit) for digit in range(10))
+        how = f"{KEYED} image" if self.split.keyed else "stratified by class"
         digest = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
         self.provenance = {
             "name": "Optical recognition of handwritten digits (scikit-learn copy)",
@@ -62,10 +64,10 @@ class DigitsDataset(SectionDataset):
             "citation": "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998",
             "files": {"sklearn.datasets.load_digits arrays": f"sha256:{digest}"},
             "official": False,
-            "split": "60/20/20 stratified by class, seeded (no official split exists)",
-            "seed": self.split_seed,
+            "split": f"{self.split.percent} {how}, seeded (no official split exists)",
+            "seed": self.split.seed,
         }
-        parts = stratified_split(labels.tolist(), {"training": 0.6, "validation": 0.2, "test": 0.2}, self.split_seed)
+        parts = self.split.of_arrays(images, labels.tolist(), self.split.shares)
         return [
             {"image": images[i], "label": int(labels[i]), "class_name": self.class_names[labels[i]]}
             for i in parts[section]

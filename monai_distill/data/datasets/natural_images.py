@@ -22,7 +22,6 @@ from monai_distill.runtime.checksums import file_checksum
 
 from .section_dataset import SectionDataset
 from .split_rule import SplitRule
-from .splits import stratified_split
 
 __all__ = ["NaturalImageDataset"]
 
@@ -90,7 +89,7 @@ class NaturalImageDataset(SectionDataset):
 
     On disk: ``ROOT_DIR/MNIST/raw`` with the four unpacked files, or ``ROOT_DIR/cifar-10-batches-py`` with the six
     batches. Images are ``[1, 28, 28]`` and ``[3, 32, 32]``. The test section is the published one; validation is split
-    off the training images, stratified by class. Files of CIFAR-10 are pickles, so only the published ones, checked by
+    off the training images. Files of CIFAR-10 are pickles, so only the published ones, checked by
     md5, are opened; of MNIST other files are read too and ``provenance["official"]`` is False.
 
     Args:
@@ -135,17 +134,17 @@ class NaturalImageDataset(SectionDataset):
         checksums = {file: file_checksum(folder / file, published.algorithm) for file in published.files}
         images, labels = (_mnist if self.name == "mnist" else _cifar10)(folder, section == "test", checksums)
         self.class_names = published.class_names
+        fractions, share = self.split.validation_share()
         self.provenance = {
             **published.source,
             "files": {file: f"{published.algorithm}:{digest}" for file, digest in checksums.items()},
             "official": checksums == published.files,
-            "split": f"published test; validation is a stratified {self.split.val_frac:g} of the training images",
+            "split": f"published test; validation is {share} of the training images",
             "seed": self.split.seed,
         }
         positions = np.arange(len(labels))
         if section != "test":
-            fractions = {"training": 1 - self.split.val_frac, "validation": self.split.val_frac}
-            positions = stratified_split(labels.tolist(), fractions, self.split.seed)[section]
+            positions = self.split.of_arrays(images, labels.tolist(), fractions)[section]
         return [
             {"image": images[i], "label": int(labels[i]), "class_name": self.class_names[labels[i]]} for i in positions
         ]

@@ -76,7 +76,7 @@ class NPZDataset(SectionDataset):
         path = self.root_dir / self.file
         if not path.is_file():
             raise RuntimeError(f"Cannot find dataset file: {path}; place it there or correct root_dir or file.")
-        arrays = read_section(path, section, self.split.val_frac, self.split.seed, self.cache_dir)
+        arrays = read_section(path, section, self.split, self.cache_dir)
         self.class_names = self._names(arrays, path)
         self._channels_last = arrays.channels_last
         self.provenance = {
@@ -84,7 +84,7 @@ class NPZDataset(SectionDataset):
             "files": {path.name: self._checksum(path)},
             "official": self._is_official(path),
             "split": arrays.split,
-            "seed": self.split.seed if "stratified" in arrays.split else None,
+            "seed": self.split.seed if "; validation is" in arrays.split else None,
         }
         self._check_arrays(arrays, path)
         self._arrays = arrays

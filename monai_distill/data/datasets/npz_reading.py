@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .npz_arrays import fits_memory, mapped_array
-from .splits import stratified_split
+from .split_rule import SplitRule
 
 __all__ = ["SectionArrays", "read_section"]
 
@@ -45,7 +45,7 @@ class SectionArrays:
 
 
 def read_section(
-    path: Path, section: str, val_frac: float, split_seed: int, cache_dir: str | PathLike[str] | None = None
+    path: Path, section: str, split: SplitRule, cache_dir: str | PathLike[str] | None = None
 ) -> SectionArrays:
     """Read one section; only its two arrays, and the small label arrays of the others, are loaded.
 
@@ -55,8 +55,7 @@ def read_section(
     Args:
         path: the file.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        val_frac: the share of the training part that becomes validation where the file has none.
-        split_seed: the seed of that split.
+        split: ``val_frac`` is the share of the training part that becomes validation where the file has none.
         cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
 
     Raises:
@@ -68,7 +67,7 @@ def read_section(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     keys = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
         ...     np.savez(Path(folder) / "made.npz", **keys)
-        ...     read_section(Path(folder) / "made.npz", "test", 0.1, 0).num_classes
+        ...     read_section(Path(folder) / "made.npz", "test", SplitRule()).num_classes
         2
     """
     # a zip ends with its directory, so a file that was cut short fails this test as well as one that is no zip
@@ -87,16 +86,16 @@ def read_section(
     where = f"{_PREFIX[source]}_images of {path}"
     channels_last = _check_images(images, len(labels[source]), where)
     chosen = labels[source]
-    split, rows = "as stored in the file", None
+    rule, rows = "as stored in the file", None
     if not has_val:
-        split += f"; validation is a stratified {val_frac:g} of the training part (the file has no val_ keys)"
+        fractions, share = split.validation_share()
+        rule += f"; validation is {share} of the training part (the file has no val_ keys)"
         if source == "training":
-            fractions = {"training": 1 - val_frac, "validation": val_frac}
-            indices = stratified_split(chosen.tolist(), fractions, split_seed)[section]
-            rows, chosen = np.asarray(indices), chosen[indices]
+            rows = split.of_arrays(images, chosen.tolist(), fractions)[section]
+            chosen = chosen[rows]
     _require_labels_from_0(path, labels)
     num_classes = 1 + max((int(part.max()) for part in labels.values() if len(part)), default=-1)
-    return SectionArrays(images, chosen, num_classes, channels_last, split, rows)
+    return SectionArrays(images, chosen, num_classes, channels_last, rule, rows)
 
 
 def _require_labels_from_0(path: Path, labels: Mapping[str, Array]) -> None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -11,9 +12,19 @@ import numpy as np
 
 from monai_distill.runtime.randomness import derived_seed
 
-__all__ = ["check_patient_overlap", "patient_split", "stratified_split"]
+__all__ = [
+    "KEYED",
+    "check_patient_overlap",
+    "is_drawn_from_all_records",
+    "keyed_split",
+    "patient_split",
+    "stratified_split",
+]
+
 
 Indices: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
+
+KEYED = "by a keyed hash of each"  # the words of a published rule: of each image, of each patient
 
 
 def stratified_split(labels: Sequence[int], fractions: Mapping[str, float], seed: int) -> dict[str, Indices]:
@@ -99,6 +110,51 @@ def patient_split(
     return _sorted_arrays(dealt)
 
 
+def keyed_split(records: Sequence[Hashable | bytes], fractions: Mapping[str, float], seed: int) -> dict[str, Indices]:
+    """Split items so that the section of a record depends on that record alone: no other record moves it.
+
+    The rule: a keyed hash (BLAKE2b, key: the seed) of the record's name gives a number in [0, 1); the sections divide
+    that interval in the order of ``fractions``. This is what differential privacy requires of a split, because a
+    split by counts (:func:`stratified_split`, :func:`patient_split`) moves other records when one is removed. The price
+    is balance: a section receives its share on average, with a standard deviation of ``sqrt(n f (1 - f))`` records, of
+    all and of every class. A section can be empty when records are few.
+
+    Args:
+        records: the record of every item; items of one record (a patient, identical images) lie in one section.
+        fractions: the share of every section, in (0, 1], summing to 1.
+        seed: the seed of the split, not of the run; the key is public.
+
+    Returns:
+        The ascending item indices of every section.
+
+    Raises:
+        ValueError: if the fractions are out of range or do not sum to 1.
+
+    Example:
+        >>> whole, less = (keyed_split(names, {"training": 0.5, "test": 0.5}, seed=0) for names in ("abcdef", "abcde"))
+        >>> whole["training"].tolist(), less["training"].tolist()
+        ([1, 3, 5], [1, 3])
+    """
+    _check_fractions(fractions)
+    names, bounds = list(fractions), np.cumsum(list(fractions.values()))[:-1]
+    key = f"split {int(seed)}".encode()
+    places = [int(np.searchsorted(bounds, _unit_interval(record, key), side="right")) for record in records]
+    return {name: np.flatnonzero(np.asarray(places, dtype=np.int64) == i) for i, name in enumerate(names)}
+
+
+def is_drawn_from_all_records(provenance: Mapping[str, Any]) -> bool:
+    """Whether a data set's split was drawn by a rule in which one record moves others.
+
+    Args:
+        provenance: of the data set, with ``split`` (the rule) and ``seed`` (None unless a split was drawn).
+
+    Example:
+        >>> [is_drawn_from_all_records({"split": rule, "seed": 0}) for rule in ("stratified", f"{KEYED} image")]
+        [True, False]
+    """
+    return provenance.get("seed") is not None and KEYED not in str(provenance.get("split"))
+
+
 def check_patient_overlap(sections: Mapping[str, Iterable[Hashable]]) -> None:
     """Refuse sections that share a patient.
 
@@ -128,6 +184,11 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
     values = list(fractions.values())
     if not values or any(not 0 < value <= 1 for value in values) or abs(sum(values) - 1) > 1e-6:
         raise ValueError(f"expected fractions in (0, 1] that sum to 1, got {dict(fractions)}.")
+
+
+def _unit_interval(record: Hashable | bytes, key: bytes) -> float:
+    content = record if isinstance(record, bytes) else str(record).encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(content, key=key, digest_size=6).digest(), "big") / 2**48
 
 
 def _random_state(seed: int, *path: int | str) -> np.random.RandomState:

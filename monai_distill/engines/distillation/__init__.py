@@ -8,7 +8,6 @@ from .distribution_matching import DistributionMatching, attention_features, emb
 from .fixed_view_matching import NoisyMeanMatching, RandomViews
 from .gradient_matching import GradientMatching, NetworkLoop, network_loops
 from .inner_loop import InnerLoop, UnrollMemory
-from .student_step import graph_bytes
 from .trajectory_matching import TrajectoryMatching
 from .unroll import unrolled_gradient
 
@@ -25,7 +24,6 @@ __all__ = [
     "UnrollMemory",
     "attention_features",
     "embedding_features",
-    "graph_bytes",
     "network_loops",
     "unrolled_gradient",
 ]

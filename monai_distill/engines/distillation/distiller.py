@@ -94,8 +94,9 @@ class Distiller(Trainer):  # type: ignore[misc]
         max_epochs: how many times ``epoch_length`` iterations run; after each, handlers validate and save.
         epoch_length: outer iterations per "epoch".
         limits: how many iterations run, which of them step, and how far the learned learning rate moves.
-        train_handlers: MONAI or ignite handlers. ``engine.state.output`` is ``{"loss", "student_lr", "iteration",
-            "gated"}``; the last is 1 for an iteration that changed nothing.
+        train_handlers: MONAI or ignite handlers. ``engine.state.output`` is a list with one dictionary, as MONAI's
+            trainers give it: ``[{"loss", "student_lr", "iteration", "gated"}]``, all of them floats. The last is 1 for
+            an iteration that changed nothing.
 
     Raises:
         TypeError: if ``synthetic`` is not a :class:`~monai_distill.data.SyntheticDataset`, or ``objective`` is not
@@ -157,7 +158,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         if self.last_iteration is not None and engine.state.iteration >= self.last_iteration:
             engine.terminate()  # ignite would start another epoch
 
-    def _iteration(self, engine: Any, batchdata: Any) -> dict[str, float]:
+    def _iteration(self, engine: Any, batchdata: Any) -> list[dict[str, float]]:
         loss, gradients = self.objective(self.synthetic, batchdata)
         parameters = dict(self.synthetic.named_parameters())
         if not gradients.keys() <= parameters.keys():  # they would be ignored silently
@@ -180,12 +181,13 @@ class Distiller(Trainer):  # type: ignore[misc]
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         if engine.state.iteration == self.last_iteration:
             engine.terminate_epoch()  # handlers of a completed epoch still run
-        return {
+        output = {
             "loss": float(loss),
             "student_lr": float(self.synthetic.student_lr.detach()),
             "iteration": float(engine.state.iteration),
             "gated": float(gated),
         }
+        return [output]
 
     def _warn_if_all_gated(self, engine: Any) -> None:
         if not self._passed:

@@ -102,7 +102,7 @@ class DistributionMatching:
         self.seed = seed
 
     def __call__(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss (a detached scalar) and the gradient of the images, by name."""
+        """Return the loss (a detached scalar) and the gradient of the canvases, by name."""
         images = synthetic.images.detach().requires_grad_()
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration)
         augmentation = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
@@ -111,7 +111,7 @@ class DistributionMatching:
             network = self.network_factory().to(images).train().requires_grad_(False)
             with torch.no_grad():
                 real = self._real_sums(network, batch, augmentation, synthetic)
-            augmented = self.augment.apply(images, augmentation)
+            augmented = self.augment.apply(synthetic.decoded(images), augmentation)
             matched = self._sums(network, augmented, synthetic.labels, synthetic)
         loss = self.loss(real, matched)
         (gradient,) = torch.autograd.grad(loss, images)

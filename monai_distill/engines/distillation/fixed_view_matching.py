@@ -119,9 +119,11 @@ class NoisyMeanMatching:
         self.weight = weight
 
     def __call__(self, synthetic: SyntheticDataset, batch: NoisyClassMeans) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss (a detached scalar) and the gradient of the images, by name."""
+        """Return the loss (a detached scalar) and the gradient of the canvases, by name."""
         images = synthetic.images.detach().requires_grad_()
-        matched = class_sums(self.views(batch.view, images), synthetic.labels, len(synthetic.class_names))
+        matched = class_sums(
+            self.views(batch.view, synthetic.decoded(images)), synthetic.labels, len(synthetic.class_names)
+        )
         if matched.sums.shape != batch.means.shape:
             raise ValueError(
                 f"Expected measured means {tuple(matched.sums.shape)}, got {tuple(batch.means.shape)}. Measure with "

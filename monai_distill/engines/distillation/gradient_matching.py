@@ -140,7 +140,7 @@ class GradientMatching:
         self._parameters, self._iteration = state["parameters"], int(state["iteration"])
 
     def __call__(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss (a detached scalar, summed over classes) and the gradient of the images, by name."""
+        """Return the loss (a detached scalar, summed over classes) and the gradient of the canvases, by name."""
         with self._seeded(batch.iteration):
             self._advance(synthetic, batch.iteration)
             return self._matched(synthetic, batch)
@@ -168,7 +168,7 @@ class GradientMatching:
 
     def _trained(self, parameters: Tensor, synthetic: SyntheticDataset, iteration: int) -> Tensor:
         generator = seeded_generator(self.seed, "network steps", iteration)
-        images, targets = synthetic.images.detach(), synthetic.labels
+        images, targets = synthetic.decoded(synthetic.images.detach()), synthetic.labels
         gradient = parameter_gradient(self._loss_with_value, for_vmap=False)
         for _ in range(self.loop.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.loop.batch_size):
@@ -183,12 +183,12 @@ class GradientMatching:
         labels = synthetic.labels.tolist()
         rows = {c: [i for i, label in enumerate(labels) if label == c] for c in self._share(sorted(set(labels)))}
         if not rows:  # more processes than classes
-            value, gradient = processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)])
-            return value, {"images": gradient}
+            return (sums := processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)]))[0], {"images": sums[1]}
         real_images = dict(enumerate(torch.split(batch.images, list(batch.counts))))
         augmentations = {c: self._augmentation(c, batch) for c in rows}
         real = [self.augment.apply(real_images[c], augmentations[c]) for c in rows]
-        augmented = [self.augment.apply(leaf[places], augmentations[c]) for c, places in rows.items()]
+        images = synthetic.decoded(leaf)
+        augmented = [self.augment.apply(images[places], augmentations[c]) for c, places in rows.items()]
         targets = [target for (target,) in self._map_over_classes(self._real_gradient, list(rows), real)]
         detached = [images.detach() for images in augmented]
         gradients, values = zip(

@@ -1,12 +1,9 @@
-"""Numbers of an outer loop that follow from other settings: rounds, iterations, learning rate, memory."""
+"""Numbers of an outer loop that follow from other settings: rounds, iterations, learning rate."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import torch
-
 __all__ = [
-    "default_memory_budget",
     "gradient_iterations",
     "last_iteration",
     "matching_image_lr",
@@ -84,13 +81,3 @@ def matching_image_lr(base: float, images_per_class: int) -> float:
         (1.0, 10.0)
     """
     return base * (10 if images_per_class > 50 else 1)
-
-
-def default_memory_budget(device: torch.device | str) -> int:
-    """MiB that the graph of an unrolled student may take: 4096 on a GPU, 512 on a CPU.
-
-    Example:
-        >>> default_memory_budget("cpu")
-        512
-    """
-    return 4096 if torch.device(device).type == "cuda" else 512

@@ -5,98 +5,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.networks import FlatNetwork, LossDerivatives
+from monai_distill.networks import LossDerivatives
+from monai_distill.runtime.micro_batches import GraphSize
 from monai_distill.transforms import AugmentParameters, SiameseAugment
 
-__all__ = ["StudentPlan", "StudentStep", "graph_bytes", "images_are_separable"]
+from .student_plan import StudentPlan
 
-
-class StudentPlan(NamedTuple):
-    """The images of every step of a student, their augmentations and their labels.
-
-    Attributes:
-        batches: positions [n] of a step's images in the set.
-        augmentations: augmentation parameters of every step.
-        labels: of the whole set, class numbers [N] or logits [N, classes]; None where the set learns its labels.
-
-    Example:
-        >>> data = SyntheticDataset(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 0]), ["a", "b"])
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> plan = StudentPlan.random(data, SiameseAugment(()), 2, None, generator, labels=data.labels)
-        >>> [sorted(rows.tolist()) for rows in plan.batches], len(plan.augmentations)
-        ([[0, 1, 2], [0, 1, 2]], 2)
-    """
-
-    batches: Sequence[Tensor]
-    augmentations: Sequence[AugmentParameters]
-    labels: Tensor | None
-
-    @classmethod
-    def random(
-        cls,
-        synthetic: SyntheticDataset,
-        augment: SiameseAugment,
-        steps: int,
-        batch_size: int | None,
-        generator: torch.Generator,
-        *,
-        labels: Tensor | None,
-    ) -> StudentPlan:
-        """A plan of ``steps`` steps: shuffled rounds over the set, cut into batches; a round's last may be smaller."""
-        count, device = len(synthetic), synthetic.images.device
-        size = count if batch_size is None else min(batch_size, count)
-        batches: list[Tensor] = []
-        while len(batches) < steps:
-            batches += torch.split(torch.randperm(count, generator=generator), size)
-        lengths = [len(rows) for rows in batches[:steps]]
-        shape = synthetic.images.shape[2:]
-        augmentations = [augment.draw(length, shape, generator).to(device) for length in lengths]
-        rows = torch.cat(batches[:steps]).to(device, non_blocking=True)  # one transfer
-        return cls(torch.split(rows, lengths), augmentations, labels)
-
-
-def graph_bytes(computation: Callable[[], object]) -> int:
-    """Bytes of the tensors that autograd stores for the backward pass of ``computation``, each storage counted once.
-
-    The number depends on the computation alone, not on what else is in memory. A choice made from it can be repeated.
-
-    Example:
-        >>> weight = torch.ones(1000, requires_grad=True)
-        >>> graph_bytes(lambda: (weight * torch.ones(1000)).sum()) >= 4000
-        True
-    """
-    storages: dict[int, int] = {}
-
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        result = computation()  # alive until counted: a freed storage's address could be used again
-    total = sum(storages.values())
-    del result
-    return total
+__all__ = ["StudentStep"]
 
 
 Replayable = Callable[[int], contextlib.AbstractContextManager[None]]
-
-
-def images_are_separable(network: FlatNetwork) -> bool:
-    """Whether a batch's gradient is the sum of its images' gradients: no dropout mask, no batch statistics.
-
-    Example:
-        >>> images_are_separable(FlatNetwork(lambda: nn.Linear(2, 2)))
-        True
-    """
-    mixes = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.module.modules())
-    return not (network.has_random_layers or mixes)
 
 
 class StudentStep:
@@ -111,9 +33,12 @@ class StudentStep:
             ``label_logits``.
         plans: one per student; their batches of one step have one size.
         images_at_once: images of a student whose graph is held at once; None for all of a step.
+        decode: function of (canvases, numbers [n]) to images [n, C, *spatial]; by default, canvases are images.
         replayable: function of a step number to a block in which a forward pass is random in the same way every time.
 
     Example:
+        >>> from torch import nn
+        >>> from monai_distill.networks import FlatNetwork
         >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
         >>> loss = LossDerivatives(
         ...     lambda p, images, labels: nn.functional.cross_entropy(network(p[0], images[0]), labels[0]))
@@ -131,6 +56,7 @@ class StudentStep:
         names: Sequence[str],
         plans: Sequence[StudentPlan],
         images_at_once: int | None = None,
+        decode: Callable[[Tensor, Tensor], Tensor] = torch.Tensor.__getitem__,
         replayable: Replayable = lambda number: contextlib.nullcontext(),
     ) -> None:
         self.derivatives = derivatives
@@ -138,6 +64,7 @@ class StudentStep:
         self.names = tuple(names)
         self.plans = plans
         self.images_at_once = images_at_once
+        self.decode = decode
         self.replayable = replayable
 
     def __call__(self, states: Tensor, leaves: Sequence[Tensor], number: int) -> Tensor:
@@ -188,7 +115,7 @@ class StudentStep:
         lr_place = self.names.index("student_lr")
         return by_states, [g + by_lr if i == lr_place else g for i, g in enumerate(by_leaves)]
 
-    def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> tuple[int, int]:
+    def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> GraphSize:
         """Bytes of a step's graph that do not depend on its images, and bytes for every image of each student.
 
         Both follow from steps on two and on three images, which take little memory. The augmentation, which holds a few
@@ -196,18 +123,22 @@ class StudentStep:
         """
         start, copies = states.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
 
-        def bytes_for(count: int) -> int:
+        def step_on(count: int) -> Tensor:
             plans = [
                 StudentPlan([plan.batches[0][:1].expand(count)], [AugmentParameters("none", {})], plan.labels)
                 for plan in self.plans
             ]
             small = StudentStep(
-                self.derivatives, SiameseAugment(()), names=self.names, plans=plans, replayable=self.replayable
+                self.derivatives,
+                SiameseAugment(()),
+                names=self.names,
+                plans=plans,
+                decode=self.decode,
+                replayable=self.replayable,
             )
-            return graph_bytes(lambda: small(start, copies, 0))
+            return small(start, copies, 0)
 
-        two, three = bytes_for(2), bytes_for(3)  # batch norm refuses a single image
-        return max(3 * two - 2 * three, 0), max(three - two, 1)
+        return GraphSize.of(step_on)  # from two images on: batch norm refuses a single one
 
     def _inputs(self, leaves: Sequence[Tensor], number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Augmented images [S, n, C, *spatial], targets [S, n] or [S, n, classes] and learning rate of the step."""
@@ -215,7 +146,7 @@ class StudentStep:
         images, targets = [], []
         for plan in self.plans:
             rows = plan.batches[number]
-            images.append(self.augment.apply(values["images"][rows], plan.augmentations[number]))
+            images.append(self.augment.apply(self.decode(values["images"], rows), plan.augmentations[number]))
             targets.append((values["label_logits"] if plan.labels is None else plan.labels)[rows])
         return _stacked(images), _stacked(targets), values["student_lr"]
 

@@ -17,7 +17,8 @@ from monai_distill.runtime.randomness import derived_seed, seeded_generator, tem
 from monai_distill.transforms import SiameseAugment
 
 from .inner_loop import InnerLoop, UnrollMemory
-from .student_step import StudentPlan, StudentStep, images_are_separable
+from .student_plan import StudentPlan
+from .student_step import StudentStep
 from .unroll import unrolled_gradient
 
 __all__ = ["TrajectoryMatching"]
@@ -136,7 +137,7 @@ class TrajectoryMatching:
             return False
         if self.inner.vmap is not None:
             return self.inner.vmap
-        return should_vmap(synthetic.images, self.inner.batch_size or len(synthetic))
+        return should_vmap(synthetic.images, self.inner.batch_size or len(synthetic.images))
 
     def _matched(self, synthetic: SyntheticDataset, segments: Sequence[Segment]) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss and gradients of segments whose students run in one call."""
@@ -145,6 +146,7 @@ class TrajectoryMatching:
             self.derivatives,
             self.augment,
             names=list(named),
+            decode=synthetic.decoded,
             plans=[self._plan(synthetic, segment) for segment in segments],
             replayable=lambda number: self._replayable(_seed_path(segments[0]), number),
         )
@@ -172,7 +174,7 @@ class TrajectoryMatching:
     def _fixed_labels(self, synthetic: SyntheticDataset, segment: Segment) -> Tensor | None:
         """The students' targets where these are not learned: class numbers [n], or the expert's logits [n, classes]."""
         if self.teacher_labels:
-            return self.network.predict(segment.target, synthetic.images.detach())
+            return self.network.predict(segment.target, synthetic.decoded().detach())
         return None if synthetic.soft else synthetic.labels
 
     def _replayable(self, path: Sequence[int], number: int) -> contextlib.AbstractContextManager[None]:
@@ -184,9 +186,8 @@ class TrajectoryMatching:
     def _resolve_memory(self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor]) -> None:
         fixed, per_image = step.graph_bytes(starts, leaves)
         images = len(step.plans[0].batches[0])
-        separable = images_are_separable(self.network)
         self.memory = self.memory.resolved(
-            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=separable
+            self.inner.steps, images, fixed=fixed, per_image=per_image, separable=self.network.is_separable
         )
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
+from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_positive_int
@@ -45,7 +45,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         protocol: how an expert is trained, for at least as many epochs as the store's snapshots minus one.
         at_once: experts per group; fewer where several processes would otherwise have nothing to do.
         seed: seed of the run.
-        handlers: MONAI or ignite handlers. ``engine.state.output`` is ``{"loss", "accuracy"}`` of the pass, on
+        handlers: MONAI or ignite handlers. ``engine.state.output`` is ``[{"loss", "accuracy"}]`` of the pass, on
             training images.
 
     Raises:
@@ -77,7 +77,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self.seed = seed
         faster = not compiled and should_vmap(bank.images, protocol.batch_size)
         self.vmap = faster if protocol.vmap is None else protocol.vmap
-        self._gradient = parameter_gradient(self._loss, for_vmap=self.vmap, compiled=compiled)
+        gradient = parameter_gradient(self._loss, for_vmap=self.vmap, compiled=compiled)
+        self._gradient = in_parts(gradient, network, at_once if self.vmap else 1)
         self.rounds = _rounds(store, at_once)
         self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
         super().__init__(
@@ -107,7 +108,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         self._snapshots = [self._parameters.cpu().clone()]
         self._history: list[list[dict[str, float]]] = [[] for _ in self._experts]
 
-    def _iteration(self, engine: Any, batchdata: int) -> dict[str, float]:
+    def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, float]]:
         epoch, batch_size, curriculum = batchdata, self.protocol.batch_size, self.protocol.curriculum
         positions = torch.arange(len(self.bank)) if curriculum is None else curriculum(epoch).cpu()
         count = len(positions)
@@ -116,9 +117,9 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         tallies = []
         for low in range(0, count, batch_size):
             rows = orders[:, low : low + batch_size]
-            images = torch.stack(
-                [self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True)]
-            )
+            # without vmap, only the batch of one expert is in memory at a time
+            each = (self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True))
+            images: Iterable[Tensor] = torch.stack(list(each)) if self.vmap else each
             step = map_over_networks(self._step, self.vmap, self._dropout_seeds(epoch, low))
             out = step(self._parameters, images, self.bank.labels[rows])
             self._parameters = out[:, :-2]
@@ -128,7 +129,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         means = (torch.stack(tallies).sum(dim=0) / count).cpu()
         for history, (loss, accuracy) in zip(self._history, means.tolist(), strict=True):
             history.append({"epoch": epoch + 1, "train_loss": loss, "train_accuracy": accuracy})
-        return {"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}
+        return [{"loss": float(means[:, 0].mean()), "accuracy": float(means[:, 1].mean())}]
 
     def _dropout_seeds(self, epoch: int, low: int) -> list[int] | None:
         if not self.network.has_random_layers:

@@ -143,7 +143,7 @@ class ArchitectureSearch:
             ValueError: if fewer than three architectures fit the images.
         """
         data = self.scorecard.data
-        networks, skipped = usable_networks(self.factories, data.training.device)
+        networks, skipped = usable_networks(self.factories, data.training.device, self.scorecard.network.memory.budget)
         if len(networks) < 3:
             raise ValueError(
                 f"Expected three architectures to rank, got {list(networks)}; others do not fit: {skipped}."

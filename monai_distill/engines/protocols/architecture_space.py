@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from monai_distill.networks import FlatNetwork
+from monai_distill.networks.flat_network import build_flat_network
 
 __all__ = ["architecture_space", "usable_networks"]
 
@@ -39,13 +40,14 @@ def architecture_space(
 
 
 def usable_networks(
-    factories: Mapping[str, Callable[[], nn.Module]], device: torch.device | str
+    factories: Mapping[str, Callable[[], nn.Module]], device: torch.device | str, budget: float | None = None
 ) -> tuple[dict[str, FlatNetwork], dict[str, str]]:
     """The architectures that fit the images, and the reasons why others do not; a warning names one of them.
 
     Args:
         factories: build one network each and raise a ValueError if it does not fit the images.
         device: device of the networks.
+        budget: MiB of graph, for batches in parts; None for whole batches.
 
     Raises:
         ValueError: if no architecture fits.
@@ -57,7 +59,7 @@ def usable_networks(
     networks, skipped = {}, {}
     for name, factory in factories.items():
         try:
-            networks[name] = FlatNetwork(factory).to(device)
+            networks[name] = build_flat_network(factory, device, budget)
         except ValueError as error:
             skipped[name] = str(error)
     if not networks:

@@ -146,7 +146,7 @@ class ContinualLearning:
                     for kind, memory in memories.items():
                         row = self._tested(memory, order[:end], number, bar.update)
                         values.setdefault((kind, end), []).append(row)
-        counts = torch.bincount(synthetic.labels, minlength=len(names)).tolist()
+        counts = torch.bincount(synthetic.canvas_labels, minlength=len(names)).tolist()
         sizes = [sum(counts[c] for order in orders for c in order[:end]) / self.orders for end in ends]
         return continual_result(
             {

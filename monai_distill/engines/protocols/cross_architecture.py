@@ -101,7 +101,7 @@ class CrossArchitecture:
             StudentDivergedError: if students of an architecture diverge at every learning rate.
         """
         card = self.scorecard
-        networks, skipped = usable_networks(self.architectures, card.data.training.device)
+        networks, skipped = usable_networks(self.architectures, card.data.training.device, card.network.memory.budget)
         images, targets, learned = synthetic.training_set()
         candidates = lr_candidates(learned, self.lrs)
         distilled: dict[str, ScoreRow] = {}

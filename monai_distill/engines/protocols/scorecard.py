@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
+from monai_distill.data import SplitBanks, SyntheticDataset, packed_subset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
 from monai_distill.metrics.score_record import Prior, RunScores
 from monai_distill.networks import FlatNetwork, factory_config
@@ -94,21 +94,26 @@ class Scorecard:
 
         Returns:
             ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the learning rate used)
-            and ``prior``.
+            and ``prior``; for a set whose canvases hold several images also ``controls``, see
+            :meth:`decode_controls`.
         """
         candidates = self.candidates(synthetic)
         plan = self.rows()
-        total = self.students * self.protocol.steps + plan.control_steps(self.protocol, len(candidates))
+        controls = 1 if synthetic.decode.is_identity else 3
+        total = self.students * self.protocol.steps + controls * plan.control_steps(self.protocol, len(candidates))
         with open_progress_bar(total + self.full_students * self.full_protocol.steps, "scores", "step") as bar:
             rows = self.rows(bar.update)  # counts student steps
             distilled = rows.trained_on(synthetic.training_set(), self.protocol)
             random = rows.control("random", [self.random], self.size(synthetic), self.protocol, candidates)
+            decoded = self.decode_controls(synthetic, rows)
             full = self.full(rows) if self.full_students else None
         labels = self.data.test.labels
         scores: RunScores = {"distilled": distilled.scores(labels), "random": random.scores(labels)}
         if full is not None:
             scores["full"] = full.scores(labels)
         scores["prior"] = self.prior()
+        if decoded:
+            scores["controls"] = {name: row.scores(labels) for name, row in decoded.items()}
         return scores
 
     def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:
@@ -122,17 +127,38 @@ class Scorecard:
         return lr_candidates(float(synthetic.student_lr.detach()), self.lrs)
 
     def size(self, synthetic: SyntheticDataset) -> int:
-        """Images per class of a control: as many as the largest class of the set has."""
-        return int(torch.bincount(synthetic.labels).max())
+        """Images per class of a control: as many as the largest class of the set stores."""
+        return int(torch.bincount(synthetic.canvas_labels).max())
 
     def random(self, images_per_class: int, trial: int) -> tuple[Tensor, Tensor]:
         """The random control: training images drawn at random and their class numbers."""
         return random_subset(self.data.training, images_per_class, seeded_generator(self.seed, "random subset", trial))
 
     def random_like(self, synthetic: SyntheticDataset, trial: int) -> tuple[Tensor, Tensor]:
-        """Random training images, as many per class as ``synthetic`` has, and their class numbers."""
-        counts = torch.bincount(synthetic.labels, minlength=self.data.training.num_classes).tolist()
+        """Random training images, as many per class as ``synthetic`` stores, and their class numbers."""
+        counts = torch.bincount(synthetic.canvas_labels, minlength=self.data.training.num_classes).tolist()
         return random_subset(self.data.training, counts, seeded_generator(self.seed, "random subset", trial))
+
+    def decode_controls(self, synthetic: SyntheticDataset, rows: ScoreRows) -> dict[str, Row]:
+        """The rows that show how much of a score the decode alone gives; none for a set without one.
+
+        Returns:
+            ``packed``: as many canvases, filled with shrunk random training images and decoded like the set.
+            ``random_effective``: as many random training images as are decoded, which store several times as much.
+        """
+        if synthetic.decode.is_identity:
+            return {}
+
+        def packed(images_per_class: int, trial: int) -> tuple[Tensor, Tensor]:
+            generator = seeded_generator(self.seed, "packed subset", trial)
+            return packed_subset(self.data.training, images_per_class, generator, synthetic)
+
+        candidates, stored = self.candidates(synthetic), self.size(synthetic)
+        effective = int(torch.bincount(synthetic.labels).max())
+        return {
+            "packed": rows.control("packed", [packed], stored, self.protocol, candidates),
+            "random_effective": rows.control("random effective", [self.random], effective, self.protocol, candidates),
+        }
 
     def full(self, rows: ScoreRows) -> Row:
         """The row of all training images."""

@@ -122,6 +122,7 @@ class ScoresProtocol:
             rows = self.scorecard.rows(bar.update)
             trained = self._rows(synthetic, rows)
             protocol = self.scorecard.protocol
+            decoded = self.scorecard.decode_controls(synthetic, rows)
             controls = {name: self._row(name, synthetic, rows, protocol) for name in self.chosen}
         labels = self.scorecard.data.test.labels
         scores: RunScores = {
@@ -129,7 +130,7 @@ class ScoresProtocol:
             "random": trained["random"].scores(labels),
             "full": trained["full"].scores(labels),
             "prior": self.scorecard.prior(),
-            "controls": {name: self._scores(name, row) for name, row in controls.items()},
+            "controls": {name: self._scores(name, row) for name, row in {**decoded, **controls}.items()},
             "clinical": self._clinical(trained),
         }
         return {"scores": scores, **_result(self._robust(trained, synthetic.soft))}
@@ -170,13 +171,14 @@ class ScoresProtocol:
         robust = ["random", SOFT, SOFT] if synthetic.soft else ["random", "random"]
         variants = [len(self.controls.get(name, [None])) for name in (*robust, *self.chosen)]
         variants += [1] if synthetic.soft else []  # with hard labels
+        variants += [] if synthetic.decode.is_identity else [1, 1]
         lrs = len(card.candidates(synthetic))
         controls = sum(card.rows().control_steps(card.protocol, number * lrs) for number in variants)
         return controls + 2 * card.students * card.protocol.steps + card.full_students * card.full_protocol.steps
 
     def _scores(self, name: str, row: Row) -> ScoreRow:
         scores = row.scores(self.scorecard.data.test.labels)
-        return {**scores, "variant": row.variant} if len(self.controls[name]) > 1 else scores
+        return {**scores, "variant": row.variant} if len(self.controls.get(name, ())) > 1 else scores
 
     def _robust(self, trained: Mapping[str, Row], soft: bool) -> dict[str, Any]:
         labels = self.scorecard.data.test.labels

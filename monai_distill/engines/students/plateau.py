@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
@@ -17,8 +19,8 @@ class Plateau:
     """Ends the first half of a student's schedule when its training loss stops falling; the second half is as long.
 
     The mean loss of every ``window`` steps is compared with that of the window before. The learning rate drops when it
-    fell by less than the share ``fall``, or lies below ``floor``; at the latest after half of the protocol's steps, as
-    without a plateau. Each student ends by its own training loss alone: no held-out image takes part, and no other
+    fell twice in a row by less than the share ``fall``, or lies below ``floor``; at the latest after half of the
+    protocol's steps, as without a plateau. Each student ends by its own training loss alone: no held-out image takes part, and no other
     student of its row.
 
     Deviation: the field trains every student for a fixed number of epochs (1000). That protocol has no plateau.
@@ -32,12 +34,13 @@ class Plateau:
         ValueError: if the window is empty, or a number is not within its limits.
 
     Example:
-        >>> Plateau(fall=0.1).reached(1.0, before=1.05), Plateau(fall=0.1).reached(1.0, before=2.0)
-        (True, False)
+        >>> rule = Plateau(fall=0.1)
+        >>> [rule.reached(losses) for losses in ([2.0, 1.0], [1.1, 1.05, 1.0], [1.0, 0.001])]
+        [False, True, True]
     """
 
     window: int = 50
-    fall: float = 0.05
+    fall: float = 0.02
     floor: float = 0.01
 
     def __post_init__(self) -> None:
@@ -45,11 +48,13 @@ class Plateau:
         require_in_interval("(0, 1)", fall=self.fall)
         require_in_interval("[0, inf)", floor=self.floor)
 
-    def reached(self, mean: float, before: float | None) -> bool:
-        """Whether a student is done with its first half, by the mean losses of its last two windows."""
-        if not math.isfinite(mean):
-            return True  # it diverged: nothing is gained by further steps
-        return mean < self.floor or (before is not None and mean > (1 - self.fall) * before)
+    def reached(self, means: Sequence[float]) -> bool:
+        """Whether a student is done with its first half, by the mean losses of its windows so far."""
+        last = means[-1]
+        if not math.isfinite(last) or last < self.floor:  # diverged: nothing is gained by further steps
+            return True
+        pairs = list(itertools.pairwise(means[-3:]))
+        return len(pairs) == 2 and all(after > (1 - self.fall) * before for before, after in pairs)
 
     def config(self) -> dict[str, Any]:
         """The rule as plain JSON values."""

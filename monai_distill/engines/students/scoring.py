@@ -93,7 +93,7 @@ def train_students(
 def predict_logits(network: FlatNetwork, parameters: Tensor, images: Images) -> Tensor:
     """Logits [students, n, classes] of networks with ``parameters`` [students, P] for images [n, channels, *spatial].
 
-    The computation runs on the device of the images, in batches.
+    The computation runs on the device of the images, in batches that fit the network's memory budget.
 
     Example:
         >>> from monai_distill.networks.nets import ConvNet
@@ -101,10 +101,12 @@ def predict_logits(network: FlatNetwork, parameters: Tensor, images: Images) -> 
         >>> predict_logits(network, network.initial(0)[None], torch.rand(4, 1, 8, 8)).shape
         torch.Size([1, 4, 2])
     """
-    parameters, batches = parameters.to(images.device), []
-    for batch in blocks(images, BATCH):
-        forward = map_over_networks(functools.partial(network.predict, images=batch), images.device.type != "cpu")
-        batches.append(forward(parameters))
+    parameters, batches, vmap = parameters.to(images.device), [], images.device.type != "cpu"
+    networks = len(parameters) if vmap else 1
+    most = network.images_at_once(images.shape[1:], networks)
+    for batch in blocks(images, BATCH if most is None or network.mixes_images else min(BATCH, most)):
+        predict = functools.partial(network.predict, images=batch, networks=networks)
+        batches.append(map_over_networks(predict, vmap)(parameters))
     return torch.cat(batches, dim=1)
 
 

@@ -39,10 +39,11 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         protocol: how the students are trained.
         bank: the held-out images.
         seeds: one per student; by default five, as of :func:`student_seeds`.
-        val_handlers: MONAI or ignite handlers; ``engine.state.output`` is ``{"pred": [S, B, classes], "label": [B]}``
-            with probabilities.
+        val_handlers: MONAI or ignite handlers. ``engine.state.output`` is a list of dictionaries, as MONAI's evaluators
+            give it, with one per student and image: ``{"image": [channels, *spatial], "pred": [classes], "label": [],
+            "student": number}``; ``pred`` holds probabilities.
         allow_divergence: if True, a set whose students diverge gets NaN for every metric, so that it is never
-            selected, ``engine.state.output`` holds no student, and the first time a warning is given. If False, a
+            selected, its ``pred`` is NaN, and the first time a warning is given. If False, a
             divergence is an error.
 
     Raises:
@@ -85,9 +86,9 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         self.allow_divergence = allow_divergence
         self._classes = bank.num_classes
         self._warned = False
+        self._predicted: tuple[Tensor, Tensor]
         self.student_metrics = {
-            name: StudentMetric(score, output_transform=lambda x: (x["pred"], x["label"]))
-            for name, score in SCORES.items()
+            name: StudentMetric(score, output_transform=lambda _: self._predicted) for name, score in SCORES.items()
         }
         key, *others = self.student_metrics
         super().__init__(
@@ -123,8 +124,11 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         for metric in self.student_metrics.values():  # discard the predictions of earlier batches
             metric.reset()
 
-    def _iteration(self, engine: Any, batchdata: dict[str, Tensor]) -> dict[str, Tensor]:
-        output = {"pred": self._probabilities(batchdata["image"]), "label": batchdata["label"]}
+    def _iteration(self, engine: Any, batchdata: dict[str, Tensor]) -> list[dict[str, Any]]:
+        images, labels = batchdata["image"], batchdata["label"]
+        pred = self._probabilities(images)
+        self._predicted = pred, labels
+        output = _items(images, labels, pred if len(pred) else images.new_full((1, *pred.shape[1:]), math.nan))
         engine.fire_event(IterationEvents.FORWARD_COMPLETED)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return output
@@ -136,6 +140,15 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
                 return logits.softmax(dim=2)
             self._record_divergence(StudentDivergedError(self._lr))
         return images.new_empty((0, len(images), self._classes))
+
+
+def _items(images: Tensor, labels: Tensor, pred: Tensor) -> list[dict[str, Any]]:
+    """The batch as MONAI decollates it, once per student: from images [B, ...], labels [B], pred [S, B, classes]."""
+    return [
+        {"image": image, "label": label, "pred": probabilities, "student": number}
+        for number, student in enumerate(pred.unbind())
+        for image, label, probabilities in zip(images.unbind(), labels.unbind(), student.unbind(), strict=True)
+    ]
 
 
 class _Batches:

@@ -61,7 +61,7 @@ class StudentGroup:
         self._queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(self.seeds)
         self._places = list(range(len(self.seeds)))
         self._drops = [-(-steps // 2)] * len(self.seeds)  # steps before the learning rate drops
-        self._before: list[float | None] = [None] * len(self.seeds)
+        self._means: list[list[float]] = [[] for _ in self.seeds]  # losses of the windows
         self._window: list[Tensor] = []
 
     def rows(self, count: int, batch_size: int) -> Tensor:
@@ -93,9 +93,9 @@ class StudentGroup:
     def _find_plateaus(self, steps: int, means: Sequence[float]) -> None:
         self._window = []
         for i, mean in enumerate(means):
-            if self._plateau is not None and steps < self._drops[i] and self._plateau.reached(mean, self._before[i]):
+            self._means[i].append(mean)
+            if self._plateau is not None and steps < self._drops[i] and self._plateau.reached(self._means[i]):
                 self._drops[i] = steps
-            self._before[i] = mean
 
     def _take_out(self, ending: Sequence[int]) -> None:
         left = [i for i in range(len(self._places)) if i not in ending]
@@ -105,7 +105,7 @@ class StudentGroup:
         self._window = [losses[left] for losses in self._window]
         self.seeds, self.generators = [self.seeds[i] for i in left], [self.generators[i] for i in left]
         self._queues, self._places = [self._queues[i] for i in left], [self._places[i] for i in left]
-        self._drops, self._before = [self._drops[i] for i in left], [self._before[i] for i in left]
+        self._drops, self._means = [self._drops[i] for i in left], [self._means[i] for i in left]
 
 
 def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork, map_over_networks, parameter_gradient, should_vmap
+from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
@@ -192,16 +192,16 @@ class StudentTraining:
             StudentDivergedError: if a student diverges.
         """
         vmap = self._use_vmap(images)
-        gradient = self._gradient(network, vmap)
+        gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
         group = StudentGroup(network, seeds, images.device, self.steps, self.plateau)
         for step in range(self.steps):
             rows = group.rows(len(images), self.batch_size)
-            dropout = (
-                [derived_seed(seed, "dropout", step) for seed in group.seeds] if network.has_random_layers else None
-            )
-            out = map_over_networks(gradient, vmap, dropout)(
-                group.parameters, self._augmented(images[rows], group.generators), targets[rows]
-            )
+            dropout = None
+            if network.has_random_layers:
+                dropout = [derived_seed(seed, "dropout", step) for seed in group.seeds]
+            each = self._augmented(images, rows, group.generators)
+            batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
+            out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, targets[rows])
             group.velocity = self.momentum * group.velocity + out[:, :-1] + self.weight_decay * group.parameters
             group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
             on_step()
@@ -216,14 +216,14 @@ class StudentTraining:
             return not self.compiled and should_vmap(images, self.batch_size)
         return self.vmap
 
-    def _gradient(self, network: FlatNetwork, vmap: bool) -> Callable[..., Tensor]:
+    def _gradient(self, network: FlatNetwork, networks: int, vmap: bool) -> Callable[..., Tensor]:
         """The gradient of one student with its loss appended [P + 1]."""
 
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             value = classification_loss(network(parameters, images), targets, self.temperature)
             return value, value.detach()
 
-        gradient = parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled)
+        gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled), network, networks)
 
         def with_loss(*arguments: Tensor) -> Tensor:
             slope, value = gradient(*arguments)
@@ -231,7 +231,6 @@ class StudentTraining:
 
         return with_loss
 
-    def _augmented(self, batches: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        shape = batches.shape[3:]
-        parameters = [self.augment.draw(len(batch), shape, g) for batch, g in zip(batches, generators, strict=True)]
-        return torch.stack([self.augment.apply(batch, p) for batch, p in zip(batches, parameters, strict=True)])
+    def _augmented(self, images: Images, rows: Tensor, generators: Sequence[torch.Generator]) -> Iterator[Tensor]:
+        for row, generator in zip(rows, generators, strict=True):
+            yield self.augment.apply(images[row], self.augment.draw(len(row), images.shape[2:], generator))

@@ -152,7 +152,9 @@ def _general(manifest: Mapping[str, Any], owner: Owner) -> str:
 def _composition(manifest: Mapping[str, Any]) -> str:
     images, classes = manifest["images"], ", ".join(manifest["class_names"])
     shape = " x ".join(map(str, images["shape"]))
-    return f"{images['count']} images of {shape} (channels first). Classes: {classes}. Labels: {manifest['labels']}."
+    decoded = f" They are decoded into {images['decoded']} training images." if "decoded" in images else ""
+    labels = manifest["labels"]
+    return f"{images['count']} images of {shape} (channels first). Classes: {classes}. Labels: {labels}.{decoded}"
 
 
 def _use(manifest: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ GAPS = (
     "Side channels, and processing of the images before this program read them, are not covered.",
     "The scores are measured on held-out real images. No guarantee covers those images.",
     "Releases about the same patients add up. Use one ledger per site.",
-    "The guarantee treats as public: class names, image size, settings, and which images are training images.",
+    "The guarantee treats as public: class names, image size, the kind of stored values, settings, and a given split.",
 )
 TITLES = {
     "hipaa evidence not a determination": "HIPAA: evidence, not a determination",
@@ -165,7 +165,7 @@ def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "source": source["name"],
         "principals": "the persons whose images were distilled",
         "training_images_rounded": source["training_images_rounded"],
-        "synthetic_images": manifest["images"]["count"],
+        "synthetic_images": manifest["images"].get("decoded", manifest["images"]["count"]),
         "initial_images": manifest.get("initial_images"),
         "labels": manifest["labels"],
         "warnings": manifest["release"]["warnings"],

@@ -100,7 +100,7 @@ def _about_scores(records: RunRecords, tier: str) -> Iterator[str]:
 
 def _repeated_in_control(records: RunRecords) -> str:
     counts, names = records.counts("training"), records.synthetic.class_names
-    made = records.synthetic.labels.bincount(minlength=len(names)).tolist()
+    made = records.synthetic.canvas_labels.bincount(minlength=len(names)).tolist()
     few = [(name, many, some) for name, many, some in zip(names, counts, made, strict=False) if 0 < many < some]
     return ", ".join(f"{name} has {many} for {some}" for name, many, some in few)
 

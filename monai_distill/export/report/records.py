@@ -66,7 +66,12 @@ class RunRecords(NamedTuple):
 
     @property
     def images_per_class(self) -> int:
-        """Number of images in the largest class."""
+        """Number of stored images in the largest class."""
+        return int(self.synthetic.canvas_labels.bincount().max())
+
+    @property
+    def effective_per_class(self) -> int:
+        """Number of images that are decoded from those; equal without a decode."""
         return int(self.synthetic.labels.bincount().max())
 
     def counts(self, section: str) -> list[int]:

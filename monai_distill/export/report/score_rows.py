@@ -10,13 +10,13 @@ __all__ = ["same_size_rows", "score_table_section"]
 
 
 def same_size_rows(scores: RunScores) -> dict[str, ScoreRow]:
-    """The controls that have as many images as the distilled set.
+    """The controls that store as many images as the distilled set.
 
     Example:
         >>> list(same_size_rows({"distilled": {}, "random": {}, "full": {}}))
         ['random']
     """
-    names = ("random", *scores.get("controls", {}))
+    names = {"random", *scores.get("controls", {})} - {"random_effective"}  # which stores several times as many
     return {name: row for name, row in all_rows(scores).items() if name in names}
 
 

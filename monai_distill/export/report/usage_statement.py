@@ -72,12 +72,16 @@ def architecture_name(manifest: Mapping[str, Any]) -> str:
 
 
 def _size(records: RunRecords, tier: str) -> str:
-    count, classes, per_class = len(records.synthetic), len(records.synthetic.class_names), records.images_per_class
+    count, classes = len(records.synthetic.images), len(records.synthetic.class_names)
+    per_class, effective = records.images_per_class, records.effective_per_class
     # at T2 the exact number is protected
     training = 0 if tier == "T2" else sum(records.counts("training"))
     of = f" They replace {training:,} training images." if training else ""
     images = "image" if per_class == 1 else "images"
-    return f"The set has {count} synthetic images: {per_class} {images} for each of {classes} classes.{of}"
+    decoded = ""
+    if effective != per_class:
+        decoded = f" Each holds several smaller ones: training uses {effective} enlarged images of every class."
+    return f"The set stores {count} synthetic images: {per_class} {images} for each of {classes} classes.{decoded}{of}"
 
 
 def _result(records: RunRecords) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .accounting import GaussianEvent, epsilon_of, ledger_epsilon, noise_multiplier_for
 from .class_release import ClassRelease
-from .contract import DPContract, FixedPreprocessing, public_provenance, run_with_masked_data
+from .contract import DPContract, FixedPreprocessing, TrainingRecords, public_provenance, run_with_masked_data
 from .dp_model import DPModel
 from .expert_trainer import DPSGD, DPExpertTrainer, steps_per_epoch
 from .ledger import PrivacyLedger
@@ -30,6 +30,7 @@ __all__ = [
     "RecordGradients",
     "ReleaseFile",
     "SiteLedger",
+    "TrainingRecords",
     "epsilon_of",
     "ledger_epsilon",
     "noise_multiplier_for",

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from monai_distill.transforms import CanvasDecode
+
 from .accounting import GaussianEvent, noise_multiplier_for
 from .expert_trainer import DPExpertTrainer, steps_per_epoch
 from .ledger import PrivacyLedger
@@ -118,14 +120,17 @@ def prototype_noise(noise_multiplier: float, prototype_share: float, prototype_r
     return float(noise_multiplier * (prototype_rounds / prototype_share) ** 0.5) if prototype_share else float("inf")
 
 
-def prototype_rounds(rounds: int, images_per_class: int) -> int:
+def prototype_rounds(rounds: int, images_per_class: int, decode: CanvasDecode | None = None) -> int:
     """Rounds of prototypes: one image per class is the class mean, which one round measures.
+
+    Every cell of a canvas has a prototype of its own.
 
     Example:
         >>> prototype_rounds(4, 1), prototype_rounds(4, 10)
         (1, 4)
     """
-    return 1 if images_per_class == 1 else rounds
+    single = decode is None or decode.is_identity
+    return 1 if images_per_class == 1 and single else rounds
 
 
 def initial_noise_std(prototype_share: float) -> float:

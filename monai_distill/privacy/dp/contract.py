@@ -7,30 +7,37 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from monai_distill.data import ClassBank
+from monai_distill.data.datasets.splits import is_drawn_from_all_records
 
-__all__ = ["DPContract", "FixedPreprocessing", "public_provenance", "run_with_masked_data"]
+__all__ = ["DPContract", "FixedPreprocessing", "TrainingRecords", "public_provenance", "run_with_masked_data"]
 
-PUBLIC = ("name", "license", "citation", "official", "split", "seed", "reading")  # fields that no single record decides
+PUBLIC = ("name", "license", "citation", "official", "split", "seed")  # fields that no single record decides
+# settings of reading; "values", the kind of stored values, is the same in all files or the data are refused: public
+PUBLIC_READING = ("image_size", "channels", "intensity_range", "pixdim", "orientation", "fit", "values")
 
 
 def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Provenance without record-dependent fields (checksums, counts) and without file names.
 
     Someone who has all records but one could test guesses of the last record against a checksum or an exact count, and
-    noise does not help against that. A data set of the
-    owner is named after its table or folder, so that name is dropped too.
+    noise does not help against that. A data set of the owner is named after its table or folder, so that name is
+    dropped too. How files are read is given by settings, and by the kind of stored values, which all files share or
+    none is read; the guarantee treats that kind as public.
 
     Example:
         >>> public_provenance({"name": "ward 7", "training_sha256": "ab12", "counts": {"training": [7]}})
         {'name': 'ward 7'}
     """
     public = {name: provenance[name] for name in PUBLIC if name in provenance}
+    reading = provenance.get("reading")
+    if reading is not None:
+        public["reading"] = {name: reading[name] for name in PUBLIC_READING if name in reading}
     files = provenance.get("files", {})
     # a data set of the owner's files has a listing, and is named after its table or folder
     local = public.get("name") in files or any(name.startswith("listing") for name in files)
@@ -85,6 +92,38 @@ class FixedPreprocessing:
         )
 
 
+@dataclass(frozen=True)
+class TrainingRecords:
+    """The training records of a run: their number, and how the training section came about.
+
+    Args:
+        public_number: public, rounded number of records, or None.
+        number: exact number; used only to warn the data owner when delta exceeds 1 / number. It never decides whether
+            a run is refused, because that would reveal it.
+        provenance: of the data set, with the rule of its split.
+    """
+
+    public_number: int | None = None
+    number: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def breaches(self, delta: float) -> list[str]:
+        """Every way in which delta is too large for these records, or one of them decides on others."""
+        breaches = []
+        if is_drawn_from_all_records(self.provenance):
+            breaches.append(
+                f"the split is {self.provenance.get('split')!r}: removing one record would move others into or out of "
+                "training. Use --keyed_split true, or give a split with the data."
+            )
+        if self.public_number is not None and delta > 1 / self.public_number:
+            advised = 10.0 ** -math.ceil(math.log10(10 * self.public_number))
+            breaches.append(
+                f"delta {delta:g} exceeds 1 / (number of records, {self.public_number}): publishing one record "
+                f"unchanged would satisfy it. Use --delta {advised:.0e} or less."
+            )
+        return breaches
+
+
 class DPContract:
     """Refuses a run that uses the training images outside the mechanism that the ledger accounts for.
 
@@ -98,9 +137,7 @@ class DPContract:
         delta: of the budget.
         networks: one of every architecture that is applied to training images.
         validations: number of validations during the run; their scores could select an iterate.
-        public_records: public, rounded number of training records, or None.
-        num_records: exact number of training records; used only to warn the data owner when delta exceeds
-            1 / num_records. It never decides whether a run is refused, because that would reveal it.
+        records: the training records.
         curriculum: schedule of the experts' images if it depends on the images; else None.
 
     Raises:
@@ -123,8 +160,7 @@ class DPContract:
         delta: float,
         networks: Sequence[nn.Module] = (),
         validations: int = 0,
-        public_records: int | None = None,
-        num_records: int | None = None,
+        records: TrainingRecords | None = None,
         curriculum: Any = None,
     ) -> None:
         self.initial_images = initial_images
@@ -132,8 +168,7 @@ class DPContract:
         self.delta = delta
         self.networks = networks
         self.validations = validations
-        self.public_records = public_records
-        self.num_records = num_records
+        self.records = records or TrainingRecords()
         self.curriculum = curriculum
 
     def check(self) -> None:
@@ -141,7 +176,7 @@ class DPContract:
         breaches = [*self._data_breaches(), *self._network_breaches(), *self._selection_breaches()]
         if breaches:
             raise ValueError("\n- ".join(["No guarantee can be given:", *breaches]))
-        if self.num_records is not None and self.delta > 1 / self.num_records:
+        if self.records.number is not None and self.delta > 1 / self.records.number:
             warnings.warn(
                 f"delta {self.delta:g} exceeds 1 / (number of records): publishing one record unchanged would satisfy "
                 "it. Give a smaller --delta.",
@@ -162,13 +197,7 @@ class DPContract:
                 "how often an expert sees an image depends on the other images: on their difficulty, or on the size of "
                 "its class. Use --curriculum None and --balanced_experts false."
             )
-        if self.public_records is not None and self.delta > 1 / self.public_records:
-            advised = 10.0 ** -math.ceil(math.log10(10 * self.public_records))
-            breaches.append(
-                f"delta {self.delta:g} exceeds 1 / (number of records, {self.public_records}): publishing one record "
-                f"unchanged would satisfy it. Use --delta {advised:.0e} or less."
-            )
-        return breaches
+        return breaches + self.records.breaches(self.delta)
 
     def _network_breaches(self) -> list[str]:
         mixing = sorted({type(m).__name__ for network in self.networks for m in network.modules() if _mixes(m)})

@@ -101,6 +101,7 @@ def masked_initial_set(
     bank: ClassBank,
     images_per_class: int,
     seed: int,
+    **packing: Any,
 ) -> tuple[Tensor, Tensor]:
     """Initial images and labels, computed while no real image can be read.
 
@@ -111,6 +112,7 @@ def masked_initial_set(
         bank: training images.
         images_per_class: of every class.
         seed: of the run.
+        packing: decode and preprocessing of the set.
 
     Raises:
         ValueError: if the start called "noise" is not :func:`~monai_distill.data.noise_images`, or its images are not
@@ -128,7 +130,7 @@ def masked_initial_set(
             "initial#noise unchanged."
         )
     sets: list[tuple[Tensor, Tensor]] = []
-    run_with_masked_data(lambda: sets.append(initial_set(starts, name, bank, images_per_class, seed)), banks)
+    run_with_masked_data(lambda: sets.append(initial_set(starts, name, bank, images_per_class, seed, **packing)), banks)
     images, labels = sets[0]
     if name == "noise" and not bool(torch.isfinite(images).all()):
         raise ValueError("No guarantee can be given: the initial images were computed from training images.")

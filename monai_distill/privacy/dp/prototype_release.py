@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.canvases import images_to_pack
 from monai_distill.runtime.randomness import seeded_generator
 
 from .accounting import GaussianEvent
@@ -56,7 +57,8 @@ class PrototypeRelease:
         Su et al., Differentially Private k-Means Clustering, CODASPY 2016, https://arxiv.org/abs/1504.05998 (DPLloyd).
 
     Args:
-        synthetic: the set; its images are weak noise around 0, and each gets one prototype.
+        synthetic: the set; its images are weak noise around 0, and each gets one prototype. Where a canvas holds
+            several images, every cell gets one, shrunk.
         bank: training images as the networks receive them, with patients if they are known.
         ledger: records the event.
         event: noise multiplier of each round (divided by the clip, which is 1) and number of rounds as ``steps``: 1 for
@@ -88,7 +90,8 @@ class PrototypeRelease:
         self.synthetic = synthetic
         self.bank = bank
         self.ledger = ledger
-        self.groups_per_class = len(synthetic.labels) // bank.num_classes
+        canvases = len(synthetic.images) // bank.num_classes
+        self.groups_per_class = images_to_pack(synthetic.decode, canvases, len(bank.image_shape) - 1)
         if (event.steps == 1) != (self.groups_per_class == 1):
             raise ValueError(
                 f"Expected 1 round for 1 image per class, else 2 or more, got {event.steps} for "
@@ -116,6 +119,7 @@ class PrototypeRelease:
         self.ledger.enter(self.event)
         self.ledger.mark_released(self.event)
         pixels = self.file.read(self.event)["prototypes"]
+        pixels = self.synthetic.decode.pack(pixels, self.synthetic.canvas_labels.tolist())
         with torch.no_grad():
             self.synthetic.images.add_((self.low + (self.high - self.low) * pixels).to(self.synthetic.images.device))
         del self.bank  # from here on no real image is reachable from this object

@@ -24,7 +24,9 @@ def test_digits_split_is_the_same_for_every_run_seed() -> None:
     parts = [DigitsDataset(section, seed=seed) for section in SECTIONS for seed in (0, 5)]
     assert [len(part) for part in parts] == [1078, 1078, 362, 362, 357, 357]
     assert [item["label"] for item in parts[0]] == [item["label"] for item in parts[1]]
-    assert [item["label"] for item in DigitsDataset("test", split_seed=1)] != [item["label"] for item in parts[4]]
+    assert [item["label"] for item in DigitsDataset("test", split=SplitRule(0.2, 0.2, seed=1))] != [
+        item["label"] for item in parts[4]
+    ]
 
 
 def test_mnist_from_unpacked_files(mnist_root: Path) -> None:

@@ -92,7 +92,7 @@ def finished(make: Callable[..., Distiller]) -> list[Tensor]:
 def test_the_loop_is_the_optimizer_on_the_objective_s_gradients(make: Callable[..., Distiller]) -> None:
     actual, twin = make(), make()
     losses: list[float] = []
-    actual.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output["loss"]))
+    actual.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: losses.append(engine.state.output[0]["loss"]))
     actual.run()
     expected: list[float] = []
     for iteration in range(EPOCHS * LENGTH):  # a plain loop, without any engine
@@ -232,16 +232,12 @@ def _interrupt(engine: Any) -> None:
 def test_monai_s_handlers_attach_unchanged(
     make: Callable[..., Distiller], finished: list[Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def loss(output: dict[str, float]) -> float:
-        return output["loss"]
-
-    tensorboard = TensorBoardStatsHandler(log_dir=str(tmp_path / "events"), output_transform=loss, tag_name="loss")
+    tensorboard = TensorBoardStatsHandler(log_dir=str(tmp_path / "events"))
     logger = logging.getLogger("monai_distill_test")  # MONAI's loggers do not propagate, so caplog needs this
     logger.addHandler(caplog.handler)
     distiller = make(
         handlers=[
-            StatsHandler(name=logger.name, output_transform=loss, tag_name="loss"),
-            StatsHandler(name=logger.name, output_transform=lambda output: output, epoch_log=False),
+            StatsHandler(name=logger.name),
             tensorboard,
         ]
     )
@@ -250,7 +246,7 @@ def test_monai_s_handlers_attach_unchanged(
     logger.removeHandler(caplog.handler)
     tensorboard.close()
     assert same(state_of(distiller), finished)
-    assert f"loss: {distiller.state.output['loss']:.4f}" in caplog.text
+    assert f"loss: {distiller.state.output[0]['loss']:.4f}" in caplog.text
     assert f"Iter: {LENGTH}/{LENGTH}" in caplog.text
     assert "student_lr: " in caplog.text
     assert next((tmp_path / "events").iterdir()).stat().st_size > 100
@@ -261,7 +257,7 @@ def test_monai_s_handlers_attach_unchanged(
 def test_outputs_are_plain_floats(make: Callable[..., Distiller]) -> None:
     distiller = make(max_epochs=1, epoch_length=2)
     distiller.run()
-    output = distiller.state.output
+    (output,) = distiller.state.output
     assert sorted(output) == ["gated", "iteration", "loss", "student_lr"]
     assert {type(value) for value in output.values()} == {float}
     assert output["iteration"] == 2.0
@@ -317,7 +313,7 @@ def test_the_learning_rate_never_falls_below_its_minimum(make: Callable[..., Dis
         objective=lambda data, batch: (torch.tensor(1.0), {"student_lr": torch.tensor(200.0)}),
         limits=StepLimits(min_student_lr=least, student_lr_ratio=1e9),
     )
-    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["student_lr"]))
+    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output[0]["student_lr"]))
     distiller.run()
     assert min(sizes) == pytest.approx(least)
     assert sizes[0] == pytest.approx(max(0.05 - 0.02, least))
@@ -341,7 +337,7 @@ def test_the_learning_rate_changes_at_most_by_its_ratio(
         objective=lambda data, batch: (torch.tensor(1.0), {"student_lr": torch.tensor(push)}),
         limits=StepLimits(student_lr_ratio=1.5),
     )
-    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output["student_lr"]))
+    distiller.add_event_handler(Events.ITERATION_COMPLETED, lambda e: sizes.append(e.state.output[0]["student_lr"]))
     distiller.run()
     assert sizes[1] == pytest.approx(sizes[0] * factor)
     assert sizes[2] == pytest.approx(sizes[1] * factor)
@@ -377,7 +373,7 @@ def test_an_iteration_above_the_gate_changes_nothing_not_even_the_momentum(make:
     seen: list[tuple[float, float, list[Tensor]]] = []
     distiller.add_event_handler(
         Events.ITERATION_COMPLETED,
-        lambda e: seen.append((e.state.output["loss"], e.state.output["gated"], state_of(e))),
+        lambda e: seen.append((e.state.output[0]["loss"], e.state.output[0]["gated"], state_of(e))),
     )
     distiller.run()
     assert [gated for _, gated, _ in seen] == [0, 1, 0, 1, 0, 1, 0, 1]

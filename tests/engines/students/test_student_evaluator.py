@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
-from monai.handlers import CheckpointLoader, CheckpointSaver, ValidationHandler
+from monai.handlers import CheckpointLoader, CheckpointSaver, ValidationHandler, from_engine
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from monai_distill.data import ClassBank, SyntheticDataset
@@ -116,13 +116,19 @@ def test_metrics_are_python_floats_and_scores_their_summary(make: Callable[..., 
     assert evaluator.state.best_metric == evaluator.state.metrics["accuracy"]
 
 
-def test_the_output_holds_probabilities_of_every_student(make: Callable[..., StudentEvaluator]) -> None:
+def test_the_output_holds_probabilities_of_every_student(
+    make: Callable[..., StudentEvaluator], test_bank: ClassBank
+) -> None:
     evaluator = make()
     evaluator.run()
     output = evaluator.state.output
-    assert output["pred"].shape == (STUDENTS, 40 % 16, CLASSES)
-    torch.testing.assert_close(output["pred"].sum(2), torch.ones(STUDENTS, 8))
-    assert not output["pred"].requires_grad
+    assert [item["student"] for item in output] == [s for s in range(STUDENTS) for _ in range(40 % 16)]
+    pred, label = (torch.stack(values) for values in from_engine(["pred", "label"])(output))
+    assert pred.shape == (STUDENTS * (40 % 16), CLASSES)
+    torch.testing.assert_close(pred.sum(1), torch.ones(len(pred)))
+    assert torch.equal(label, test_bank.labels[32:].repeat(STUDENTS))
+    assert torch.equal(output[1]["image"], test_bank.images[33])
+    assert not pred.requires_grad
 
 
 def test_students_are_seeded_by_run_purpose_and_number(make: Callable[..., StudentEvaluator]) -> None:

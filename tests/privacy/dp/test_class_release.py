@@ -210,4 +210,4 @@ def test_no_real_image_is_reachable_from_the_distillation_and_longer_costs_nothi
     trainer.run()
     assert not touched(trainer, release, data, views)
     assert release.ledger.spent() == spent
-    assert trainer.state.output["loss"] < 10
+    assert trainer.state.output[0]["loss"] < 10

@@ -4,15 +4,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.reading import FileToImaged, shared_reading
 from monai_distill.engines.distillation import Distiller
-from monai_distill.privacy.dp import DPContract, FixedPreprocessing, public_provenance, run_with_masked_data
+from monai_distill.privacy.dp import (
+    DPContract,
+    FixedPreprocessing,
+    TrainingRecords,
+    public_provenance,
+    run_with_masked_data,
+)
 
 CONFIG = {"_target_": "monai_distill.transforms.Standardize", "mean": [0.5, 0.5], "std": [0.5, 0.5], "spatial_dims": 2}
 FIXED = FixedPreprocessing(CONFIG, mean=0.5, std=0.5)
@@ -22,7 +32,7 @@ SOUND: dict[str, Any] = {
     "preprocessing": FIXED,
     "delta": 1e-5,
     "networks": [nn.GroupNorm(2, 2), nn.InstanceNorm2d(2)],
-    "public_records": 1000,
+    "records": TrainingRecords(1000),
 }
 
 
@@ -44,6 +54,11 @@ def test_a_sound_job_passes() -> None:
         ({"validations": 3}, "3 validations", "last iterate"),
         ({"curriculum": "hard images later"}, "difficulty", "--curriculum None and --balanced_experts false"),
         ({"delta": 1e-2}, "one record unchanged", "--delta 1e-04"),
+        (
+            {"records": TrainingRecords(1000, provenance={"split": "drawn, stratified by class", "seed": 0})},
+            "removing one record would move others",
+            "--keyed_split true",
+        ),
     ],
 )
 def test_each_leak_is_refused_with_advice(broken: dict[str, Any], reason: str, advice: str) -> None:
@@ -55,9 +70,9 @@ def test_each_leak_is_refused_with_advice(broken: dict[str, Any], reason: str, a
 
 def test_exact_number_of_records_neither_decides_nor_leaks() -> None:
     with pytest.raises(ValueError, match="--delta 1e-05 or less"):  # a power of ten, from the public number
-        DPContract(**{**SOUND, "public_records": 3000, "delta": 1e-2}).check()
+        DPContract(**{**SOUND, "records": TrainingRecords(3000), "delta": 1e-2}).check()
     with pytest.warns(UserWarning, match="smaller --delta") as warnings:
-        DPContract(**{**SOUND, "public_records": None, "num_records": 123457}).check()
+        DPContract(**{**SOUND, "records": TrainingRecords(None, 123457)}).check()
     assert "123457" not in str(warnings[0].message)
 
 
@@ -120,3 +135,19 @@ def test_public_provenance_has_no_checksum_count_or_file_name() -> None:
 def test_public_provenance_has_no_name_of_a_folder() -> None:
     provenance = {"name": "ward7", "files": {"listing (paths, sizes, labels)": "2"}}
     assert public_provenance(provenance) == {"name": "images of the owner"}
+
+
+def test_public_provenance_has_of_the_reading_only_settings_and_the_shared_kind_of_values() -> None:
+    reading = FileToImaged(image_size=8).to_dict()
+    provenance = {"name": "x", "reading": {**reading, "largest_value": 4095}, "spacing": {"millimeters": [0.7]}}
+    assert public_provenance(provenance) == {"name": "x", "reading": reading}
+
+
+def test_one_record_less_changes_no_reading(tmp_path: Path) -> None:
+    for number in range(6):
+        side = 6 + number
+        Image.fromarray(np.full((side, 8), 40 * number, dtype=np.uint8)).save(tmp_path / f"{number}.png")
+    paths = sorted(str(path) for path in tmp_path.iterdir())
+    whole = shared_reading(FileToImaged(image_size=8), paths)[0].to_dict()
+    for gone in paths:
+        assert shared_reading(FileToImaged(image_size=8), [p for p in paths if p != gone])[0].to_dict() == whole

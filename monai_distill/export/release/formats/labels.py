@@ -14,8 +14,16 @@ __all__ = ["hard_labels", "label_rows", "with_hard_labels"]
 
 
 def hard_labels(synthetic: SyntheticDataset) -> Tensor:
-    """Class numbers [n]; for learned labels the most likely class."""
-    return synthetic.targets.detach().argmax(dim=1) if synthetic.soft else synthetic.labels
+    """Class numbers [N]; for learned labels the most likely class, which the images of a canvas share."""
+    return _canvas_labels(synthetic)[synthetic.sources]
+
+
+def _canvas_labels(synthetic: SyntheticDataset) -> Tensor:
+    if not synthetic.soft or synthetic.decode.kind == "bound":  # there another class could change the decode
+        return synthetic.canvas_labels
+    probabilities = synthetic.targets.detach().softmax(dim=1)
+    sums = probabilities.new_zeros(len(synthetic.images), probabilities.shape[1])
+    return sums.index_add(0, synthetic.sources, probabilities).argmax(dim=1)
 
 
 def label_rows(synthetic: SyntheticDataset) -> bytes:
@@ -32,9 +40,10 @@ def with_hard_labels(synthetic: SyntheticDataset) -> SyntheticDataset:
     """The set with class numbers in place of learned labels."""
     return SyntheticDataset(
         synthetic.images,
-        hard_labels(synthetic),
+        _canvas_labels(synthetic),
         synthetic.class_names,
         student_lr=float(synthetic.student_lr.detach()),
         preprocessing=synthetic.preprocessing,
+        decode=synthetic.decode,
         manifest=synthetic.manifest,
     )

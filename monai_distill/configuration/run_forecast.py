@@ -1,0 +1,146 @@
+"""The memory and disk that a run will take, from its configuration; refused where it cannot fit."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import torch
+
+from monai_distill.data import PreparedImages, SplitBanks
+from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.memory import available_memory
+from monai_distill.runtime.memory_forecast import (
+    DataSize,
+    ExpertSize,
+    MemoryForecast,
+    NetworkSize,
+    StepSize,
+    memory_forecast,
+    readable_bytes,
+)
+
+__all__ = ["require_room", "run_forecast", "step_size"]
+
+logger = logging.getLogger("monai_distill.runtime.forecast")  # the command shows what rooms of the runtime report
+LOWER = {
+    "experts": "--experts_at_once 1, or a smaller --memory_budget, --expert_batch_size or --width",
+    "distillation": "a smaller --memory_budget, --images_per_class or --width",
+    "scores": "a smaller --memory_budget or --width, or fewer --students",
+}
+
+
+def step_size(
+    data: SplitBanks,
+    images_per_class: int,
+    *,
+    batch_size: int | None = None,
+    batch_per_class: int = 0,
+    steps: int = 0,
+    students: int = 5,
+    budget: float = 512.0,
+) -> StepSize:
+    """The size of an outer iteration and of a student's step.
+
+    Args:
+        data: the data set.
+        images_per_class: synthetic images of every class.
+        batch_size: synthetic images of a student's step; None for all.
+        batch_per_class: real images of every class in an iteration.
+        steps: unrolled student steps.
+        students: networks per score.
+        budget: MiB of graph.
+    """
+    classes = len(data.class_names)
+    synthetic = images_per_class * classes
+    return StepSize(
+        synthetic=synthetic if batch_size is None else min(batch_size, synthetic),
+        real=sum(min(batch_per_class, count) for count in data.training.counts),
+        steps=steps,
+        students=students,
+        budget=budget,
+    )
+
+
+def run_forecast(
+    data: SplitBanks, network: FlatNetwork, step: StepSize, experts: ExpertSize | None = None
+) -> MemoryForecast:
+    """The forecast of a run whose data are read: see :func:`~monai_distill.runtime.memory_forecast.memory_forecast`.
+
+    Args:
+        data: the data set; its images are stored by now, so that they need no new file.
+        network: of experts and students.
+        step: of the distillation and of the students.
+        experts: None for a method without experts.
+    """
+    banks = (data.training, data.validation, data.test)
+    stored = [bank.images for bank in banks if isinstance(bank.images, PreparedImages)]
+    values = data.training.images.shape[1:].numel()
+    count = sum(len(bank) for bank in banks)
+    places = {"disk" if images.mapped_file is not None else images.pixels.device.type for images in stored}
+    place = "disk" if places == {"disk"} else "host" if places <= {"cpu", "disk"} else "device"
+    size = sum(images.stored_bytes for images in stored)
+    graph = network.graph_size(data.image_shape).per_image
+    return memory_forecast(
+        DataSize(count, values, max(1, round(size / max(count * values, 1))), place),
+        NetworkSize(network.size, graph),
+        step,
+        experts,
+    )
+
+
+def require_room(
+    forecast: MemoryForecast, device: torch.device | str, folder: str | Path, resume: bool = False
+) -> None:
+    """Report what a run will take, and refuse one that cannot fit.
+
+    Args:
+        forecast: of the run.
+        device: that computes.
+        folder: where the experts' states are written; its disk must hold them.
+        resume: whether the run goes on with files that lie there already.
+
+    Raises:
+        RuntimeError: if the memory of the device or of the host, or the disk, is too small.
+
+    Example:
+        >>> small = MemoryForecast(data=0, place="host", store=0, cache=0, parts={"scores": 2**20}, libraries=0)
+        >>> require_room(small, "cpu", ".")
+        >>> require_room(MemoryForecast(2**60, "host", 0, 0, {"scores": 2**20}), "cpu", ".")
+        Traceback (most recent call last):
+            ...
+        RuntimeError: Expected 1073741824.9 GiB of memory for the run, ...
+    """
+    kind = torch.device(device).type
+    logger.info("Forecast: %s.", _sentence(forecast, kind))
+    part = max(forecast.parts, key=lambda name: forecast.parts[name])
+    for name, needed, available in (
+        ("memory", forecast.host(kind), available_memory("cpu")),
+        ("GPU memory", forecast.device(kind), available_memory(device) if kind == "cuda" else None),
+    ):
+        if available is not None and needed > available:
+            raise RuntimeError(
+                f"Expected {readable_bytes(needed)} of {name} for the run, got {readable_bytes(available)}: the "
+                f"{part} take {readable_bytes(forecast.parts[part])}, the images {readable_bytes(forecast.data)} "
+                f"({forecast.place}). Give {LOWER.get(part, 'a smaller --width')}, or a smaller --image_size."
+            )
+    place = Path(folder).absolute()
+    free = shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
+    if forecast.disk > free and not resume:
+        raise RuntimeError(
+            f"Expected {readable_bytes(forecast.disk)} of free disk for the experts' states in {place}, got "
+            f"{readable_bytes(free)}. Give --straight_experts true (two states of every expert), fewer --experts, a "
+            "smaller --width, or an --output_dir on another disk."
+        )
+
+
+def _sentence(forecast: MemoryForecast, kind: str) -> str:
+    parts = ", ".join(f"{name} {readable_bytes(size)}" for name, size in forecast.parts.items())
+    where = {"host": "in memory", "device": "on the GPU", "disk": "on disk"}[forecast.place]
+    text = f"at most {readable_bytes(forecast.host(kind))} of memory"
+    if kind != "cpu":
+        text += f" and {readable_bytes(forecast.device(kind))} on {kind}"
+    text += f" ({parts}; images {readable_bytes(forecast.data)} {where})"
+    return text + (f", {readable_bytes(forecast.disk)} of disk for the experts" if forecast.disk else "")

@@ -1,0 +1,59 @@
+"""Reading the manifest of a saved set, which is untrusted."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monai.utils import optional_import
+from torch import Tensor
+
+__all__ = ["build_transform", "read_manifest"]
+
+SAFE_ROOM = "monai_distill.transforms."
+
+
+def read_manifest(file: Path) -> dict[str, Any]:
+    """The manifest of a saved set.
+
+    Raises:
+        RuntimeError: if it is not JSON, or lacks what every manifest has.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_text())
+        missing = [key for key in ("class_names", "sha256") if key not in manifest]
+    except (ValueError, TypeError) as error:
+        raise RuntimeError(f"{file} is not a JSON manifest ({error}). Copy the folder again.") from error
+    if missing:
+        raise RuntimeError(f"{file} lacks {missing}, which every saved manifest has. Copy the folder again.")
+    return manifest
+
+
+def build_transform(config: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> Any:
+    """The transform that a manifest describes: a preprocessing, or a decode; None for none.
+
+    Args:
+        config: name of a class of ``monai_distill.transforms`` as ``_target_``, and its arguments.
+        tensors: further arguments.
+
+    Raises:
+        RuntimeError: if the name is of another room, or unknown.
+
+    Example:
+        >>> build_transform({"_target_": "monai_distill.transforms.CanvasDecode", "factor": 2}, {}).factor
+        2
+    """
+    if config is None:
+        return None
+    arguments = {**config, **tensors}
+    target = str(arguments.pop("_target_"))
+    if not target.startswith(SAFE_ROOM):  # a manifest is untrusted: it may not name arbitrary code
+        raise RuntimeError(f"Expected a transform from {SAFE_ROOM}*, the manifest names {target}.")
+    build: Callable[..., Any]
+    build, known = optional_import(SAFE_ROOM.rstrip("."), name=target.removeprefix(SAFE_ROOM))
+    if not known or not isinstance(build, type):
+        raise RuntimeError(f"This version of monai_distill has no {target}. Install the version that wrote the set.")
+    return build(**arguments)

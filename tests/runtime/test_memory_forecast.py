@@ -1,0 +1,44 @@
+"""The forecast of memory: sizes counted by hand, and the sum of its parts."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+
+from monai_distill.runtime.memory_forecast import DataSize, ExpertSize, NetworkSize, StepSize, memory_forecast
+
+DATA = DataSize(images=107_180, values=3 * 224 * 224)
+NETWORK = NetworkSize(parameters=320_010, graph_per_image=70 * 2**20)
+STEP = StepSize(synthetic=9, steps=20)
+
+
+def test_the_store_and_the_stored_images_are_counted() -> None:
+    """100 experts of 51 states at width 128 take 6.1 GiB; PathMNIST at 224 pixels takes 15 GiB as bytes."""
+    forecast = memory_forecast(DATA, NETWORK, STEP, ExpertSize(100, 51), cache=7)
+    assert forecast.store == 100 * 51 * 320_010 * 4
+    assert forecast.data == 107_180 * 3 * 224 * 224
+    assert forecast.disk == forecast.store + 7
+    assert memory_forecast(DATA, NETWORK, STEP).store == 0
+
+
+def test_stored_images_count_where_they_lie() -> None:
+    """Memory-mapped images take no memory; on a GPU the parts of the run move there, the snapshots do not."""
+    by_place = {
+        place: memory_forecast(dataclasses.replace(DATA, place=place), NETWORK, STEP, ExpertSize(100, 51))
+        for place in ("host", "device", "disk")
+    }
+    on_disk = by_place["disk"]
+    assert by_place["host"].host("cpu") - on_disk.host("cpu") == on_disk.data
+    assert by_place["device"].device("cuda") - on_disk.device("cuda") == on_disk.data
+    assert on_disk.device("cpu") == 0
+    assert on_disk.host("cuda") == on_disk.libraries + on_disk.snapshots
+    assert on_disk.snapshots == 2 * 51 * 5 * 4 * 320_010  # of the group in training and of the one that is written
+
+
+def test_the_budget_bounds_the_graph_but_one_image_must_fit() -> None:
+    """A larger budget takes more memory until everything fits; a tiny one takes that of one image."""
+    peaks = [
+        memory_forecast(DATA, NETWORK, dataclasses.replace(STEP, budget=budget)).parts["scores"]
+        for budget in (1.0, 70.0, 512.0, 4096.0, 1e6, 1e7)
+    ]
+    assert peaks[0] == peaks[1] < peaks[2] < peaks[3] < peaks[4] == peaks[5]
