@@ -20,8 +20,8 @@ class Plateau:
 
     The mean loss of every ``window`` steps is compared with that of the window before. The learning rate drops when it
     fell twice in a row by less than the share ``fall``, or lies below ``floor``; at the latest after half of the
-    protocol's steps, as without a plateau. Each student ends by its own training loss alone: no held-out image takes part, and no other
-    student of its row.
+    protocol's steps, as without a plateau. Each student ends by its own training loss alone: no held-out image takes
+    part, and no other student of its row.
 
     Deviation: the field trains every student for a fixed number of epochs (1000). That protocol has no plateau.
 
