@@ -21,7 +21,7 @@ __all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config
 
 Config = dict[str, Any]
 NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it calls
-    *("family", "with_epsilon", "presets", "shared_presets", "entries", "config_format"),
+    *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "entries", "config_format"),
     *("evaluate", "reproduce", "save_execute_config"),
 )
 

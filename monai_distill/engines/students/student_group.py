@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
 
 from .plateau import Plateau
@@ -20,9 +19,8 @@ class StudentGroup:
     """The students that still train: parameters, velocities, order of images, and when each one ends.
 
     Args:
-        network: the architecture.
-        seeds: one per student; initialization, order and augmentation follow from it.
-        device: where they train.
+        parameters: at the start [students, P], on the device that trains.
+        seeds: one per student; order and augmentation follow from it.
         steps: the longest schedule; the learning rate drops after half of it.
         plateau: when a student drops earlier and ends after twice as many steps; None for never.
 
@@ -34,9 +32,7 @@ class StudentGroup:
         finished: parameters of all students [students, P], valid when all have ended.
 
     Example:
-        >>> from monai_distill.networks.nets import ConvNet
-        >>> network = FlatNetwork(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
-        >>> group = StudentGroup(network, [1, 2], torch.device("cpu"), 4, Plateau(window=1))
+        >>> group = StudentGroup(torch.zeros(2, 3), [1, 2], 4, Plateau(window=1))
         >>> group.is_done(0, torch.tensor([0.001, 2.0])), group.lrs(1, 0.5, 0.1).flatten().tolist()
         (False, [0.05000000074505806, 0.5])
         >>> group.is_done(1, torch.tensor([0.001, 2.0])), group.seeds
@@ -45,15 +41,14 @@ class StudentGroup:
 
     def __init__(
         self,
-        network: FlatNetwork,
+        parameters: Tensor,
         seeds: Sequence[int],
-        device: torch.device,
         steps: int,
         plateau: Plateau | None = None,
     ) -> None:
         self.seeds = list(seeds)
         self.generators = [seeded_generator(seed, "student") for seed in seeds]
-        self.parameters = torch.stack([network.initial(seed) for seed in seeds]).to(device)
+        self.parameters = parameters
         self.velocity = torch.zeros_like(self.parameters)
         self.finished = torch.empty_like(self.parameters)
         self._steps = steps

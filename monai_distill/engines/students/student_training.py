@@ -177,8 +177,10 @@ class StudentTraining:
         lr: float,
         seeds: Sequence[int],
         on_step: Callable[[], object] = lambda: None,
+        *,
+        start: Tensor | None = None,
     ) -> Tensor:
-        """Train one fresh network per seed and return their parameters [students, P].
+        """Train one network per seed and return their parameters [students, P].
 
         Args:
             network: the architecture.
@@ -187,13 +189,16 @@ class StudentTraining:
             lr: learning rate at the start.
             seeds: one per student; initialization, order and augmentation follow from it.
             on_step: called after every step, for a progress bar.
+            start: parameters [students, P] to begin with; None for fresh networks.
 
         Raises:
             StudentDivergedError: if a student diverges.
         """
         vmap = self._use_vmap(images)
+        parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach()
+        parameters = parameters.to(images.device)
         gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
-        group = StudentGroup(network, seeds, images.device, self.steps, self.plateau)
+        group = StudentGroup(parameters, seeds, self.steps, self.plateau)
         for step in range(self.steps):
             rows = group.rows(len(images), self.batch_size)
             dropout = None
