@@ -1,4 +1,4 @@
-"""What a run will cost: the cost model, part by part."""
+"""The cost model of a run, part by part."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -28,7 +28,7 @@ Section = Callable[..., Any]
 
 @dataclasses.dataclass(frozen=True)
 class DataFacts:
-    """What a plan knows of a data set.
+    """The properties of a data set.
 
     Attributes:
         name: of the data set.
@@ -73,7 +73,7 @@ class DataFacts:
 
 @dataclasses.dataclass(frozen=True)
 class MachineFacts:
-    """What a plan knows of a machine.
+    """The properties of a machine.
 
     Attributes:
         device: ``cpu``, ``cuda``, ...

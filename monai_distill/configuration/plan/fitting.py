@@ -90,7 +90,7 @@ def fitted(
 
 
 def given_up(full: Workload, fit: Workload) -> list[str]:
-    """What the time did not allow, as short phrases.
+    """The sizes that the time did not allow, as short phrases.
 
     Example:
         >>> given_up(Workload(iterations=300, students=5), Workload(iterations=120, students=3))

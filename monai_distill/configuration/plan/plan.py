@@ -17,7 +17,7 @@ __all__ = ["Plan", "plain_values"]
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a run will do and cost.
+    """The settings of a run, and its cost.
 
     Attributes:
         request: what was requested.

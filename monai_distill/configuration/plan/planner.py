@@ -24,7 +24,7 @@ from .timing import forward_flops, timed_rates, timing_parser
 
 __all__ = ["make_plan"]
 
-MARGIN = 0.85  # of the time that is asked for, for what the cost model does not know
+MARGIN = 0.85  # of the requested time, for what the cost model does not know
 NARROWEST = 8
 QUICK = 2e11  # operations of a run that takes less time than timing it
 KNOBS = ("students", "full_students", "full_steps", "validation_students")  # settings that are a field of Workload

@@ -73,7 +73,7 @@ class Request:
 
     @property
     def decides(self) -> bool:
-        """Whether rules choose the settings: an effort or a time was asked for, or no preset knows the data set."""
+        """Whether rules choose the settings: an effort or a time was requested, or no preset knows the data set."""
         if self.guaranteed or self.effort == PUBLISHED:
             return False
         if self.effort is not None or self.minutes is not None:

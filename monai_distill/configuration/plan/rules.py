@@ -108,7 +108,7 @@ def _similar(facts: DataFacts) -> tuple[str, str]:
 
 
 def base_settings(files: RunFiles, facts: DataFacts, images_per_class: int) -> dict[str, Choice]:
-    """What no effort changes: the settings of a similar tuned set, adapted to size, number and classes of the images.
+    """Settings that no effort changes: those of a similar tuned set, adapted to size, number and classes of the images.
 
     A tuned set keeps its own preset as it is.
     """

@@ -190,11 +190,11 @@ class _Timing:
             return {"experts": 1, "student_steps": few, "initial_images": "real"}, steps / few
         if "batch_per_class" not in config:
             return {}, 1.0
-        asked = int(self.parser.get_parsed_content("batch_per_class"))
+        requested = int(self.parser.get_parsed_content("batch_per_class"))
         classes = len(self.banks.class_names)
-        wanted = min(asked, SHARE, max(1, self._affordable(2 * self.flops, 10**6) // classes))
+        wanted = min(requested, SHARE, max(1, self._affordable(2 * self.flops, 10**6) // classes))
         timed = sum(min(wanted, n) for n in self.banks.training.counts) + 3 * self.size
-        return {"batch_per_class": wanted}, (asked * classes + 3 * self.size) / timed
+        return {"batch_per_class": wanted}, (requested * classes + 3 * self.size) / timed
 
     def _fill(self, store: TrajectoryStore) -> None:
         """Write a trajectory that leads nowhere."""
