@@ -30,7 +30,7 @@ ROOT = "monai_distill."
 PARTS = {
     "engines.experts": (
         "experts were trained",
-        "--experts_at_once 1, a smaller --expert_batch_size or --width",
+        "a smaller --memory_budget or --experts_at_once 1; then a smaller --expert_batch_size or --width",
     ),
     "privacy.dp": (
         "gradients of single records were computed",
@@ -38,11 +38,11 @@ PARTS = {
     ),
     "engines.distillation.gradient_matching": (
         "gradients of classes were matched",
-        "a smaller --batch_per_class, --network_batch_size or --width",
+        "a smaller --memory_budget; then a smaller --batch_per_class, --network_batch_size or --width",
     ),
     "engines.distillation.distribution_matching": (
         "features of classes were matched",
-        "a smaller --batch_per_class or --width",
+        "a smaller --memory_budget; then a smaller --batch_per_class or --width",
     ),
     "engines.distillation": (
         "students were unrolled",
@@ -50,7 +50,7 @@ PARTS = {
     ),
     "engines.students": (
         "students were trained or scored",
-        "a smaller --width, --validate#protocol#batch_size or --scorecard#protocol#batch_size",
+        "a smaller --memory_budget; then a smaller --width or --scorecard#protocol#batch_size",
     ),
     "privacy.audit": ("a set was audited", "a smaller --audit#models"),
     "data": ("images were read or prepared", "a smaller --image_size"),
