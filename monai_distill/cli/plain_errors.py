@@ -23,7 +23,6 @@ EXPECTED = (
     MemoryError,
     pydoc.ErrorDuringImport,
 )
-NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|DefaultCPUAllocator", re.I)
 UNKNOWN_TARGET = re.compile(r"Cannot locate class or function path: '(.+)'")
 ROOT = "monai_distill."
 # by the innermost module that the error passed through: what was done, and the settings that lower its memory
@@ -93,7 +92,11 @@ def _modules(error: BaseException) -> list[str]:
 def _is_lack_of_memory(error: BaseException) -> bool:
     if isinstance(error, pydoc.ErrorDuringImport):
         return error.exc is not None and issubclass(error.exc, MemoryError)
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
+    if not isinstance(error, MemoryError | RuntimeError):
+        return False
+    from monai_distill.runtime.micro_batches import is_out_of_memory  # here, so that other errors appear at once
+
+    return is_out_of_memory(error)
 
 
 def _out_of_memory(error: BaseException) -> str:

@@ -26,7 +26,7 @@ SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.eng
 
 
 class Outcome(NamedTuple):
-    """The output of a command; ``data`` holds the lines on standard error about the data and the forecast, ``err`` the others."""
+    """The output of a command; ``data`` holds the lines on standard error about data and forecast, ``err`` others."""
 
     code: int
     out: str
