@@ -58,6 +58,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     values["audit#shadow_settings"] = {name: value for name, value in given.items() if name not in audit_settings}
     values["config_file"] = [values["config_file"], str(config_dir() / "audit.yaml")]
+    options.log.open(options.run)
     logger = logging.getLogger("monai_distill.privacy")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler := logging.StreamHandler())

@@ -47,11 +47,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     names = [] if options.protocols is None else chosen_protocols(options.protocols, of_protocols)
     if of_protocols and not names:
         raise ValueError(f"Expected --protocols together with their settings {', '.join(of_protocols)}, got none.")
-    names_in_order = dict.fromkeys(name.strip() for name in options.methods.split(","))
-    methods = [name for name in names_in_order if name != "random"]
-    unknown = sorted(set(methods) - set(available("methods")))
-    if unknown:
-        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
+    methods = _methods(options.methods)
     if options.epsilon is not None and options.site_ledger is None and len(methods) > 1:
         warnings.warn(
             f"{len(methods)} runs at epsilon {options.epsilon:g} on the same records spend more than that together, "
@@ -67,17 +63,31 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
     def run(method: str, folder: Path) -> None:
         values = settings(method, folder)
-        run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
+        options.log.open(Path(root))
+        with options.log.part(folder):
+            run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
 
     def further(folder: Path) -> None:
         if names:
-            evaluate_run(folder, names, of_protocols)
+            with options.log.part(folder):
+                evaluate_run(folder, names, of_protocols)
 
     _refuse_what_no_method_takes(methods, lambda method: settings(method, Path(root) / method))
     knobs = {name: getattr(options, name) for name in ("dataset", "network", "preset_of", *SETTINGS)}
     knobs.pop("output_dir")
-    print(compare_methods(root, methods, run, settings={**knobs, **overrides}, evaluate=further))
+    table = compare_methods(root, methods, run, settings={**knobs, **overrides}, evaluate=further)
+    options.log.open(Path(root))
+    print(table)
     return 0
+
+
+def _methods(names: str) -> list[str]:
+    """The methods to run, in order; random is a row of every table and needs no run."""
+    methods = [name for name in dict.fromkeys(name.strip() for name in names.split(",")) if name != "random"]
+    unknown = sorted(set(methods) - set(available("methods")))
+    if unknown:
+        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
+    return methods
 
 
 def _refuse_what_no_method_takes(methods: Sequence[str], settings: Callable[[str], object]) -> None:

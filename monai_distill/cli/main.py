@@ -18,6 +18,7 @@ from .run_log import RunLog
 __all__ = ["main", "parser"]
 
 COMMANDS = (run, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
+LIGHT = ("list", "report", "verify")  # commands that load no network
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _status(options: argparse.Namespace, rest: Sequence[str]) -> int:
     name = program_name()
     plain_warnings()
+    if options.command not in LIGHT and "torch" not in sys.modules and name == COMMAND:
+        sys.stderr.write(f"{COMMAND}: loading PyTorch and MONAI\n")  # a sign of life: it takes seconds
     try:
         status: int = options.execute(options, rest)
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from monai_distill.configuration import available
 __all__ = ["SETTINGS", "add_run_arguments", "given_settings"]
 
 SETTINGS = (  # arguments that are settings of the configuration
-    *("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device"),
+    *("dataset_dir", "dataset_file", "images_per_class", "factor", "initial_images", "output_dir", "seed", "device"),
     *("epsilon", "delta", "site_ledger", "site_epsilon"),
 )
 
@@ -35,6 +35,12 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset_file", metavar="FILE", help="file in it (npz, table: default table.csv)")
     command.add_argument(
         "--images_per_class", type=_positive, metavar="N", help="synthetic images of every class; default: 1"
+    )
+    command.add_argument(
+        "--factor",
+        type=_positive,
+        metavar="F",
+        help="2: a stored image holds 2 x 2 smaller ones, which are enlarged for training; default: 1, or the preset's",
     )
     command.add_argument(
         "--initial_images",

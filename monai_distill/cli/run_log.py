@@ -7,11 +7,13 @@ import datetime
 import io
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from .execution import COMMAND, program_name
+from .plain_errors import plain_message
 
 __all__ = ["RunLog"]
 
@@ -42,7 +44,9 @@ class RunLog:
     def __init__(self, words: Sequence[str]) -> None:
         time = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         self._text: TextIO = io.StringIO()
-        self._text.write(f"{time}\n$ {shlex.join([COMMAND, *words])}\n")
+        self._start = f"{time}\n$ {shlex.join([COMMAND, *words])}\n"
+        self._text.write(self._start)
+        self._part: TextIO | None = None
         self._streams: tuple[TextIO, TextIO] | None = None
 
     def open(self, folder: Path) -> None:
@@ -53,13 +57,32 @@ class RunLog:
         """
         if program_name() == COMMAND and isinstance(self._text, io.StringIO):
             before = self._text.getvalue()
-            self._text = (folder / FILE).open("a", encoding="utf-8", buffering=1)  # a killed run has its lines
+            self._text = _appending(folder)
             self._text.write(before)
+
+    @contextmanager
+    def part(self, folder: Path) -> Iterator[None]:
+        """Write what happens for a while also into the log of ``folder``, a run of several; it is made when absent."""
+        if program_name() != COMMAND:
+            yield
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with _appending(folder) as self._part:
+            self._part.write(self._start)
+            try:
+                yield
+            except Exception as error:
+                self._part.write(f"Stopped by {type(error).__name__}: {plain_message(error)}\n")
+                raise
+            finally:
+                self._part = None
 
     def write(self, text: str) -> None:
         """Add text that a stream received."""
         if "\r" not in text and "\x1b" not in text:
             self._text.write(text)
+            if self._part is not None:
+                self._part.write(text)
 
     def __enter__(self) -> RunLog:
         self._streams = sys.stdout, sys.stderr
@@ -70,6 +93,10 @@ class RunLog:
         if self._streams is not None:
             sys.stdout, sys.stderr = self._streams
         self._text.close()
+
+
+def _appending(folder: Path) -> TextIO:
+    return (folder / FILE).open("a", encoding="utf-8", buffering=1)  # a killed run has its lines
 
 
 class _Copied:

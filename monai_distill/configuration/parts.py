@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
 from monai_distill.data.reading import image_files
 from monai_distill.engines.students import parameter_scores
 from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = [
     "files_or_section",
@@ -24,6 +25,7 @@ __all__ = [
     "merged",
     "number_of_validations",
     "prepared_bank",
+    "require_same_network",
     "require_same_source",
     "scores_of_parameters",
     "selection_rule",
@@ -121,6 +123,29 @@ def require_same_source(data: SplitBanks, synthetic: SyntheticDataset) -> None:
         RuntimeError: for other data.
     """
     data.require_source(synthetic.manifest.get("source", {}))
+
+
+def require_same_network(network_def: nn.Module, network_factory: Callable[[], nn.Module]) -> None:
+    """Refuse a bundle whose ``network_def`` was overridden in a way that its ``network_factory`` does not follow.
+
+    Raises:
+        ValueError: if the two make different networks.
+
+    Example:
+        >>> require_same_network(nn.Linear(2, 1), lambda: nn.Linear(2, 1))
+    """
+    with temporary_global_seed(0):
+        made = network_factory()
+    if repr(made) != repr(network_def) or _shapes(made) != _shapes(network_def):
+        raise ValueError(
+            f"Expected network_factory to make the network of network_def, {type(network_def).__name__}, got another "
+            f"{type(made).__name__}: it follows network_def's arguments, but not new ones. Give an argument that "
+            "network_def does not list as network_factory#NAME too."
+        )
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in network.state_dict().items()}
 
 
 def prepared_bank(

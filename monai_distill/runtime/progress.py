@@ -18,40 +18,20 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Bar: TypeAlias = "tqdm | LoggedBar"
 FIRST, INTERVAL = 0.8, 30.0  # seconds until the first sign, and between two log lines
-MANY = 1000  # fewer items write no log line
-
-
-def with_progress(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
-    """Yield ``items`` and show how many of ``total`` have passed.
-
-    On a terminal a bar appears after 0.8 seconds. Elsewhere loops over at least 1000 items write a line to the log
-    after 0.8 seconds and then every 30 seconds. Short loops show nothing.
-
-    Example:
-        >>> sum(with_progress([1, 2, 3], 3, "adding"))
-        6
-    """
-    if sys.stderr.isatty():
-        yield from tqdm(items, total=total, desc=description, delay=FIRST)
-        return
-    due = time.monotonic() + FIRST
-    for count, item in enumerate(items, start=1):
-        yield item
-        if total >= MANY and time.monotonic() >= due:
-            logger.info("%s: %d of %d", description, count, total)
-            due = time.monotonic() + INTERVAL
+MANY = 1000  # fewer items write no log line before INTERVAL
 
 
 class LoggedBar:
     """Takes the place of a tqdm bar where no terminal is: a line in the log now and then.
 
-    The first line comes after 30 seconds, later ones after 30 seconds or a twentieth of the elapsed time.
+    Later lines come after 30 seconds or a twentieth of the elapsed time.
 
     Args:
         total: number of units; 0 if it is not known.
         description: what is done.
         unit: name of a unit.
         initial: units that were done before.
+        first_after: seconds until the first line.
 
     Example:
         >>> with LoggedBar(2, "adding") as bar:
@@ -60,7 +40,9 @@ class LoggedBar:
         1
     """
 
-    def __init__(self, total: int, description: str, unit: str = "it", initial: int = 0) -> None:
+    def __init__(
+        self, total: int, description: str, unit: str = "it", initial: int = 0, first_after: float = INTERVAL
+    ) -> None:
         self.total = total
         self.description = description
         self.unit = unit
@@ -68,7 +50,7 @@ class LoggedBar:
         self._initial = initial
         self._values: dict[str, str] = {}
         self._start = time.monotonic()
-        self._due = self._start + INTERVAL
+        self._due = self._start + first_after
 
     def __enter__(self) -> LoggedBar:
         return self
@@ -94,29 +76,52 @@ class LoggedBar:
 
     def _line(self, elapsed: float) -> str:
         values = "".join(f", {name} {value}" for name, value in self._values.items())
-        line = f"{self.description}: {self.n} of {self.total} {self.unit}{values}, {_clock(elapsed)} elapsed"
+        of = f" of {self.total}" if self.total else ""
+        line = f"{self.description}: {self.n}{of} {self.unit}{values}, {_clock(elapsed)} elapsed"
         done = self.n - self._initial
         left = elapsed / done * (self.total - self.n) if done else 0.0
         return f"{line}, about {_clock(left)} left" if left > 0 else line
 
 
-def open_progress_bar(total: int, description: str, unit: str = "it", *, initial: int = 0, first: bool = True) -> Bar:
-    """A bar on a terminal, a :class:`LoggedBar` elsewhere.
+def open_progress_bar(
+    total: int, description: str, unit: str = "it", *, initial: int = 0, first: bool = True, soon: bool = False
+) -> Bar:
+    """A bar on a terminal after 0.8 seconds; elsewhere a :class:`LoggedBar`, whose first line comes after 30 seconds.
+
+    Every long loop of the package shows its progress by this function.
 
     Args:
-        total: number of units.
+        total: number of units; 0 if it is not known.
         description: what is done.
         unit: name of a unit.
         initial: units that were done before.
         first: False in all but the first of several processes; they show nothing.
+        soon: whether the first line of the log comes after 0.8 seconds too.
 
     Example:
         >>> with open_progress_bar(1, "adding") as bar:
         ...     _ = bar.update(1)
     """
     if sys.stderr.isatty() or not first:
-        return tqdm(total=total, desc=description, unit=unit, initial=initial, disable=None if first else True)
-    return LoggedBar(total, description, unit, initial)
+        show = None if first else True
+        return tqdm(total=total or None, desc=description, unit=unit, initial=initial, delay=FIRST, disable=show)
+    return LoggedBar(total, description, unit, initial, FIRST if soon else INTERVAL)
+
+
+def with_progress(items: Iterable[Item], total: int, description: str, unit: str = "files") -> Iterator[Item]:
+    """Yield ``items`` and show how many of ``total`` have passed; 0 where the total is not known.
+
+    On a terminal a bar appears after 0.8 seconds. Elsewhere loops over at least 1000 items, or over an unknown number,
+    write a line to the log after 0.8 seconds and then every 30 seconds.
+
+    Example:
+        >>> sum(with_progress([1, 2, 3], 3, "adding"))
+        6
+    """
+    with open_progress_bar(total, description, unit, soon=not total or total >= MANY) as bar:
+        for item in items:
+            yield item
+            bar.update()
 
 
 def _clock(seconds: float) -> str:

@@ -102,8 +102,10 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
-        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
+        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee: it compares gradients"),
+        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee: its curriculum"),
+        (("--method", "idm", "--epsilon", "1"), "no way to a guarantee: its networks"),
+        (("--method", "ncfm", "--epsilon", "1"), "by networks that were trained on them"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon with --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),

@@ -333,6 +333,12 @@ def test_compare_runs_shares_experts_and_goes_on(tmp_path: Path) -> None:
     jobs = [json.loads(safe_open(file, "pt").metadata()["job"]) for file in (out / "controls").iterdir()]
     assert sum(len(job["seeds"]) == 2 for job in jobs) == 5  # a distilled row per method, one of all images for all
     assert {"compare.csv", "compare.png"} <= {path.name for path in out.iterdir()}
+    log = (out / "run.log").read_text()
+    counted = [log.count(text) for text in ("$ monai-distill compare", "images read", one.out, outcome.out)]
+    assert counted == [2, 4, 1, 1]
+    parts = [(out / method / "run.log").read_text() for method in ("mtt", "tesla", "hoptm", "ftd")]
+    assert [part.count("images read") for part in parts] == [1, 1, 1, 1]
+    assert all(f"--output_dir {out}" in part for part in parts)
     for bad, says in (("mtt,mmt", "mmt"), ("random", "at least one method")):
         refused = command(*words, "--methods", bad)
         assert refused.code == 1

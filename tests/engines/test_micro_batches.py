@@ -22,6 +22,7 @@ from monai_distill.engines.distillation import (
     TrajectoryMatching,
     UnrollMemory,
     attention_features,
+    classified_features,
     embedding_features,
 )
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection, plain_direction
@@ -30,6 +31,7 @@ from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.micro_batches import MicroBatches
+from monai_distill.runtime.randomness import temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 
 AUGMENT = SiameseAugment(("color", "crop", "cutout", "flip", "scale", "rotate"))
@@ -119,6 +121,11 @@ def _matching_case() -> tuple[SyntheticDataset, ClassBatch]:
     return synthetic, ClassBatch(0, real, torch.tensor([0] * 11 + [1] * 11), (11, 11))
 
 
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    with temporary_global_seed(0):
+        return make()
+
+
 class Counting(ConvNet):
     """Counts the images of its forward passes."""
 
@@ -129,16 +136,16 @@ class Counting(ConvNet):
         return super().embed(images)
 
 
-@pytest.mark.parametrize("features", [embedding_features, attention_features])
+@pytest.mark.parametrize("features", [embedding_features, attention_features, classified_features])
 def test_distribution_matching(features: Callable[..., Sequence[Tensor]]) -> None:
     """DM and DataDAM: class sums of real images, and the gradient through those of the synthetic ones."""
     synthetic, batch = _matching_case()
-    loss = None if features is embedding_features else AttentionMatchingLoss()
+    loss = AttentionMatchingLoss() if features is attention_features else None
     results = []
     for budget in (None, BUDGET):
         Counting.seen.clear()
         match = DistributionMatching(
-            lambda: Counting(2, 1, 2, 8, width=4, depth=2).double(),
+            lambda iteration: _seeded(lambda: Counting(2, 1, 2, 8, width=4, depth=2).double()),
             AUGMENT,
             features=features,
             loss=loss,

@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
+from monai_distill.data.reading.dicom_head import dicom_head
 from monai_distill.data.reading.dicom_series import dicom_files
 from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, file_type
 from monai_distill.runtime.progress import with_progress
@@ -20,7 +17,6 @@ from .spelling import spelling_key
 
 __all__ = ["HeaderPatients", "header_patients"]
 
-_TAGS = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID")
 _OTHER_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".dcm", ".dicom", ".ima"))
 
 
@@ -63,21 +59,10 @@ def header_patients(paths: Sequence[Path]) -> HeaderPatients | None:
 def _identity(path: Path) -> tuple[bool, str | None, bool]:
     """Whether it is DICOM, the hash, and whether that is of a study."""
     file = next(iter(dicom_files(path)), None) if path.is_dir() else path
-    if file is None:
-        return False, None, False
-    status = file.stat()
-    return _identity_of(str(file), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=200_000)  # three sections of one data set read the same headers
-def _identity_of(file: str, size: int, modified: int) -> tuple[bool, str | None, bool]:
-    if file_type(file) != "DICOM":
-        return False, None, False
-    try:
-        head = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-        patient, issuer, study = (str(head.get(tag) or "").strip() for tag in _TAGS)
-    except (InvalidDicomError, OSError, ValueError, AttributeError, NotImplementedError):
-        return True, None, False  # reading the image names the file and the fault
+    head = None if file is None else dicom_head(file)
+    if head is None:
+        return file is not None and file_type(file) == "DICOM", None, False
+    patient, issuer, study = head.patient
     if patient:
         return True, _hash(f"patient {issuer} {spelling_key(patient)}"), False
     return True, _hash(f"study {study}") if study else None, bool(study)

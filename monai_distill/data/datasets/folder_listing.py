@@ -6,15 +6,16 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monai_distill.data.reading.file_type import file_type, is_image_file
+from monai_distill.data.reading.dicom_head import dicom_head
+from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, file_type, is_image_file
 
 from .column_words import header_key
 
-__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "visible_folders"]
+__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "other_kind", "visible_folders"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -31,7 +32,8 @@ MASK_FOLDERS = _words(
 )
 _MASK_WORD = "(?:mask|seg|segm|segmentation|gt|ground_?truth|annotation|label|roi|contour|overlay)s?"
 _MASK_NAME = re.compile(rf"(?i)(?P<stem>.*[^ _.-])[ _.-]+{_MASK_WORD}(?:[ _.-]*\d+)?|{_MASK_WORD}[ _.-]+(?P<end>.+)")
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "dicomdir"}
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+_NOT_DICOM = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".dcm", ".dicom", ".ima"))
 
 
 @dataclass
@@ -41,16 +43,18 @@ class ClassFolder:
     Args:
         folder: the class folder.
         volumes: whether a folder with DICOM slices is one image.
+        seen: called with the number of files after each file.
 
     Attributes:
         images: paths of image files, or of folders of DICOM series.
         masks: paths of masks, which lie in a folder for masks or next to the image that they belong to.
         doubtful: paths that are named like masks and belong to no image; they are among the images.
-        others: the count of other files by suffix.
+        others: the count of other files by their kind, such as ``.txt files`` or ``Basic Text SR Storage (SR)``.
     """
 
     folder: Path
     volumes: bool = False
+    seen: Callable[[int], object] = lambda count: None
     images: list[Path] = field(default_factory=list)
     masks: list[Path] = field(default_factory=list)
     doubtful: list[Path] = field(default_factory=list)
@@ -59,16 +63,22 @@ class ClassFolder:
     def __post_init__(self) -> None:
         for place, names in _walk(self.folder):
             inside = place.relative_to(self.folder).parts
+            images = [path for name in names if self._is_image(path := place / name)]
             if any(header_key(part) in MASK_FOLDERS for part in inside):
-                self.masks += [place / name for name in names if is_image_file(place / name)]
+                self.masks += images
                 continue
-            images = [place / name for name in names if is_image_file(place / name)]
-            self.others.update(Path(name).suffix or "without a suffix" for name in names if place / name not in images)
             if self.volumes and place != self.folder and (slices := [path for path in images if _is_slice(path)]):
                 self.images.append(place)
                 images = [path for path in images if path not in slices]
             self.images += images
         self._set_masks_aside()
+
+    def _is_image(self, path: Path) -> bool:
+        """Whether a file is an image; any other is counted."""
+        kind = other_kind(path)
+        self.seen(1)
+        self.others.update([kind] if kind else [])
+        return kind is None
 
     def levels(self, image: Path) -> tuple[str, ...]:
         """The names of the folders between the class folder and an image, without those named for their content."""
@@ -85,6 +95,16 @@ class ClassFolder:
             (self.masks if belongs else self.doubtful).append(path)
         aside = set(self.masks)
         self.images = sorted(path for path in self.images if path not in aside)
+
+
+def other_kind(path: Path) -> str | None:
+    """The kind of a file that is no image, in words that follow a count; None for an image."""
+    if path.name.lower().endswith(_NOT_DICOM):
+        return None
+    if not is_image_file(path):
+        return f"{path.suffix} files" if path.suffix else "files without a suffix"
+    head = dicom_head(path)
+    return None if head is None else head.document or None
 
 
 def _stem(path: Path) -> str:

@@ -10,10 +10,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, is_image_file
+from monai_distill.data.reading.file_type import IMAGE_SUFFIXES
+from monai_distill.runtime.progress import open_progress_bar
 
 from .column_words import header_key, names_split
-from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, visible_folders
+from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, other_kind, visible_folders
 from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .split_rule import section_named
@@ -68,10 +69,11 @@ class ImageFolderDataset(ImageFilesDataset):
         folders = visible_folders(self.root_dir)
         self._refuse_outer_folder(folders)
         splits = [folder for folder in folders if section_named(folder.name)]
-        listed = {f: ClassFolder(f, self.spatial_dims == 3) for f in folders if not splits or f in splits}
         if splits:
             self._refuse_other_folders(splits, [folder for folder in folders if folder not in splits])
-            listed = {c: ClassFolder(c, self.spatial_dims == 3) for split in splits for c in visible_folders(split)}
+        classes = [c for split in splits for c in visible_folders(split)] if splits else folders
+        with open_progress_bar(0, "listing the files", "files", soon=True) as bar:
+            listed = {folder: ClassFolder(folder, self.spatial_dims == 3, bar.update) for folder in classes}
         self._refuse_content_folders([folder.name for folder in listed])
         used = {folder: content for folder, content in listed.items() if self._is_used(folder, content)}
         self._account(listed, used, [self.root_dir, *splits])
@@ -173,8 +175,9 @@ class ImageFolderDataset(ImageFilesDataset):
                 left["masks"] += 0 if self._reads_masks() else len(content.masks)
             else:
                 left["images of folders outside class_names"] += len(content.images)
-            left.update({f"{suffix} files": count for suffix, count in content.others.items()})
-        left["images in no class folder"] += sum(is_image_file(p) for top in tops for p in top.iterdir() if p.is_file())
+            left.update(content.others)
+        loose = [other_kind(path) for top in tops for path in top.iterdir() if path.is_file()]
+        left["images in no class folder"] += loose.count(None)
         self.left_out = dict(sorted((+left).items()))
         empty = sorted({f.name for f, c in listed.items() if not c.images} - {f.name for f in used})
         if empty and used and self._given_names is None:
@@ -191,7 +194,7 @@ class ImageFolderDataset(ImageFilesDataset):
 
     def _nothing_there(self, listed: dict[Path, ClassFolder], absent: Sequence[str]) -> str:
         contents = [
-            f"{folder.name} ({', '.join(f'{count} {suffix}' for suffix, count in content.others.items())})"
+            f"{folder.name} ({', '.join(f'{count} {kind}' for kind, count in content.others.items())})"
             if content.others
             else f"{folder.name} ({len(content.images)} images)"
             for folder, content in listed.items()

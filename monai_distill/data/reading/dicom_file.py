@@ -13,14 +13,13 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from .dicom_head import without_picture
 from .stored_image import FileHeader, StoredImage, ValueKind
 
 __all__ = ["dicom_dataset", "dicom_header", "stored_dicom"]
 
 _Array = np.ndarray[Any, Any]
 _PALETTE = "PALETTE COLOR"
-# pixels that are no picture of a patient: labels of structures, and doses
-_NO_PICTURE = ("segmentation", "rt dose", "label map", "surface", "parametric map", "real world value")
 
 
 def stored_dicom(path: str) -> StoredImage:
@@ -83,16 +82,11 @@ def _native_syntax(is_implicit: bool | None, is_little_endian: bool | None) -> p
 
 
 def _require_picture(dataset: Any) -> None:
-    kind, modality = str(getattr(dataset.get("SOPClassUID"), "name", "")), str(dataset.get("Modality") or "")
-    is_marked = any(word in kind.lower() for word in _NO_PICTURE) or modality in ("SEG", "RTDOSE")
-    if "Rows" in dataset and "Columns" in dataset and "PhotometricInterpretation" in dataset and not is_marked:
-        return
-    if "SOPClassUID" in dataset or modality or getattr(dataset, "file_meta", None):
-        name = " ".join(
-            part for part in (kind or "no pixels and no known kind", f"({modality})" if modality else "") if part
-        )
-        raise ValueError(f"expected a picture in the DICOM file, got {name}; take the file out.")
-    raise ValueError("expected a DICOM file, got other content; take the file out or get it again.")
+    document = without_picture(dataset)
+    if document:
+        raise ValueError(f"expected a picture in the DICOM file, got {document}; take the file out.")
+    if document is not None:
+        raise ValueError("expected a DICOM file, got other content; take the file out or get it again.")
 
 
 def _header(dataset: Any) -> FileHeader:

@@ -13,6 +13,7 @@ import torch
 from nibabel.orientations import io_orientation, ornt2axcodes
 
 from .dicom_file import dicom_dataset, dicom_header, stored_dicom
+from .dicom_head import dicom_head
 from .file_type import file_type
 from .nifti_file import oriented, oriented_axes
 from .stored_image import FileHeader, StoredImage
@@ -120,12 +121,12 @@ def _affine(directions: Sequence[float]) -> np.ndarray[Any, Any]:
 
 
 def dicom_files(folder: Path) -> list[Path]:
-    """The DICOM files that lie in ``folder`` itself, sorted, whatever their names; DICOMDIR, an index, is left out."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != "DICOMDIR" and file_type(path) == "DICOM"
-    ]
+    """The DICOM files that lie in ``folder`` itself, sorted, whatever their names.
+
+    Files without a picture, such as DICOMDIR or a report, are left out. Damaged ones are not: reading names them.
+    """
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and file_type(path) == "DICOM")
+    return [path for path in files if (head := dicom_head(path)) is None or not head.document]
 
 
 def _by_position(heads: dict[Path, Any], name: str) -> tuple[list[Path], float | None] | None:

@@ -1,4 +1,4 @@
-"""The objective of distribution matching (DM, DataDAM): class means of random features should agree."""
+"""The objective of distribution matching (DM, DataDAM, IDM, NCFM): class means of features should agree."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBatch, SyntheticDataset
@@ -19,7 +20,9 @@ from monai_distill.transforms import AugmentParameters, SiameseAugment
 
 from .sums_in_parts import Sums, gradient_in_parts, sums_in_parts
 
-__all__ = ["DistributionMatching", "attention_features", "embedding_features"]
+__all__ = ["DistributionMatching", "attention_features", "classified_features", "embedding_features"]
+
+Adapt = Callable[[nn.Module, tuple[Tensor, Tensor], tuple[Tensor, Tensor]], nn.Module]
 
 
 def embedding_features(network: nn.Module, images: Tensor) -> list[Tensor]:
@@ -51,14 +54,40 @@ def attention_features(network: nn.Module, images: Tensor, power: float = 1) -> 
     return [*(attention_map(layer, power) for layer in layers[:-1]), last]
 
 
+def classified_features(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """The embedding [n, F], log-probabilities [n, classes] and predictions [n, classes], each a row of zeros and a one.
+
+    References:
+        IDM: Zhao et al., Improved Distribution Matching for Dataset Condensation, CVPR 2023,
+        https://arxiv.org/abs/2307.09742 (the flattened last feature map, and the logits of the same pass).
+
+    Raises:
+        ValueError: if the network has no ``classifier`` that maps its embedding to logits.
+    """
+    last = embedding(network, images)
+    classifier: Callable[[Tensor], Tensor] | None = getattr(network, "classifier", None)
+    if classifier is None:
+        raise ValueError(
+            f"Expected a network with a classifier after its embedding, got {type(network).__name__}. Use one of "
+            "monai_distill.networks, or name its last layer so."
+        )
+    logits = classifier(last)
+    predictions = F.one_hot(logits.argmax(dim=1), logits.shape[1]).to(logits)
+    return [last, logits.log_softmax(dim=1), predictions]
+
+
 class DistributionMatching:
-    """Loss between class means of features under a fresh random network, and its gradient on the synthetic images.
+    """Loss between class means of features under the network of an iteration, and its gradient on the images.
 
     References:
         DM: Zhao and Bilen, Dataset Condensation with Distribution Matching, WACV 2023,
         https://arxiv.org/abs/2110.04181, algorithm 1.
         DataDAM: Sajedi et al., DataDAM: Efficient Dataset Distillation with Attention Matching, ICCV 2023,
         https://arxiv.org/abs/2310.00093, algorithm 1.
+        IDM: Zhao et al., Improved Distribution Matching for Dataset Condensation, CVPR 2023,
+        https://arxiv.org/abs/2307.09742.
+        NCFM: Wang et al., Dataset Distillation with Neural Characteristic Function, CVPR 2025,
+        https://arxiv.org/abs/2502.20653.
 
     Deviations: all classes go through the network in one batch, which changes only the time under instance norm. All
     classes share one augmentation (the originals draw one per class). Classes may have any number of real and synthetic
@@ -67,15 +96,17 @@ class DistributionMatching:
 
     Several processes divide the real images of a batch among them and add up their class sums. Each process takes all
     synthetic images, which are far fewer. With dropout each takes all real images too, because the dropped units depend
-    on the batch.
+    on the batch; so does ``adapt``.
 
     Args:
-        network_factory: builds one freshly initialized network; it is in train mode, so ``norm="batch"`` uses the
-            statistics of the batch.
+        networks: function of the iteration to its network, such as :class:`RandomNetworks`. The network is in train
+            mode, so ``norm="batch"`` uses the statistics of the batch.
         augment: one operation per iteration, with the same parameters for real and synthetic images.
         features: function of (network, images) to per-image vectors [n, F_l].
         loss: function of the class sums of every kind of features, real and synthetic, to a scalar; by default
             :class:`~monai_distill.losses.DistributionMatchingLoss`.
+        adapt: changes the network of an iteration with both sides in view, each as augmented images and class numbers
+            (:class:`FrequencyScales`); None changes nothing.
         seed: seed of the run.
         memory: how many images go through the network at once; None for all. The result is the same to rounding.
             Networks with dropout or batch norm take all.
@@ -84,8 +115,10 @@ class DistributionMatching:
         ValueError: from a call, if the network lacks a layer that ``features`` needs, or a process has no real image.
 
     Example:
+        >>> from monai_distill.engines.distillation import RandomNetworks
         >>> from monai_distill.networks.nets import ConvNet
-        >>> match = DistributionMatching(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1), SiameseAugment(()))
+        >>> networks = RandomNetworks(lambda: ConvNet(2, 1, 2, 8, width=4, depth=1))
+        >>> match = DistributionMatching(networks, SiameseAugment(()))
         >>> data = SyntheticDataset(torch.randn(2, 1, 8, 8), torch.tensor([0, 1]), ["a", "b"])
         >>> loss, gradients = match(data, ClassBatch(0, torch.randn(4, 1, 8, 8), torch.tensor([0, 0, 0, 1]), (3, 1)))
         >>> list(gradients), gradients["images"].shape
@@ -94,18 +127,20 @@ class DistributionMatching:
 
     def __init__(
         self,
-        network_factory: Callable[[], nn.Module],
+        networks: Callable[[int], nn.Module],
         augment: SiameseAugment,
         *,
         features: Callable[[nn.Module, Tensor], Sequence[Tensor]] = embedding_features,
         loss: Callable[[Sequence[ClassSums], Sequence[ClassSums]], Tensor] | None = None,
+        adapt: Adapt | None = None,
         seed: int = 0,
         memory: MicroBatches | None = None,
     ) -> None:
-        self.network_factory = network_factory
+        self.networks = networks
         self.augment = augment
         self.features = features
         self.loss = DistributionMatchingLoss() if loss is None else loss
+        self.adapt = adapt
         self.seed = seed
         self.memory = MicroBatches() if memory is None else memory
 
@@ -114,11 +149,15 @@ class DistributionMatching:
         images = synthetic.images.detach().requires_grad_()
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration)
         augmentation = self.augment.draw(1, images.shape[2:], generator, siamese=True).to(images.device)
-        # The block covers the forward passes too, so that dropout needs no stored random state for a resume.
-        with temporary_global_seed(derived_seed(self.seed, "matching network", batch.iteration)):
-            network = self.network_factory().to(images).train().requires_grad_(False)
-            whole = _mixes_images(network)
+        network = self.networks(batch.iteration).to(images).train().requires_grad_(False)
+        # So that dropout needs no stored random state for a resume.
+        with temporary_global_seed(derived_seed(self.seed, "dropout", batch.iteration)):
             augmented = self.augment.apply(synthetic.decoded(images), augmentation)
+            if self.adapt is not None:
+                with torch.no_grad():
+                    shown = self.augment.apply(batch.images[:], augmentation)
+                    network = self.adapt(network, (shown, batch.labels), (augmented, synthetic.labels))
+            whole = _mixes_images(network)
             most = None if whole else self._images_at_once(network, augmented)
             sums = functools.partial(self._sums, network, len(synthetic.class_names))
             real = self._real_sums(network, batch, augmentation, sums, most)

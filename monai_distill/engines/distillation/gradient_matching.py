@@ -128,8 +128,9 @@ class GradientMatching:
         self.network = network
         self.augment = augment
         self.loop = loop
+        self.loss = GradientMatchingLoss() if loss is None else loss
+        self.class_gradients = ClassGradients(network, self.loss, vmap)
         self.seed = seed
-        self._classes = ClassGradients(network, GradientMatchingLoss() if loss is None else loss, vmap)
         self._parameters = torch.empty(0)
         self._iteration = -1  # of which these are the parameters
 
@@ -171,7 +172,7 @@ class GradientMatching:
     def _trained(self, parameters: Tensor, synthetic: SyntheticDataset, iteration: int) -> Tensor:
         generator = seeded_generator(self.seed, "network steps", iteration)
         images, targets = synthetic.decoded(synthetic.images.detach()), synthetic.labels
-        gradient = self._classes.gradient(1)
+        gradient = self.class_gradients.gradient(1)
         for _ in range(self.loop.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.loop.batch_size):
                 augmentation = self.augment.draw(len(rows), images.shape[2:], generator)
@@ -190,11 +191,10 @@ class GradientMatching:
         images = synthetic.decoded(leaf)
         augmented = [self.augment.apply(images[places], augmentations[c]) for c, places in rows.items()]
         targets = self._real_gradients(batch, augmentations)
-        gradients, values = self._classes.distances(
-            self._parameters, list(rows), [images.detach() for images in augmented], targets
-        )
+        detached = [images.detach() for images in augmented]
+        values, gradients = self.class_gradients.distances(self._parameters, list(rows), detached, targets)
         (gradient,) = torch.autograd.grad(augmented, leaf, gradients)
-        value = values.sum()
+        value = torch.stack(values).sum()
         if not self.network.has_random_layers:
             value, gradient = processes.sums([value, gradient])
         return value, {"images": gradient}
@@ -216,4 +216,4 @@ class GradientMatching:
             return self.augment.apply(images, augmentations[label])
 
         counts = {label: batch.counts[label] for label in augmentations}
-        return self._classes.gradients(self._parameters, counts, read, batch.images)
+        return self.class_gradients.gradients(self._parameters, counts, read, batch.images)

@@ -90,7 +90,11 @@ def gradient_in_parts(
 
         def along(rows: slice) -> Any:
             leaf = images[rows].detach().requires_grad_()
-            return torch.autograd.grad([part.sums for part in sums(leaf, labels[rows])], leaf, cotangents)[0]
+            pairs = zip(sums(leaf, labels[rows]), cotangents, strict=True)
+            learned = [
+                (part.sums, cotangent) for part, cotangent in pairs if part.sums.requires_grad
+            ]  # not predictions
+            return torch.autograd.grad([s for s, _ in learned], leaf, [cotangent for _, cotangent in learned])[0]
 
         return value.detach(), torch.cat(list(memory.over(len(images), most, along)))
 

@@ -170,8 +170,10 @@ class StudentTraining:
         lr: float,
         seeds: Sequence[int],
         on_step: Callable[[], object] = lambda: None,
+        *,
+        start: Tensor | None = None,
     ) -> Tensor:
-        """Train one fresh network per seed and return their parameters [students, P].
+        """Train one network per seed and return their parameters [students, P].
 
         Args:
             network: the architecture.
@@ -180,12 +182,14 @@ class StudentTraining:
             lr: learning rate at the start.
             seeds: one per student; initialization, order and augmentation follow from it.
             on_step: called after every step, for a progress bar.
+            start: parameters [students, P] to begin with; None for fresh networks.
 
         Raises:
             StudentDivergedError: if a student diverges.
         """
         vmap = self._use_vmap(images)
-        parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
+        parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach()
+        parameters = parameters.to(images.device)
         gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
         generators = [seeded_generator(seed, "student") for seed in seeds]
         velocity = torch.zeros_like(parameters)

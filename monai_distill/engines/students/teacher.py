@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank
 from monai_distill.networks import FlatNetwork, embedding
 from monai_distill.runtime import ResultCache
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import derived_seed, temporary_global_seed
 
 from .scoring import predict_logits, train_students
@@ -74,7 +74,7 @@ class Teacher:
         training_set = (self.bank.images, self.bank.labels, self.lr)
 
         def train() -> Tensor:
-            with tqdm(total=self.protocol.steps, desc="teacher", unit="step", disable=None, leave=False) as bar:
+            with open_progress_bar(self.protocol.steps, "teacher", "step") as bar:
                 return train_students(self.network, training_set, self.protocol, [self.seed], bar.update)[0]
 
         job = {}

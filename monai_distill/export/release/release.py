@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from monai_distill.data import SyntheticDataset
 from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.formats.labels import label_rows, with_hard_labels
@@ -21,6 +19,7 @@ from monai_distill.export.release.formats.png import write_png
 from monai_distill.export.release.scan import IdentifyingWords, scan_release
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.checksums import checksums
+from monai_distill.runtime.progress import open_progress_bar
 
 from .audit_evidence import released_audit, rounded
 from .card import data_card
@@ -177,7 +176,7 @@ class Release:
         if self.learned is not None:
             sets[LEARNED_LABELS] = self.learned
         rows = {}
-        with tqdm(desc="scoring the release", unit="step", disable=None) as bar:
+        with open_progress_bar(0, "scoring the release", "step") as bar:
             for name, synthetic in sets.items():
                 moved = synthetic.to(device)
                 row = students(training_set=moved, on_step=lambda: bar.update(1))

@@ -14,10 +14,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 
 from .candidates import Candidates, real_release
@@ -94,12 +94,13 @@ class ShadowRuns:
             self._check(shadow)
         missing = [shadow for shadow in range(self.shadows) if not self.file(shadow).exists()]
         first = len(missing) == self.shadows
-        with tqdm(missing, desc="shadows", unit="shadow", disable=None) as bar:
-            for position, shadow in enumerate(bar):
+        with open_progress_bar(len(missing), "shadows", "shadow") as bar:
+            for position, shadow in enumerate(missing):
                 start = time.perf_counter()
                 self._write(shadow, *self._measured(shadow))
                 if position == 0:
                     self._log_estimate(time.perf_counter() - start, len(missing), first)
+                bar.update()
         return [load_file(self.file(shadow)) for shadow in range(self.shadows)]
 
     def _log_estimate(self, seconds: float, missing: int, first: bool) -> None:

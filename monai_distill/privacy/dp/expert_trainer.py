@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import TrajectoryStore
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 from monai_distill.transforms import SiameseAugment
@@ -199,7 +199,7 @@ class DPExpertTrainer:
         average, gradient = parameters.clone(), torch.zeros_like(parameters)
         snapshots = [average.cpu().clone()]
         interval = steps_per_epoch(settings.rate)
-        with tqdm(total=settings.steps, desc=f"DP-SGD of network {expert}", unit="step", disable=None) as bar:
+        with open_progress_bar(settings.steps, f"DP-SGD of network {expert}", "step") as bar:
             for step in range(settings.steps):
                 ascent = settings.flat_radius * gradient / gradient.norm().clamp_min(1e-12)
                 gradient = self._noisy_gradient(parameters + ascent, expert, step)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from monai_distill.data import ClassBank
+from monai_distill.runtime.progress import open_progress_bar
 
 UNITS = ("patient", "image")
 
@@ -55,7 +55,7 @@ def clipped_class_sums(
     """
     codes = record_codes(bank, unit)
     total: Tensor | None = None
-    with tqdm(total=len(bank), desc="class sums", unit="image", disable=None) as bar:
+    with open_progress_bar(len(bank), "class sums", "image") as bar:
         for rows in record_batches(codes, batch_size):
             positions = rows.to(bank.device)
             with torch.no_grad():

@@ -165,7 +165,7 @@ def test_split_folders_that_are_refused_by_name(tmp_path: Path, folders: Sequenc
             "inside class",
         ),
         ([f"{k}/{i}.png" for k in ("images", "masks") for i in range(4)], ValueError, "named for their content"),
-        ([f"{c}/{i}.webp" for c in "ab" for i in range(8)], RuntimeError, r"a \(8 .webp\), b \(8 .webp\)"),
+        ([f"{c}/{i}.webp" for c in "ab" for i in range(8)], RuntimeError, r"a \(8 .webp files\), b \(8 .webp files\)"),
         ([f"{i}.png" for i in range(8)], RuntimeError, "8 images in none of them"),
     ],
 )
