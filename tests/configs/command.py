@@ -55,7 +55,8 @@ def command(*words: str | Path) -> Outcome:
 
 def fast_run(folder: Path, *words: str | Path) -> Outcome:
     """``monai-distill run`` at smoke size; later words win over the fast settings."""
-    return command("run", "--output_dir", folder, *(QUICK if "--network" in words else FAST), *words)
+    plan = () if {"--dataset", "--effort", "--minutes"} & {*words} else ("--no_plan",)  # the digits have presets
+    return command("run", "--output_dir", folder, *plan, *(QUICK if "--network" in words else FAST), *words)
 
 
 def read(folder: Path, name: str) -> Any:
