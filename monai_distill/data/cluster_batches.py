@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -23,11 +23,14 @@ __all__ = ["ClusterBatches", "ClusterPlan", "named_batches", "refuse_clusters"]
 BLOCK = 256  # images per forward pass
 
 
-class RealBatches(Protocol):
-    """Makes batches of real images by iteration."""
+class Batches(Protocol):
+    """Batches of real images by iteration, with a state for an exact resume."""
 
-    def __call__(self, bank: ClassBank, batch_per_class: int, *, seed: int, equal: bool = False) -> ClassBatches:
-        """The batches of a run."""
+    def __getitem__(self, iteration: int) -> ClassBatch: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +120,7 @@ class ClusterBatches(ClassBatches):
         labels = self.bank.labels.cpu()[self._candidates]
         rows = torch.cat([self._drawn(labels == c, count, generator) for c, count in enumerate(self.counts)])
         rows = rows.to(self.bank.device)
-        return ClassBatch(iteration, self.bank.images[rows], self.bank.labels[rows], self.counts)
+        return ClassBatch(iteration, self.bank.batch(rows), self.bank.labels[rows], self.counts)
 
     def _refresh(self, iteration: int) -> None:
         network = self.networks(iteration).to(self.bank.device).eval()
@@ -151,20 +154,28 @@ class ClusterBatches(ClassBatches):
 
 
 def named_batches(
-    kinds: Mapping[str, RealBatches], name: str, bank: ClassBank, batch_per_class: int, seed: int, equal: bool = False
-) -> ClassBatches:
+    kinds: Mapping[str, Callable[..., Batches]],
+    name: str,
+    bank: ClassBank,
+    batch_per_class: int,
+    seed: int,
+    *,
+    groups: Sequence[str] | None = None,
+    **settings: bool,
+) -> Batches:
     """The batches of real images of the kind that a setting names.
 
     Args:
-        kinds: by name, each called with bank, batch_per_class, seed and equal.
+        kinds: by name, each called with bank, batch_per_class, seed and ``settings``.
         name: one of them.
         bank: the training images.
         batch_per_class: images per class in a batch.
         seed: seed of the run.
-        equal: whether a class smaller than the batch repeats images.
+        groups: group of every image, where groups shall have equal weight: ``random`` only.
+        settings: of the kind, such as ``equal``.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or groups together with another name than ``random``.
 
     Example:
         >>> bank = ClassBank(torch.rand(2, 1, 2, 2), torch.tensor([0, 1]), ["a", "b"])
@@ -173,7 +184,12 @@ def named_batches(
     """
     if name not in kinds:
         raise ValueError(f"Expected real_batches of {', '.join(sorted(kinds))}, got {name!r}.")
-    return kinds[name](bank, batch_per_class, seed=seed, equal=equal)
+    if groups is not None and name != "random":
+        raise ValueError(
+            f"Expected --real_batches random with --group_column, got {name}: groups have equal weight or clusters "
+            "have their share, not both. Leave one out."
+        )
+    return kinds[name](bank, batch_per_class, seed=seed, **settings)
 
 
 def refuse_clusters(real_batches: str) -> None:
