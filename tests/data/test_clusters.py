@@ -99,19 +99,19 @@ def test_means_of_batches_scatter_less_than_those_of_random_ones() -> None:
 
 
 def test_clusters_are_computed_again_and_a_loaded_state_needs_no_old_network() -> None:
-    asked: list[int] = []
+    seen: list[int] = []
 
     def noted(iteration: int) -> nn.Module:
-        asked.append(iteration)
+        seen.append(iteration)
         return networks(iteration)
 
     made = ClusterBatches(bank(), 20, seed=0, networks=noted, plan=ClusterPlan(every=5, candidates=100))
     whole = [made[i].images for i in range(8)]
-    assert asked == [0, 5]
+    assert seen == [0, 5]
     again = ClusterBatches(bank(), 20, seed=0, networks=noted, plan=ClusterPlan(every=5, candidates=100))
     again.load_state_dict(made.state_dict())
     assert torch.equal(again[7].images, whole[7])
-    assert asked == [0, 5]
+    assert seen == [0, 5]
     assert not torch.equal(whole[6], whole[7])
 
 
