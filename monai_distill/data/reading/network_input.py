@@ -1,9 +1,10 @@
-"""From a file, or an image that another program has read, to the input of a network, as MONAI transforms of a bundle."""
+"""From a file, or an image that another program has read, to the input of a network, as MONAI transforms."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from monai.transforms import LoadImaged, MapTransform, Orientation
 
 from .file_to_image import FileToImaged, with_channels
 from .fitting import axis_sizes, fitted
-from .read_as_trained import error_text
 
 __all__ = ["ArrayAsTrainedd", "LoadImageAsTrainedd"]
 
@@ -39,9 +39,7 @@ class LoadImageAsTrainedd(LoadImaged):  # type: ignore[misc]  # MONAI ships no t
         "unsupported file type '.txt'"
     """
 
-    def __init__(
-        self, keys: KeysCollection, shape: Sequence[int], reading: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, keys: KeysCollection, shape: Sequence[int], reading: Mapping[str, Any] | None = None) -> None:
         super().__init__(keys)
         self.shape = tuple(shape)
         self.reader = FileToImaged(**_settings(shape, reading))
@@ -62,17 +60,17 @@ class LoadImageAsTrainedd(LoadImaged):  # type: ignore[misc]  # MONAI ships no t
         except Exception as error:
             if "error" not in item:
                 raise
-            return {key: torch.zeros(self.shape), "error": error_text(error, path)}
+            return {key: torch.zeros(self.shape), "error": _text(error, path)}
         return {key: image}
 
 
 class ArrayAsTrainedd(MapTransform):  # type: ignore[misc]
     """Brings an image that is in memory into the form of the training images; one in that form is passed on.
 
-    An image whose MONAI metadata has ``original_channel_dim`` is one that MONAI Deploy or MONAI Label read: its axes are
-    width, height and depth, then the channels. Another array has its rows first, and its channels first or last. uint8
-    values are divided by 255; others are clipped to the range of the training images, where there is one, and must lie
-    in [0, 1] otherwise.
+    An image whose MONAI metadata has ``original_channel_dim`` is one that MONAI Deploy or MONAI Label read: its axes
+    are width, height and depth, then the channels. Another array has its rows first, and its channels first or last.
+    uint8 values are divided by 255; others are clipped to the range of the training images, where there is one, and
+    must lie in [0, 1] otherwise.
 
     Args:
         keys: of the images.
@@ -80,7 +78,8 @@ class ArrayAsTrainedd(MapTransform):  # type: ignore[misc]
         reading: the arguments of :class:`FileToImaged` in training; None for defaults.
 
     Raises:
-        ValueError: from the call, if an image has another rank or other channels, or values without a range.
+        ValueError: from the call, if an image has another rank or other channels, values without a range, or if the
+            training images were resampled by their spacing, which an array does not tell.
 
     Example:
         >>> gray = np.full((6, 4), 255, dtype=np.uint8)
@@ -88,9 +87,7 @@ class ArrayAsTrainedd(MapTransform):  # type: ignore[misc]
         torch.Size([1, 8, 8])
     """
 
-    def __init__(
-        self, keys: KeysCollection, shape: Sequence[int], reading: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, keys: KeysCollection, shape: Sequence[int], reading: Mapping[str, Any] | None = None) -> None:
         super().__init__(keys)
         self.shape = tuple(shape)
         self.settings = _settings(shape, reading)
@@ -107,6 +104,10 @@ class ArrayAsTrainedd(MapTransform):  # type: ignore[misc]
         image = image.as_subclass(torch.Tensor)
         if not is_read and image.is_floating_point() and tuple(image.shape) == self.shape:
             return image.float()
+        if self.settings.get("pixdim") is not None:
+            raise ValueError(
+                "expected a file, because the training images were resampled by their spacing; got an array."
+            )
         image = with_channels(self._scaled(self._channel_first(image, is_read)), self.settings.get("channels"))
         sizes = axis_sizes(self.settings.get("image_size"), image.shape[1:])
         image = fitted(image, sizes, self.settings.get("fit", "stretch")).clamp(0, 1)
@@ -154,3 +155,8 @@ def _settings(shape: Sequence[int], reading: Mapping[str, Any] | None) -> dict[s
 def _require_shape(image: torch.Tensor, shape: Sequence[int]) -> None:
     if tuple(image.shape) != tuple(shape):
         raise ValueError(f"expected an image of shape {list(shape)}, as in training, got {list(image.shape)}.")
+
+
+def _text(error: Exception, path: str) -> str:
+    # a table of predictions may be passed on: it names files, not where they lie on the disk
+    return " ".join(str(error).replace(path, Path(path).name).split()) or type(error).__name__
