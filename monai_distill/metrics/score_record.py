@@ -55,11 +55,13 @@ class Prior(TypedDict):
 
 
 class Cost(TypedDict):
-    """Seconds by part of the run, and the peak memory."""
+    """Seconds by part of the run, and the peak memory; CPU seconds and the plan's forecast where they were recorded."""
 
     seconds: dict[str, float]
     peak_memory_mib: float
     memory_of: str
+    cpu_seconds: NotRequired[dict[str, float]]
+    forecast: NotRequired[dict[str, Any]]
 
 
 class ClinicalScores(TypedDict, total=False):

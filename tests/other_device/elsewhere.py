@@ -20,28 +20,13 @@ from tests.benchmarks.test_comparison import TINY
 from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
 from tests.cli.test_evaluate import ALL
-from tests.configs.command import FAST, command, read
+from tests.configs.command import command, read
 from tests.other_device.device import NAME, Elsewhere
+from tests.other_device.runs import HELD, RUNS
 from tests.other_device.waiting import rules, waits_of_loops
 from tests.runtime.processes.test_two_processes import furthest
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
-# how much memory a graph takes cannot be counted here: its tensors have none of their own
-HELD = ("--chunk", "1", "--images_at_once", "4")
-TRAJECTORY = (*FAST, *HELD)
-RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterations", "2")
-BLENDED = ("--depth", "2", "--method", "ncfm", "--experts", "2", "--expert_train_epochs", "2", "--expert_lr", "0.01")
-RUNS = {
-    **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
-    **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
-    **{
-        method: (*NO_EXPERTS, "--depth", "2", "--method", method)
-        for method in ("dc", "dsa", "dm", "datadam", "datadam_paper")
-    },
-    "idm": (*NO_EXPERTS, "--depth", "2", "--method", "idm", "--network_steps", "2", "--network_batch_size", "16"),
-    "ncfm": (*NO_EXPERTS, *BLENDED, "--sampling_network", "true"),
-    "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
-}
 INTERRUPTED = ("hoptm", "datm", "dc", "idm", "ncfm")  # each has a state of its own
 STOPPED = 3  # iteration, counted from 1, in which Ctrl-C comes
 

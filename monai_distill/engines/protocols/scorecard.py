@@ -38,7 +38,7 @@ class Scorecard:
         full_protocol: how networks on all data are trained; by default the same.
         full_students: networks trained on the full data, the most expensive row; 0 leaves the row out.
         seed: seed of the run.
-        folder: folder of cached predictions; None disables the cache.
+        folder: folder of cached predictions, or the cache; None disables the cache.
 
     Attributes:
         lrs: the candidates for the controls, next to the learned learning rate; 0.01.
@@ -68,7 +68,7 @@ class Scorecard:
         full_protocol: StudentTraining | None = None,
         full_students: int = 3,
         seed: int = 0,
-        folder: str | Path | None = None,
+        folder: str | Path | ResultCache | None = None,
     ) -> None:
         if not isinstance(data, SplitBanks) or not isinstance(network, FlatNetwork):
             raise TypeError(
@@ -77,7 +77,8 @@ class Scorecard:
             )
         require_positive_int(students=students)
         require_int_at_least(0, full_students=full_students)
-        if folder is not None:
+        self.cache = folder if isinstance(folder, ResultCache) else ResultCache(folder)
+        if self.cache.folder is not None:
             factory_config(network.factory)  # refuses an unnamed network before any work
         self.data = data
         self.network = network
@@ -87,8 +88,6 @@ class Scorecard:
         self.full_students = full_students
         self.lrs: Sequence[float] = (0.01,)
         self.seed = seed
-        self.folder = folder
-        self.cache = ResultCache(folder)
 
     def run(self, synthetic: SyntheticDataset) -> RunScores:
         """Score ``synthetic`` and its controls on the test images.
