@@ -117,9 +117,9 @@ class ArrayAsTrainedd(MapTransform):  # type: ignore[misc]
     def _oriented(self, value: MetaTensor) -> torch.Tensor:
         letters = str(self.settings.get("orientation", "RAS"))
         if "affine" not in value.meta or letters.lower() == "stored":
-            return value
+            return torch.as_tensor(value)
         volume = value[None] if value.ndim == 3 else value.movedim(-1, 0)
-        oriented: torch.Tensor = Orientation(axcodes=letters.upper())(volume)
+        oriented: torch.Tensor = Orientation(axcodes=letters.upper())(volume).as_tensor()
         return oriented.movedim(0, -1)  # as it came
 
     def _channel_first(self, image: torch.Tensor, is_read: bool) -> torch.Tensor:
