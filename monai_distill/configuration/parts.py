@@ -21,6 +21,7 @@ __all__ = [
     "files_or_section",
     "first_given",
     "image_files_or_none",
+    "is_given",
     "load_set",
     "merged",
     "number_of_validations",
@@ -74,6 +75,16 @@ def true_or_false(value: bool | str) -> bool:
     if text not in ("true", "false"):
         raise ValueError(f"Expected true or false, got {value!r}.")
     return text == "true"
+
+
+def is_given(value: Any) -> bool:
+    """Whether a setting has a value, for a manifest that must not hold the value itself.
+
+    Example:
+        >>> is_given("site"), is_given(None)
+        (True, False)
+    """
+    return value is not None
 
 
 def selection_rule(students: int, steps: int) -> str:
