@@ -79,6 +79,8 @@ class ClinicalScores(TypedDict, total=False):
     controls: dict[str, ClinicalScores]
 
 
+# training set -> group -> scores
+GroupScores = dict[str, dict[str, ScoreRow]]
 Cell = str | float | int | None | Summary
 
 
@@ -153,5 +155,6 @@ class RunScores(TypedDict, total=False):
     prior: Prior
     controls: dict[str, ScoreRow]
     clinical: ClinicalScores
+    groups: dict[str, GroupScores]  # by column
     cost: Cost
     protocols: dict[str, ProtocolResult]

@@ -26,7 +26,7 @@ SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.eng
 
 
 class Outcome(NamedTuple):
-    """The output of a command; ``data`` holds the lines on standard error about the data, ``err`` the others."""
+    """The output of a command; ``data`` holds the lines on standard error about data and forecast, ``err`` others."""
 
     code: int
     out: str
@@ -49,7 +49,7 @@ def command(*words: str | Path) -> Outcome:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
     lines = err.getvalue().splitlines(keepends=True)
-    data = [line for line in lines if line.startswith("monai-distill: Data: ")]
+    data = [line for line in lines if line.startswith(("monai-distill: Data: ", "monai-distill: Forecast: "))]
     return Outcome(code, out.getvalue(), "".join(line for line in lines if line not in data), "".join(data))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from monai_distill.data import SplitBanks, SyntheticDataset, packed_subset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
+from monai_distill.metrics import group_scores
 from monai_distill.metrics.score_record import Prior, RunScores
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache
@@ -95,7 +96,8 @@ class Scorecard:
         Returns:
             ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the learning rate used)
             and ``prior``; for a set whose canvases hold several images also ``controls``, see
-            :meth:`decode_controls`.
+            :meth:`decode_controls`; ``groups`` where the test images have columns, see
+            :func:`~monai_distill.metrics.group_scores`.
         """
         candidates = self.candidates(synthetic)
         plan = self.rows()
@@ -114,6 +116,10 @@ class Scorecard:
         scores["prior"] = self.prior()
         if decoded:
             scores["controls"] = {name: row.scores(labels) for name, row in decoded.items()}
+        trained = {"distilled": distilled, "random": random, **({} if full is None else {"full": full})}
+        groups = group_scores({name: row.logits for name, row in trained.items()}, labels, self.data.test_columns)
+        if groups:
+            scores["groups"] = groups
         return scores
 
     def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:
