@@ -13,7 +13,7 @@ from .initial_images import noise_images, packed_subset, random_subset, real_ima
 from .prepared_images import PreparedImages
 from .preprocessing_of_set import PreprocessingOfSet
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
-from .split_banks import SplitBanks, item_columns
+from .split_banks import SplitBanks
 from .straight_trajectories import StraightTrajectories
 from .synthetic_dataset import SyntheticDataset
 from .trajectory_store import TrajectoryStore
