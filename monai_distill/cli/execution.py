@@ -138,11 +138,12 @@ def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
 
 def finished(folder: Path, profile: bool = False) -> str:
     """The last lines of a command: the score table, with ``profile`` the time by part, and the folder of the run."""
-    from monai_distill.export import cost_table, score_table
+    from monai_distill.export import cost_table, forecast_line, score_table
 
     scores = json.loads((folder / "scores.json").read_text())
     cost = f"\n{cost_table(scores['cost'])}\n" if profile and "cost" in scores else ""
-    return f"{score_table(scores)}\n{cost}Run folder: {folder}"
+    forecast = forecast_line(scores["cost"]) if "cost" in scores else ""
+    return f"{score_table(scores)}\n{cost}{forecast}{chr(10) if forecast else ''}Run folder: {folder}"
 
 
 def print_scores(folder: str | Path) -> None:

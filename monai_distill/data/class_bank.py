@@ -149,6 +149,11 @@ class ClassBank:
         """Random images [count, channels, *spatial] of one class (see :meth:`draw_indices`)."""
         return self.images[self.draw_indices(label, count, generator)]
 
+    def batch(self, positions: Tensor) -> Images:
+        """The images at ``positions`` [m]: their stored pixels on ``device``, prepared when they are indexed."""
+        images = self.images
+        return images.gathered(positions) if isinstance(images, PreparedImages) else images[positions]
+
     def subset(self, positions: Tensor) -> ClassBank:
         """The bank of the images at ``positions`` [m], in that order."""
         positions = positions.to(self.device)

@@ -120,6 +120,15 @@ class PreparedImages:
         rows = positions if self.rows is None else self.rows[positions]
         return self._with(rows=rows)
 
+    def gathered(self, index: Any) -> PreparedImages:
+        """The images at ``index`` with a copy of their pixels on ``device``: the bytes of a batch, read later in parts.
+
+        Raises:
+            RuntimeError: if the gate is closed.
+        """
+        self.gate.require_open()
+        return self._with(pixels=self._gather(index).to(self.device, non_blocking=True), rows=None)
+
     def mapped(self, function: Callable[[Tensor], Tensor]) -> PreparedImages:
         """These images with ``function`` applied to every batch, after the present preparation."""
         before = self.prepare

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [table | growth | gpu | pack | ladder | shapes]``: each has ``--help``."""
+"""``python -m tests.benchmarks NAME``, with a name of ``BENCHMARKS``: what to measure; each has ``--help``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("table", "growth", "gpu", "pack", "ladder", "shapes")
+BENCHMARKS = ("table", "growth", "gpu", "pack", "results", "record", "stacking", "ladder", "shapes", "epsilon")
 
 
 def main() -> int:

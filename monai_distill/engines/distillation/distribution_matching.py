@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,8 +14,11 @@ from monai_distill.data import ClassBatch, SyntheticDataset
 from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums, sum_over_processes
 from monai_distill.networks import activations, embedding, has_random_layers, shared_statistics
 from monai_distill.runtime import processes
+from monai_distill.runtime.micro_batches import MicroBatches
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.transforms import AugmentParameters, SiameseAugment
+
+from .sums_in_parts import Sums, gradient_in_parts, sums_in_parts
 
 __all__ = ["DistributionMatching", "attention_features", "classified_features", "embedding_features"]
 
@@ -104,6 +108,8 @@ class DistributionMatching:
         adapt: changes the network of an iteration with both sides in view, each as augmented images and class numbers
             (:class:`FrequencyScales`); None changes nothing.
         seed: seed of the run.
+        memory: how many images go through the network at once; None for all. The result is the same to rounding.
+            Networks with dropout or batch norm take all.
 
     Raises:
         ValueError: from a call, if the network lacks a layer that ``features`` needs, or a process has no real image.
@@ -128,6 +134,7 @@ class DistributionMatching:
         loss: Callable[[Sequence[ClassSums], Sequence[ClassSums]], Tensor] | None = None,
         adapt: Adapt | None = None,
         seed: int = 0,
+        memory: MicroBatches | None = None,
     ) -> None:
         self.networks = networks
         self.augment = augment
@@ -135,6 +142,7 @@ class DistributionMatching:
         self.loss = DistributionMatchingLoss() if loss is None else loss
         self.adapt = adapt
         self.seed = seed
+        self.memory = MicroBatches() if memory is None else memory
 
     def __call__(self, synthetic: SyntheticDataset, batch: ClassBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and the gradient of the canvases, by name."""
@@ -145,31 +153,53 @@ class DistributionMatching:
         # So that dropout needs no stored random state for a resume.
         with temporary_global_seed(derived_seed(self.seed, "dropout", batch.iteration)):
             augmented = self.augment.apply(synthetic.decoded(images), augmentation)
-            with torch.no_grad():
-                if self.adapt is not None:
-                    shown = self.augment.apply(batch.images, augmentation)
+            if self.adapt is not None:
+                with torch.no_grad():
+                    shown = self.augment.apply(batch.images[:], augmentation)
                     network = self.adapt(network, (shown, batch.labels), (augmented, synthetic.labels))
-                real = self._real_sums(network, batch, augmentation, synthetic)
-            matched = self._sums(network, augmented, synthetic.labels, synthetic)
-        loss = self.loss(real, matched)
-        (gradient,) = torch.autograd.grad(loss, images)
-        return loss.detach(), {"images": gradient}
+            whole = _mixes_images(network)
+            most = None if whole else self._images_at_once(network, augmented)
+            sums = functools.partial(self._sums, network, len(synthetic.class_names))
+            real = self._real_sums(network, batch, augmentation, sums, most)
+            loss, cotangent = gradient_in_parts(
+                sums, functools.partial(self.loss, real), augmented, synthetic.labels, self.memory, most, whole
+            )
+        (gradient,) = torch.autograd.grad(augmented, images, cotangent)
+        return loss, {"images": gradient}
+
+    def _images_at_once(self, network: nn.Module, images: Tensor) -> int | None:
+        def graph(count: int) -> Sequence[Tensor]:
+            return self.features(network, images.new_zeros(count, *images.shape[1:]).requires_grad_())
+
+        if self.memory.budget is None:
+            return None
+        return self.memory.most(self.memory.graph_size(tuple(images.shape[1:]), graph))
 
     def _real_sums(
-        self, network: nn.Module, batch: ClassBatch, augmentation: AugmentParameters, synthetic: SyntheticDataset
+        self, network: nn.Module, batch: ClassBatch, augmentation: AugmentParameters, sums: Sums, most: int | None
     ) -> list[ClassSums]:
+        def augmented_sums(images: Tensor, labels: Tensor) -> Sequence[ClassSums]:
+            return sums(self.augment.apply(images, augmentation), labels)
+
+        whole = _mixes_images(network)
         if has_random_layers(network):
-            return self._sums(network, self.augment.apply(batch.images, augmentation), batch.labels, synthetic)
-        share = slice(processes.rank(), None, processes.count())  # images come class by class, so of every class
+            return sums_in_parts(augmented_sums, batch.images, batch.labels, self.memory, most, whole)
         if len(batch.labels) < processes.count():
             raise ValueError(
                 f"Expected at least {processes.count()} real images, one per process, got a batch of "
                 f"{len(batch.labels)}. Raise batch_per_class."
             )
+        images, labels = batch.images, batch.labels
+        if processes.count() > 1:
+            share = slice(processes.rank(), None, processes.count())  # images come class by class, so of every class
+            images, labels = images[share], labels[share]
         with shared_statistics(network):
-            images = self.augment.apply(batch.images[share], augmentation)
-            return sum_over_processes(self._sums(network, images, batch.labels[share], synthetic))
+            return sum_over_processes(sums_in_parts(augmented_sums, images, labels, self.memory, most, whole))
 
-    def _sums(self, network: nn.Module, images: Tensor, labels: Tensor, synthetic: SyntheticDataset) -> list[ClassSums]:
-        count = len(synthetic.class_names)
-        return [class_sums(values, labels, count) for values in self.features(network, images)]
+    def _sums(self, network: nn.Module, classes: int, images: Tensor, labels: Tensor) -> list[ClassSums]:
+        return [class_sums(values, labels, classes) for values in self.features(network, images)]
+
+
+def _mixes_images(network: nn.Module) -> bool:
+    norms = nn.modules.batchnorm._BatchNorm
+    return has_random_layers(network) or any(isinstance(module, norms) for module in network.modules())

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.losses import GradientMatchingLoss, classification_loss
-from monai_distill.networks import FlatNetwork, parameter_gradient
+from monai_distill.losses import GradientMatchingLoss
+from monai_distill.networks import FlatNetwork
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_int_at_least, require_positive_int
@@ -171,7 +172,7 @@ class GradientMatching:
     def _trained(self, parameters: Tensor, synthetic: SyntheticDataset, iteration: int) -> Tensor:
         generator = seeded_generator(self.seed, "network steps", iteration)
         images, targets = synthetic.decoded(synthetic.images.detach()), synthetic.labels
-        gradient = parameter_gradient(self._loss_with_value, for_vmap=False)
+        gradient = self.class_gradients.gradient(1)
         for _ in range(self.loop.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.loop.batch_size):
                 augmentation = self.augment.draw(len(rows), images.shape[2:], generator)
@@ -186,12 +187,10 @@ class GradientMatching:
         rows = {c: [i for i, label in enumerate(labels) if label == c] for c in self._share(sorted(set(labels)))}
         if not rows:  # more processes than classes
             return (sums := processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)]))[0], {"images": sums[1]}
-        real_images = dict(enumerate(torch.split(batch.images, list(batch.counts))))
         augmentations = {c: self._augmentation(c, batch) for c in rows}
-        real = [self.augment.apply(real_images[c], augmentations[c]) for c in rows]
         images = synthetic.decoded(leaf)
         augmented = [self.augment.apply(images[places], augmentations[c]) for c, places in rows.items()]
-        targets = self.class_gradients.of(self._parameters, list(rows), real)
+        targets = self._real_gradients(batch, augmentations)
         detached = [images.detach() for images in augmented]
         values, gradients = self.class_gradients.distances(self._parameters, list(rows), detached, targets)
         (gradient,) = torch.autograd.grad(augmented, leaf, gradients)
@@ -208,6 +207,13 @@ class GradientMatching:
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration, label)
         return self.augment.draw(1, batch.images.shape[2:], generator, siamese=True).to(batch.images.device)
 
-    def _loss_with_value(self, parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        value = classification_loss(self.network(parameters, images), targets)
-        return value, value.detach()
+    def _real_gradients(self, batch: ClassBatch, augmentations: Mapping[int, AugmentParameters]) -> list[Tensor]:
+        """The gradient [P] of every class on its real images."""
+        ends = dict(enumerate(itertools.accumulate(batch.counts)))
+
+        def read(label: int) -> Tensor:
+            images = batch.images[ends[label] - batch.counts[label] : ends[label]]
+            return self.augment.apply(images, augmentations[label])
+
+        counts = {label: batch.counts[label] for label in augmentations}
+        return self.class_gradients.gradients(self._parameters, counts, read, batch.images)
