@@ -166,7 +166,7 @@ class PreparedImages:
 
     @property
     def job(self) -> dict[str, Any] | None:
-        """The facts that decide the values, as plain JSON values; None if the source is unknown or they are prepared."""
+        """The facts that decide the values, as plain JSON values; None if the source is unknown, or after a step."""
         if self.source is None or self.prepare is not None:
             return None
         rows = None if self.rows is None else hashlib.sha256(self.rows.cpu().numpy().tobytes()).hexdigest()
