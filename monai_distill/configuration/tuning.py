@@ -22,6 +22,10 @@ from monai_distill.runtime.literals import literal_settings
 __all__ = ["Range", "Search", "search_space"]
 
 METRIC = "balanced_accuracy"  # by which a run selects, too
+HANDLERS = [  # a trial validates and writes nothing
+    {"_target_": "monai_distill.handlers.handler_group.HandlerGroup", "handlers": "@method_handlers"},
+    {"_target_": "ValidationHandler", "interval": "@val_interval", "validator": "@validate#evaluator"},
+]
 NOT_STORED = ("config_file", "tracking", "save_execute_config")
 
 
@@ -222,21 +226,13 @@ class Search:
         own = {
             "output_dir": str(folder),
             "experts_root": str(self.folder / "experts"),
-            "train#handlers": self._handlers(),
+            "train#handlers": HANDLERS,
         }
         settings = {**{n: v for n, v in self.values.items() if n not in NOT_STORED}, **settings, **own}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parser.update(literal_settings({name: "$None" if v is None else v for name, v in settings.items()}))
         return parser
-
-    def _handlers(self) -> list[dict[str, Any]]:
-        """A trial validates and writes nothing."""
-        room = "monai_distill.handlers"
-        return [
-            {"_target_": f"{room}.handler_group.HandlerGroup", "handlers": "@method_handlers"},
-            {"_target_": "ValidationHandler", "interval": "@val_interval", "validator": "@validate#evaluator"},
-        ]
 
     def _store(self) -> None:
         rows = [
