@@ -19,7 +19,7 @@ from monai.utils import optional_import
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.literals import literal_settings
 
-__all__ = ["Range", "Search", "search_space"]
+__all__ = ["Search", "SearchRange", "search_space"]
 
 METRIC = "balanced_accuracy"  # by which a run selects, too
 HANDLERS = [  # a trial validates and writes nothing
@@ -30,7 +30,7 @@ NOT_STORED = ("config_file", "tracking", "save_execute_config")
 
 
 @dataclasses.dataclass(frozen=True)
-class Range:
+class SearchRange:
     """The values of a setting that a search tries.
 
     Attributes:
@@ -41,7 +41,7 @@ class Range:
         log: whether numbers are drawn on a logarithmic scale.
 
     Example:
-        >>> Range.around(10.0, 10).high
+        >>> SearchRange.around(10.0, 10).high
         100.0
     """
 
@@ -52,7 +52,7 @@ class Range:
     log: bool = False
 
     @classmethod
-    def around(cls, base: float, factor: float) -> Range:
+    def around(cls, base: float, factor: float) -> SearchRange:
         """From ``base / factor`` to ``base * factor`` on a logarithmic scale."""
         return cls(base, base / factor, base * factor, log=True)
 
@@ -65,7 +65,7 @@ class Range:
         return float(f"{trial.suggest_float(name, self.low, self.high, log=self.log):.3g}")
 
 
-def search_space(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Range]:
+def search_space(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, SearchRange]:
     """The settings to search by name, around their values; those that were given are not searched.
 
     Args:
@@ -77,22 +77,22 @@ def search_space(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
         >>> sorted(space), space["expert_epochs"].high, space["max_start_epoch"].high
         (['expert_epochs', 'expert_lr', 'image_lr', 'max_start_epoch'], 3, 9)
     """
-    space: dict[str, Range] = {}
+    space: dict[str, SearchRange] = {}
     rate = "base_image_lr" if "base_image_lr" in values else "image_lr"
     if values.get(rate):
-        space[rate] = Range.around(float(values[rate]), 10)
+        space[rate] = SearchRange.around(float(values[rate]), 10)
     if values.get("expert_lr"):
         rates = [float(f"{float(values['expert_lr']) * factor:.2g}") for factor in (1, 1 / 3, 3)]
-        space["expert_lr"] = Range(rates[0], choices=tuple(rates))  # few, so that trials share experts
+        space["expert_lr"] = SearchRange(rates[0], choices=tuple(rates))  # few, so that trials share experts
         length, window = int(values["expert_epochs"]), int(values["max_start_epoch"])
-        space["expert_epochs"] = Range(length, 1, length + 1)
-        space["max_start_epoch"] = Range(window, 1, -(-3 * window // 2))
+        space["expert_epochs"] = SearchRange(length, 1, length + 1)
+        space["max_start_epoch"] = SearchRange(window, 1, -(-3 * window // 2))
     if values.get("network_lr"):
-        space["network_lr"] = Range.around(float(values["network_lr"]), 5)
+        space["network_lr"] = SearchRange.around(float(values["network_lr"]), 5)
     operations = values.get("operations")
     if isinstance(operations, list) and operations:
         subsets = dict.fromkeys([",".join(operations), ",".join(o for o in operations if o != "color"), "crop", ""])
-        space["operations"] = Range(",".join(operations), choices=tuple(subsets))
+        space["operations"] = SearchRange(",".join(operations), choices=tuple(subsets))
     return {name: of for name, of in space.items() if name not in given}
 
 
