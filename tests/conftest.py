@@ -12,6 +12,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each start a thread per 
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the commands that tests start
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or fills the cache of the machine's user; the commands that tests start neither."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data next to the checkout; nothing of it is part of the project."""

@@ -69,13 +69,22 @@ def tier_of(manifest: Record, audit: Record | None, ledger: Record | None) -> Ti
 
 
 def set_sha256(manifest: Record) -> str | None:
-    """Hash of the distilled set; a release keeps the one of its run, also if it rounds images or labels.
+    """Hash of the distilled set that an audit or a ledger must name.
+
+    A release holds the tensors of its run, and so their hash, unless class numbers took the place of learned labels;
+    then it states the hash of the run's set.
 
     Example:
-        >>> set_sha256({"sha256": "b", "release": {"distilled_sha256": "a"}})
+        >>> set_sha256({"sha256": "b", "release": {"distilled_sha256": "a", "labels_reduced": True}})
         'a'
+        >>> set_sha256({"sha256": "b", "release": {"distilled_sha256": "a", "labels_reduced": False}})
+        'b'
     """
-    return (manifest.get("release") or {}).get("distilled_sha256", manifest.get("sha256"))
+    release = manifest.get("release") or {}
+    value: str | None = (release if release.get("labels_reduced") else {}).get(
+        "distilled_sha256", manifest.get("sha256")
+    )
+    return value
 
 
 def _against_start(manifest: Record) -> Iterator[str]:

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 COMMAND = "monai-distill"
+SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension")
 FORMAT = 2  # of config.json: config_format in configs/common.yaml
 
 
@@ -86,7 +87,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
         values = {**values, "save_execute_config": False}
     # the first two report that configs/ is no finished bundle, the third an error that is reported here, the last that
     # a machine on which something is compiled has no GPU
-    for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension"):
+    for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # MONAI warns on every run that configurations are code; these are our own or the user's.
@@ -138,11 +139,12 @@ def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
 
 def finished(folder: Path, profile: bool = False) -> str:
     """The last lines of a command: the score table, with ``profile`` the time by part, and the folder of the run."""
-    from monai_distill.export import cost_table, score_table
+    from monai_distill.export import cost_table, forecast_line, score_table
 
     scores = json.loads((folder / "scores.json").read_text())
     cost = f"\n{cost_table(scores['cost'])}\n" if profile and "cost" in scores else ""
-    return f"{score_table(scores)}\n{cost}Run folder: {folder}"
+    forecast = forecast_line(scores["cost"]) if "cost" in scores else ""
+    return f"{score_table(scores)}\n{cost}{forecast}{chr(10) if forecast else ''}Run folder: {folder}"
 
 
 def print_scores(folder: str | Path) -> None:

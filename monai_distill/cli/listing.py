@@ -24,7 +24,7 @@ COMMENT = re.compile(r"^(\w+):.*?\s# ?(.*)$", re.MULTILINE)
 # what a run does not take as a setting: names of files, tables, and what the command sets itself
 NOT_SET = {
     *("bundle_root", "config_format", "dataset_name", "entries", "family", "flag", "method", "presets", "resume"),
-    *("dp_presets", "save_execute_config", "shared_presets", "with_epsilon"),
+    *("dp_presets", "save_execute_config", "no_guarantee", "shared_presets", "with_epsilon"),
 }
 
 

@@ -23,14 +23,13 @@ EXPECTED = (
     MemoryError,
     pydoc.ErrorDuringImport,
 )
-NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|DefaultCPUAllocator", re.I)
 UNKNOWN_TARGET = re.compile(r"Cannot locate class or function path: '(.+)'")
 ROOT = "monai_distill."
 # by the innermost module that the error passed through: what was done, and the settings that lower its memory
 PARTS = {
     "engines.experts": (
         "experts were trained",
-        "--experts_at_once 1, a smaller --expert_batch_size or --width",
+        "a smaller --memory_budget or --experts_at_once 1; then a smaller --expert_batch_size or --width",
     ),
     "privacy.dp": (
         "gradients of single records were computed",
@@ -38,11 +37,11 @@ PARTS = {
     ),
     "engines.distillation.gradient_matching": (
         "gradients of classes were matched",
-        "a smaller --batch_per_class, --network_batch_size or --width",
+        "a smaller --memory_budget; then a smaller --batch_per_class, --network_batch_size or --width",
     ),
     "engines.distillation.distribution_matching": (
         "features of classes were matched",
-        "a smaller --batch_per_class or --width",
+        "a smaller --memory_budget; then a smaller --batch_per_class or --width",
     ),
     "engines.distillation": (
         "students were unrolled",
@@ -50,7 +49,7 @@ PARTS = {
     ),
     "engines.students": (
         "students were trained or scored",
-        "a smaller --width, --validate#protocol#batch_size or --scorecard#protocol#batch_size",
+        "a smaller --memory_budget; then a smaller --width or --scorecard#protocol#batch_size",
     ),
     "privacy.audit": ("a set was audited", "a smaller --audit#models"),
     "data": ("images were read or prepared", "a smaller --image_size"),
@@ -93,7 +92,11 @@ def _modules(error: BaseException) -> list[str]:
 def _is_lack_of_memory(error: BaseException) -> bool:
     if isinstance(error, pydoc.ErrorDuringImport):
         return error.exc is not None and issubclass(error.exc, MemoryError)
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(NO_MEMORY.search(str(error))))
+    if not isinstance(error, MemoryError | RuntimeError):
+        return False
+    from monai_distill.runtime.micro_batches import is_out_of_memory  # here, so that other errors appear at once
+
+    return is_out_of_memory(error)
 
 
 def _out_of_memory(error: BaseException) -> str:

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_distill.configuration import available
+from monai_distill.configuration.overrides import parsed_overrides
 
-__all__ = ["SETTINGS", "add_run_arguments", "given_settings"]
+__all__ = ["SETTINGS", "add_method", "add_plan_arguments", "add_run_arguments", "given_settings", "requested"]
 
 SETTINGS = (  # arguments that are settings of the configuration
-    *("dataset_dir", "dataset_file", "images_per_class", "initial_images", "output_dir", "seed", "device"),
+    *("dataset_dir", "dataset_file", "images_per_class", "factor", "initial_images", "output_dir", "seed", "device"),
     *("epsilon", "delta", "site_ledger", "site_epsilon"),
 )
 
@@ -23,8 +26,13 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def add_run_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the data set, the network and the settings of a run; the configuration has their defaults."""
+def add_run_arguments(command: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the data set, the network and the settings of a run; the configuration has their defaults.
+
+    Args:
+        command: receives the arguments.
+        several: whether the command takes several numbers of images per class.
+    """
     command.add_argument(
         "--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`; default: digits"
     )
@@ -34,12 +42,22 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset_dir", metavar="DIR", help="folder with the data")
     command.add_argument("--dataset_file", metavar="FILE", help="file in it (npz, table: default table.csv)")
     command.add_argument(
-        "--images_per_class", type=_positive, metavar="N", help="synthetic images of every class; default: 1"
+        "--images_per_class",
+        type=_numbers if several else _positive,
+        metavar="N,N,..." if several else "N",
+        help="synthetic images of every class; default: 1" + "; several are compared" * several,
+    )
+    command.add_argument(
+        "--factor",
+        type=_positive,
+        metavar="F",
+        help="2: a stored image holds 2 x 2 smaller ones, which are enlarged for training; default: 1, or the preset's",
     )
     command.add_argument(
         "--initial_images",
-        choices=("noise", "real", "correct"),
-        help="what the images start from: noise, real training images (traces of them stay visible), or images that "
+        choices=("noise", "real", "clusters", "correct"),
+        help="what the images start from: noise, real training images (traces of them stay visible), real ones of "
+        "every cluster of a class, or images that "
         "experts classify right (datm, pad); default: the method's",
     )
     command.add_argument("--seed", type=int, metavar="N", help="seed of all random numbers; default: 0")
@@ -54,6 +72,83 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
         "Any other setting is given as --NAME VALUE, such as --iterations 200, down to --train#trainer#max_epochs 20. "
         "`monai-distill list --method M --dataset D` shows them with their values."
     )
+
+
+def add_method(command: argparse.ArgumentParser) -> None:
+    """Add ``--method``."""
+    command.add_argument(
+        "--method", default="mtt", choices=available("methods"), metavar="M", help="see `list`; default: mtt"
+    )
+
+
+def add_plan_arguments(command: argparse.ArgumentParser) -> None:
+    """Add what decides the settings where they are not given one by one."""
+    command.add_argument(
+        "--effort",
+        choices=("trial", "standard", "thorough", "published"),
+        help="choose the settings by the data, the machine and the method, for about 3, 15 or 60 minutes; published: "
+        "the paper's, for a GPU; default: the preset of the data set, or standard for data without one",
+    )
+    command.add_argument(
+        "--minutes", type=_budget, metavar="M", help="choose the settings so that the whole run ends within M minutes"
+    )
+    command.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="whose time is meant; cpu where others use the machine, too; default: wall",
+    )
+    command.add_argument(
+        "--settings", metavar="FILE", help="JSON file with settings by name, such as `tune` writes; others win over it"
+    )
+
+
+def requested(options: argparse.Namespace, rest: Sequence[str]) -> Any:
+    """The request of ``run`` and ``plan``.
+
+    Raises:
+        ValueError: for a file without settings, or settings that exclude each other.
+    """
+    from monai_distill.configuration.plan import Request  # here, so that `--help` answers at once
+
+    filed = {} if options.settings is None else settings_of(Path(options.settings), options)
+    settings = {**filed, **given_settings(options), **parsed_overrides(rest)}
+    return Request(
+        options.dataset,
+        options.network,
+        options.method,
+        settings,
+        preset_of=options.preset_of,
+        effort=options.effort,
+        minutes=options.minutes,
+        clock=options.clock,
+    )
+
+
+def settings_of(file: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The settings in a file: a JSON object of values by name, or the file that ``tune`` wrote.
+
+    Raises:
+        ValueError: when it holds none, those of another method, or with ``--epsilon`` those of a search whose data
+            were not public.
+    """
+    way = "Give the file that `tune` wrote."
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"Expected a JSON file of settings, got {file}: {error}. {way}") from None
+    settings = content.get("settings", content) if isinstance(content, dict) else None
+    if not isinstance(settings, dict) or not settings:
+        raise ValueError(f"Expected settings by name in {file}, got {content!r:.80}. {way}")
+    tuned = content.get("method")
+    if tuned is not None and tuned != getattr(options, "method", tuned):
+        raise ValueError(f"Expected settings of {options.method}, got {file} of {tuned}. Give --method {tuned}.")
+    if options.epsilon is not None and content.get("public_data") is False:
+        raise ValueError(
+            f"Expected settings from public data with --epsilon, got {file}: its search looked at its data without a "
+            "guarantee. Tune on public data, and say so: tune --public_data"
+        )
+    return settings
 
 
 def _add_guarantee(command: argparse.ArgumentParser) -> None:
@@ -86,6 +181,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    return [_positive(word.strip()) for word in text.split(",")]
 
 
 def _file(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from monai_distill import __version__
 from monai_distill.transforms import CanvasDecode
 
+from .bundle_parts import overridable_network, overridable_sections, steps_of_bundle
 from .composition import run_settings
 from .dependencies import with_dependencies
 from .files import config_dir, read_yaml, uses
@@ -20,7 +21,7 @@ __all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config
 
 Config = dict[str, Any]
 NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it calls
-    *("family", "with_epsilon", "presets", "shared_presets", "entries", "config_format"),
+    *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "entries", "config_format"),
     *("evaluate", "reproduce", "save_execute_config"),
 )
 
@@ -74,7 +75,8 @@ def bundle_configs(
     from monai_distill.runtime.literals import literal
 
     channels, *sides = image_shape
-    train = {**job, **_piece("train")}
+    piece = _piece("train")
+    train = steps_of_bundle({**job, **piece}, piece["run"])
     known = {
         "class_names": literal(list(class_names)),
         "image_size": sides,
@@ -82,7 +84,7 @@ def bundle_configs(
     }
     train |= {key: value for key, value in known.items() if key in train or key == "image_size"}
     measures = {"in_channels": channels, "num_classes": len(class_names), "image_size": "@image_size"}
-    train["network_factory"] = {**train["network_factory"], **measures}
+    train = overridable_network(overridable_sections(train, class_names), measures)
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = _about(name, train, words, image_shape, class_names)
@@ -128,13 +130,15 @@ def _piece(name: str) -> Config:
 
 def _inference(train: Config, known: Config) -> Config:
     """Classification needs of the job: the loader, the network, and whatever these two refer to."""
-    factory = {key: value for key, value in train["network_factory"].items() if key != "_mode_"}
-    section = dict(train["dataset"])
+    data = train["test"]["dataset"]["data"]
+    section = {"_mode_": "callable", **{k: v for k, v in data.items() if k not in ("section", "cache_rate")}}
     if "reading" in section:  # of files, which are read as those of the set were
         as_trained = {"_target_": "monai_distill.data.reading.trained_reading", "folder": "@ckpt_dir"}
-        section["reading"] = {**section["reading"], **as_trained}
-    made: Config = {**_piece("inference"), "section": section, "network_def": factory}
-    made |= {"class_names": known["class_names"]}
+        section["reading"] = {**train["reading"], **as_trained}
+    made: Config = {**_piece("inference"), "section": section, "network_def": train["network_def"]}
+    channels = train["network_def"]["in_channels"]
+    shape = [channels, *(f"@image_size#{axis}" for axis in range(len(known["image_size"])))]
+    made |= {"class_names": known["class_names"], "image_shape": shape}
     return with_dependencies(made, train)
 
 
@@ -146,8 +150,8 @@ def _export(train: Config) -> Config:
 
 
 def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_names: Sequence[str]) -> dict[str, str]:
-    network = str(train["network_factory"]["_target_"]).rpartition(".")[2]
-    needs_data = uses(train["dataset"], "dataset_dir")
+    network = str(train["network_def"]["_target_"]).rpartition(".")[2]
+    needs_data = uses(train["train"]["dataset"]["data"], "dataset_dir")
     fixed = {
         "name": name,
         "method": str(train["method"]),

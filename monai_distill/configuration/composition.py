@@ -16,7 +16,7 @@ from .setting_types import checked_settings
 
 __all__ = ["bundle_line", "check_parts", "composed", "default_output_dir", "hint", "run_settings"]
 
-PLACES = ("dataset_dir", "experts_root", "controls_root")
+PLACES = ("dataset_dir", "experts_root", "controls_root", "shared_controls")
 NEEDS = {  # a setting that means nothing without another one
     "delta": ("epsilon", "Expected --epsilon with --delta: the two together are a guarantee."),
     "site_ledger": ("epsilon", "Expected --epsilon with --ledger: a run without a guarantee has no cost to add up."),
@@ -66,6 +66,7 @@ def run_settings(
             "--width sets the size of this network."
         )
     _check_start(values, files)
+    _check_groups(values, files, method)
     preset = preset_settings(files, preset_of or dataset, values.get("images_per_class", 1))
     return files, {**files.entry, **preset, **values}
 
@@ -176,3 +177,21 @@ def _check_start(values: Mapping[str, Any], files: RunFiles) -> None:
     start = str(values.get("initial_images", starts[0]))
     if start not in starts and not start.startswith(("$", "@")):
         raise ValueError(f"Expected --initial_images of {', '.join(starts)} for this method, got {start}.")
+
+
+def _check_groups(values: Mapping[str, Any], files: RunFiles, method: str) -> None:
+    """Groups have equal weight only where real images are drawn by class: no other run may ignore the setting."""
+    column = values.get("group_column")
+    if column is None:
+        return
+    if values.get("epsilon") is not None:
+        raise ValueError(
+            f"Expected no --group_column with --epsilon, got {column}: the sums of small groups would be mostly noise. "
+            "Leave one of them out; --group_columns reports the scores of groups."
+        )
+    batches = [content["batches"] for content in files.contents if isinstance(content.get("batches"), dict)]
+    if not batches or "group_column" not in str(batches[-1].get("groups")):
+        raise ValueError(
+            f"Expected --group_column for a method that matches class means of real images, such as dm, got {column} "
+            f"for {method}. Leave it out; --group_columns reports the scores of groups."
+        )

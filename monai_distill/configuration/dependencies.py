@@ -11,11 +11,11 @@ from typing import Any
 
 __all__ = ["with_dependencies"]
 
-REFERENCE = re.compile(r"@(\w+(?:(?:#|::)\w+)*)")
+REFERENCE = re.compile(r"[@%](\w+(?:(?:#|::)\w+)*)")
 
 
 def with_dependencies(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
-    """``part``, and of ``job`` what it refers to (``@id``, ``@id#id``), and what that refers to.
+    """``part``, and of ``job`` what it refers to (``@id``, ``@id#id``, ``%id#id``), and what that refers to.
 
     Of ``@train#dataset`` only that item of ``train`` is taken, of a list the whole; what ``part`` has stays as it is.
 

@@ -85,8 +85,10 @@ class RunFiles:
     def _guarantee_files(self, method: str) -> list[Path]:
         ways = [_read(file).get("with_epsilon", []) for file in self.method]
         if not any(ways) or ways[-1] is None:
+            reasons = [_read(file)["no_guarantee"] for file in self.method if "no_guarantee" in _read(file)]
             raise ValueError(
-                f"The method {method} has no way to a guarantee. Methods with one: {', '.join(_guaranteed_methods())}."
+                f"The method {method} has no way to a guarantee{''.join(f': {reason}' for reason in reasons[-1:])}. "
+                f"Methods with one: {', '.join(_guaranteed_methods())}."
             )
         return _families([name for way in ways for name in way])
 
@@ -115,7 +117,7 @@ def run_files(dataset: str, network: str, method: str, *, guaranteed: bool = Fal
 
     Example:
         >>> [file.name for file in run_files("digits", "convnet", "mtt").all]
-        ['common.yaml', 'digits.yaml', 'convnet.yaml', 'trajectory.yaml', 'mtt.yaml']
+        ['common.yaml', 'digits.yaml', 'convnet.yaml', 'experts.yaml', 'trajectory.yaml', 'mtt.yaml']
     """
     return RunFiles(dataset, network, method, guaranteed=guaranteed)
 
@@ -136,7 +138,12 @@ def uses(part: Mapping[str, Any], setting: str) -> bool:
 
 
 def _families(names: str | Sequence[str]) -> list[Path]:
-    return [config_dir() / "families" / f"{name}.yaml" for name in ([names] if isinstance(names, str) else names)]
+    """The files of families, each after those of the families that it builds on."""
+    files: list[Path] = []
+    for name in [names] if isinstance(names, str) else names:
+        file = config_dir() / "families" / f"{name}.yaml"
+        files += [*_families(_read(file).get("family", [])), file]
+    return files
 
 
 def _guaranteed_methods() -> list[str]:

@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
 from monai_distill.data.reading import image_files
 from monai_distill.engines.students import parameter_scores
 from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks import FlatNetwork
+from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = [
     "files_or_section",
     "first_given",
-    "image_files_or_none",
+    "is_given",
     "load_set",
     "merged",
     "number_of_validations",
     "prepared_bank",
+    "require_same_network",
     "require_same_source",
     "scores_of_parameters",
     "selection_rule",
@@ -72,6 +74,16 @@ def true_or_false(value: bool | str) -> bool:
     if text not in ("true", "false"):
         raise ValueError(f"Expected true or false, got {value!r}.")
     return text == "true"
+
+
+def is_given(value: Any) -> bool:
+    """Whether a setting has a value, for a manifest that must not hold the value itself.
+
+    Example:
+        >>> is_given("site"), is_given(None)
+        (True, False)
+    """
+    return value is not None
 
 
 def selection_rule(students: int, steps: int) -> str:
@@ -123,6 +135,29 @@ def require_same_source(data: SplitBanks, synthetic: SyntheticDataset) -> None:
     data.require_source(synthetic.manifest.get("source", {}))
 
 
+def require_same_network(network_def: nn.Module, network_factory: Callable[[], nn.Module]) -> None:
+    """Refuse a bundle whose ``network_def`` was overridden in a way that its ``network_factory`` does not follow.
+
+    Raises:
+        ValueError: if the two make different networks.
+
+    Example:
+        >>> require_same_network(nn.Linear(2, 1), lambda: nn.Linear(2, 1))
+    """
+    with temporary_global_seed(0):
+        made = network_factory()
+    if repr(made) != repr(network_def) or _shapes(made) != _shapes(network_def):
+        raise ValueError(
+            f"Expected network_factory to make the network of network_def, {type(network_def).__name__}, got another "
+            f"{type(made).__name__}: it follows network_def's arguments, but not new ones. Give an argument that "
+            "network_def does not list as network_factory#NAME too."
+        )
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in network.state_dict().items()}
+
+
 def prepared_bank(
     bank: ClassBank, preprocessing: Callable[[Tensor], Tensor], device: torch.device | str = "cpu"
 ) -> ClassBank:
@@ -141,22 +176,23 @@ def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Ten
     return lambda parameters: parameter_scores(network, parameters, bank)
 
 
-def image_files_or_none(folder: str | Path | None, spatial_dims: int = 2) -> list[dict[str, str]]:
-    """:func:`image_files` of ``folder``; an empty list where no folder is given.
-
-    Example:
-        >>> image_files_or_none(None)
-        []
-    """
-    return [] if folder is None else image_files(folder, spatial_dims)
-
-
-def files_or_section(files: Any, image_dir: str | Path | None, section: Callable[..., Any]) -> Any:
+def files_or_section(image_dir: str | Path | None, section: Callable[..., Any], spatial_dims: int = 2) -> Any:
     """The inputs of a classifier: the image files of ``image_dir`` where it is given, else the test section.
 
+    The items of files have a text under ``error``, where the reading states why a file could not be read.
+
     Args:
-        files: dataset of the image files.
-        image_dir: their folder, or None.
+        image_dir: folder of images, or None.
         section: makes a section of the data set by ``section="test"``.
+        spatial_dims: 2, or 3 for volumes.
+
+    Raises:
+        ValueError: if the folder does not exist or holds no file.
+
+    Example:
+        >>> files_or_section(None, lambda section: section)
+        'test'
     """
-    return section(section="test") if image_dir is None else files
+    if image_dir is None:
+        return section(section="test")
+    return [{**item, "error": ""} for item in image_files(image_dir, spatial_dims)]

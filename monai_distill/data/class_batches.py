@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import seeded_generator
 
 from .class_bank import ClassBank
@@ -30,10 +31,13 @@ class NoisyClassMeans(NamedTuple):
 
 
 class ClassBatch(NamedTuple):
-    """Real images [n, channels, *spatial] and labels [n], class after class; ``counts`` has one entry per class."""
+    """Real images [n, channels, *spatial] and labels [n], class after class; ``counts`` has one entry per class.
+
+    The images are read by index: a tensor, or the stored pixels of a batch, of which a part at a time is prepared.
+    """
 
     iteration: int
-    images: Tensor
+    images: Images
     labels: Tensor
     counts: tuple[int, ...]
 
@@ -76,7 +80,14 @@ class ClassBatches:
         self.counts = tuple(batch_per_class if equal else min(batch_per_class, count) for count in bank.counts)
         self.seed = seed
 
+    def state_dict(self) -> dict[str, Any]:
+        """The state that an exact resume needs: none."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict()``."""
+
     def __getitem__(self, iteration: int) -> ClassBatch:
         generator = seeded_generator(self.seed, "class batch", iteration)
         rows = torch.cat([self.bank.draw_indices(c, count, generator) for c, count in enumerate(self.counts)])
-        return ClassBatch(iteration, self.bank.images[rows], self.bank.labels[rows], self.counts)
+        return ClassBatch(iteration, self.bank.batch(rows), self.bank.labels[rows], self.counts)

@@ -14,31 +14,13 @@ import torch
 from monai_distill.runtime.image_blocks import Images
 
 from .class_bank import ClassBank
+from .image_columns import item_columns
 from .prepared_images import storage_note
 
-__all__ = ["SplitBanks", "item_columns"]
+__all__ = ["SplitBanks"]
 
 logger = logging.getLogger(__name__)
 SECTIONS = ("training", "validation", "test")
-NOT_COLUMNS = {"image", "label", "class_name", "mask"}
-
-
-def item_columns(dataset: Any) -> dict[str, list[str]]:
-    """One text per image for every further key of the items of a MONAI dataset, in order.
-
-    Args:
-        dataset: its ``data`` is a list of dictionaries; a key counts when every item has it.
-
-    Example:
-        >>> from monai.data import Dataset
-        >>> item_columns(Dataset([{"image": 0, "label": 0, "site": "A"}, {"image": 1, "label": 1, "site": "B"}]))
-        {'site': ['A', 'B']}
-    """
-    items = getattr(dataset, "data", ())
-    if not isinstance(items, Sequence) or not items or not all(isinstance(item, dict) for item in items):
-        return {}
-    names = [name for name in items[0] if name not in NOT_COLUMNS and all(name in item for item in items)]
-    return {name: [str(item[name]) for item in items] for name in names}
 
 
 class SplitBanks:
@@ -48,7 +30,7 @@ class SplitBanks:
     test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
     statistic; ``dropped`` counts them. Warnings name classes that validation or test has no image of, and count images
     that lie in one section under two labels. The log accounts for every image in one line.
-    ``test_columns`` holds what is known of every test image besides its class.
+    ``training_columns`` and ``test_columns`` hold what is known of every image besides its class.
 
     Args:
         training: a MONAI dataset with items ``image`` [channels, *spatial] and ``label``, and its classes in
@@ -89,7 +71,7 @@ class SplitBanks:
                 )
         hashes = [bank.image_hashes() for bank in raw]
         conflicts = _warn_of_conflicting_labels(raw, hashes, (training, validation, test))
-        raw, self.dropped = _disjoint(raw, hashes)
+        raw, self.dropped, kept = _disjoint(raw, hashes)
         empty = [name for name, count in zip(raw[0].class_names, raw[0].counts, strict=True) if not count]
         if empty:
             raise ValueError(
@@ -100,6 +82,7 @@ class SplitBanks:
         self.preprocessing = fit(raw[0].images)
         self.training, self.validation, self.test = (bank.mapped(self.preprocessing, device) for bank in raw)
         self._unused_patients = tuple(getattr(training, "unused_patients", ()))
+        self.training_columns = item_columns(training, kept)
         self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
         self.provenance: dict[str, Any] = {
             **getattr(training, "provenance", {}),
@@ -231,13 +214,18 @@ def _place(dataset: Any, position: int) -> str:
     return image if isinstance(image, str) else f"item {position}"
 
 
-def _disjoint(banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]]) -> tuple[list[ClassBank], dict[str, int]]:
+def _disjoint(
+    banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]]
+) -> tuple[list[ClassBank], dict[str, int], list[int]]:
+    """The banks without images of a later section, how many were dropped, and which training images stay."""
     _, validation, test = (set(codes) for codes in hashes)
     taken: tuple[set[str], ...] = (validation | test, test, set())
     disjoint = []
-    for bank, codes, later in zip(banks, hashes, taken, strict=True):
-        keep = torch.tensor([i for i, code in enumerate(codes) if code not in later], dtype=torch.long)
-        disjoint.append(bank if len(keep) == len(bank) else bank.subset(keep))
+    kept = [
+        [i for i, code in enumerate(codes) if code not in later] for codes, later in zip(hashes, taken, strict=True)
+    ]
+    for bank, keep in zip(banks, kept, strict=True):
+        disjoint.append(bank if len(keep) == len(bank) else bank.subset(torch.tensor(keep, dtype=torch.long)))
     dropped = {name: len(banks[i]) - len(disjoint[i]) for i, name in enumerate(("training", "validation"))}
     if any(dropped.values()):
         warnings.warn(
@@ -245,4 +233,4 @@ def _disjoint(banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]]) -> tu
             f"{dropped['validation']} from validation, so that test and validation stay unseen.",
             stacklevel=3,
         )
-    return disjoint, dropped
+    return disjoint, dropped, kept[0]

@@ -7,7 +7,7 @@ from .bundle import blank_model, fill_models, write_bundle
 from .comparison import compare_methods, save_comparison
 from .figures import save_curves, save_image_grid
 from .run_folder import RunFolder
-from .tables import cost_table, protocol_tables, score_table
+from .tables import cost_table, forecast_line, protocol_tables, score_table
 
 __all__ = [
     "RunFolder",
@@ -15,6 +15,7 @@ __all__ = [
     "compare_methods",
     "cost_table",
     "fill_models",
+    "forecast_line",
     "protocol_tables",
     "save_comparison",
     "save_curves",

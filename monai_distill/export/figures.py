@@ -72,7 +72,7 @@ def draw_heat_map(panels: Mapping[str, Mapping[str, Mapping[str, Summary]]], tit
 MOST_PER_CLASS, LABEL_WIDTH = 10, 22
 
 
-def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
+def save_image_grid(synthetic: SyntheticDataset, file: str | Path, *, stored: bool = False) -> Path:
     """Draw at most ten images of every class as PNG; of a volume the middle slice.
 
     The pictures show pixel values (preprocessing undone). Every image is stretched from its 1st to its 99th percentile,
@@ -81,6 +81,7 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
     Args:
         synthetic: the set; with one or three channels; of any other number only the first is shown.
         file: the PNG to write.
+        stored: draw the canvases as they are stored, not the images that are decoded from them.
 
     Example:
         >>> import tempfile
@@ -88,7 +89,8 @@ def save_image_grid(synthetic: SyntheticDataset, file: str | Path) -> Path:
         >>> save_image_grid(data, Path(tempfile.mkdtemp()) / "grid.png").stat().st_size > 1000
         True
     """
-    pixels, labels = synthetic.pixels().cpu(), synthetic.labels.cpu()
+    pixels = (synthetic.canvas_pixels() if stored else synthetic.pixels()).cpu()
+    labels = (synthetic.canvas_labels if stored else synthetic.labels).cpu()
     rows = [torch.nonzero(labels == c).flatten()[:MOST_PER_CLASS].tolist() for c in range(len(synthetic.class_names))]
     columns = max(1, *(len(row) for row in rows))
     figure = Figure(figsize=(1.1 * columns + 2.2, 1.1 * len(rows) + 0.2), layout="constrained", dpi=110)

@@ -120,7 +120,7 @@ class RunFolder:
             )
 
     def save_set(self, synthetic: SyntheticDataset, about: Mapping[str, Any], history: Any, chosen: int | None) -> None:
-        """Write the set with its manifest, the history and the two pictures.
+        """Write the set with its manifest, the history and the pictures: images, canvases where they differ, curves.
 
         Args:
             synthetic: the selected state.
@@ -140,6 +140,8 @@ class RunFolder:
         synthetic.save(self.folder, manifest)
         self._write("history.json", {"iterations": history.iterations, "validations": history.validations})
         save_image_grid(synthetic, self.folder / "grid.png")
+        if not synthetic.decode.is_identity:
+            save_image_grid(synthetic, self.folder / "canvases.png", stored=True)
         save_curves(history.iterations, history.validations, self.folder / "curves.png", chosen=chosen)
 
     def save_scores(self, scores: RunScores) -> None:

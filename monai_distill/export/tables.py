@@ -12,6 +12,7 @@ from monai_distill.metrics.score_tables import METRIC_TITLES, ROW_TITLES, all_ro
 __all__ = [
     "NOTHING",
     "cost_table",
+    "forecast_line",
     "is_summary",
     "markdown_table",
     "mean_and_std",
@@ -110,6 +111,26 @@ def cost_table(cost: Cost) -> str:
     lines = [f"| {'part':<{width}} | seconds | percent |", f"|{'-' * (width + 2)}|--------:|--------:|"]
     lines += [f"| {name:<{width}} | {value:>7.1f} | {100 * value / (total or 1):>7.0f} |" for name, value in rows]
     return "\n".join([*lines, f"Peak memory: {cost['peak_memory_mib']:.0f} MiB ({cost['memory_of']})"])
+
+
+def forecast_line(cost: Cost) -> str:
+    """The plan's forecast next to the time that the run took, in one line; empty without a forecast.
+
+    Example:
+        >>> times = {"seconds": {"experts": 40.0}, "cpu_seconds": {"experts": 38.0}}
+        >>> forecast_line({**times, "peak_memory_mib": 1.0, "memory_of": "process", "forecast": times})
+        'Forecast 40 s (CPU 38 s), took 40 s (CPU 38 s): 0 % off in CPU time.'
+    """
+    planned = cost.get("forecast", {})
+    if not planned.get("seconds"):
+        return ""
+    kinds = ("seconds", "cpu_seconds")
+    wall, cpu = (sum(planned[kind].values()) for kind in kinds)
+    took, used = sum(cost["seconds"].values()), sum(cost.get("cpu_seconds", {}).values())
+    off = 100 * abs(used - cpu) / cpu if cpu else 0.0
+    return (
+        f"Forecast {wall:.0f} s (CPU {cpu:.0f} s), took {took:.0f} s (CPU {used:.0f} s): {off:.0f} % off in CPU time."
+    )
 
 
 def score_table(scores: RunScores) -> str:

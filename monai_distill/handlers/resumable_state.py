@@ -38,7 +38,8 @@ class ResumableState:
 
     Args:
         file: the checkpoint; its folder is created if absent.
-        save_dict: objects with ``state_dict`` and ``load_state_dict`` holding tensors and plain numbers only.
+        save_dict: objects with ``state_dict`` and ``load_state_dict`` holding tensors and plain numbers only; None for
+            a part that the run does not have.
         job: plain JSON values that define the run; a checkpoint of another job is refused, and the error names the
             differences.
         resume: whether to continue from ``file`` if it exists.
@@ -67,7 +68,7 @@ class ResumableState:
         interval: int = 20,
     ) -> None:
         self.file = Path(file)
-        self.save_dict = dict(save_dict)
+        self.save_dict = {name: member for name, member in save_dict.items() if member is not None}
         self.job = json.loads(json.dumps(dict(job)))
         self.resume = resume
         self.interval = interval

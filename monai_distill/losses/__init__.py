@@ -9,13 +9,17 @@ from .datadam_loss import AttentionMatchingLoss, attention_map
 from .dc_loss import GradientMatchingLoss
 from .dm_loss import DistributionMatchingLoss
 from .hoptm_loss import AnglePenalty, GrowingMaskLoss, angle_matrix
+from .idm_loss import ClassRegularizedLoss, class_regularization
 from .mtt_loss import TrajectoryMatchingLoss, TrajectorySegment, relative_distance
+from .ncfm_loss import CharacteristicFunctionLoss, characteristic_discrepancy, waves
 from .pad_loss import MaskedTrajectoryLoss, deep_layers, largest_errors
 from .soft_cross_entropy import classification_loss
 
 __all__ = [
     "AnglePenalty",
     "AttentionMatchingLoss",
+    "CharacteristicFunctionLoss",
+    "ClassRegularizedLoss",
     "ClassSums",
     "DistributionMatchingLoss",
     "GradientMatchingLoss",
@@ -26,11 +30,14 @@ __all__ = [
     "TrajectorySegment",
     "angle_matrix",
     "attention_map",
+    "characteristic_discrepancy",
     "class_mean_distance",
+    "class_regularization",
     "class_sums",
     "classification_loss",
     "deep_layers",
     "largest_errors",
     "relative_distance",
     "sum_over_processes",
+    "waves",
 ]

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from monai.metrics import ConfusionMatrixMetric
 from sklearn.metrics import confusion_matrix, roc_auc_score
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from .bootstrap_auroc import bootstrap_auroc
 from .calibration import ClassifierCalibration
-from .classification import SCORES
+from .group_scores import scores_by_value
 from .score_logits import summary
-from .score_record import ClinicalScores, ScoreRow, Summary
+from .score_record import ClinicalScores, Summary
 
 __all__ = ["clinical_scores"]
 
@@ -90,7 +89,7 @@ def clinical_scores(
         "auroc_bootstrap": bootstrap_auroc(
             probabilities.numpy(), labels.numpy(), clusters=patients, resamples=resamples, seed=seed
         ),
-        "subgroups": {name: _subgroups(probabilities, labels, entries) for name, entries in columns.items()},
+        "subgroups": {name: scores_by_value(probabilities, labels, entries) for name, entries in columns.items()},
     }
 
 
@@ -127,15 +126,3 @@ def _calibration(probabilities: Tensor, onehot: Tensor) -> dict[str, Summary]:
             metric(student, onehot)
             errors[name].append(float(metric.aggregate()))
     return {name: summary(values) for name, values in errors.items()}
-
-
-def _subgroups(probabilities: Tensor, labels: Tensor, entries: Sequence[str]) -> dict[str, ScoreRow]:
-    rows: dict[str, ScoreRow] = {}
-    for value in sorted(set(entries)):
-        members = torch.tensor([i for i, entry in enumerate(entries) if entry == value])
-        scores = {
-            name: summary([score(p.numpy(), labels[members].numpy()) for p in probabilities[:, members]])
-            for name, score in SCORES.items()
-        }
-        rows[value] = cast("ScoreRow", {"images": len(members), **scores})
-    return rows

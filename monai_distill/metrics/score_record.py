@@ -55,11 +55,13 @@ class Prior(TypedDict):
 
 
 class Cost(TypedDict):
-    """Seconds by part of the run, and the peak memory."""
+    """Seconds by part of the run, and the peak memory; CPU seconds and the plan's forecast where they were recorded."""
 
     seconds: dict[str, float]
     peak_memory_mib: float
     memory_of: str
+    cpu_seconds: NotRequired[dict[str, float]]
+    forecast: NotRequired[dict[str, Any]]
 
 
 class ClinicalScores(TypedDict, total=False):
@@ -77,6 +79,8 @@ class ClinicalScores(TypedDict, total=False):
     controls: dict[str, ClinicalScores]
 
 
+# training set -> group -> scores
+GroupScores = dict[str, dict[str, ScoreRow]]
 Cell = str | float | int | None | Summary
 
 
@@ -151,5 +155,6 @@ class RunScores(TypedDict, total=False):
     prior: Prior
     controls: dict[str, ScoreRow]
     clinical: ClinicalScores
+    groups: dict[str, GroupScores]  # by column
     cost: Cost
     protocols: dict[str, ProtocolResult]

@@ -16,9 +16,10 @@ NONE = "$None"
 # settings that are names of folders, files, columns and classes, or texts of the owner: never expressions
 TEXT_SETTINGS = frozenset(
     (
-        *("dataset_dir", "dataset_file", "output_dir", "experts_root", "controls_root", "site_ledger", "release_dir"),
-        *("image_column", "label_column", "patient_column", "split_column", "group_columns", "class_names"),
-        *("dataset_name", "not_identifying", "owner"),
+        *("dataset_dir", "dataset_file", "output_dir", "experts_root", "controls_root", "shared_controls"),
+        *("site_ledger", "release_dir"),
+        *("image_column", "label_column", "patient_column", "split_column", "group_column", "group_columns"),
+        *("class_names", "dataset_name", "not_identifying", "owner"),
     )
 )
 

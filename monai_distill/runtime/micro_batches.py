@@ -162,6 +162,26 @@ class MicroBatches:
                 continue
             self._lower(lowered)  # outside of the handler, whose traceback holds the tensors
 
+    def whole_or_parts(
+        self, count: int, most: int | None, whole: Callable[[], Result], parts: Callable[[], Result]
+    ) -> Result:
+        """``whole()`` where ``count`` images fit at once, else ``parts()``, which goes over parts of them.
+
+        Args:
+            count: number of images.
+            most: images at once at most; None for all.
+            whole: the computation on all images. If memory runs out, ``parts`` takes its place.
+            parts: the same computation by means of :meth:`over`.
+        """
+        if count <= min(limit for limit in (count, most, self._ceiling) if limit is not None):
+            try:
+                return whole()
+            except (RuntimeError, MemoryError) as error:
+                if count == 1 or not is_out_of_memory(error):
+                    raise
+            self._lower(count // 2)
+        return parts()
+
     def _lower(self, size: int) -> None:
         self._ceiling = size
         warnings.warn(

@@ -6,7 +6,10 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
+import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +22,12 @@ from monai_distill import __version__
 
 from .atomic_file import atomic_write
 
-__all__ = ["CachedResult", "ResultCache", "job_path"]
+__all__ = ["CachedResult", "ResultCache", "default_shared_folder", "job_path"]
+
+
+def default_shared_folder() -> Path:
+    """The folder below the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``) for results that runs share."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "monai_distill" / "controls"
 
 
 class CachedResult(NamedTuple):
@@ -43,6 +51,8 @@ class ResultCache:
 
     Args:
         folder: made when absent; None stores nothing.
+        shared: a second folder, of the machine's user, whose results are copied to ``folder`` where the caller allows
+            it; None for none.
 
     Example:
         >>> import tempfile, torch
@@ -51,15 +61,17 @@ class ResultCache:
         (tensor([1., 1.]), tensor([1., 1.]))
     """
 
-    def __init__(self, folder: str | Path | None) -> None:
+    def __init__(self, folder: str | Path | None, shared: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
+        self.shared = None if shared is None else Path(shared)
 
-    def __call__(self, job: Mapping[str, Any], compute: Callable[[], Tensor]) -> CachedResult:
+    def __call__(self, job: Mapping[str, Any], compute: Callable[[], Tensor], *, share: bool = False) -> CachedResult:
         """The result of ``job``.
 
         Args:
             job: everything that decides the tensor, as plain JSON values.
             compute: called when no result is stored.
+            share: whether the result may come from the shared folder and is stored there too.
 
         Raises:
             RuntimeError: if the file is damaged, belongs to another job, or cannot be written.
@@ -69,22 +81,45 @@ class ResultCache:
         job = {**job, "versions": _package_versions()}
         file = job_path(self.folder, job).with_suffix(".safetensors")
         text = json.dumps(job, sort_keys=True)
+        other = self.shared / file.name if self.shared is not None and share else None
+        if not file.exists() and other is not None and other.exists():
+            result = _stored(other, text)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(other, file)
+            return result
         if not file.exists():
             result = _timed(compute)
             self.folder.mkdir(parents=True, exist_ok=True)
             metadata = {"job": text, "seconds": repr(result.seconds)}
-            atomic_write(file, save({"values": result.values.contiguous()}, metadata))
+            content = save({"values": result.values.contiguous()}, metadata)
+            atomic_write(file, content)
+            if other is not None:
+                _store_shared(other, content)
             return result
-        try:
-            with safe_open(file, "pt") as content:
-                metadata = content.metadata()
-                result = CachedResult(content.get_tensor("values"), float(metadata["seconds"]))
-                stored = metadata["job"]
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise RuntimeError(f"{file} is damaged ({error}). Delete it: it is computed again when needed.") from error
-        if stored != text:
-            raise RuntimeError(f"Expected {file} to hold the job that it is named after, got another. Delete it.")
-        return result
+        return _stored(file, text)
+
+
+def _stored(file: Path, job: str) -> CachedResult:
+    try:
+        with safe_open(file, "pt") as content:
+            metadata = content.metadata()
+            result = CachedResult(content.get_tensor("values"), float(metadata["seconds"]))
+            stored = metadata["job"]
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RuntimeError(f"{file} is damaged ({error}). Delete it: it is computed again when needed.") from error
+    if stored != job:
+        raise RuntimeError(f"Expected {file} to hold the job that it is named after, got another. Delete it.")
+    return result
+
+
+def _store_shared(file: Path, content: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, content)
+    except (OSError, RuntimeError) as error:  # the result lies in the run's own folder
+        warnings.warn(
+            f"Later runs cannot use this result: {error} --shared_controls null shares nothing.", stacklevel=3
+        )
 
 
 def _timed(compute: Callable[[], Tensor]) -> CachedResult:

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [table | growth | gpu | ladder | shapes]``: what to measure; each has ``--help``."""
+"""``python -m tests.benchmarks NAME``, with a name of ``BENCHMARKS``: what to measure; each has ``--help``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,7 +6,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("table", "growth", "gpu", "ladder", "shapes")
+BENCHMARKS = (
+    "table",
+    "growth",
+    "gpu",
+    "pack",
+    "results",
+    "record",
+    "stacking",
+    "originals",
+    "ladder",
+    "shapes",
+    "epsilon",
+)
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
-"""All that is to be shown on a GPU, by one command, against the official program and the clock.
+"""All that is to be shown on a GPU, by one command that fits into ten minutes, the most valuable answers first.
 
-``python -m tests.benchmarks gpu --reference DIR --data ../shared/data/cifar10_jpeg.zip --out runs/gpu`` prints
-iterations per second at 1 and 10 images per class, expert epochs per second, and the time of a CIFAR-10 run from
-nothing to its score.
-``--device cpu --width 8 --side 16 --shrink 10`` tries it out.
+``python -m tests.benchmarks gpu --data_dir DATA --reference DIR --out OUT --work WORK`` runs the parts below in this
+order, each in a process of its own that is ended at its time limit. Every row is printed and written to
+``OUT/rows.jsonl`` the moment it is known. Called again, it measures only what is missing; ``gpu.json`` has everything.
+``python -m tests.benchmarks pack`` gathers what a machine without a network needs. ``--device cpu --tiny`` tries it.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -11,86 +11,121 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import ladder
-from tests.benchmarks.comparison import Row, measure, ratios
-from tests.benchmarks.subject import arguments
-from tests.benchmarks.table import distillation_rows, training_rows
+import torch
 
-SETTINGS = ((1, 50), (10, 30))  # images per class, student steps: the published ones of CIFAR-10
-FASTER = {"iterations": 5.0, "experts": 8.0}
-RUN_SECONDS = 600.0
+from monai_distill.runtime.atomic_file import atomic_write
+from tests.benchmarks import gpu_parts
+from tests.benchmarks.gpu_rows import Rows, read_rows
+from tests.benchmarks.subject import prepare
 
+ROOT = Path(__file__).resolve().parents[2]
+LIMITS = {"correctness": 120.0, "iterations": 180.0, "training": 60.0, "scores": 180.0, "ladder": 600.0}  # seconds
+NEEDS = {"scores": gpu_parts.BLOOD, "ladder": gpu_parts.CIFAR}  # files of --data_dir
+LEAST_SECONDS = 10.0  # a part that has less left is not begun
+# sizes at which every line of the script runs in seconds on a CPU
+TINY = {
+    "width": 4, "depth": 2, "side": 8, "shrink": 50, "repeats": 1, "real_images": 2000, "experts_at_once": 2,
+    "students_at_once": 2, "training_steps": 2, "memory_budget": 64.0, "compiled": False, "segments": 2, "threads": 1,
+}  # fmt: skip
 
-def verdict(name: str, value: float, target: float, at_least: bool) -> str:
-    """The figure next to its target."""
-    good = value >= target if at_least else value <= target
-    return f"{name}: {value:.2f} ({'at least' if at_least else 'at most'} {target:g}: {'ok' if good else 'missed'})"
-
-
-def compared(rows: list[Row], repeats: int, name: str, target: float) -> list[str]:
-    """Measure and say how many times the official speed every row has; nothing is claimed without the official one.
-
-    The target is the fastest row's of one segment: a user may ask for any of them.
-    """
-    measure(rows, repeats)
-    official = rows[-1] if rows[-1].kind.startswith("official") else None
-    times = {} if official is None else {row.name: 1 / ratios(row, official)[0] for row in rows[:-1]}
-    held = [row.name for row in rows if row.name in times and row.settings.get("segments", 1) == 1]
-    fastest = max(held, key=times.__getitem__, default=None)
-    lines = []
-    for row in rows:
-        said = f"{name}, {row.name}: {1 / row.median:.3g} per second, {row.report['mib']:.0f} MiB"
-        if row.name in times:
-            faster = times[row.name]
-            said += "; " + (
-                verdict("times official", faster, target, True) if row.name == fastest else f"{faster:.2f} times"
-            )
-        lines.append(said)
-        print(said, flush=True)  # at once: the machine may be lent for less than all takes
-    return lines
+Start = Callable[[str, Sequence[str], float], str]
 
 
-def ladder_line(data: str, device: str, out: Path, words: list[str]) -> str:
-    """Run the ladder from nothing and say what it took."""
-    begin = time.perf_counter()
-    ladder.main(["--data", data, "--device", device, "--out", str(out), *words])
-    seconds = time.perf_counter() - begin
-    last = json.loads((out / "ladder.json").read_text())["curve"][-1]
-    reached = f"accuracy {last['accuracy']} at iteration {last['iteration']}"
-    return verdict(f"a run from nothing ({reached}), seconds", seconds, RUN_SECONDS, False)
+def apart(part: str, words: Sequence[str], seconds: float) -> str:
+    """Run a part in a process of its own and with it end all that it started, at the latest after ``seconds``."""
+    command = [sys.executable, "-m", "tests.benchmarks", "gpu", *words, "--part", part]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        code = process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return "time limit"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return "done" if code == 0 else f"failed with {code}"
 
 
-def main(words: list[str]) -> int:
-    """Measure and print; 1 when a target is missed. What is not known goes to the ladder."""
-    parser = argparse.ArgumentParser(description=__doc__, parents=[arguments()], conflict_handler="resolve")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--shrink", type=int, default=1, help="divide student steps and real images, to try it out")
-    parser.add_argument("--data", default=None, help="of the ladder; none without it")
-    parser.add_argument("--out", type=Path, default=Path("runs/gpu"))
-    parser.set_defaults(
-        device="cuda",
-        width=128,
-        real_images=50_000,
-        experts_at_once=10,
-        memory_budget=16384.0,
-        compiled=True,
-        segments=8,
-    )
-    known, rest = parser.parse_known_args(words)
-    options: dict[str, Any] = vars(known)
-    repeats, shrink, data, out = (options.pop(name) for name in ("repeats", "shrink", "data", "out"))
-    options["real_images"] //= shrink
-    lines = []
-    for ipc, steps in SETTINGS:
-        settings = {**options, "ipc": ipc, "student_steps": max(steps // shrink, 1)}
-        name = f"IPC {ipc}, N {settings['student_steps']}, iterations"
-        lines += compared(distillation_rows(settings), repeats, name, FASTER["iterations"])
-    lines += compared(training_rows("experts", options), repeats, "expert epochs", FASTER["experts"])
-    if data is not None:
-        lines.append(ladder_line(data, options["device"], out / time.strftime("ladder-%Y%m%d-%H%M%S"), rest))
-        print(lines[-1])
-    return int(any("missed" in line for line in lines))
+def here(part: str, words: Sequence[str], seconds: float) -> str:
+    """Run a part in this process, without a limit."""
+    run_part(part, parsed(words))
+    return "done"
+
+
+def run_part(part: str, options: argparse.Namespace) -> None:
+    """Do the work of one part."""
+    torch.set_num_threads(options.threads)
+    prepare(options.device)
+    getattr(gpu_parts, part)(options, Rows(options.out / "rows.jsonl", part))
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options; ``--tiny`` changes what is not given."""
+    parser = gpu_parts.arguments(__doc__)
+    parser.add_argument("--minutes", type=float, default=9.5, help="in all, this call")
+    parser.add_argument("--parts", nargs="+", choices=LIMITS, default=list(LIMITS))
+    parser.add_argument("--part", choices=LIMITS, default=None, help="this one, in this process, without a limit")
+    parser.add_argument("--limit_scale", type=float, default=1.0, help="of the parts' time limits")
+    if "--tiny" in words:
+        parser.set_defaults(**TINY)
+    options = parser.parse_args(words)
+    if not options.device.startswith(("cpu", "cuda")):
+        options.autocast = None  # the stand-in knows no autocast
+    return options
+
+
+def machine(device: str) -> dict[str, Any]:
+    """The card, the versions and the commit."""
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    cuda = device.startswith("cuda")
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else device,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "python": sys.version.split()[0],
+        "processors": os.cpu_count(),
+        "commit": git.stdout.strip() or None,
+    }
+
+
+def main(words: Sequence[str], start: Start = apart) -> int:
+    """Run the parts in turn; 1 when a part failed or a row missed its target."""
+    options = parsed(words)
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.part is not None:
+        run_part(options.part, options)
+        return 0
+    begin, file = time.monotonic(), options.out / "gpu.json"
+    before = json.loads(file.read_text())["parts"] if file.exists() else {}
+    parts: dict[str, Any] = dict(before)
+    for part in options.parts:
+        left = 60 * options.minutes - (time.monotonic() - begin)
+        limit = min(LIMITS[part] * options.limit_scale, left)
+        if parts.get(part, {}).get("ended") == "done":
+            print(f"{part}: done before", flush=True)
+            continue
+        if limit < LEAST_SECONDS * options.limit_scale:
+            parts[part] = {"seconds": 0.0, "ended": "no time left"}
+        elif options.data_dir is not None and part in NEEDS and not (options.data_dir / NEEDS[part]).exists():
+            parts[part] = {"seconds": 0.0, "ended": f"{NEEDS[part]} is not there"}
+        else:
+            since = time.monotonic()
+            ended = start(part, words, limit)
+            parts[part] = {"seconds": round(time.monotonic() - since, 1), "limit": round(limit, 1), "ended": ended}
+        print(f"{part}: {parts[part]['ended']} after {parts[part]['seconds']} s", flush=True)
+        rows = read_rows(options.out / "rows.jsonl")
+        content = {"words": list(words), "machine": machine(options.device), "parts": parts, "rows": rows}
+        atomic_write(file, json.dumps(content, indent=1).encode())
+    rows = read_rows(options.out / "rows.jsonl")
+    failed = [part for part in parts.values() if part["ended"].startswith("failed")]
+    missed = [row for row in rows if row.get("target_met") is False or "error" in row]
+    return int(bool(failed or missed))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -70,11 +70,15 @@ SMALL |= {"image_lr": 50.0, "iterations": 100, "evaluate_every": 50, "evaluation
 SMALL |= {"training_images": 6000}
 
 
+Known = Callable[[dict[str, Any]], object]  # is called with every point of the curve, as soon as it is known
+
+
 class Curve:
     """Test accuracy of fresh students at the end of every epoch of the distiller; kept for a resume."""
 
-    def __init__(self, evaluator: StudentEvaluator) -> None:
+    def __init__(self, evaluator: StudentEvaluator, known: Known) -> None:
         self.evaluator = evaluator
+        self.known = known
         self.points: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -94,6 +98,7 @@ class Curve:
     def _score(self, iteration: int) -> None:
         self.evaluator.run()
         self.points.append({"iteration": iteration, "accuracy": self.evaluator.scores()["accuracy"]["values"]})
+        self.known(self.points[-1])
 
 
 def prepared(data: Path, settings: Settings, device: str, out: Path) -> tuple[ClassBank, ClassBank]:
@@ -118,7 +123,7 @@ def expert_accuracy(network: FlatNetwork, store: TrajectoryStore, test: ClassBan
     return values
 
 
-def climbed(data: Path, settings: Settings, device: str, out: Path) -> dict[str, Any]:
+def climbed(data: Path, settings: Settings, device: str, out: Path, known: Known) -> dict[str, Any]:
     """Train, distil and score; what the report is written from."""
     begin = time.perf_counter()
     training, test = prepared(data, settings, device, out)
@@ -154,7 +159,7 @@ def climbed(data: Path, settings: Settings, device: str, out: Path) -> dict[str,
     seconds["experts"] = time.perf_counter() - begin - seconds["data"]
     accuracy = {epoch: expert_accuracy(network, store, test, epoch) for epoch in (1, 5, 10) if epoch <= epochs}
 
-    history, curve = distilled(training, test, network, augment, store, settings, job, out)
+    history, curve = distilled(training, test, network, augment, store, settings, job, out, known)
     seconds["distillation and scores"] = time.perf_counter() - begin - sum(seconds.values())
     return {
         "data": str(data),
@@ -176,6 +181,7 @@ def distilled(
     settings: Settings,
     job: dict[str, Any],
     out: Path,
+    known: Known,
 ) -> tuple[History, Curve]:
     """The official inner loop on this project's distiller, its state saved for a resume."""
     start = real_images(training, settings.images_per_class, seeded_generator(settings.seed, "initial images"))
@@ -187,7 +193,7 @@ def distilled(
 
     seeds = student_seeds(settings.seed, students=settings.students)
     evaluator = StudentEvaluator(current, network, protocol, test, seeds=seeds)
-    history, curve = History(), Curve(evaluator)
+    history, curve = History(), Curve(evaluator, known)
     optimizer = torch.optim.SGD(
         [
             {"params": [synthetic.images], "lr": settings.image_lr},
@@ -237,7 +243,7 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], known: Known = lambda point: None) -> int:
     """Climb, write, print; fail when a judged rung is missed."""
     options = vars(arguments().parse_args(words))
     data, device, out = (options.pop(name) for name in ("data", "device", "out"))
@@ -245,7 +251,7 @@ def main(words: Sequence[str]) -> int:
     settings = Settings(**{**small, **{name: value for name, value in options.items() if value is not None}})
     out.mkdir(parents=True, exist_ok=True)
     disable_malloc_trim()
-    result = climbed(data, settings, device, out)
+    result = climbed(data, settings, device, out, known)
     atomic_write(out / "ladder.json", json.dumps(result, indent=1).encode())
     table, missed = write_report(result, out)
     print(table)

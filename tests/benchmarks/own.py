@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -64,6 +65,8 @@ class Distillation:
         rates = [(self.synthetic.images, 1000.0), (self.synthetic.student_lr, 1e-5)]
         self.optimizer = torch.optim.SGD([{"params": [p], "lr": lr} for p, lr in rates], lr=0.0, momentum=0.5)
         self.iteration = 0
+        self.device_type = torch.device(options.device).type
+        self.autocast: torch.dtype | None = getattr(torch, options.autocast) if options.autocast else None
 
     @property
     def chosen(self) -> dict[str, int | None]:
@@ -71,12 +74,18 @@ class Distillation:
         return {"chunk": self.objective.memory.chunk, "images_at_once": self.objective.memory.images_at_once}
 
     def __call__(self) -> None:
-        segments = [segment._replace(iteration=self.iteration) for segment in self.segments]
-        _, gradients = self.objective(self.synthetic, segments)
+        gradients = self.gradients()
         for name, parameter in self.synthetic.named_parameters():
-            parameter.grad = gradients[name]
+            parameter.grad = gradients[name].to(parameter)
         self.optimizer.step()
         self.iteration += 1
+
+    def gradients(self) -> dict[str, torch.Tensor]:
+        """The gradients of the images and of the learning rate, in the current iteration."""
+        segments = [segment._replace(iteration=self.iteration) for segment in self.segments]
+        plain = contextlib.nullcontext()
+        with plain if self.autocast is None else torch.autocast(self.device_type, self.autocast):
+            return self.objective(self.synthetic, segments)[1]
 
 
 def distillation(options: argparse.Namespace) -> Callable[[], object]:

@@ -21,8 +21,10 @@ def distillation_rows(settings: dict[str, Any]) -> list[Row]:
     A row of several segments in one call tells the time of one of them.
     """
     several, kind = settings["segments"], "distillation"
-    plain = {**settings, "compiled": False, "segments": 1}
+    plain = {**settings, "compiled": False, "segments": 1, "autocast": None}
     rows = [Row("chosen chunk", kind, plain), Row("chunk 1", kind, {**plain, "chunk": 1})]
+    if settings["autocast"]:
+        rows.append(Row(settings["autocast"], kind, {**plain, "autocast": settings["autocast"]}))
     if settings["compiled"]:
         ways = {"compiled": settings["compiled"], "CUDA graphs": "reduce-overhead"}  # on a CPU the second is the first
         names = list(ways)[: 1 if settings["device"] == "cpu" else 2]

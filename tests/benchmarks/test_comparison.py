@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from tests.benchmarks import gpu, growth, own, table
-from tests.benchmarks.comparison import Row, measure, ratios
+from tests.benchmarks import growth, own, table
+from tests.benchmarks.comparison import Here, Row, measure, ratios
 from tests.benchmarks.subject import arguments
 
 TINY = ["--threads=1", "--width=4", "--depth=2", "--side=8", "--images=10", "--student_steps=3", "--training_steps=2"]
@@ -72,6 +72,8 @@ def test_compiled_steps_are_a_row_of_their_own_where_asked() -> None:
         "compiled, 4 segments": (True, 4),
         "CUDA graphs, 4 segments": ("reduce-overhead", 4),
     }
+    half = table.distillation_rows(vars(tiny("--autocast=bfloat16")))
+    assert [(row.name, row.settings["autocast"]) for row in half][2:] == [("bfloat16", "bfloat16")]
     names = [(row.name, row.settings["compiled"]) for row in table.training_rows("experts", on_a_gpu)]
     assert names == [("ours", False), ("one after another", False), ("compiled", True)]
 
@@ -81,6 +83,12 @@ def test_several_segments_are_one_call() -> None:
     work()
     assert [segment.place for segment in work.segments] == [0, 1, 2]
     assert work.objective._in_one_call(work.synthetic)
+
+
+def test_rows_are_known_after_every_round() -> None:
+    row, rounds = Row("here", "distillation", vars(tiny())), []
+    measure([row], 2, Here, lambda number: rounds.append((number, len(row.seconds), row.report["mib"] > 0)))
+    assert rounds == [(1, 1, True), (2, 2, True)]
 
 
 def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,32 +102,6 @@ def test_a_process_that_ends_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_at_tiny_size(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert table.main([*TINY, "--repeats=1", f"--parts={part}"]) == 0
     assert capsys.readouterr().out.startswith("| ")
-
-
-def test_the_target_is_held_against_the_fastest_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    def row(name: str, seconds: float, kind: str = "distillation") -> Row:
-        return Row(name, kind, {}, seconds=[seconds], cpu_seconds=[seconds], report={"mib": 100})
-
-    monkeypatch.setattr(gpu, "measure", lambda rows, repeats: None)
-    own_rows = [row("chosen chunk", 2.0), row("compiled", 1.0)]
-    several = row("8 segments", 0.5)
-    several.settings["segments"] = 8
-    verdicts = gpu.compared([*own_rows, several, row("official", 6.0, "official distillation")], 1, "iterations", 5.0)
-    assert "3.00 times" in verdicts[0]
-    assert "6.00 (at least 5: ok)" in verdicts[1]
-    assert "12.00 times" in verdicts[2]
-    assert not any("times" in line for line in gpu.compared(own_rows, 1, "iterations", 5.0))
-    rows = table.training_rows("experts", vars(tiny("--compiled", "--segments=8", "--reference=there")))
-    for place, one in enumerate(rows):
-        one.seconds = one.cpu_seconds = [one.units * (4.0 if place == 3 else 1.0 - 0.1 * place)]
-        one.report = {"mib": 100}
-    assert "5.00 (at least 8: missed)" in gpu.compared(rows, 1, "expert epochs", 8.0)[2]
-
-
-@pytest.mark.slow
-def test_the_gpu_command_at_tiny_size_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
-    assert gpu.main([*TINY, "--device=cpu", "--repeats=1", "--shrink=10"]) == 0
-    assert "IPC 10, N 3, iterations" in capsys.readouterr().out
 
 
 @pytest.mark.slow

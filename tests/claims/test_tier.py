@@ -181,8 +181,10 @@ def test_the_audit_decides_alike(name: str) -> None:
 
 
 def test_a_release_keeps_the_hash_of_the_distilled_set() -> None:
-    manifest = {**PLAIN, "sha256": "rounded", "release": {"distilled_sha256": SHA}}
+    manifest = {**PLAIN, "sha256": "class numbers", "release": {"distilled_sha256": SHA, "labels_reduced": True}}
     assert tier_of(manifest, AUDIT, None).name == "T1"
+    manifest["release"]["labels_reduced"] = False  # then its tensors are those of the run, or were changed
+    assert tier_of(manifest, AUDIT, None).name == "T0"
 
 
 def test_changed_tensors_lose_the_stamp(tmp_path: Path) -> None:

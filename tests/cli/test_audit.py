@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,24 @@ from monai_distill.configuration import config_dir, config_files
 from tests.configs.command import command, contents, fast_run, read
 
 QUICK = ("--shadows", "3", "--audit#model_steps", "2", "--audit#models", "1", "--audit#at_most", "200")
+DM = (
+    *(
+        "--method",
+        "dm",
+        "--device",
+        "cpu",
+        "--iterations",
+        "2",
+        "--validate_every",
+        "2",
+        "--width",
+        "4",
+        "--depth",
+        "1",
+    ),
+    *("--validation_students", "1", "--validation_steps", "1", "--students", "1", "--evaluation_steps", "1"),
+    *("--full_students", "1", "--full_steps", "1"),
+)
 SHADOW = ("--iterations", "2", "--validate_every", "2", "--validation_students", "1")
 
 
@@ -94,7 +113,8 @@ def test_metadata_that_a_table_names_are_attacked(tmp_path: Path) -> None:
         rows.append(f"{i:03}.png,{'ab'[i % 2]},p{i},{'FM'[i // 2 % 2]},{i},{split}")
     (data / "table.csv").write_text("\n".join(rows))
     table = ("--dataset", "table", "--dataset_dir", data, "--image_size", "[8,8]", "--channels", "1")
-    made = fast_run(tmp_path / "run", *table, "--group_columns", "['sex','age']", "--initial_images", "noise")
+    groups = ("--group_columns", "['sex','age']", "--group_column", "sex", "--initial_images", "noise")
+    made = command("run", "--output_dir", tmp_path / "run", *table, *groups, *DM)
     assert made.code == 0, made.err
     outcome = command("audit", tmp_path / "run", *QUICK)
     assert outcome.code in (0, 3), outcome.err
@@ -103,6 +123,17 @@ def test_metadata_that_a_table_names_are_attacked(tmp_path: Path) -> None:
     sex = found["attacks"]["attribute sex"]
     assert sex["n_in"] + sex["n_out"] == 3 * (found["candidates"]["audited"] - found["candidates"]["mislabelled"])
     assert "attribute sex" in outcome.out
+    assert found["shadow_settings"] == {}  # the shadows weigh groups as the run did
+    scores, page = read(tmp_path / "run", "scores.json"), (tmp_path / "run" / "report.html").read_text()
+    assert {name: set(values) for name, values in scores["groups"]["sex"].items()} == {
+        name: {"F", "M"} for name in ("distilled", "random", "full")
+    }
+    assert "age" not in scores["groups"]  # too many values
+    assert "Group by group" in page
+    assert page.count(">largest difference<") == 2
+    manifest = read(tmp_path / "run", "manifest.json")
+    assert manifest["settings"]["equal_groups"] is True
+    assert "sex" not in json.dumps(manifest)
 
 
 def test_the_configuration_refers_to_nothing_that_is_not_there() -> None:

@@ -26,7 +26,7 @@ SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.eng
 
 
 class Outcome(NamedTuple):
-    """The output of a command; ``data`` holds the lines on standard error about the data, ``err`` the others."""
+    """The output of a command; ``data`` holds the lines on standard error about data and forecast, ``err`` others."""
 
     code: int
     out: str
@@ -49,13 +49,14 @@ def command(*words: str | Path) -> Outcome:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
     lines = err.getvalue().splitlines(keepends=True)
-    data = [line for line in lines if line.startswith("monai-distill: Data: ")]
+    data = [line for line in lines if line.startswith(("monai-distill: Data: ", "monai-distill: Forecast: "))]
     return Outcome(code, out.getvalue(), "".join(line for line in lines if line not in data), "".join(data))
 
 
 def fast_run(folder: Path, *words: str | Path) -> Outcome:
     """``monai-distill run`` at smoke size; later words win over the fast settings."""
-    return command("run", "--output_dir", folder, *(QUICK if "--network" in words else FAST), *words)
+    plan = () if {"--dataset", "--effort", "--minutes"} & {*words} else ("--no_plan",)  # the digits have presets
+    return command("run", "--output_dir", folder, *plan, *(QUICK if "--network" in words else FAST), *words)
 
 
 def read(folder: Path, name: str) -> Any:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
 from monai_distill.claims import tier_of
@@ -99,15 +101,29 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
         assert command(*words, "--ledger", tmp_path / "site.json").code == 0
 
 
+@pytest.mark.parametrize("setting", ["real_batches", "initial_images"])
+def test_clusters_of_the_training_images_are_refused(setting: str, tmp_path: Path) -> None:
+    words = ("--epsilon", "20", "--delta", "1e-4", "--dp_model", "false", "--width", "4", "--depth", "1")
+    outcome = command("run", "--method", "dm", *words, f"--{setting}", "clusters", "--output_dir", tmp_path / "run")
+    assert outcome.code == 1
+    assert {"real_batches": "clusters of the training images", "initial_images": "noise"}[setting] in outcome.err
+    assert not (tmp_path / "run" / "ledger.json").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee"),
-        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee"),
+        (("--method", "dc", "--epsilon", "1"), "no way to a guarantee: it compares gradients"),
+        (("--method", "pad", "--epsilon", "1"), "no way to a guarantee: its curriculum"),
+        (("--method", "idm", "--epsilon", "1"), "no way to a guarantee: its networks"),
+        (("--method", "ncfm", "--epsilon", "1"), "by networks that were trained on them"),
         (("--method", "dm", "--delta", "1e-5"), "--epsilon with --delta"),
         (("--method", "dm", "--epsilon", "0"), "above 0"),
         (("--method", "dm", "--ledger", "x.json"), "--epsilon with --ledger"),
         (("--method", "dm", "--epsilon", "1", "--ledger_epsilon", "1"), "--ledger_epsilon"),
+        (("--method", "dm", "--epsilon", "1", "--group_column", "sex"), "sums of small groups would be mostly noise"),
+        (("--method", "mtt", "--group_column", "sex"), "matches class means of real images"),
+        (("--method", "dsa", "--group_column", "sex"), "matches class means of real images"),
     ],
 )
 def test_a_guarantee_that_cannot_be_given_is_refused_at_once(words: tuple[str, ...], says: str) -> None:
@@ -156,3 +172,39 @@ def test_another_unit_or_start_than_the_data_allow_is_refused(
     assert outcome.code != 0
     assert reason in outcome.err
     assert not (tmp_path / "run" / "release.safetensors").exists()
+
+
+def test_experts_of_one_unit_or_delta_are_trained_again_for_another(tmp_path: Path) -> None:
+    """On the code before, experts trained for images were used for patients, and the ledger said "unit: patient"."""
+    data, rows = tmp_path / "data", ["image,label,patient,split"]
+    data.mkdir()
+    pixels = np.random.default_rng(0)
+    for i in range(60):
+        Image.fromarray(pixels.integers(0, 256, (8, 8), dtype=np.uint8)).save(data / f"{i:03}.png")
+        rows.append(f"{i:03}.png,{'ab'[i % 2]},p{i // 3},{'val' if i < 6 else 'test' if i < 12 else 'train'}")
+    (data / "table.csv").write_text("\n".join(rows))
+    table = ("--dataset", "table", "--dataset_dir", data, "--image_size", "[8,8]", "--channels", "1")
+    budget = ("--method", "mtt", "--epsilon", "50", "--dp_model", "false", "--public_records", "40")
+    tiny = (
+        "--width",
+        "2",
+        "--depth",
+        "1",
+        "--expert_train_epochs",
+        "2",
+        "--sampling_rate",
+        "0.5",
+        "--student_steps",
+        "1",
+    )
+    short = ("--max_start_epoch", "1", "--expert_epochs", "1", "--iterations", "1", "--students", "1")
+    scores = ("--evaluation_steps", "1", "--full_students", "0", "--experts_root", tmp_path / "experts")
+    found: list[tuple[str, int]] = []
+    for number, (unit, delta) in enumerate((("image", "1e-3"), ("patient", "1e-3"), ("patient", "1e-4"))):
+        words = (*table, *budget, *tiny, *short, *scores, "--unit", unit, "--delta", delta)
+        outcome = command("run", *words, "--output_dir", tmp_path / f"run{number}")
+        assert outcome.code == 0, outcome.err
+        ledger = read(tmp_path / f"run{number}", "ledger.json")
+        assert (ledger["unit"], ledger["delta"]) == (unit, float(delta))
+        found.append((unit, len(list((tmp_path / "experts").rglob("*.safetensors")))))
+    assert found == [("image", 1), ("patient", 2), ("patient", 3)]

@@ -22,7 +22,24 @@ from tests.configs.presets import own_settings, resolved, tables
 
 FAMILIES = {"distribution_matching", "gradient_matching"}
 METHODS = [name for name in available("methods") if families_of(name) & FAMILIES]
-PUBLISHED_ITERATIONS = {"dm": 20000, "datadam": 20000, "datadam_paper": 8000, "dc": 10000, "dsa": 10000}
+PUBLISHED_ITERATIONS = {
+    "dm": 20000,
+    "idm": 20000,
+    "ncfm": 20000,
+    "datadam": 20000,
+    "datadam_paper": 8000,
+    "dc": 10000,
+    "dsa": 10000,
+}
+
+
+FEWER = {"networks", "experts", "expert_train_epochs", "network_steps", "network_batch_size"}
+SHORTER: dict[str, dict[str, Any]] = {
+    "dc": {"inner_epochs": 2},
+    "dsa": {"inner_epochs": 2},
+    "idm": {"network_steps": 1, "network_batch_size": 8},
+    "ncfm": {"experts": 1, "expert_train_epochs": 1, "frequencies": 8},
+}
 
 
 def cases() -> Iterator[tuple[str, str, int]]:
@@ -31,9 +48,7 @@ def cases() -> Iterator[tuple[str, str, int]]:
         seen: list[Any] = []  # of those that are equal at smoke size, one
         for name in ("published", *sorted({*own, *shared} - {"default"})):
             for count in {n for part in (own, shared) if isinstance(part.get(name), dict) for n in part[name]} or {1}:
-                preset = {
-                    k: v for k, v in own_settings(method, name, count).items() if k not in {*SMALLEST, "networks"}
-                }
+                preset = {k: v for k, v in own_settings(method, name, count).items() if k not in {*SMALLEST, *FEWER}}
                 if preset not in seen:
                     seen.append(preset)
                     yield method, name, count
@@ -46,10 +61,9 @@ CASES = list(cases())
 def test_every_preset_runs_three_iterations(
     run: Callable[..., dict[str, Any]], method: str, name: str, count: int
 ) -> None:
-    shorter = {"inner_epochs": 2} if method in {"dc", "dsa"} else {}
-    scores = run(method, preset_of=name, images_per_class=min(count, 10), **shorter)
+    scores = run(method, preset_of=name, images_per_class=min(count, 10), **SHORTER.get(method, {}))
     saved = SyntheticDataset.load(scores["folder"])
-    assert len(saved) == 3 * min(count, 10)
+    assert len(saved.images) == 3 * min(count, 10)
     assert float(saved.student_lr.detach()) == pytest.approx(0.01)
 
 
@@ -84,12 +98,16 @@ def test_the_published_defaults_are_one_name_away(method: str) -> None:
     assert parser.get_parsed_content("initial_images") == ("noise" if method == "dc" else "real")
 
 
-@pytest.mark.parametrize("method", ["dm", "dsa"])
+@pytest.mark.parametrize("method", ["dm", "dsa", "idm", "ncfm"])
 def test_an_interrupted_run_ends_bit_identical(
     run: Callable[..., dict[str, Any]], method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"images_per_class": 2, "batch_per_class": 5, "iterations": 6, "validate_every": 2}
-    extra = {"outer_steps": 4, "inner_epochs": 2} if method == "dsa" else {}
+    extra = {
+        "dsa": {"outer_steps": 4, "inner_epochs": 2},
+        "idm": {**SHORTER["idm"], "add_every": 2, "most_networks": 5, "real_batches": "clusters", "cluster_every": 4},
+        "ncfm": {**SHORTER["ncfm"], "sampling_network": True},
+    }.get(method, {})
     whole = run(method, **settings, **extra)["folder"]
     # The same run is killed inside its second epoch: its state is the one saved after the third iteration.
     folder = whole.with_name("killed")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset, packed_subset, real_images
 from monai_distill.data.initial_images import initial_set, refuse_small_start
+from monai_distill.export.release.formats.labels import hard_labels, with_hard_labels
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import CanvasDecode, Standardize, ZCAWhitening
 
@@ -107,3 +108,13 @@ def test_too_few_images_for_all_cells_are_refused_before_the_run() -> None:
         refuse_small_start(bank, 2, "real", CanvasDecode(2))
     with pytest.raises(ValueError, match="--factor"):
         refuse_small_start(bank, 1, "noise", CanvasDecode(3))
+
+
+def test_hard_labels_are_shared_by_the_images_of_a_canvas() -> None:
+    data = make(soft=True)
+    numbers = hard_labels(data)
+    means = torch.stack([data.targets[4 * i : 4 * i + 4].softmax(dim=1).mean(dim=0) for i in range(3)])
+    assert torch.equal(numbers, means.argmax(dim=1).repeat_interleave(4))
+    plain = with_hard_labels(data)
+    assert torch.equal(plain.labels, numbers)
+    assert torch.equal(plain.pixels(), data.pixels())

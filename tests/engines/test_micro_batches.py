@@ -4,19 +4,34 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank, TrajectoryStore
+from monai_distill.data import ClassBank, ClassBatch, NoisyClassMeans, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.engines.distillation import (
+    DistributionMatching,
+    GradientMatching,
+    InnerLoop,
+    NetworkLoop,
+    NoisyMeanMatching,
+    TrajectoryMatching,
+    UnrollMemory,
+    attention_features,
+    classified_features,
+    embedding_features,
+)
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection, plain_direction
 from monai_distill.engines.students import StudentTraining, predict_logits
+from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.micro_batches import MicroBatches
+from monai_distill.runtime.randomness import temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 
 AUGMENT = SiameseAugment(("color", "crop", "cutout", "flip", "scale", "rotate"))
@@ -93,6 +108,105 @@ def test_a_network_that_mixes_the_images_of_a_batch_gets_whole_batches(layer: nn
     predict_logits(network, parameters, bank.images)
     assert steps <= {2, 3, 16}  # two and three images are measured
     assert whole <= {*steps, max(network.seen)}
+
+
+SYNTHETIC = [0, 0, 0, 1, 1, 1, 1]
+
+
+def _matching_case() -> tuple[SyntheticDataset, ClassBatch]:
+    generator = torch.Generator().manual_seed(1)
+    images, real = (torch.randn(n, 1, 8, 8, dtype=torch.float64, generator=generator) for n in (7, 22))
+    synthetic = SyntheticDataset(images.float(), torch.tensor(SYNTHETIC), ["a", "b"])
+    synthetic.images, synthetic.student_lr = nn.Parameter(images), nn.Parameter(torch.tensor(0.01).double())
+    return synthetic, ClassBatch(0, real, torch.tensor([0] * 11 + [1] * 11), (11, 11))
+
+
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    with temporary_global_seed(0):
+        return make()
+
+
+class Counting(ConvNet):
+    """Counts the images of its forward passes."""
+
+    seen: ClassVar[list[int]] = []
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.seen.append(len(images))
+        return super().embed(images)
+
+
+@pytest.mark.parametrize("features", [embedding_features, attention_features, classified_features])
+def test_distribution_matching(features: Callable[..., Sequence[Tensor]]) -> None:
+    """DM and DataDAM: class sums of real images, and the gradient through those of the synthetic ones."""
+    synthetic, batch = _matching_case()
+    loss = AttentionMatchingLoss() if features is attention_features else None
+    results = []
+    for budget in (None, BUDGET):
+        Counting.seen.clear()
+        match = DistributionMatching(
+            lambda iteration: _seeded(lambda: Counting(2, 1, 2, 8, width=4, depth=2).double()),
+            AUGMENT,
+            features=features,
+            loss=loss,
+            memory=MicroBatches(budget),
+        )
+        results.append(match(synthetic, batch))
+        assert (max(Counting.seen) < 7) == (budget is not None)
+    (whole, by_whole), (parts, by_parts) = results
+    assert torch.allclose(parts, whole, rtol=1e-10)
+    assert torch.allclose(by_parts["images"], by_whole["images"], rtol=1e-9, atol=1e-14)
+
+
+def test_matching_of_measured_means() -> None:
+    """With --epsilon: the images of a view in parts."""
+    synthetic, _ = _matching_case()
+    seen: list[int] = []
+
+    def views(view: int, images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return images.flatten(1).tanh() @ torch.linspace(-1, 1, 64 * 5, dtype=torch.float64).reshape(64, 5)
+
+    means = NoisyClassMeans(0, 0, torch.ones(2, 5, dtype=torch.float64))
+    whole, by_whole = NoisyMeanMatching(views)(synthetic, means)
+    parts, by_parts = NoisyMeanMatching(views, memory=MicroBatches(0.001))(synthetic, means)
+    assert seen[0] == 7
+    assert max(seen[1:]) < 7
+    assert torch.allclose(parts, whole, rtol=1e-12)
+    assert torch.allclose(by_parts["images"], by_whole["images"], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("vmap", [False, True])
+@pytest.mark.parametrize("inner_epochs", [0, 2])
+def test_gradient_matching(vmap: bool, inner_epochs: int) -> None:
+    """DC and DSA: real gradients, the distance through the synthetic images' gradient, training in between."""
+    synthetic, batch = _matching_case()
+    synthetic.labels = torch.tensor(([0, 0, 0, 1, 1, 1] if vmap else SYNTHETIC)[: len(synthetic.labels)])
+    if vmap:
+        synthetic.images = nn.Parameter(synthetic.images.detach()[:6])
+    results = []
+    for network in (whole := Double(), parts := Double(BUDGET)):
+        match = GradientMatching(network, AUGMENT, loop=NetworkLoop(2, inner_epochs, lr=0.1), vmap=vmap)
+        match(synthetic, batch)
+        results.append(match(synthetic, batch._replace(iteration=1)))
+    (value, gradients), (value_in_parts, in_parts) = results
+    assert max(parts.seen) < 7 <= max(whole.seen)
+    assert torch.allclose(value_in_parts, value, rtol=1e-9)
+    assert torch.allclose(in_parts["images"], gradients["images"], rtol=1e-7, atol=1e-12)
+
+
+def test_a_student_that_runs_out_of_memory_is_unrolled_in_smaller_parts() -> None:
+    """Fewer steps at once, then fewer images; the settings are named, and the gradient is the same."""
+    synthetic, _ = _matching_case()
+    segment = Segment(0, 0, 0, Double().initial(0), Double().initial(1))
+    inner, memory = InnerLoop(steps=4), UnrollMemory(chunk=4, images_at_once=7)
+    whole, by_whole = TrajectoryMatching(Double(), AUGMENT, inner=inner, memory=memory)(synthetic, segment)
+    match = TrajectoryMatching(Small(), AUGMENT, inner=inner, memory=memory)
+    with pytest.warns(UserWarning, match="--chunk 1 --images_at_once 3"):
+        parts, by_parts = match(synthetic, segment)
+    assert match.memory == UnrollMemory(chunk=1, images_at_once=3)
+    assert torch.allclose(parts, whole, rtol=1e-10)
+    assert torch.allclose(by_parts["images"], by_whole["images"], rtol=1e-8, atol=1e-12)
 
 
 class Small(Double):

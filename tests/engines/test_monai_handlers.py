@@ -22,7 +22,7 @@ from monai.handlers import (
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from monai_distill.data import ClassBank, ClassBatches, SyntheticDataset
-from monai_distill.engines.distillation import Distiller, DistributionMatching
+from monai_distill.engines.distillation import Distiller, DistributionMatching, RandomNetworks
 from monai_distill.engines.students import StudentEvaluator, StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -60,7 +60,7 @@ def evaluator(bank: ClassBank, synthetic: SyntheticDataset) -> Callable[..., Stu
 @pytest.fixture
 def distiller(bank: ClassBank, synthetic: SyntheticDataset) -> Attached:
     def made(*handlers: Any) -> Distiller:
-        objective = DistributionMatching(make, SiameseAugment(()))
+        objective = DistributionMatching(RandomNetworks(make), SiameseAugment(()))
         draws, optimizer = ClassBatches(bank, 4, seed=0), torch.optim.SGD([synthetic.images], lr=0.1)
         return Distiller(
             synthetic, objective, draws, optimizer, max_epochs=2, epoch_length=3, train_handlers=[*handlers]

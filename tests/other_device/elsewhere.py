@@ -15,31 +15,19 @@ from unittest import mock
 
 from monai_distill.engines.distillation import Distiller
 from tests.benchmarks import ladder, own
-from tests.benchmarks.subject import KINDS, arguments
+from tests.benchmarks.subject import arguments
 from tests.benchmarks.test_comparison import TINY
 from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
 from tests.cli.test_evaluate import ALL
-from tests.configs.command import FAST, command, read
+from tests.configs.command import command, read
 from tests.other_device.device import NAME, Elsewhere
+from tests.other_device.runs import HELD, RUNS
 from tests.other_device.waiting import rules, waits_of_loops
 from tests.runtime.processes.test_two_processes import furthest
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
-# how much memory a graph takes cannot be counted here: its tensors have none of their own
-HELD = ("--chunk", "1", "--images_at_once", "4")
-TRAJECTORY = (*FAST, *HELD)
-RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterations", "2")
-RUNS = {
-    **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
-    **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
-    **{
-        method: (*NO_EXPERTS, "--depth", "2", "--method", method)
-        for method in ("dc", "dsa", "dm", "datadam", "datadam_paper")
-    },
-    "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
-}
-INTERRUPTED = ("hoptm", "datm", "dc")  # each has a state of its own
+INTERRUPTED = ("hoptm", "datm", "dc", "idm", "ncfm")  # each has a state of its own
 STOPPED = 3  # iteration, counted from 1, in which Ctrl-C comes
 
 
@@ -78,7 +66,7 @@ def benchmarks(folder: Path) -> dict[str, Any]:
     """Waits for a GPU at tiny size, in the subjects of the comparison and the ladder."""
     options = arguments().parse_args([*TINY, *(f"{a}={b}" for a, b in zip(HELD[::2], HELD[1::2], strict=True))])
     options.device = NAME
-    for kind in KINDS:
+    for kind in ("distillation", "experts", "students"):
         for options.segments in (1, 3):
             getattr(own, kind)(options)()
     words = ["--data", "digits", "--device", NAME, "--out", str(folder / "ladder")]

@@ -26,9 +26,11 @@ METHODS = (
     "dm",
     "datadam",
     "datadam_paper",
+    "idm",
+    "ncfm",
     "segments",
 )
-INTERRUPTED = ("hoptm", "datm", "dc")
+INTERRUPTED = ("hoptm", "datm", "dc", "idm", "ncfm")
 COMMANDS = ("compare", "evaluate", "audit", "export", "verify", "dp experts", "dp sums", "benchmarks")
 
 

@@ -83,3 +83,21 @@ def test_the_checksum_sees_values_shape_and_type_but_not_layout() -> None:
     others = [values + 1, values.reshape(3, 2), values.double(), values.int()]
     assert len({tensor_checksum(v) for v in (values, *others)}) == 5
     assert tensor_checksum(values.T.contiguous().T) == tensor_checksum(values)
+
+
+def test_runs_take_from_the_shared_folder_only_what_may_be_shared(tmp_path: Path) -> None:
+    first, second = (ResultCache(tmp_path / name, tmp_path / "shared") for name in ("first", "second"))
+    first(JOB, lambda: torch.ones(1), share=True)
+    first({"seed": 1}, lambda: torch.ones(1))
+    assert second(JOB, refuse, share=True).values == 1
+    assert ResultCache(tmp_path / "second")(JOB, refuse).values == 1, "the run folder has a copy of its own"
+    assert second({"seed": 1}, lambda: torch.zeros(1), share=True).values == 0
+    assert ResultCache(tmp_path / "third", tmp_path / "shared")(JOB, lambda: torch.zeros(1)).values == 0
+
+
+def test_a_shared_folder_that_cannot_be_written_costs_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "shared").write_text("a file")
+    cache = ResultCache(tmp_path / "own", tmp_path / "shared")
+    with pytest.warns(UserWarning, match="shared_controls"):
+        assert cache(JOB, lambda: torch.ones(1), share=True).values == 1
+    assert cache(JOB, refuse, share=True).values == 1

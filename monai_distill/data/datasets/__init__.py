@@ -7,6 +7,7 @@ from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
 from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
+from .listed_section import listed_section
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
 from .natural_images import NaturalImageDataset
@@ -29,6 +30,7 @@ __all__ = [
     "SectionDataset",
     "SplitRule",
     "TableColumns",
+    "listed_section",
     "patient_split",
     "stratified_split",
 ]

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -11,12 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from monai_distill.data import NoisyClassMeans, SyntheticDataset
-from monai_distill.losses import class_sums
+from monai_distill.losses import ClassSums, class_sums
+from monai_distill.runtime.micro_batches import GraphSize, MicroBatches
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_positive_int
 from monai_distill.transforms import SiameseAugment
 
 from .distribution_matching import embedding_features
+from .sums_in_parts import gradient_in_parts
 
 __all__ = ["NoisyMeanMatching", "RandomViews"]
 
@@ -102,6 +105,7 @@ class NoisyMeanMatching:
     Args:
         views: function of (number of the view, images [n, C, *spatial]) to vectors [n, F].
         weight: factor of the loss.
+        memory: how many images go through a view at once; None for all. The result is the same to rounding.
 
     Raises:
         ValueError: from a call, if the means have another number of classes or another length than the vectors.
@@ -114,22 +118,40 @@ class NoisyMeanMatching:
         (8.0, torch.Size([2, 1, 2, 2]))
     """
 
-    def __init__(self, views: Callable[[int, Tensor], Tensor], *, weight: float = 1.0) -> None:
+    def __init__(
+        self, views: Callable[[int, Tensor], Tensor], *, weight: float = 1.0, memory: MicroBatches | None = None
+    ) -> None:
         self.views = views
         self.weight = weight
+        self.memory = MicroBatches() if memory is None else memory
 
     def __call__(self, synthetic: SyntheticDataset, batch: NoisyClassMeans) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss (a detached scalar) and the gradient of the canvases, by name."""
         images = synthetic.images.detach().requires_grad_()
-        matched = class_sums(
-            self.views(batch.view, synthetic.decoded(images)), synthetic.labels, len(synthetic.class_names)
+        decoded = synthetic.decoded(images)
+
+        def sums(part: Tensor, labels: Tensor) -> list[ClassSums]:
+            return [class_sums(self.views(batch.view, part), labels, len(synthetic.class_names))]
+
+        most = None if self.memory.budget is None else self.memory.most(self._graph_size(decoded))
+        loss, cotangent = gradient_in_parts(
+            sums, functools.partial(self._loss, batch.means), decoded, synthetic.labels, self.memory, most
         )
-        if matched.sums.shape != batch.means.shape:
+        (gradient,) = torch.autograd.grad(decoded, images, cotangent)
+        return loss, {"images": gradient}
+
+    def _loss(self, means: Tensor, sums: Sequence[ClassSums]) -> Tensor:
+        (matched,) = sums
+        if matched.sums.shape != means.shape:
             raise ValueError(
-                f"Expected measured means {tuple(matched.sums.shape)}, got {tuple(batch.means.shape)}. Measure with "
+                f"Expected measured means {tuple(matched.sums.shape)}, got {tuple(means.shape)}. Measure with "
                 "the same views and classes."
             )
-        means = matched.sums / matched.counts.clamp_min(1)[:, None]
-        loss = self.weight * (means - batch.means.to(means)).square().sum()
-        (gradient,) = torch.autograd.grad(loss, images)
-        return loss.detach(), {"images": gradient}
+        synthetic = matched.sums / matched.counts.clamp_min(1)[:, None]
+        return self.weight * (synthetic - means.to(synthetic)).square().sum()
+
+    def _graph_size(self, images: Tensor) -> GraphSize:
+        def graph(count: int) -> Tensor:
+            return self.views(0, images.new_zeros(count, *images.shape[1:]).requires_grad_())
+
+        return self.memory.graph_size(tuple(images.shape[1:]), graph)

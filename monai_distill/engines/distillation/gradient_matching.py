@@ -5,19 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.losses import GradientMatchingLoss, classification_loss
-from monai_distill.networks import FlatNetwork, parameter_gradient, should_vmap
+from monai_distill.losses import GradientMatchingLoss
+from monai_distill.networks import FlatNetwork
 from monai_distill.runtime import processes
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_int_at_least, require_positive_int
 from monai_distill.transforms import AugmentParameters, SiameseAugment
+
+from .class_gradients import ClassGradients
 
 __all__ = ["GradientMatching", "NetworkLoop", "network_loops"]
 
@@ -126,7 +129,7 @@ class GradientMatching:
         self.augment = augment
         self.loop = loop
         self.loss = GradientMatchingLoss() if loss is None else loss
-        self.vmap = vmap
+        self.class_gradients = ClassGradients(network, self.loss, vmap)
         self.seed = seed
         self._parameters = torch.empty(0)
         self._iteration = -1  # of which these are the parameters
@@ -169,7 +172,7 @@ class GradientMatching:
     def _trained(self, parameters: Tensor, synthetic: SyntheticDataset, iteration: int) -> Tensor:
         generator = seeded_generator(self.seed, "network steps", iteration)
         images, targets = synthetic.decoded(synthetic.images.detach()), synthetic.labels
-        gradient = parameter_gradient(self._loss_with_value, for_vmap=False)
+        gradient = self.class_gradients.gradient(1)
         for _ in range(self.loop.inner_epochs):
             for rows in torch.split(torch.randperm(len(images), generator=generator), self.loop.batch_size):
                 augmentation = self.augment.draw(len(rows), images.shape[2:], generator)
@@ -184,16 +187,12 @@ class GradientMatching:
         rows = {c: [i for i, label in enumerate(labels) if label == c] for c in self._share(sorted(set(labels)))}
         if not rows:  # more processes than classes
             return (sums := processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)]))[0], {"images": sums[1]}
-        real_images = dict(enumerate(torch.split(batch.images, list(batch.counts))))
         augmentations = {c: self._augmentation(c, batch) for c in rows}
-        real = [self.augment.apply(real_images[c], augmentations[c]) for c in rows]
         images = synthetic.decoded(leaf)
         augmented = [self.augment.apply(images[places], augmentations[c]) for c, places in rows.items()]
-        targets = [target for (target,) in self._map_over_classes(self._real_gradient, list(rows), real)]
+        targets = self._real_gradients(batch, augmentations)
         detached = [images.detach() for images in augmented]
-        gradients, values = zip(
-            *self._map_over_classes(self._distance_and_gradient, list(rows), detached, targets), strict=True
-        )
+        values, gradients = self.class_gradients.distances(self._parameters, list(rows), detached, targets)
         (gradient,) = torch.autograd.grad(augmented, leaf, gradients)
         value = torch.stack(values).sum()
         if not self.network.has_random_layers:
@@ -208,43 +207,13 @@ class GradientMatching:
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration, label)
         return self.augment.draw(1, batch.images.shape[2:], generator, siamese=True).to(batch.images.device)
 
-    def _student_loss(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
-        return classification_loss(self.network(parameters, images), targets)
+    def _real_gradients(self, batch: ClassBatch, augmentations: Mapping[int, AugmentParameters]) -> list[Tensor]:
+        """The gradient [P] of every class on its real images."""
+        ends = dict(enumerate(itertools.accumulate(batch.counts)))
 
-    def _loss_with_value(self, parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        value = self._student_loss(parameters, images, targets)
-        return value, value.detach()
+        def read(label: int) -> Tensor:
+            images = batch.images[ends[label] - batch.counts[label] : ends[label]]
+            return self.augment.apply(images, augmentations[label])
 
-    def _real_gradient(self, targets: Tensor, images: Tensor) -> tuple[Tensor]:
-        return (torch.func.grad(self._student_loss)(self._parameters, images, targets),)
-
-    def _distance_and_gradient(self, labels: Tensor, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradient of one class's distance with respect to its synthetic images, and the distance."""
-
-        def distance(images: Tensor) -> Tensor:
-            gradient = torch.func.grad(self._student_loss)(self._parameters, images, labels)
-            return self.loss(self._by_parameter(target), self._by_parameter(gradient))
-
-        gradient, value = torch.func.grad_and_value(distance)(images)
-        return gradient, value
-
-    def _by_parameter(self, flat: Tensor) -> list[Tensor]:
-        shapes = self.network.shapes
-        vectors = torch.split(flat, [shape.numel() for shape in shapes])
-        return [vector.reshape(shape) for vector, shape in zip(vectors, shapes, strict=True)]
-
-    def _map_over_classes(
-        self,
-        function: Callable[..., tuple[Tensor, ...]],
-        classes: Sequence[int],
-        images: Sequence[Tensor],
-        *more: Sequence[Tensor],
-    ) -> list[tuple[Tensor, ...]]:
-        """``function(labels, images, ...)`` of every class, in one call or, where their counts differ, in turn."""
-        labels = [torch.full((len(part),), c, device=part.device) for c, part in zip(classes, images, strict=True)]
-        arguments = [labels, images, *more]
-        vmap = should_vmap(images[0], len(images[0])) if self.vmap is None else self.vmap
-        if vmap and len({len(part) for part in images}) == 1 and not self.network.has_random_layers:
-            results = torch.func.vmap(function)(*(torch.stack(list(argument)) for argument in arguments))
-            return list(zip(*(result.unbind() for result in results), strict=True))
-        return [function(*row) for row in zip(*arguments, strict=True)]
+        counts = {label: batch.counts[label] for label in augmentations}
+        return self.class_gradients.gradients(self._parameters, counts, read, batch.images)

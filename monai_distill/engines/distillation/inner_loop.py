@@ -94,3 +94,20 @@ class UnrollMemory:
             most = max(1, min(images, int((budget - fixed) / per_image))) if separable else images
             at_once = -(-images // -(-images // most))  # parts of equal size where possible
         return dataclasses.replace(self, chunk=chunk, images_at_once=at_once)
+
+    def lowered(self, separable: bool) -> UnrollMemory | None:
+        """Settings that need less memory: half the steps, from one step on half its images; None where nothing is left.
+
+        Args:
+            separable: whether the gradient of a batch is the sum of its images' gradients.
+
+        Example:
+            >>> memory = UnrollMemory(chunk=2, images_at_once=4)
+            >>> memory.lowered(True), memory.lowered(True).lowered(False)
+            (UnrollMemory(chunk=1, images_at_once=4, budget=512.0), None)
+        """
+        if (self.chunk or 1) > 1:
+            return dataclasses.replace(self, chunk=(self.chunk or 1) // 2)
+        if separable and (self.images_at_once or 1) > 1:
+            return dataclasses.replace(self, images_at_once=(self.images_at_once or 1) // 2)
+        return None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "class_regularization_weight",
     "gradient_iterations",
     "last_iteration",
     "matching_image_lr",
@@ -81,3 +82,17 @@ def matching_image_lr(base: float, images_per_class: int) -> float:
         (1.0, 10.0)
     """
     return base * (10 if images_per_class > 50 else 1)
+
+
+def class_regularization_weight(images_per_class: int) -> float:
+    """Weight of IDM's cross-entropy: 0.5, and 0.1 from 50 images per class on.
+
+    References:
+        Zhao et al., Improved Distribution Matching for Dataset Condensation, CVPR 2023,
+        https://arxiv.org/abs/2307.09742.
+
+    Example:
+        >>> class_regularization_weight(10), class_regularization_weight(50)
+        (0.5, 0.1)
+    """
+    return 0.5 if images_per_class < 50 else 0.1

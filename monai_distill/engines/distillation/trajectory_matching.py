@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from monai_distill.data import Segment, SyntheticDataset
 from monai_distill.losses import TrajectoryMatchingLoss, classification_loss
 from monai_distill.networks import FlatNetwork, LossDerivatives, should_vmap
+from monai_distill.runtime.micro_batches import is_out_of_memory
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 
@@ -153,16 +155,32 @@ class TrajectoryMatching:
         starts = torch.stack([segment.start for segment in segments])
         if not self.memory.is_resolved:
             self._resolve_memory(step, starts, list(named.values()))
-        step.images_at_once = self.memory.images_at_once
 
         def loss(states: Sequence[Tensor]) -> Tensor:
             losses = [self.loss([state[i] for state in states], segment) for i, segment in enumerate(segments)]
             return torch.stack(losses).mean()
 
-        value, gradients = unrolled_gradient(
-            step, starts, list(named.values()), self.inner.steps, loss, self.memory.chunk or 1, self.truncated, step.vjp
-        )
+        value, gradients = self._unrolled(step, starts, list(named.values()), loss)
         return value, dict(zip(named, gradients, strict=True))
+
+    def _unrolled(
+        self, step: StudentStep, starts: Tensor, leaves: Sequence[Tensor], loss: Callable[[Sequence[Tensor]], Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The loss and its gradient on the leaves; in smaller parts where memory runs out."""
+        while True:
+            step.images_at_once, chunk = self.memory.images_at_once, self.memory.chunk or 1
+            try:
+                return unrolled_gradient(step, starts, leaves, self.inner.steps, loss, chunk, self.truncated, step.vjp)
+            except (RuntimeError, MemoryError) as error:
+                lowered = None if self.truncated else self.memory.lowered(self.network.is_separable)
+                if lowered is None or not is_out_of_memory(error):
+                    raise
+            self.memory = lowered  # outside of the handler, whose traceback holds the tensors
+            warnings.warn(
+                f"Memory ran out: from now on --chunk {lowered.chunk} --images_at_once {lowered.images_at_once}, with "
+                "the same result to rounding. A smaller --memory_budget avoids the failed attempt.",
+                stacklevel=2,
+            )
 
     def _plan(self, synthetic: SyntheticDataset, segment: Segment) -> StudentPlan:
         generator = seeded_generator(self.seed, "student steps", *_seed_path(segment))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from monai_distill.data import SplitBanks, SyntheticDataset, packed_subset, random_subset
 from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
+from monai_distill.metrics import group_scores
 from monai_distill.metrics.score_record import Prior, RunScores
 from monai_distill.networks import FlatNetwork, factory_config
 from monai_distill.runtime import ResultCache
@@ -38,7 +39,7 @@ class Scorecard:
         full_protocol: how networks on all data are trained; by default the same.
         full_students: networks trained on the full data, the most expensive row; 0 leaves the row out.
         seed: seed of the run.
-        folder: folder of cached predictions; None disables the cache.
+        folder: folder of cached predictions, or the cache; None disables the cache.
 
     Attributes:
         lrs: the candidates for the controls, next to the learned learning rate; 0.01.
@@ -68,7 +69,7 @@ class Scorecard:
         full_protocol: StudentTraining | None = None,
         full_students: int = 3,
         seed: int = 0,
-        folder: str | Path | None = None,
+        folder: str | Path | ResultCache | None = None,
     ) -> None:
         if not isinstance(data, SplitBanks) or not isinstance(network, FlatNetwork):
             raise TypeError(
@@ -77,7 +78,8 @@ class Scorecard:
             )
         require_positive_int(students=students)
         require_int_at_least(0, full_students=full_students)
-        if folder is not None:
+        self.cache = folder if isinstance(folder, ResultCache) else ResultCache(folder)
+        if self.cache.folder is not None:
             factory_config(network.factory)  # refuses an unnamed network before any work
         self.data = data
         self.network = network
@@ -87,8 +89,6 @@ class Scorecard:
         self.full_students = full_students
         self.lrs: Sequence[float] = (0.01,)
         self.seed = seed
-        self.folder = folder
-        self.cache = ResultCache(folder)
 
     def run(self, synthetic: SyntheticDataset) -> RunScores:
         """Score ``synthetic`` and its controls on the test images.
@@ -96,7 +96,8 @@ class Scorecard:
         Returns:
             ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the learning rate used)
             and ``prior``; for a set whose canvases hold several images also ``controls``, see
-            :meth:`decode_controls`.
+            :meth:`decode_controls`; ``groups`` where the test images have columns, see
+            :func:`~monai_distill.metrics.group_scores`.
         """
         candidates = self.candidates(synthetic)
         plan = self.rows()
@@ -115,6 +116,10 @@ class Scorecard:
         scores["prior"] = self.prior()
         if decoded:
             scores["controls"] = {name: row.scores(labels) for name, row in decoded.items()}
+        trained = {"distilled": distilled, "random": random, **({} if full is None else {"full": full})}
+        groups = group_scores({name: row.logits for name, row in trained.items()}, labels, self.data.test_columns)
+        if groups:
+            scores["groups"] = groups
         return scores
 
     def rows(self, on_step: Callable[[int], object] = lambda count: None) -> ScoreRows:

@@ -27,6 +27,7 @@ __all__ = ["Control", "Row", "ScoreRows"]
 
 Control = Callable[[int, int], tuple[Tensor, Tensor]]
 Setting = tuple[int, float]  # variant, learning rate
+DISTILLED = "score"  # purpose of the students of a distilled set
 
 
 class Row(NamedTuple):
@@ -101,18 +102,21 @@ class ScoreRows:
         self.on_step = on_step
 
     def trained(
-        self, training_set: TrainingSet, protocol: StudentTraining, *, purpose: str = "score", students: int = 1
+        self, training_set: TrainingSet, protocol: StudentTraining, *, purpose: str = DISTILLED, students: int = 1
     ) -> Students:
-        """Students of one training set; ``purpose`` distinguishes their seeds."""
+        """Students of one training set; ``purpose`` distinguishes their seeds. Controls are shared between runs."""
         seeds = student_seeds(self.seed, purpose, students)
-        return Students(self.network, training_set, protocol, seeds, cache=self.cache, on_step=self.on_step)
+        share = purpose != DISTILLED
+        return Students(
+            self.network, training_set, protocol, seeds, cache=self.cache, share=share, on_step=self.on_step
+        )
 
     def trained_on(
         self,
         training_set: TrainingSet,
         protocol: StudentTraining,
         *,
-        purpose: str = "score",
+        purpose: str = DISTILLED,
         students: int | None = None,
     ) -> Row:
         """The row of one training set with its own learning rate."""

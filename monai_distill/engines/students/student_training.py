@@ -14,13 +14,16 @@ from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime.image_blocks import Images
-from monai_distill.runtime.randomness import derived_seed, seeded_generator
+from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 from monai_distill.transforms import SiameseAugment
 
+from .plateau import Plateau
+from .student_group import StudentGroup
+
 __all__ = ["StudentDivergedError", "StudentTraining", "trained_classifier"]
 
-DROP_AT, DROP = 0.5, 0.1  # share of the steps after which the learning rate drops, and its factor
+DROP_AT, DROP = 0.5, 0.1  # share of the steps after which the learning rate drops at the latest, and its factor
 
 
 class StudentDivergedError(RuntimeError):
@@ -101,6 +104,7 @@ class StudentTraining:
         vmap: whether the students run in one call; by default the faster way on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
         compiled: run one student after another through ``torch.compile`` (see :func:`parameter_gradient`).
+        plateau: shortens the schedule of a student whose loss stops falling; None for the field's fixed length.
 
     Raises:
         TypeError: if ``augment`` is not a ``SiameseAugment``.
@@ -123,6 +127,7 @@ class StudentTraining:
         vmap: bool | None = None,
         temperature: float = 1.0,
         compiled: bool | str = False,
+        plateau: Plateau | None = None,
     ) -> None:
         if not isinstance(augment, SiameseAugment):
             raise TypeError(f"Expected a SiameseAugment, got {augment!r}. For none give SiameseAugment(()).")
@@ -137,6 +142,7 @@ class StudentTraining:
         self.vmap = vmap
         self.temperature = temperature
         self.compiled = compiled
+        self.plateau = plateau
 
     def config(self) -> dict[str, Any]:
         """The protocol as plain JSON values."""
@@ -149,6 +155,7 @@ class StudentTraining:
             "drop": f"x {self.drop} after {DROP_AT} of the steps",
             "temperature": self.temperature,
             "augmentation": self.augment.config(),
+            **({} if self.plateau is None else {"plateau": self.plateau.config()}),
         }
 
     def without_augmentation(self) -> StudentTraining:
@@ -170,8 +177,10 @@ class StudentTraining:
         lr: float,
         seeds: Sequence[int],
         on_step: Callable[[], object] = lambda: None,
+        *,
+        start: Tensor | None = None,
     ) -> Tensor:
-        """Train one fresh network per seed and return their parameters [students, P].
+        """Train one network per seed and return their parameters [students, P].
 
         Args:
             network: the architecture.
@@ -180,31 +189,32 @@ class StudentTraining:
             lr: learning rate at the start.
             seeds: one per student; initialization, order and augmentation follow from it.
             on_step: called after every step, for a progress bar.
+            start: parameters [students, P] to begin with; None for fresh networks.
 
         Raises:
             StudentDivergedError: if a student diverges.
         """
         vmap = self._use_vmap(images)
-        parameters = torch.stack([network.initial(seed) for seed in seeds]).to(images.device)
+        parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach()
+        parameters = parameters.to(images.device)
         gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
-        generators = [seeded_generator(seed, "student") for seed in seeds]
-        velocity = torch.zeros_like(parameters)
-        queues: list[Tensor] = [torch.empty(0, dtype=torch.long)] * len(seeds)
+        group = StudentGroup(parameters, seeds, self.steps, self.plateau)
         for step in range(self.steps):
-            queues = [_filled(q, len(images), self.batch_size, g) for q, g in zip(queues, generators, strict=True)]
-            rows = torch.stack([queue[: self.batch_size] for queue in queues]).to(images.device, non_blocking=True)
-            queues = [queue[self.batch_size :] for queue in queues]
-            dropout = [derived_seed(seed, "dropout", step) for seed in seeds] if network.has_random_layers else None
-            each = self._augmented(images, rows, generators)
+            rows = group.rows(len(images), self.batch_size)
+            dropout = None
+            if network.has_random_layers:
+                dropout = [derived_seed(seed, "dropout", step) for seed in group.seeds]
+            each = self._augmented(images, rows, group.generators)
             batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
-            grads = map_over_networks(gradient, vmap, dropout)(parameters, batches, targets[rows])
-            velocity = self.momentum * velocity + grads + self.weight_decay * parameters
-            step_lr = lr * (self.drop if step >= DROP_AT * self.steps else 1.0)
-            parameters = parameters - step_lr * velocity
+            out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, targets[rows])
+            group.velocity = self.momentum * group.velocity + out[:, :-1] + self.weight_decay * group.parameters
+            group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
             on_step()
-        if not bool(torch.isfinite(parameters).all()):
+            if group.is_done(step, out[:, -1]):
+                break
+        if not bool(torch.isfinite(group.finished).all()):
             raise StudentDivergedError(lr)
-        return parameters
+        return group.finished
 
     def _use_vmap(self, images: Images) -> bool:
         if self.vmap is None:
@@ -212,22 +222,20 @@ class StudentTraining:
         return self.vmap
 
     def _gradient(self, network: FlatNetwork, networks: int, vmap: bool) -> Callable[..., Tensor]:
+        """The gradient of one student with its loss appended [P + 1]."""
+
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             value = classification_loss(network(parameters, images), targets, self.temperature)
             return value, value.detach()
 
         gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled), network, networks)
-        return lambda *arguments: gradient(*arguments)[0]
+
+        def with_loss(*arguments: Tensor) -> Tensor:
+            slope, value = gradient(*arguments)
+            return torch.cat([slope, value.reshape(1)])
+
+        return with_loss
 
     def _augmented(self, images: Images, rows: Tensor, generators: Sequence[torch.Generator]) -> Iterator[Tensor]:
         for row, generator in zip(rows, generators, strict=True):
             yield self.augment.apply(images[row], self.augment.draw(len(row), images.shape[2:], generator))
-
-
-def _filled(queue: Tensor, count: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """A queue of image numbers with at least one batch, or all numbers if they are fewer."""
-    if count <= batch_size:
-        return torch.arange(count)  # the whole set: its order does not matter
-    while len(queue) < batch_size:
-        queue = torch.cat([queue, torch.randperm(count, generator=generator)])
-    return queue

@@ -33,6 +33,7 @@ class Students:
         protocol: how the students are trained.
         seeds: one per student.
         cache: stores predictions.
+        share: whether other runs of this machine's user may use the predictions.
         on_step: called with the number of student steps that are done, for a progress bar; those of cached predictions
             are counted at once.
 
@@ -59,6 +60,7 @@ class Students:
         seeds: Sequence[int],
         *,
         cache: ResultCache | None = None,
+        share: bool = False,
         on_step: Callable[[int], object] = lambda steps: None,
     ) -> None:
         self.network = network
@@ -66,6 +68,7 @@ class Students:
         self.protocol = protocol
         self.seeds = list(seeds)
         self.cache = ResultCache(None) if cache is None else cache
+        self.share = share
         self._on_step = on_step
         self._counted = 0
 
@@ -86,7 +89,7 @@ class Students:
         if self.cache.folder is not None:
             job = training_job(self.network, self.training_set, self.protocol, self.seeds)
             job["logits_of"] = checksum_once(bank.images)
-        logits = self.cache(job, lambda: self._computed(bank)).values
+        logits = self.cache(job, lambda: self._computed(bank), share=self.share).values
         self._count(len(self.seeds) * self.protocol.steps - self._counted)
         if not len(logits):
             raise StudentDivergedError(self.training_set[2])

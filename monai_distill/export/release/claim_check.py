@@ -76,6 +76,8 @@ class Claim(NamedTuple):
         if missing:
             yield from missing
             return
+        if bool(self.manifest["release"].get("labels_reduced")) != ("hard_label_cost" in self.scores):
+            yield "manifest.json and scores.json disagree on whether class numbers took the place of learned labels."
         tier = ReleaseTier.of(self.manifest, self.audit, self.ledger)
         if self.tier == "T2" and cost is not None:
             yield from self._cost_problems(cost)
@@ -114,6 +116,11 @@ class Claim(NamedTuple):
             lines.append("Whether the audit attacked this set and measured these figures.")
         if self.tier == "T2":
             lines.append("Whether the ledger lists every access to the real images.")
+        if self.tier != "T0" and self.manifest["release"].get("labels_reduced"):
+            lines.append(
+                "Whether the images are those of the set that the evidence names: its learned labels, which its hash "
+                "covers, stay with the owner."
+            )
         return [
             *lines,
             "Whether pixel values hide or resemble real images.",

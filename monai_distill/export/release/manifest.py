@@ -77,6 +77,8 @@ def released_manifest(
     license: str,
     formats: Sequence[str],
     spacing: tuple[list[float] | None, str],
+    *,
+    labels_reduced: bool = False,
 ) -> dict[str, Any]:
     """Values for :meth:`SyntheticDataset.save`, which adds classes, preprocessing, shapes and checksum.
 
@@ -87,6 +89,7 @@ def released_manifest(
         license: text of the license; its first line is the short name.
         formats: names of the written formats.
         spacing: millimeters per axis (None if unknown) and their origin.
+        labels_reduced: whether class numbers take the place of the run's learned labels.
 
     Raises:
         ValueError: if there is no guarantee and more than one synthetic image for ten real ones of a class. A set of
@@ -114,6 +117,7 @@ def released_manifest(
             "formats": list(formats),
             "eight_bit": {"low": scale.low, "high": scale.high},
             "distilled_sha256": run.get("sha256"),  # the set that was audited, before labels became class numbers
+            "labels_reduced": labels_reduced,
             "spacing": spacing[0],
             "spacing_rule": spacing[1],
             "warnings": _size_warnings(synthetic, counts, tier),

@@ -94,7 +94,13 @@ class Release:
             )
         self.spacing = released_spacing(manifest, spacing, needed="nifti" in self.formats)
         self.manifest = released_manifest(
-            self.synthetic, self.tier, self.owner, self.license, self.formats, self.spacing
+            self.synthetic,
+            self.tier,
+            self.owner,
+            self.license,
+            self.formats,
+            self.spacing,
+            labels_reduced=self.learned is not None,
         )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:

@@ -16,6 +16,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 from .audit_section import privacy_section
 from .cautions import cautions
 from .clinical_section import clinical_section
+from .group_section import group_section
 from .page_elements import Picture, image_picture, spread
 from .privacy_stamp import PrivacyStamp
 from .protocol_sections import protocol_sections
@@ -88,6 +89,8 @@ def _content(records: RunRecords) -> dict[str, Any]:
     stamp = PrivacyStamp.of(records)
     manifest, clinical = records.manifest, records.scores.get("clinical")
     sections = [score_section(records)]
+    if records.scores.get("groups"):
+        sections.append(group_section(records.scores["groups"]))
     if clinical:
         sections.append(clinical_section(clinical, records.synthetic.class_names))
     sections += protocol_sections(records.scores)

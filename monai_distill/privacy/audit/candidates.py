@@ -72,7 +72,7 @@ class Candidates:
         true_labels: [N], before labels of canaries were changed.
         audited: [n] positions of the images that are attacked: all canaries, and random others.
         outliers: [n], True for the 5 percent of audited images that are farthest from their class.
-        metadata: values of the audited images by name, if the data set has metadata.
+        columns: one text per image [N] by name, if the data set has metadata.
         seed: of the draws.
     """
 
@@ -82,7 +82,7 @@ class Candidates:
     true_labels: Tensor
     audited: Tensor
     outliers: Tensor
-    metadata: dict[str, list[str]] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
     seed: int = 0
 
     @classmethod
@@ -138,7 +138,7 @@ class Candidates:
             true_labels=bank.labels,
             audited=audited,
             outliers=_outliers(bank, audited),
-            metadata={name: [str(items[i].get(name, "")) for i in audited.tolist()] for name in names},
+            columns={name: [str(item.get(name, "")) for item in items] for name in names},
             seed=seed,
         )
 
@@ -153,13 +153,22 @@ class Candidates:
         return self.bank.labels[self.audited]
 
     @property
+    def metadata(self) -> dict[str, list[str]]:
+        """Values of the audited images by name."""
+        return {name: [values[i] for i in self.audited.tolist()] for name, values in self.columns.items()}
+
+    @property
     def mislabelled(self) -> Tensor:
         """Canaries among all images [N]."""
         return self.bank.labels != self.true_labels
 
-    def patients(self, inside: Tensor) -> list[str] | None:
-        """Pseudonyms of the patients of the images marked by ``inside`` [N]; None if patients are not known."""
-        return [str(unit) for unit in self.units[inside].tolist()] if self.unit == "patient" else None
+    def item_columns(self, inside: Tensor) -> dict[str, list[str]]:
+        """Metadata of the images marked by ``inside`` [N], and where patients are known their pseudonyms."""
+        positions = torch.nonzero(inside).flatten().tolist()
+        columns = {name: [values[i] for i in positions] for name, values in self.columns.items()}
+        if self.unit == "patient":
+            columns["patient"] = [str(unit) for unit in self.units[inside].tolist()]
+        return columns
 
     def members(self, shadow: int) -> Tensor:
         """Images [N] that one shadow is distilled from."""

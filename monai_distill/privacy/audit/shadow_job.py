@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from monai.bundle import ConfigParser
@@ -22,7 +23,7 @@ SILENT = ("ProgressBar", "TensorBoardStatsHandler")  # the audit has one progres
 
 
 class ShadowJob:
-    """Repeats a run on other training images: ``shadow(members, seed, patients) -> SyntheticDataset``.
+    """Repeats a run on other training images: ``shadow(members, seed, columns) -> SyntheticDataset``.
 
     All steps of the run are done except those that write into the run folder. Files of the shadow (state, experts) go
     to a working folder, which is deleted before and after.
@@ -46,8 +47,10 @@ class ShadowJob:
         self.sections = {"validate": validation, "test": test}
         self.folder = Path(folder)
 
-    def __call__(self, members: ClassBank, seed: int, patients: Sequence[str] | None = None) -> SyntheticDataset:
-        """Distill ``members`` (images as pixel values); ``patients`` names their patients if they are known."""
+    def __call__(
+        self, members: ClassBank, seed: int, columns: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> SyntheticDataset:
+        """Distill ``members`` (images as pixel values); ``columns`` holds patients and groups where they are known."""
         shutil.rmtree(self.folder, ignore_errors=True)
         parser = ConfigParser()
         parser.read_config(str(self.config_file))
@@ -57,7 +60,7 @@ class ShadowJob:
         per_shadow["site_ledger"] = None  # shadows are not released, so the site is not charged
         for name, value in literal_settings({**self.settings, **per_shadow}).items():
             parser.set(value, name)
-        parser["train"]["dataset"] = _Items(members, patients)
+        parser["train"]["dataset"] = _Items(members, columns)
         for section, dataset in self.sections.items():
             parser[section]["dataset"] = dataset
         try:
@@ -88,9 +91,9 @@ class ShadowJob:
 class _Items:
     """A bank in the form of the dataset section that a configuration expects."""
 
-    def __init__(self, bank: ClassBank, patients: Sequence[str] | None) -> None:
+    def __init__(self, bank: ClassBank, columns: Mapping[str, Sequence[str]]) -> None:
         self.bank = bank
-        self.patients = patients
+        self.data = [{name: values[i] for name, values in columns.items()} for i in range(len(bank))]
         self.class_names = bank.class_names
         self.provenance: dict[str, Any] = {}
 
@@ -98,8 +101,7 @@ class _Items:
         return len(self.bank)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item = {"image": self.bank.images[index], "label": int(self.bank.labels[index])}
-        return item if self.patients is None else {**item, "patient": self.patients[index]}
+        return {"image": self.bank.images[index], "label": int(self.bank.labels[index]), **self.data[index]}
 
 
 def shadow_differences(run: Mapping[str, Any], shadow: Mapping[str, Any]) -> dict[str, Any]:

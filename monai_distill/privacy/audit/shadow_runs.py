@@ -43,7 +43,7 @@ class ShadowRuns:
 
     Args:
         candidates: attacked images, and the half of them that each shadow uses.
-        distill: maps (members as pixel values, seed, their patients or None) to the distilled set.
+        distill: maps (members as pixel values, seed, what else is known of them by column) to the distilled set.
         attacks: by name, maps a set to a statistic [n], higher for members.
         public: images as pixel values that are no candidates, for the negative control.
         folder: of the files.
@@ -59,7 +59,7 @@ class ShadowRuns:
     def __init__(
         self,
         candidates: Candidates,
-        distill: Callable[[ClassBank, int, Sequence[str] | None], SyntheticDataset],
+        distill: Callable[[ClassBank, int, Mapping[str, Sequence[str]]], SyntheticDataset],
         attacks: Mapping[str, Callable[[SyntheticDataset], Tensor]],
         public: ClassBank,
         *,
@@ -123,7 +123,8 @@ class ShadowRuns:
     def _measured(self, shadow: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         inside = self.candidates.members(shadow)
         members = self.candidates.bank.subset(inside.nonzero().flatten())
-        distilled = self.distill(members, derived_seed(self.seed, "shadow", shadow), self.candidates.patients(inside))
+        columns = self.candidates.item_columns(inside)
+        distilled = self.distill(members, derived_seed(self.seed, "shadow", shadow), columns)
         generators = [seeded_generator(self.seed, f"{name} control", shadow) for name in ("positive", "negative")]
         sets = {
             "release": distilled,

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, ClassBatch, ClassBatches, SyntheticDataset
-from monai_distill.engines.distillation import DistributionMatching, attention_features, embedding_features
+from monai_distill.engines.distillation import (
+    DistributionMatching,
+    RandomNetworks,
+    attention_features,
+    embedding_features,
+)
 from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
@@ -33,7 +38,7 @@ def world(dims: int = 2, *, norm: str = "instance") -> tuple[Callable[[], ConvNe
 
 def datadam(factory: Callable[[], nn.Module], augment: SiameseAugment, power: float = 1) -> DistributionMatching:
     features = functools.partial(attention_features, power=power)
-    return DistributionMatching(factory, augment, features=features, loss=AttentionMatchingLoss(0.02))
+    return DistributionMatching(RandomNetworks(factory), augment, features=features, loss=AttentionMatchingLoss(0.02))
 
 
 def _reference(
@@ -71,7 +76,9 @@ def _reference(
 def test_loss_and_gradient_equal_the_formula(power: float | None, dims: int, norm: str) -> None:
     factory, synthetic, batch = world(dims, norm=norm)
     augment = SiameseAugment()
-    match = DistributionMatching(factory, augment) if power is None else datadam(factory, augment, power)
+    match = (
+        DistributionMatching(RandomNetworks(factory), augment) if power is None else datadam(factory, augment, power)
+    )
     value, gradients = match(synthetic, batch)
     expected_value, expected = _reference(factory, synthetic, batch, power)
     torch.testing.assert_close(value, expected_value)
@@ -122,7 +129,8 @@ def test_repeatable_by_seed_and_iteration_and_no_global_state_is_touched(
 def test_the_same_images_on_both_sides_have_no_distance() -> None:
     factory, synthetic, _ = world()
     batch = ClassBatch(0, synthetic.images.detach(), synthetic.labels, (2, 1, 3))
-    value, gradients = DistributionMatching(factory, SiameseAugment(), features=embedding_features)(synthetic, batch)
+    match = DistributionMatching(RandomNetworks(factory), SiameseAugment(), features=embedding_features)
+    value, gradients = match(synthetic, batch)
     assert float(value) == pytest.approx(0, abs=1e-20)
     assert float(gradients["images"].abs().max()) < 1e-10
 

@@ -25,7 +25,7 @@ from monai_distill.engines.students import (
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import SiameseAugment, Standardize
+from monai_distill.transforms import CanvasDecode, SiameseAugment, Standardize
 
 STUDENTS, STEPS = 2, 3
 
@@ -250,3 +250,28 @@ def test_a_network_that_cannot_be_distinguished_from_another_is_refused_before_a
 def test_no_students_are_refused(data: SplitBanks, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"students .*at least"):
         card(data, **settings)
+
+
+def test_a_set_of_canvases_stands_next_to_packed_images_and_to_random_ones_of_both_sizes(data: SplitBanks) -> None:
+    canvases, labels = random_subset(data.training, 1, seeded_generator(0, "start"))
+    synthetic = SyntheticDataset(
+        canvases, labels, data.class_names, preprocessing=data.preprocessing, decode=CanvasDecode(2)
+    )
+    sizes: dict[str, list[int]] = {}
+    made = card(data, full_students=0)
+    rows = made.rows()
+    plain = rows.trained
+
+    def noting(training_set: Any, *rest: Any, purpose: str = "score", **others: Any) -> Students:
+        sizes.setdefault(purpose, []).append(len(training_set[0]))
+        return plain(training_set, *rest, purpose=purpose, **others)
+
+    rows.trained = noting  # type: ignore[method-assign]
+    made.rows = lambda on_step=None: rows  # type: ignore[method-assign, misc, assignment]
+    scores = made.run(synthetic)
+    assert sizes["score"] == [40]
+    assert set(sizes["random 1"]) == {10}
+    assert set(sizes["packed 1"]) == {40}
+    assert set(sizes["random effective 1"]) == {40}
+    assert sorted(scores["controls"]) == ["packed", "random_effective"]
+    assert scores["controls"]["packed"]["accuracy"]["values"] != scores["random"]["accuracy"]["values"]

@@ -40,7 +40,7 @@ def test_patients_and_identical_images_go_together() -> None:
     names = [f"p{i // 4}" for i in range(60)]
     by_patient = Candidates.of_run(Items(bank, patient=names), [], mislabelled=2, at_most=99, seed=0)
     assert by_patient.unit == "patient"
-    numbers = by_patient.patients(by_patient.members(0))
+    numbers = by_patient.item_columns(by_patient.members(0))["patient"]
     assert numbers is not None
     assert {numbers.count(patient) for patient in numbers} == {4}
     inside = by_patient.members(0).reshape(15, 4)
@@ -48,7 +48,7 @@ def test_patients_and_identical_images_go_together() -> None:
     twice = ClassBank(bank.images.repeat(2, 1, 1, 1), bank.labels.repeat(2), bank.class_names)
     by_image = Candidates.of_run(Items(twice), [], mislabelled=2, at_most=999, seed=0)
     assert by_image.unit == "image"
-    assert by_image.patients(by_image.members(0)) is None
+    assert by_image.item_columns(by_image.members(0)) == {}
     assert torch.equal(by_image.members(0)[:60], by_image.members(0)[60:])
 
 

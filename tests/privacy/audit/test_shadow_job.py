@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data import ClassBank, SyntheticDataset, item_columns
 from monai_distill.data.datasets import DigitsDataset
 from monai_distill.privacy.audit import ShadowJob
 from monai_distill.privacy.audit.shadow_job import REPRODUCED, _Items, shadow_differences
@@ -50,10 +50,12 @@ def test_members_and_settings_change_the_set(run_folder: Path, tmp_path: Path) -
     assert not torch.equal(sets[0].images, SyntheticDataset.load(run_folder).images)
 
 
-def test_the_job_receives_the_patients() -> None:
+def test_the_job_receives_patients_and_groups() -> None:
     bank = ClassBank.from_dataset(SECTIONS[0])
-    assert _Items(bank, [str(i) for i in range(len(bank))])[3]["patient"] == "3"
-    assert "patient" not in _Items(bank, None)[3]
+    items = _Items(bank, {"patient": [str(i) for i in range(len(bank))], "site": ["A"] * len(bank)})
+    assert (items[3]["patient"], items[3]["site"]) == ("3", "A")
+    assert item_columns(items)["site"] == ["A"] * len(bank)
+    assert "patient" not in _Items(bank, {})[3]
 
 
 def test_a_misspelt_setting_is_refused(run_folder: Path, tmp_path: Path) -> None:

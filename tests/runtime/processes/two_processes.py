@@ -22,6 +22,7 @@ from monai_distill.engines.distillation import (
     DistributionMatching,
     GradientMatching,
     NetworkLoop,
+    RandomNetworks,
     TrajectoryMatching,
     attention_features,
 )
@@ -125,7 +126,7 @@ def objectives() -> dict[str, float]:
     def distributions(norm: str) -> DistributionMatching:
         build = lambda: ConvNet(2, 1, 3, 8, width=4, depth=2, norm=norm)  # noqa: E731
         loss = AttentionMatchingLoss()
-        return DistributionMatching(build, augment, features=attention_features, loss=loss)
+        return DistributionMatching(RandomNetworks(build), augment, features=attention_features, loss=loss)
 
     def gradients() -> GradientMatching:
         network = FlatNetwork(lambda: ConvNet(2, 1, 3, 8, width=4, depth=2))

@@ -1,0 +1,63 @@
+"""Floating-point operations and calls of a piece of work, for forecasts on another machine."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ["Unit", "counted"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """The cost of one unit of work: wall and CPU seconds, floating-point operations, calls of an operator.
+
+    Example:
+        >>> (Unit(1.0, 2.0) * 3).cpu, (Unit(1.0, 2.0) + Unit(1.0, 1.0)).cpu
+        (6.0, 3.0)
+    """
+
+    wall: float
+    cpu: float
+    flops: float = 0.0
+    calls: float = 0.0
+
+    def __mul__(self, count: float) -> Unit:
+        return Unit(self.wall * count, self.cpu * count, self.flops * count, self.calls * count)
+
+    def __add__(self, other: Unit) -> Unit:
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return Unit(*(a + b for a, b in pairs))
+
+
+def counted(work: Callable[[], object], units: float) -> Unit:
+    """Floating-point operations and operator calls of ``work``, per unit; no time.
+
+    Example:
+        >>> import torch
+        >>> a = torch.ones(2, 3)
+        >>> counted(lambda: a @ a.T, 1).flops
+        24.0
+    """
+    calls = _Calls()
+    counter = FlopCounterMode(display=False)
+    with calls, counter:
+        work()
+    return Unit(0.0, 0.0, counter.get_total_flops() / units, calls.count / units)
+
+
+class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operators that compute something."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not function.is_view
+        return function(*args, **(kwargs or {}))

@@ -1,0 +1,186 @@
+"""Makes the plan of a run: reads a few images, chooses settings, times a few steps, fits the run into its time."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+
+from monai_distill.configuration.files import run_files
+
+from .cost import Workload, forecast
+from .counting import Unit
+from .facts import MachineFacts, Sample, read_sample
+from .fitting import fitted, given_up, total
+from .plan import Plan, plain_values
+from .request import Request
+from .rules import EFFORTS, Choice, base_settings, effort_settings, family_of, following_settings
+from .timing import forward_flops, timed_rates, timing_parser
+
+__all__ = ["make_plan"]
+
+MARGIN = 0.85  # of the requested time, for what the cost model does not know
+NARROWEST = 8
+QUICK = 2e11  # operations of a run that takes less time than timing it
+KNOBS = ("students", "full_students", "full_steps", "validation_students")  # settings that are a field of Workload
+
+
+def make_plan(request: Request, *, quick: bool = True, count: bool = False) -> Plan:
+    """Read a few images, choose the settings, time a few steps, and fit the run into its time.
+
+    Args:
+        request: the run.
+        quick: leave out the timing where the run itself takes hardly longer.
+        count: also count operations, for a forecast for another machine.
+
+    Raises:
+        ValueError: for settings or data that cannot be used, or a time in which nothing can be done.
+    """
+    values = request.composed({})
+    parser = timing_parser(values, None, "plan")
+    device = torch.device(parser.get_parsed_content("device"))
+    machine = MachineFacts.here(device, values["output_dir"])
+    section, fit = parser.get_parsed_content("dataset"), parser.get_parsed_content("data#fit")
+    name = str(parser.get_parsed_content("dataset_name"))
+    sample = read_sample(name, section, fit, device)
+    if request.guaranteed:
+        return Plan(request, sample.facts, machine, {}, note="A run with --epsilon is not timed beforehand.")
+    planner = _Planner(request, sample, machine, count)
+    return planner.planned(quick)
+
+
+class _Planner:
+    """Chooses settings and times them, at smaller and smaller widths."""
+
+    def __init__(self, request: Request, sample: Sample, machine: MachineFacts, count: bool) -> None:
+        self.request, self.sample, self.machine, self.count = request, sample, machine, count
+        self.files = run_files(request.dataset, request.network, request.method)
+        self.family = family_of(self.files)
+        self.effort = EFFORTS.get(request.chosen_effort)
+        self.limits: dict[str, Any] = {}
+        self.base: dict[str, Choice] = {}
+        if request.decides and self.effort is not None:
+            self.base = base_settings(self.files, sample.facts, request.images_per_class)
+            self.limits = effort_settings(self.effort, self.files, machine, request.images_per_class)
+
+    def planned(self, quick: bool) -> Plan:
+        """The plan."""
+        request, width = self.request, int(self.limits.get("width", 0))
+        while True:
+            ceiling = self._settings(width, None)
+            values = request.composed(plain_values(ceiling))
+            parser = timing_parser(values, self.sample.banks, "plan")
+            full = self._workload(parser)
+            if quick and request.minutes is None and self._is_quick(parser, full):
+                note = "A run this small is not timed beforehand."
+                return Plan(request, self.sample.facts, self.machine, ceiling, note=note)
+            rates = timed_rates(values, self.sample.banks, count=self.count)
+            cost = functools.partial(forecast, facts=self.sample.facts, rates=rates)
+            if not request.decides:
+                return self._plan(parser, {}, [], cost(full))
+            grow = request.minutes is not None
+            fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=self._fixed(), grow=grow)
+            late = total(cost(fit), request.clock) > self.seconds
+            if not late or width // 2 < NARROWEST or "width" in request.settings:
+                break
+            width //= 2
+        lost = given_up(full, fit)
+        if width < self.limits["width"]:
+            lost = [f"width {width} of {self.limits['width']}", *lost]
+        note = self._late(cost(fit), lost) if late else ""
+        return self._plan(parser, self._settings(width, fit), lost, cost(fit), note)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run may take, with a margin."""
+        minutes = self.request.minutes or (self.effort.minutes if self.effort else 0)
+        return 60 * minutes * MARGIN
+
+    def _late(self, parts: Mapping[str, Unit], lost: Sequence[str]) -> str:
+        """The note on a run that takes too long; one with a time is refused.
+
+        Raises:
+            ValueError: with the time that the smallest run takes.
+        """
+        if self.request.minutes is None:
+            return "The run takes longer than this effort aims at, with as little as makes sense."
+        needed = total(parts, self.request.clock) / 60 / MARGIN
+        raise ValueError(
+            f"Expected at least {needed:.1f} minutes for this run, got {self.request.minutes:g}: even with "
+            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size), fewer "
+            "--images_per_class, or a method without experts (--method dm)."
+        )
+
+    def _settings(self, width: int, fit: Workload | None) -> dict[str, Choice]:
+        """The chosen settings; ``fit`` replaces the sizes of the effort."""
+        if not self.request.decides:
+            return {}
+        why = f"effort {self.request.chosen_effort}"
+        of_time = why if fit is None else f"{why}, fitted to the time"
+        limits = self.limits
+        iterations = int(limits.get("iterations", 0)) if fit is None else fit.iterations
+        validations = int(limits["validations"]) if fit is None else fit.validations
+        settings = {**self.base, "width": Choice(width, why)}
+        for name in KNOBS:
+            settings[name] = Choice(limits[name] if fit is None else getattr(fit, name), of_time)
+        if self.family == "gradient":
+            networks = int(limits["networks"]) if fit is None else max(1, iterations // self._outer_steps())
+            settings["networks"] = Choice(networks, of_time)
+            iterations = networks * self._outer_steps()
+        else:
+            settings["iterations"] = Choice(iterations, of_time)
+        if self.family == "trajectory":
+            settings["experts"] = Choice(limits["experts"] if fit is None else fit.experts, of_time)
+        every = max(1, -(-iterations // validations))
+        settings["validate_every"] = Choice(every, f"{-(-iterations // every)} validations")
+        settings |= following_settings(self.files, plain_values(settings), iterations)
+        return {name: choice for name, choice in settings.items() if name not in self.request.settings}
+
+    def _outer_steps(self) -> int:
+        return int(timing_parser(self.request.composed({}), None, "plan").get_parsed_content("outer_steps"))
+
+    def _fixed(self) -> set[str]:
+        given = set(self.request.settings)
+        return given | ({"validations"} if "validate_every" in given else set())
+
+    def _workload(self, parser: ConfigParser) -> Workload:
+        names = [field.name for field in dataclasses.fields(Workload) if field.name != "plateau"] + [
+            *("validate_every", "expert_train_epochs", "difficulty_networks", "student_schedule"),
+        ]
+        known = {name: parser.get_parsed_content(name) for name in names if name in parser.config}
+        known["iterations"] = parser.get_parsed_content("planned_iterations")
+        known["validate_every"] = parser.get_parsed_content("train#trainer#epoch_length")
+        return Workload.of(known)
+
+    def _is_quick(self, parser: ConfigParser, work: Workload) -> bool:
+        """Whether the run needs so few operations that timing is not worth it."""
+        shape, size = self.sample.banks.image_shape, self.request.images_per_class * len(self.sample.facts.counts)
+        once = 3 * forward_flops(parser.get_parsed_content("network"), shape, self.machine.device)
+        batch = min(size, 256)
+        students = work.validations * work.validation_students * work.validation_steps * batch
+        students += 2 * work.students * work.evaluation_steps * batch + work.full_students * work.full_steps * 256
+        inner = int(parser.get_parsed_content("student_steps")) * 5 if "student_steps" in parser.config else 1
+        real = int(parser.get_parsed_content("batch_per_class")) if "batch_per_class" in parser.config else 0
+        matched = work.iterations * (inner * size + real * len(self.sample.facts.counts))
+        experts = work.experts * work.expert_epochs * self.sample.facts.training
+        return once * (students + matched + experts) < QUICK
+
+    def _plan(
+        self,
+        parser: ConfigParser,
+        settings: Mapping[str, Choice],
+        lost: Sequence[str],
+        parts: Mapping[str, Unit],
+        note: str = "",
+    ) -> Plan:
+        disk = 0
+        if "store" in parser.config:
+            experts = int(settings["experts"].value if "experts" in settings else parser.get_parsed_content("experts"))
+            snapshots = int(parser.get_parsed_content("expert_train_epochs")) + 1
+            disk = 4 * experts * snapshots * int(parser.get_parsed_content("parameter_count"))
+        return Plan(self.request, self.sample.facts, self.machine, settings, lost, parts, note, disk)

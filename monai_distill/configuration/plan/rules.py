@@ -1,0 +1,199 @@
+"""The rules by which settings follow from the properties of the data, the machine and the method: all in this file."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from monai_distill.configuration.files import RunFiles
+from monai_distill.configuration.presets import preset_settings
+
+from .facts import DataFacts, MachineFacts
+
+__all__ = [
+    "EFFORTS",
+    "TUNED",
+    "Choice",
+    "Effort",
+    "base_settings",
+    "effort_settings",
+    "family_of",
+    "following_settings",
+]
+
+TUNED = ("digits", "mnist", "pneumoniamnist", "bloodmnist", "cifar10")  # data sets whose presets were found on them
+EPOCH_STEPS = 16  # SGD steps that an expert's epoch has at least, where there are enough images
+BASE_STEPS = {"pneumoniamnist": 18, "bloodmnist": 47, "digits": 22, "organmnist3d": 16}  # of the presets' own data
+BASE_PIXELS = {"pneumoniamnist": 784, "bloodmnist": 784, "digits": 64, "organmnist3d": 21952}
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A setting, and why it has its value.
+
+    Example:
+        >>> Choice(3, "images of 28 pixels").value
+        3
+    """
+
+    value: Any
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much a run may do at most; a plan does less where the time is short.
+
+    Attributes:
+        minutes: that a run aims at.
+        width: of the network on a CPU and on a GPU.
+        experts: trained networks, on a CPU and on a GPU.
+        iterations: of trajectory matching, distribution matching and gradient matching, on a CPU.
+        validations: how often a run selects.
+        validation_students: networks per selection.
+        students: networks per row of the score table.
+        full_students: networks on all training images.
+        full_steps: their SGD steps.
+    """
+
+    minutes: float
+    width: tuple[int, int]
+    experts: tuple[int, int]
+    iterations: Mapping[str, int]
+    validations: int
+    validation_students: int
+    students: int
+    full_students: int
+    full_steps: int
+
+
+GPU = 4  # times as many iterations on a GPU
+EFFORTS = {
+    "trial": Effort(3, (32, 64), (4, 10), {"trajectory": 100, "distribution": 200, "gradient": 50}, 3, 2, 3, 1, 500),
+    "standard": Effort(
+        15, (32, 128), (8, 20), {"trajectory": 300, "distribution": 500, "gradient": 200}, 5, 3, 5, 3, 1000
+    ),
+    "thorough": Effort(
+        60, (64, 128), (20, 50), {"trajectory": 1500, "distribution": 2000, "gradient": 1000}, 8, 5, 5, 3, 2000
+    ),
+}
+
+
+def family_of(files: RunFiles) -> str:
+    """``trajectory``, ``distribution`` or ``gradient``, by what the files of a run define.
+
+    Example:
+        >>> from monai_distill.configuration.files import run_files
+        >>> [family_of(run_files("digits", "convnet", name)) for name in ("mtt", "dm", "dc")]
+        ['trajectory', 'distribution', 'gradient']
+    """
+    names = {name for content in files.contents for name in content}
+    if "expert_trainer" in names and "student_steps" in names:
+        return "trajectory"
+    return "gradient" if "network_loops" in names else "distribution"
+
+
+def _similar(facts: DataFacts) -> tuple[str, str]:
+    """The tuned data set whose preset is the start, and why."""
+    if len(facts.shape) == 4:
+        return "organmnist3d", "volumes"
+    if min(facts.shape[1:]) < 16:
+        return "digits", "images below 16 pixels"
+    if len(facts.counts) <= 3 or facts.shape[0] == 1:
+        return "pneumoniamnist", "gray images" if facts.shape[0] == 1 else "few classes"
+    return "bloodmnist", "color images of several classes"
+
+
+def base_settings(files: RunFiles, facts: DataFacts, images_per_class: int) -> dict[str, Choice]:
+    """Settings that no effort changes: those of a similar tuned set, adapted to size, number and classes of the images.
+
+    A tuned set keeps its own preset as it is.
+    """
+    name = facts.name
+    if name in TUNED:
+        preset = preset_settings(files, name, images_per_class)
+        return {key: Choice(value, f"preset of {name}") for key, value in preset.items()}
+    name, why = _similar(facts)
+    preset = preset_settings(files, name, images_per_class)
+    settings = {key: Choice(value, f"as tuned on {name} ({why})") for key, value in preset.items()}
+    if "network_factory::depth" in files.contents[2]:
+        depth = _depth(min(facts.shape[1:]))
+        settings["depth"] = Choice(depth, f"the last feature map of {min(facts.shape[1:])} pixels has 3 to 7")
+    if family_of(files) == "trajectory":
+        settings |= _trajectory(settings, facts, name)
+    return settings
+
+
+def _depth(side: int) -> int:
+    """Halvings down to a map of at least 3, as the field's 3 for 28 and 32 pixels, 4 for 64, 5 from 128 on."""
+    return max(2, min(5, int(math.log2(side / 3))))
+
+
+def _trajectory(settings: Mapping[str, Choice], facts: DataFacts, base: str) -> dict[str, Choice]:
+    """Segments span as many SGD steps as on the tuned set, whatever an epoch has; the image step grows with pixels."""
+    batch = 256
+    while batch > 8 and facts.training < EPOCH_STEPS * batch:
+        batch //= 2
+    steps = -(-facts.training // batch)
+    ratio = BASE_STEPS[base] / steps
+    length = max(1, round(int(settings["expert_epochs"].value) * ratio))
+    window = max(2, round(int(settings["max_start_epoch"].value) * ratio))
+    image_lr = float(settings["image_lr"].value) * facts.pixels / BASE_PIXELS[base]
+    chosen = {
+        "expert_batch_size": Choice(batch, f"{steps} steps an epoch with {facts.training} images"),
+        "expert_epochs": Choice(length, f"a segment has about {length * steps} expert steps, as on {base}"),
+        "max_start_epoch": Choice(window, f"segments start within {window * steps} expert steps, as on {base}"),
+        "image_lr": Choice(float(f"{image_lr:.2g}"), f"in proportion to {facts.pixels} pixels"),
+    }
+    if settings.get("first_max_start_epoch") is not None:
+        chosen["first_max_start_epoch"] = Choice(max(1, window // 3), "a third of the window")
+    return chosen
+
+
+def effort_settings(effort: Effort, files: RunFiles, machine: MachineFacts, images_per_class: int) -> dict[str, Any]:
+    """The settings that decide how much a run does at most, at an effort.
+
+    Example:
+        >>> from monai_distill.configuration.files import run_files
+        >>> here = MachineFacts("cpu", "x86_64", 2**34, 2, 2**40)
+        >>> effort_settings(EFFORTS["trial"], run_files("digits", "convnet", "dm"), here, 1)["iterations"]
+        200
+    """
+    family, gpu = family_of(files), machine.device != "cpu"
+    iterations = effort.iterations[family] * (GPU if gpu else 1)
+    settings: dict[str, Any] = {
+        "width": effort.width[gpu],
+        "validations": effort.validations,
+        "validation_students": effort.validation_students,
+        "students": effort.students,
+        "full_students": effort.full_students,
+        "full_steps": effort.full_steps,
+    }
+    if family == "trajectory":
+        settings |= {"experts": effort.experts[gpu], "iterations": iterations}
+    elif family == "distribution":
+        settings |= {"iterations": iterations}
+    else:  # a network serves several image steps at ten images per class
+        settings |= {"networks": max(5, iterations // min(10, images_per_class))}
+    return settings
+
+
+def following_settings(files: RunFiles, settings: Mapping[str, Any], iterations: int) -> dict[str, Choice]:
+    """Settings that follow from the number of iterations, where the method has them.
+
+    Example:
+        >>> from monai_distill.configuration.files import run_files
+        >>> following_settings(run_files("digits", "convnet", "att"), {}, 400)["average_decay"].value
+        0.99
+    """
+    known = {name for content in files.contents for name in content}
+    chosen = {}
+    if "average_decay" in known:
+        decay = float(f"{max(0.9, 1 - 4 / iterations):.4g}")
+        chosen["average_decay"] = Choice(decay, "the average forgets its start four times over")
+    if settings.get("first_max_start_epoch") is not None:
+        chosen["ramp_iterations"] = Choice(max(1, iterations // 2), "the window is open after half of the iterations")
+    return chosen

@@ -1,0 +1,116 @@
+"""Empirical lower bounds on epsilon with worst-case canaries: below the claim, and above it for half the noise."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from monai_distill.privacy.dp import noise_multiplier_for
+
+from .epsilon_bounds import CONFIDENCE, Errors, Scores, chosen_threshold, noise_bound, plain_bound
+from .epsilon_mechanisms import MECHANISMS, Mechanism, scaled_noise
+
+DELTA = 1e-5
+BROKEN = 0.5  # of the noise that is claimed
+
+
+def bounds(mechanism: type[Mechanism], epsilon: float, draws: int, choosing: int, factor: float) -> dict[str, Any]:
+    """Lower bounds on epsilon of a mechanism whose noise is ``factor`` times the claimed one.
+
+    Args:
+        mechanism: which one.
+        epsilon: claimed, at DELTA; decides the noise.
+        draws: releases with the canary, and as many without, that decide the bound.
+        choosing: further releases of each side, on which the thresholds are chosen.
+        factor: 1 for the real mechanism.
+    """
+    claimed_noise = noise_multiplier_for(mechanism.events, epsilon, DELTA)
+    subject = mechanism(claimed_noise)
+    with scaled_noise(factor):
+        absent, present = (_scores(subject, canary, draws + choosing) for canary in (False, True))
+    plain = chosen_threshold(absent[:choosing], present[:choosing], lambda errors: plain_bound(errors, DELTA))
+    middle = float(np.median(absent[:choosing]) + np.median(present[:choosing])) / 2
+    at_plain, at_middle = (Errors.at(t, absent[choosing:], present[choosing:]) for t in (plain, middle))
+    return {
+        "mechanism": mechanism.name,
+        "epsilon": epsilon,
+        "delta": DELTA,
+        "noise_multiplier": claimed_noise,
+        "noise_factor": factor,
+        "draws_per_side": draws,
+        "confidence": CONFIDENCE,
+        "plain_bound": plain_bound(at_plain, DELTA),
+        "noise_bound": noise_bound(at_middle, mechanism.events, claimed_noise, DELTA),
+        "errors_at_middle": at_middle._asdict(),
+    }
+
+
+def _scores(subject: Mechanism, canary: bool, count: int) -> Scores:
+    words = f"{subject.name} {'with' if canary else 'without'} the canary"
+    return np.array([subject.score(canary) for _ in tqdm(range(count), desc=words, disable=None)])
+
+
+def failures(rows: list[dict[str, Any]]) -> list[str]:
+    """Rows that should not be: a bound above a claim that holds, or a broken build that passes."""
+    said = []
+    for row in rows:
+        highest = max(row["plain_bound"], row["noise_bound"])
+        broken, refuted = row["noise_factor"] < 1, highest > row["epsilon"]
+        if broken != refuted:
+            said.append(
+                f"{row['mechanism']} at epsilon {row['epsilon']:g}, noise x {row['noise_factor']:g}: {highest:.2f}"
+            )
+    return said
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a row per mechanism and claim, the bounds of the real and of the broken build."""
+    lines = [
+        "| mechanism | claimed epsilon | at least | at least, form known | half the noise: at least, form known |",
+        "|---|---|---|---|---|",
+    ]
+    cells = {(row["mechanism"], row["epsilon"], row["noise_factor"]): row for row in rows}
+    for name, epsilon, factor in cells:
+        if factor == 1:
+            real, broken = cells[name, epsilon, 1.0], cells.get((name, epsilon, BROKEN))
+            half = "-" if broken is None else f"{broken['noise_bound']:.2f}"
+            lines.append(f"| {name} | {epsilon:g} | {real['plain_bound']:.2f} | {real['noise_bound']:.2f} | {half} |")
+    return "\n".join(lines)
+
+
+def main(words: list[str]) -> int:
+    """Print the table, write the rows as JSON; 1 when a bound is above its claim or half the noise is not noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks epsilon", description=__doc__)
+    parser.add_argument("--draws", type=int, default=2000, help="releases per side that decide a bound")
+    parser.add_argument(
+        "--choosing", type=int, default=500, help="further releases per side that choose the thresholds"
+    )
+    parser.add_argument("--epsilons", type=float, nargs="+", default=[1.0, 3.0, 8.0])
+    parser.add_argument("--out", type=Path, default=Path("epsilon.json"))
+    options = parser.parse_args(words)
+    rows: list[dict[str, Any]] = []
+    start = time.process_time()
+    for epsilon in options.epsilons:
+        for mechanism in MECHANISMS:
+            for factor in (1.0, BROKEN):
+                rows.append(bounds(mechanism, epsilon, options.draws, options.choosing, factor))
+                seconds = time.process_time() - start
+                content = {"commit": _commit(), "words": words, "cpu_seconds": round(seconds), "rows": rows}
+                options.out.write_text(json.dumps(content, indent=2))
+    print(table(rows))
+    wrong = failures(rows)
+    print("\n".join(wrong) or "Every bound is below its claim, and half the noise exceeds it everywhere.")
+    return int(bool(wrong))
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip()
