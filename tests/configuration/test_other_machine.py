@@ -18,7 +18,8 @@ def _rates(unit: Unit) -> Rates:
 
 def test_operations_of_a_convolution_are_those_of_its_definition() -> None:
     convolution = nn.Conv2d(3, 8, 3, padding=1, bias=False)
-    unit = counted(lambda: convolution(torch.ones(2, 3, 10, 10)), 2)
+    images = torch.ones(2, 3, 10, 10)
+    unit = counted(lambda: convolution(images), 2)
     assert unit.flops == 2 * 8 * 3 * 9 * 100
     assert unit.calls == pytest.approx(0.5)
 
