@@ -19,7 +19,7 @@ COUNTS = {
     "3": "DICOMDIR index",
     "4": "Segmentation Storage (SEG)",
     "5": "of modality CT",
-    "6": "of modality OT",
+    "6": "of modality OT",  # codespell:ignore ot
 }
 """How many files of each kind :func:`write_pacs_export` adds to the radiographs."""
 
