@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from monai_distill.data.datasets import ImageFolderDataset, ImageTableDataset
-from monai_distill.data.reading import FileToImaged, ReadAsTrained, image_files
-from tests.configs.command import command, fast_run
+from monai_distill.data.reading import FileToImaged, LoadImageAsTrainedd, image_files
+from tests.configs.command import command, fast_run, read
 from tests.data.conftest import write_table
 from tests.data.pacs_export import COUNTS, write_pacs_export
 
@@ -29,12 +29,13 @@ def test_every_file_is_read_or_counted_and_its_class_predicted_or_refused(tmp_pa
     assert outcome.code == 0, outcome.err
     (line,) = [line for line in outcome.data.splitlines() if "images read" in line]
     assert line.endswith("; left out: " + ", ".join(f"{count} {kind}" for count, kind in COUNTS.items()) + ".")
-    read = int(re.search(r"(\d+) images read", line)[1])
+    count_read = int(re.search(r"(\d+) images read", line)[1])
     files = [path for path in root.rglob("*") if path.is_file()]
-    assert (read, read + sum(map(int, COUNTS))) == (32, len(files))
+    assert (count_read, count_read + sum(map(int, COUNTS))) == (32, len(files))
     assert outcome.data.count("patients are") == 1  # the headers' take the place of the folders'
 
-    rows = [ReadAsTrained(run)(item) for item in image_files(root)]
+    read_item = LoadImageAsTrainedd("image", [1, 8, 8], read(run, "manifest.json")["source"]["reading"])
+    rows = [read_item({**item, "error": ""}) for item in image_files(root)]
     errors = [row["error"] for row in rows if row["error"]]
     assert (len(rows), len(errors)) == (len(files), len(files) - 32)
     for part, count in (
