@@ -47,8 +47,9 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--initial_images",
-        choices=("noise", "real", "correct"),
-        help="what the images start from: noise, real training images (traces of them stay visible), or images that "
+        choices=("noise", "real", "clusters", "correct"),
+        help="what the images start from: noise, real training images (traces of them stay visible), real ones of "
+        "every cluster of a class, or images that "
         "experts classify right (datm, pad); default: the method's",
     )
     command.add_argument("--seed", type=int, metavar="N", help="seed of all random numbers; default: 0")

@@ -136,7 +136,9 @@ def _inference(train: Config, known: Config) -> Config:
         as_trained = {"_target_": "monai_distill.data.reading.trained_reading", "folder": "@ckpt_dir"}
         section["reading"] = {**train["reading"], **as_trained}
     made: Config = {**_piece("inference"), "section": section, "network_def": train["network_def"]}
-    made |= {"class_names": known["class_names"]}
+    channels = train["network_def"]["in_channels"]
+    shape = [channels, *(f"@image_size#{axis}" for axis in range(len(known["image_size"])))]
+    made |= {"class_names": known["class_names"], "image_shape": shape}
     return with_dependencies(made, train)
 
 

@@ -20,7 +20,6 @@ from monai_distill.runtime.randomness import temporary_global_seed
 __all__ = [
     "files_or_section",
     "first_given",
-    "image_files_or_none",
     "is_given",
     "load_set",
     "merged",
@@ -177,22 +176,23 @@ def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Ten
     return lambda parameters: parameter_scores(network, parameters, bank)
 
 
-def image_files_or_none(folder: str | Path | None, spatial_dims: int = 2) -> list[dict[str, str]]:
-    """:func:`image_files` of ``folder``; an empty list where no folder is given.
-
-    Example:
-        >>> image_files_or_none(None)
-        []
-    """
-    return [] if folder is None else image_files(folder, spatial_dims)
-
-
-def files_or_section(files: Any, image_dir: str | Path | None, section: Callable[..., Any]) -> Any:
+def files_or_section(image_dir: str | Path | None, section: Callable[..., Any], spatial_dims: int = 2) -> Any:
     """The inputs of a classifier: the image files of ``image_dir`` where it is given, else the test section.
 
+    The items of files have a text under ``error``, where the reading states why a file could not be read.
+
     Args:
-        files: dataset of the image files.
-        image_dir: their folder, or None.
+        image_dir: folder of images, or None.
         section: makes a section of the data set by ``section="test"``.
+        spatial_dims: 2, or 3 for volumes.
+
+    Raises:
+        ValueError: if the folder does not exist or holds no file.
+
+    Example:
+        >>> files_or_section(None, lambda section: section)
+        'test'
     """
-    return section(section="test") if image_dir is None else files
+    if image_dir is None:
+        return section(section="test")
+    return [{**item, "error": ""} for item in image_files(image_dir, spatial_dims)]

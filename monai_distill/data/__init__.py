@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from .class_bank import ClassBank
 from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
+from .cluster_batches import ClusterBatches, ClusterPlan
+from .cluster_images import cluster_images
 from .coresets import herding_subset, k_center_subset
 from .image_columns import item_columns
 from .initial_images import noise_images, packed_subset, random_subset, real_images, refuse_small_classes
@@ -19,6 +21,8 @@ __all__ = [
     "ClassBank",
     "ClassBatch",
     "ClassBatches",
+    "ClusterBatches",
+    "ClusterPlan",
     "NoisyClassMeans",
     "PreparedImages",
     "PreprocessingOfSet",
@@ -28,6 +32,7 @@ __all__ = [
     "SplitBanks",
     "SyntheticDataset",
     "TrajectoryStore",
+    "cluster_images",
     "herding_subset",
     "item_columns",
     "k_center_subset",

@@ -26,7 +26,8 @@ OF_A_SET = ("scores.json", "model.ts")  # made after the set, by evaluate and ex
 def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.Module) -> None:
     """Write ``synthetic.safetensors``, ``manifest.json`` and ``model.pt`` (the bare weights), each as a whole.
 
-    What an earlier set left there, its scores and the TorchScript of its classifier, is taken away.
+    What an earlier set left there, its scores and the TorchScript of its classifier, is taken away. The bundle's
+    ``configs/inference.json``, where there is one, gets the numbers of the new set.
 
     Args:
         folder: the bundle's ``models/``; made when absent.
@@ -45,7 +46,40 @@ def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.
     for name in OF_A_SET:
         (Path(folder) / name).unlink(missing_ok=True)
     synthetic.save(folder)
+    inference = Path(folder).resolve().parent / "configs" / "inference.json"
+    if inference.is_file():
+        config = with_constants(json.loads(inference.read_text()), Path(folder))
+        atomic_write(inference, (json.dumps(config, indent=4) + "\n").encode())
     _write(Path(folder), {name: value.detach().cpu().clone() for name, value in classifier.state_dict().items()})
+
+
+def with_constants(inference: Mapping[str, Any], models: Path) -> dict[str, Any]:
+    """The inference configuration with the numbers of the set in ``models``, so that no other file is read.
+
+    A whitening matrix is too large for a configuration: such a set is still read.
+
+    Args:
+        inference: content of ``inference.json``.
+        models: the bundle's folder of the set; without one nothing changes.
+
+    Example:
+        >>> with_constants({"preprocessing": {}}, Path("absent"))
+        {'preprocessing': {}}
+    """
+    file = models / "manifest.json"
+    if not file.is_file():
+        return dict(inference)
+    manifest = json.loads(file.read_text())
+    first, second, last = inference["preprocessing"]["transforms"]
+    known = {"shape": manifest["images"]["shape"]}
+    reading = manifest.get("source", {}).get("reading")
+    known |= {"reading": reading} if reading else {}
+    prepared = manifest.get("preprocessing") or {}
+    if {"mean", "std"} <= prepared.keys():
+        last = {"_target_": "monai.transforms.NormalizeIntensityd", "keys": "image", "channel_wise": True}
+        last |= {"subtrahend": prepared["mean"], "divisor": prepared["std"]}
+    transforms = [{**first, **known}, {**second, **known}, last]
+    return {**inference, "preprocessing": {**inference["preprocessing"], "transforms": transforms}}
 
 
 def blank_model(folder: str | Path, network_def: dict[str, Any]) -> None:
@@ -115,6 +149,8 @@ def write_bundle(
         ['configs/metadata.json', 'models/model.pt']
     """
     folder = Path(folder)
+    if "inference" in configs:
+        configs = {**configs, "inference": with_constants(configs["inference"], folder / "models")}
     texts = {f"configs/{name}.json": json.dumps(content, indent=4) + "\n" for name, content in configs.items()}
     texts |= papers
     differing = [n for n, text in texts.items() if (folder / n).is_file() and (folder / n).read_text() != text]

@@ -15,7 +15,7 @@ from .fitting import FITS, Fit, axis_sizes, cropped_or_filled, fitted, inner_siz
 from .intensity import KIND_MEANINGS, scaled_values
 from .stored_image import FileHeader, ValueKind, file_header, stored_image
 
-__all__ = ["FileToImaged"]
+__all__ = ["FileToImaged", "with_channels"]
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's own conversion to gray
 
@@ -90,7 +90,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         image = scaled_values(stored, self.intensity_range)
         if "mask" in item:
             image = image * _mask(str(item.pop("mask")), image.shape[1:])
-        image = _with_channels(image, self.channels)
+        image = with_channels(image, self.channels)
         if self.pixdim is not None:
             image = resampled(image, _known_spacing(stored.header, self.pixdim), self.pixdim)
         sizes = axis_sizes(self.image_size, image.shape[1:])
@@ -140,7 +140,8 @@ def _mask(path: str, size: Sequence[int]) -> torch.Tensor:
     return (torch.frombuffer(bytearray(fitted.tobytes()), dtype=torch.uint8).view(*size) > 127).to(torch.float32)
 
 
-def _with_channels(image: torch.Tensor, channels: int | None) -> torch.Tensor:
+def with_channels(image: torch.Tensor, channels: int | None) -> torch.Tensor:
+    """The image [C, *spatial] with 1 channel (luma of color) or 3 (gray repeated); None changes nothing."""
     if channels is None or image.shape[0] == channels:
         return image
     convert: dict[tuple[int, int], Callable[[], torch.Tensor]] = {

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_distill.data.reading import FileToImaged, ReadAsTrained, image_files, shared_reading, trained_reading
+from monai_distill.data.reading import FileToImaged, LoadImageAsTrainedd, image_files, shared_reading, trained_reading
 
 from .files import changed_dicom, dicom_file
 
@@ -38,10 +38,10 @@ def mixed(tmp_path: Path) -> Path:
 
 
 def test_every_file_has_an_image_or_an_error(mixed: Path, tmp_path: Path) -> None:
-    items = image_files(mixed)
+    items = [{**item, "error": ""} for item in image_files(mixed)]
     names = ["IM0001", "broken.png", "deep/color.JPG", "dose", "gray.png", "notes.txt"]
     assert [item["name"] for item in items] == names
-    read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8]))
+    read_item = LoadImageAsTrainedd("image", [1, 8, 8])
     results = [read_item(item) for item in items]
     assert all(result["image"].shape == (1, 8, 8) for result in results)
     errors = {result["name"]: result["error"] for result in results}
@@ -55,24 +55,27 @@ def test_every_file_has_an_image_or_an_error(mixed: Path, tmp_path: Path) -> Non
 
 def test_inference_does_as_training_did(mixed: Path, tmp_path: Path) -> None:
     reading = FileToImaged(8, intensity_range=(-200, 200), fit="pad", values="hounsfield")
-    read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8], reading))
-    item = {"image": str(dicom_file("CT_small.dcm"))}
+    read_item = LoadImageAsTrainedd("image", [1, 8, 8], reading.to_dict())
+    item = {"image": str(dicom_file("CT_small.dcm")), "error": ""}
     assert torch.equal(read_item(item)["image"], reading(item)["image"])
-    by_kind = ReadAsTrained(write_manifest(tmp_path / "models", [1, 8, 8], FileToImaged(8, values="hounsfield")))
-    assert "CT in Hounsfield units" in by_kind({"image": str(mixed / "gray.png")})["error"]
+    by_kind = LoadImageAsTrainedd("image", [1, 8, 8], FileToImaged(8, values="hounsfield").to_dict())
+    assert "CT in Hounsfield units" in by_kind({"image": str(mixed / "gray.png"), "error": ""})["error"]
     assert by_kind(item)["error"] == ""
 
 
 def test_an_image_of_another_size_is_an_error_where_training_did_not_resize(mixed: Path, tmp_path: Path) -> None:
-    read_item = ReadAsTrained(write_manifest(tmp_path / "models", [1, 4, 6], FileToImaged(values="8-bit")))
-    assert read_item({"image": str(mixed / "gray.png")})["error"] == ""
+    read_item = LoadImageAsTrainedd("image", [1, 4, 6], FileToImaged(values="8-bit").to_dict())
+    assert read_item({"image": str(mixed / "gray.png"), "error": ""})["error"] == ""
     Image.fromarray(np.zeros((5, 6), np.uint8)).save(mixed / "other.png")
-    assert "[1, 4, 6], as in training, got [1, 5, 6]" in read_item({"image": str(mixed / "other.png")})["error"]
+    assert (
+        "[1, 4, 6], as in training, got [1, 5, 6]"
+        in read_item({"image": str(mixed / "other.png"), "error": ""})["error"]
+    )
 
 
-def test_a_bundle_that_is_not_filled_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no distilled set yet"):
-        ReadAsTrained(tmp_path)({"image": "a.png"})
+def test_without_a_place_for_the_reason_a_file_that_cannot_be_read_is_an_error(mixed: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'\.txt'"):
+        LoadImageAsTrainedd("image", [1, 8, 8])({"image": str(mixed / "notes.txt")})
     with pytest.raises(ValueError, match="Expected a folder with image files"):
         image_files(tmp_path / "absent")
 
