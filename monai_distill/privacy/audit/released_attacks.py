@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -94,20 +95,23 @@ def released_attacks(
     control = real_release(release, public, seeded_generator(candidates.seed, "control of the released set"))
     results: dict[str, dict[str, Any]] = {}
     for name in (name for name in inside if name in outside):
-
-        def figures(subject: SyntheticDataset, name: str = name) -> dict[str, Any]:
-            member = inside[name](subject).double().numpy()[true]
-            other = outside[name](subject).double().numpy()
-            is_member = np.arange(len(member) + len(other)) < len(member)
-            groups = np.concatenate([units, units.max(initial=0) + 1 + np.arange(len(other))])
-            return attack_figures(np.concatenate([member, other])[None], is_member[None], groups)
-
-        found, unseen = figures(release), figures(control)
+        figures, unseen = (
+            _figures(inside[name](subject).double().numpy()[true], outside[name](subject).double().numpy(), units)
+            for subject in (release, control)
+        )
         results[name] = {
-            **found,
+            **figures,
             "control": {"auc": unseen["auc"], "seen": unseen["seen"]},
             "void": unseen["seen"],
-            "caught": found["seen"] and not unseen["seen"],
-            "within_gate": unseen["seen"] or within_gate(found),
+            "caught": figures["seen"] and not unseen["seen"],
+            "within_gate": unseen["seen"] or within_gate(figures),
         }
     return results
+
+
+def _figures(
+    members: npt.NDArray[np.float64], others: npt.NDArray[np.float64], units: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    is_member = np.arange(len(members) + len(others)) < len(members)
+    groups = np.concatenate([units, units.max(initial=0) + 1 + np.arange(len(others))])
+    return attack_figures(np.concatenate([members, others])[None], is_member[None], groups)
