@@ -26,8 +26,13 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def add_run_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the data set, the network and the settings of a run; the configuration has their defaults."""
+def add_run_arguments(command: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the data set, the network and the settings of a run; the configuration has their defaults.
+
+    Args:
+        command: receives the arguments.
+        several: whether the command takes several numbers of images per class.
+    """
     command.add_argument(
         "--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`; default: digits"
     )
@@ -41,7 +46,10 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset_dir", metavar="DIR", help="folder with the data")
     command.add_argument("--dataset_file", metavar="FILE", help="file in it (npz, table: default table.csv)")
     command.add_argument(
-        "--images_per_class", type=_positive, metavar="N", help="synthetic images of every class; default: 1"
+        "--images_per_class",
+        type=_numbers if several else _positive,
+        metavar="N,N,..." if several else "N",
+        help="synthetic images of every class; default: 1" + "; several are compared" * several,
     )
     command.add_argument(
         "--factor",
@@ -51,8 +59,9 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--initial_images",
-        choices=("noise", "real", "correct"),
-        help="what the images start from: noise, real training images (traces of them stay visible), or images that "
+        choices=("noise", "real", "clusters", "correct"),
+        help="what the images start from: noise, real training images (traces of them stay visible), real ones of "
+        "every cluster of a class, or images that "
         "experts classify right (datm, pad); default: the method's",
     )
     command.add_argument("--seed", type=int, metavar="N", help="seed of all random numbers; default: 0")
@@ -176,6 +185,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    return [_positive(word.strip()) for word in text.split(",")]
 
 
 def _file(text: str) -> str:

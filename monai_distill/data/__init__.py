@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from .class_bank import ClassBank
 from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
+from .cluster_batches import ClusterBatches, ClusterPlan
+from .cluster_images import cluster_images
 from .coresets import herding_subset, k_center_subset
 from .image_columns import item_columns
 from .initial_images import noise_images, packed_subset, random_subset, real_images, refuse_small_classes
@@ -12,6 +14,7 @@ from .prepared_images import PreparedImages
 from .preprocessing_of_set import PreprocessingOfSet
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
 from .split_banks import SplitBanks
+from .straight_trajectories import StraightTrajectories
 from .synthetic_dataset import SyntheticDataset
 from .trajectory_store import TrajectoryStore
 
@@ -19,6 +22,8 @@ __all__ = [
     "ClassBank",
     "ClassBatch",
     "ClassBatches",
+    "ClusterBatches",
+    "ClusterPlan",
     "NoisyClassMeans",
     "PreparedImages",
     "PreprocessingOfSet",
@@ -26,8 +31,10 @@ __all__ = [
     "SegmentSampler",
     "SegmentShare",
     "SplitBanks",
+    "StraightTrajectories",
     "SyntheticDataset",
     "TrajectoryStore",
+    "cluster_images",
     "herding_subset",
     "item_columns",
     "k_center_subset",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -79,6 +79,13 @@ class ClassBatches:
         self.bank = bank
         self.counts = tuple(batch_per_class if equal else min(batch_per_class, count) for count in bank.counts)
         self.seed = seed
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state that an exact resume needs: none."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict()``."""
 
     def __getitem__(self, iteration: int) -> ClassBatch:
         generator = seeded_generator(self.seed, "class batch", iteration)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -63,6 +64,13 @@ class GroupBatches:
         self.each = [max(1, round(batch_per_class / len(cells_of_class))) for cells_of_class in self.cells]
         self.counts = tuple(n * len(cells_of_class) for n, cells_of_class in zip(self.each, self.cells, strict=True))
         self._cell_bank = cells
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state that an exact resume needs: none."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from ``state_dict()``."""
 
     def __getitem__(self, iteration: int) -> ClassBatch:
         generator = seeded_generator(self.seed, "group batch", iteration)

@@ -101,6 +101,15 @@ def test_methods_compared_on_the_same_records_are_said_to_add_up(
         assert command(*words, "--ledger", tmp_path / "site.json").code == 0
 
 
+@pytest.mark.parametrize("setting", ["real_batches", "initial_images"])
+def test_clusters_of_the_training_images_are_refused(setting: str, tmp_path: Path) -> None:
+    words = ("--epsilon", "20", "--delta", "1e-4", "--dp_model", "false", "--width", "4", "--depth", "1")
+    outcome = command("run", "--method", "dm", *words, f"--{setting}", "clusters", "--output_dir", tmp_path / "run")
+    assert outcome.code == 1
+    assert {"real_batches": "clusters of the training images", "initial_images": "noise"}[setting] in outcome.err
+    assert not (tmp_path / "run" / "ledger.json").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -63,7 +63,7 @@ def test_every_preset_runs_three_iterations(
 ) -> None:
     scores = run(method, preset_of=name, images_per_class=min(count, 10), **SHORTER.get(method, {}))
     saved = SyntheticDataset.load(scores["folder"])
-    assert len(saved) == 3 * min(count, 10)
+    assert len(saved.images) == 3 * min(count, 10)
     assert float(saved.student_lr.detach()) == pytest.approx(0.01)
 
 
@@ -105,7 +105,7 @@ def test_an_interrupted_run_ends_bit_identical(
     settings = {"images_per_class": 2, "batch_per_class": 5, "iterations": 6, "validate_every": 2}
     extra = {
         "dsa": {"outer_steps": 4, "inner_epochs": 2},
-        "idm": {**SHORTER["idm"], "add_every": 2, "most_networks": 5},
+        "idm": {**SHORTER["idm"], "add_every": 2, "most_networks": 5, "real_batches": "clusters", "cluster_every": 4},
         "ncfm": {**SHORTER["ncfm"], "sampling_network": True},
     }.get(method, {})
     whole = run(method, **settings, **extra)["folder"]

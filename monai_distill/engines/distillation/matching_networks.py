@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from monai_distill.data import TrajectoryStore
 from monai_distill.losses import waves
-from monai_distill.networks import FlatNetwork
+from monai_distill.networks import FlatNetwork, embedding
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
@@ -107,6 +107,10 @@ class WaveNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.register_buffer("frequencies", frequencies)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """The network's embedding [n, F] of images [n, C, *spatial]."""
+        return embedding(self.network, images)
 
 
 class WaveNetworks:

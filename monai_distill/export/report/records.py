@@ -13,7 +13,7 @@ from monai_distill.metrics.score_record import RunScores
 
 __all__ = ["RunRecords"]
 
-REAL_STARTS = ("real", "correct")  # values of --initial_images that start from training images
+REAL_STARTS = ("real", "correct", "clusters")  # values of --initial_images that start from training images
 
 Record = Mapping[str, Any]
 
