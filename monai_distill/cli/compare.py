@@ -51,7 +51,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     options.of_protocols = protocol_settings(given)
     options.overrides = {name: value for name, value in given.items() if name not in options.of_protocols}
     if options.settings is not None:
-        options.overrides = {**settings_of(Path(options.settings)), **options.overrides}
+        options.overrides = {**settings_of(Path(options.settings), options), **options.overrides}
     options.names = [] if options.protocols is None else chosen_protocols(options.protocols, options.of_protocols)
     if options.of_protocols and not options.names:
         raise ValueError(

@@ -115,7 +115,7 @@ def requested(options: argparse.Namespace, rest: Sequence[str]) -> Any:
     """
     from monai_distill.configuration.plan import Request  # here, so that `--help` answers at once
 
-    filed = {} if options.settings is None else settings_of(Path(options.settings))
+    filed = {} if options.settings is None else settings_of(Path(options.settings), options)
     settings = {**filed, **given_settings(options), **parsed_overrides(rest)}
     return Request(
         options.dataset,
@@ -129,21 +129,29 @@ def requested(options: argparse.Namespace, rest: Sequence[str]) -> Any:
     )
 
 
-def settings_of(file: Path) -> dict[str, Any]:
-    """The settings in a file: a JSON object of values by name, or one that holds it as ``settings``.
+def settings_of(file: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The settings in a file: a JSON object of values by name, or the file that ``tune`` wrote.
 
     Raises:
-        ValueError: when it holds none.
+        ValueError: when it holds none, those of another method, or with ``--epsilon`` those of a search whose data
+            were not public.
     """
+    way = "Give the file that `tune` wrote."
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"Expected a JSON file of settings, got {file}: {error}. Give the file that `tune` wrote."
-        ) from None
+        raise ValueError(f"Expected a JSON file of settings, got {file}: {error}. {way}") from None
     settings = content.get("settings", content) if isinstance(content, dict) else None
     if not isinstance(settings, dict) or not settings:
-        raise ValueError(f"Expected settings by name in {file}, got {content!r:.80}. Give the file that `tune` wrote.")
+        raise ValueError(f"Expected settings by name in {file}, got {content!r:.80}. {way}")
+    tuned = content.get("method")
+    if tuned is not None and tuned != getattr(options, "method", tuned):
+        raise ValueError(f"Expected settings of {options.method}, got {file} of {tuned}. Give --method {tuned}.")
+    if options.epsilon is not None and content.get("public_data") is False:
+        raise ValueError(
+            f"Expected settings from public data with --epsilon, got {file}: its search looked at its data without a "
+            "guarantee. Tune on public data, and say so: tune --public_data"
+        )
     return settings
 
 
