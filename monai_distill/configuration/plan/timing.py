@@ -68,6 +68,7 @@ def timing_parser(values: Mapping[str, Any], banks: SplitBanks | None, folder: s
     parser = ConfigParser()
     parser.read_config(values["config_file"])
     own = {"output_dir": str(folder), "experts_root": None, "controls_root": None, "shared_controls": None}
+    own["group_column"] = None  # the few images have no columns
     settings = {name: value for name, value in {**values, **own}.items() if name not in NOT_STORED}
     parser.update(literal_settings({name: "$None" if v is None else v for name, v in settings.items()}))
     if banks is not None:
@@ -132,14 +133,14 @@ class _Timing:
         parameters = torch.stack([self.network.initial(seed) for seed in seeds])
         test, _ = self._images(self._affordable(2 * self.flops, 256), self.device)
         predict = self._time(lambda: predict_logits(self.network, parameters, test), 2 * len(test))
-        return step * (batch / len(images)), predict
+        return step.in_larger_batches(batch / len(images)), predict
 
     def _full(self) -> Unit:
         protocol: StudentTraining = copy.copy(self.parser.get_parsed_content("scorecard").full_protocol)
         images, labels = self._images(self._affordable(3 * self.flops, protocol.batch_size), self.device)
         protocol.steps = 1
         unit = self._time(lambda: protocol(self.network, images, labels, 0.01, [1]), 1)
-        return unit * (int(protocol.batch_size) / len(images))
+        return unit.in_larger_batches(int(protocol.batch_size) / len(images))
 
     def _images(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(0)
@@ -167,7 +168,8 @@ class _Timing:
             )
             trainer(network=self.network, bank=bank, store=store, protocol=protocol, at_once=at_once).run()
 
-        return self._time(train, at_once * len(bank))
+        unit = self._time(train, at_once * len(bank))
+        return dataclasses.replace(unit, calls=unit.calls * len(bank) / batch)
 
     def _iteration(self) -> Unit:
         """One call of the objective, with fewer student steps or real images where all would take long."""
@@ -179,7 +181,7 @@ class _Timing:
         synthetic = parser.get_parsed_content("synthetic")
         numbers = iter(range(10**6))
         unit = self._time(lambda: objective(synthetic, batches[next(numbers)]), 1)
-        return unit * scale
+        return unit * scale if "expert_trainer" in parser.config else unit.in_larger_batches(scale)
 
     def _shorter(self) -> tuple[dict[str, Any], float]:
         config = self.parser.config
