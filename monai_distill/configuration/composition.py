@@ -16,7 +16,7 @@ from .setting_types import checked_settings
 
 __all__ = ["bundle_line", "check_parts", "composed", "default_output_dir", "hint", "run_settings"]
 
-PLACES = ("dataset_dir", "experts_root", "controls_root", "shared_controls")
+PLACES = ("dataset_dir", "experts_root", "controls_root", "shared_controls", "network_weights")
 NEEDS = {  # a setting that means nothing without another one
     "delta": ("epsilon", "Expected --epsilon with --delta: the two together are a guarantee."),
     "site_ledger": ("epsilon", "Expected --epsilon with --ledger: a run without a guarantee has no cost to add up."),
@@ -190,7 +190,7 @@ def _check_groups(values: Mapping[str, Any], files: RunFiles, method: str) -> No
             "Leave one of them out; --group_columns reports the scores of groups."
         )
     batches = [content["batches"] for content in files.contents if isinstance(content.get("batches"), dict)]
-    if not batches or "group_column" not in str(batches[-1].get("groups")):
+    if not batches or "groups" not in batches[-1]:
         raise ValueError(
             f"Expected --group_column for a method that matches class means of real images, such as dm, got {column} "
             f"for {method}. Leave it out; --group_columns reports the scores of groups."
