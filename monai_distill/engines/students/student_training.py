@@ -204,9 +204,9 @@ class StudentTraining:
             dropout = None
             if network.has_random_layers:
                 dropout = [derived_seed(seed, "dropout", step) for seed in group.seeds]
-            each = self._augmented(images, rows, group.generators)
+            each, chosen = self.batch(images, targets, rows, group.generators)
             batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
-            out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, targets[rows])
+            out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, chosen)
             group.velocity = self.momentum * group.velocity + out[:, :-1] + self.weight_decay * group.parameters
             group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
             on_step()
@@ -225,7 +225,7 @@ class StudentTraining:
         """The gradient of one student with its loss appended [P + 1]."""
 
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-            value = classification_loss(network(parameters, images), targets, self.temperature)
+            value = self.loss(network(parameters, images), targets)
             return value, value.detach()
 
         gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled), network, networks)
@@ -236,6 +236,17 @@ class StudentTraining:
 
         return with_loss
 
-    def _augmented(self, images: Images, rows: Tensor, generators: Sequence[torch.Generator]) -> Iterator[Tensor]:
-        for row, generator in zip(rows, generators, strict=True):
-            yield self.augment.apply(images[row], self.augment.draw(len(row), images.shape[2:], generator))
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch, a mean over its images."""
+        return classification_loss(logits, targets, self.temperature)
+
+    def batch(
+        self, images: Images, targets: Tensor, rows: Tensor, generators: Sequence[torch.Generator]
+    ) -> tuple[Iterator[Tensor], Tensor]:
+        """Augmented images of every student, made one after another, and the targets of all for ``rows`` [S, B]."""
+        draw, shape = self.augment.draw, images.shape[2:]
+        each = (
+            self.augment.apply(images[row], draw(len(row), shape, generator))
+            for row, generator in zip(rows, generators, strict=True)
+        )
+        return each, targets[rows]
