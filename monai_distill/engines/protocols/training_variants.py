@@ -101,10 +101,10 @@ class TrainingVariants:
             return F.one_hot(labels, classes).float()
 
         def soft(images: Tensor, labels: Tensor) -> Tensor:
-            return self.teacher.soft_labels(images, labels)[1].softmax(dim=1)
+            return self.teacher.logits(images, labels).softmax(dim=1)
 
         def refined(images: Tensor, labels: Tensor) -> Tensor:
-            return refined_labels(self.teacher.soft_labels(images, labels)[1], labels, self.hard_share)
+            return refined_labels(self.teacher.logits(images, labels), labels, self.hard_share)
 
         return {
             "hard": Way(StudentVariant(base), hard),
