@@ -24,7 +24,7 @@ def test_a_set_is_released_with_the_teacher_s_labels_of_its_last_images(
         return images.flatten(1)[:, :3] + 5 * torch.eye(3)[labels]
 
     monkeypatch.setattr("monai_distill.engines.students.Teacher.logits", logits)
-    scores = run("dm", soft_labels=True, factor=2, batch_per_class=5, selection="None")
+    scores = run("dm", soft_labels=True, factor=2, batch_per_class=5)
     saved = SyntheticDataset.load(scores["folder"])
     images = saved.decoded().detach()
     assert saved.soft
