@@ -1,22 +1,27 @@
-"""``monai-distill compare``: several methods on one data set, one table."""
+"""``monai-distill compare``: several methods on one data set, at one or several numbers of images, one table."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import argparse
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import available, composed
+from monai_distill.configuration import available
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .evaluate import chosen_protocols, evaluate_run, protocol_settings
 from .execution import resumed, run_bundle
-from .run_arguments import SETTINGS, add_run_arguments, given_settings
+from .run_arguments import SETTINGS, add_plan_arguments, add_run_arguments, given_settings, settings_of
 
 __all__ = ["add_command", "execute"]
+
+# where a plan chooses settings, those of the first run hold for all: scores must be made in the same way
+SHARED = ("width", "depth", "students", "full_students", "full_steps", "validation_students")
+HERDING = {"controls": ["herding"]}
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -33,61 +38,114 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--protocols", metavar="A,B,...", help="further protocols for every run, as of evaluate, and their tables"
     )
-    add_run_arguments(command)
+    add_plan_arguments(command)
+    add_run_arguments(command, several=True)
     return command
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Run or resume every method in a folder of its own, then print one table."""
-    from monai_distill.export import compare_methods
+    """Run or resume every method in a folder of its own, at every number of images, then print one table."""
+    from monai_distill.export.image_counts import count_folder, save_image_counts
 
     given = parsed_overrides(rest)
-    of_protocols = protocol_settings(given)
-    overrides = {name: value for name, value in given.items() if name not in of_protocols}
-    names = [] if options.protocols is None else chosen_protocols(options.protocols, of_protocols)
-    if of_protocols and not names:
-        raise ValueError(f"Expected --protocols together with their settings {', '.join(of_protocols)}, got none.")
-    methods = _methods(options.methods)
+    options.of_protocols = protocol_settings(given)
+    options.overrides = {name: value for name, value in given.items() if name not in options.of_protocols}
+    if options.settings is not None:
+        options.overrides = {**settings_of(Path(options.settings), options), **options.overrides}
+    options.names = [] if options.protocols is None else chosen_protocols(options.protocols, options.of_protocols)
+    if options.of_protocols and not options.names:
+        raise ValueError(
+            f"Expected --protocols together with their settings {', '.join(options.of_protocols)}, got none."
+        )
+    methods = _methods(options)
+    root, counts = Path(options.output_dir), options.images_per_class or [None]
+    if len(counts) == 1:
+        options.images_per_class = counts[0]
+        print(_compared(options, methods, root, root))
+        return 0
+    for count in counts:
+        options.images_per_class = count
+        print(f"{count} per class:\n{_compared(options, methods, root, count_folder(root, count), herding=True)}\n")
+    print(save_image_counts(root, counts, methods))
+    return 0
+
+
+def _methods(options: argparse.Namespace) -> list[str]:
+    names_in_order = dict.fromkeys(name.strip() for name in options.methods.split(","))
+    methods = [name for name in names_in_order if name != "random"]
+    unknown = sorted(set(methods) - set(available("methods")))
+    if unknown:
+        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
     if options.epsilon is not None and options.site_ledger is None and len(methods) > 1:
         warnings.warn(
             f"{len(methods)} runs at epsilon {options.epsilon:g} on the same records spend more than that together, "
             "and to release the best of them is one more choice made on real images. --ledger FILE adds them up.",
             stacklevel=2,
         )
-    root = options.output_dir
+    return methods
 
-    def settings(method: str, folder: Path) -> dict[str, Any]:
-        shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
-        values = {**given_settings(options), **shared, **overrides, "output_dir": str(folder)}
-        return composed(options.dataset, options.network, method, values, options.preset_of)
 
-    def run(method: str, folder: Path) -> None:
-        values = settings(method, folder)
-        options.log.open(Path(root))
-        with options.log.part(folder):
-            run_bundle(resumed(folder) if (folder / "config.json").exists() else values)
+def _compared(
+    options: argparse.Namespace, methods: Sequence[str], root: Path, folder: Path, *, herding: bool = False
+) -> str:
+    """The table of one number of images; ``herding`` adds that control to the first method's scores."""
+    from monai_distill.export import compare_methods
 
-    def further(folder: Path) -> None:
-        if names:
-            with options.log.part(folder):
-                evaluate_run(folder, names, of_protocols)
+    def request(method: str, run_folder: Path) -> Any:
+        return _request(options, root, method, run_folder)
 
-    _refuse_what_no_method_takes(methods, lambda method: settings(method, Path(root) / method))
+    def run(method: str, run_folder: Path) -> None:
+        if (run_folder / "config.json").exists():
+            run_bundle(resumed(run_folder))
+        else:
+            run_bundle(_arguments(request(method, run_folder), root))
+
+    def further(run_folder: Path) -> None:
+        if options.names:
+            evaluate_run(run_folder, options.names, options.of_protocols)
+        elif herding and run_folder.name == methods[0] and _has_full(run_folder):
+            evaluate_run(run_folder, ["scores"], HERDING)
+
+    _refuse_what_no_method_takes(methods, lambda method: request(method, folder / method).composed({}))
     knobs = {name: getattr(options, name) for name in ("dataset", "network", "preset_of", *SETTINGS)}
     knobs.pop("output_dir")
-    table = compare_methods(root, methods, run, settings={**knobs, **overrides}, evaluate=further)
-    options.log.open(Path(root))
-    print(table)
-    return 0
+    plan = {name: getattr(options, name) for name in ("effort", "minutes") if getattr(options, name) is not None}
+    settings = {**knobs, **plan, **options.overrides}
+    return compare_methods(folder, methods, run, settings=settings, evaluate=further)
 
 
-def _methods(names: str) -> list[str]:
-    """The methods to run, in order; random is a row of every table and needs no run."""
-    methods = [name for name in dict.fromkeys(name.strip() for name in names.split(",")) if name != "random"]
-    unknown = sorted(set(methods) - set(available("methods")))
-    if unknown:
-        raise ValueError(f"Expected methods of {', '.join(available('methods'))} (and random), got {unknown}.")
-    return methods
+def _request(options: argparse.Namespace, root: Path, method: str, folder: Path) -> Any:
+    from monai_distill.configuration.plan import Request
+
+    shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
+    values = {**given_settings(options), **shared, **options.overrides, "output_dir": str(folder)}
+    plan = {"effort": options.effort, "minutes": options.minutes, "clock": options.clock}
+    return Request(options.dataset, options.network, method, values, preset_of=options.preset_of, **plan)
+
+
+def _arguments(request: Any, root: Path) -> dict[str, Any]:
+    """The arguments of a run, planned where no preset knows them; how scores are made is the same in all runs."""
+    if not request.decides:
+        arguments: dict[str, Any] = request.composed({})
+        return arguments
+    import dataclasses
+
+    from monai_distill.configuration.plan import make_plan, plan_text
+    from monai_distill.runtime.atomic_file import atomic_write
+
+    file = root / "shared_settings.json"
+    first = json.loads(file.read_text()) if file.exists() else {}
+    plan = make_plan(dataclasses.replace(request, settings={**first, **request.settings}))
+    print(plan_text(plan), flush=True)
+    if not first:
+        chosen = {name: value for name, value in plan.values.items() if name in SHARED}
+        atomic_write(file, json.dumps(chosen, indent=2).encode())
+    return dict(plan.arguments())
+
+
+def _has_full(folder: Path) -> bool:
+    """Whether the run scored all training images, which the further controls require."""
+    return "full" in json.loads((folder / "scores.json").read_text())
 
 
 def _refuse_what_no_method_takes(methods: Sequence[str], settings: Callable[[str], object]) -> None:

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 COMMAND = "monai-distill"
+SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension")
 FORMAT = 2  # of config.json: config_format in configs/common.yaml
 
 
@@ -86,7 +87,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
         values = {**values, "save_execute_config": False}
     # the first two report that configs/ is no finished bundle, the third an error that is reported here, the last that
     # a machine on which something is compiled has no GPU
-    for name in ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension"):
+    for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # MONAI warns on every run that configurations are code; these are our own or the user's.

@@ -26,8 +26,13 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def add_run_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the data set, the network and the settings of a run; the configuration has their defaults."""
+def add_run_arguments(command: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the data set, the network and the settings of a run; the configuration has their defaults.
+
+    Args:
+        command: receives the arguments.
+        several: whether the command takes several numbers of images per class.
+    """
     command.add_argument(
         "--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`; default: digits"
     )
@@ -37,7 +42,10 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset_dir", metavar="DIR", help="folder with the data")
     command.add_argument("--dataset_file", metavar="FILE", help="file in it (npz, table: default table.csv)")
     command.add_argument(
-        "--images_per_class", type=_positive, metavar="N", help="synthetic images of every class; default: 1"
+        "--images_per_class",
+        type=_numbers if several else _positive,
+        metavar="N,N,..." if several else "N",
+        help="synthetic images of every class; default: 1" + "; several are compared" * several,
     )
     command.add_argument(
         "--factor",
@@ -103,7 +111,7 @@ def requested(options: argparse.Namespace, rest: Sequence[str]) -> Any:
     """
     from monai_distill.configuration.plan import Request  # here, so that `--help` answers at once
 
-    filed = {} if options.settings is None else settings_of(Path(options.settings))
+    filed = {} if options.settings is None else settings_of(Path(options.settings), options)
     settings = {**filed, **given_settings(options), **parsed_overrides(rest)}
     return Request(
         options.dataset,
@@ -117,21 +125,29 @@ def requested(options: argparse.Namespace, rest: Sequence[str]) -> Any:
     )
 
 
-def settings_of(file: Path) -> dict[str, Any]:
-    """The settings in a file: a JSON object of values by name, or one that holds it as ``settings``.
+def settings_of(file: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The settings in a file: a JSON object of values by name, or the file that ``tune`` wrote.
 
     Raises:
-        ValueError: when it holds none.
+        ValueError: when it holds none, those of another method, or with ``--epsilon`` those of a search whose data
+            were not public.
     """
+    way = "Give the file that `tune` wrote."
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"Expected a JSON file of settings, got {file}: {error}. Give the file that `tune` wrote."
-        ) from None
+        raise ValueError(f"Expected a JSON file of settings, got {file}: {error}. {way}") from None
     settings = content.get("settings", content) if isinstance(content, dict) else None
     if not isinstance(settings, dict) or not settings:
-        raise ValueError(f"Expected settings by name in {file}, got {content!r:.80}. Give the file that `tune` wrote.")
+        raise ValueError(f"Expected settings by name in {file}, got {content!r:.80}. {way}")
+    tuned = content.get("method")
+    if tuned is not None and tuned != getattr(options, "method", tuned):
+        raise ValueError(f"Expected settings of {options.method}, got {file} of {tuned}. Give --method {tuned}.")
+    if options.epsilon is not None and content.get("public_data") is False:
+        raise ValueError(
+            f"Expected settings from public data with --epsilon, got {file}: its search looked at its data without a "
+            "guarantee. Tune on public data, and say so: tune --public_data"
+        )
     return settings
 
 
@@ -165,6 +181,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    return [_positive(word.strip()) for word in text.split(",")]
 
 
 def _file(text: str) -> str:

@@ -21,6 +21,7 @@ from monai_distill.runtime.memory_forecast import (
     memory_forecast,
     readable_bytes,
 )
+from monai_distill.transforms import CanvasDecode
 
 __all__ = ["require_room", "run_forecast", "step_size"]
 
@@ -41,6 +42,7 @@ def step_size(
     steps: int = 0,
     students: int = 5,
     budget: float = 512.0,
+    decode: CanvasDecode | None = None,
 ) -> StepSize:
     """The size of an outer iteration and of a student's step.
 
@@ -52,8 +54,11 @@ def step_size(
         steps: unrolled student steps.
         students: networks per score.
         budget: MiB of graph.
+        decode: of the set. An unrolled step takes one image of every canvas; other methods match all of them.
     """
     classes = len(data.class_names)
+    if decode is not None and not steps:
+        images_per_class = len(decode.cells([0] * images_per_class, len(data.image_shape) - 1).canvas)
     synthetic = images_per_class * classes
     return StepSize(
         synthetic=synthetic if batch_size is None else min(batch_size, synthetic),

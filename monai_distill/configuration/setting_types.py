@@ -17,7 +17,7 @@ __all__ = ["checked_settings", "checked_values"]
 
 # No type says whether 0 is possible. A whole number whose default is above 0 is at least 1, but for COUNTS_FROM_ZERO;
 # another number is at least 0, but for ABOVE_ZERO.
-COUNTS_FROM_ZERO = frozenset({"full_students"})
+COUNTS_FROM_ZERO = frozenset({"full_students", "min_expert_epochs", "ramp_iterations"})
 ABOVE_ZERO = frozenset(
     {"dp_lr", "expert_lr", "gate", "gradient_clip", "memory_budget", "network_lr", "student_lr", "temperature"}
 )

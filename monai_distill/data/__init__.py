@@ -14,6 +14,7 @@ from .prepared_images import PreparedImages
 from .preprocessing_of_set import PreprocessingOfSet
 from .segment_sampler import Segment, SegmentSampler, SegmentShare
 from .split_banks import SplitBanks
+from .straight_trajectories import StraightTrajectories
 from .synthetic_dataset import SyntheticDataset
 from .trajectory_store import TrajectoryStore
 
@@ -30,6 +31,7 @@ __all__ = [
     "SegmentSampler",
     "SegmentShare",
     "SplitBanks",
+    "StraightTrajectories",
     "SyntheticDataset",
     "TrajectoryStore",
     "cluster_images",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.runtime.image_blocks import Images, blocks
+from monai_distill.runtime.remembered import LARGE, remembered
 from monai_distill.runtime.validation import listed_names
 
 from .dataset_reading import read_dataset
@@ -176,8 +177,12 @@ class ClassBank:
 
     def image_hashes(self) -> list[str]:
         """SHA-256 of every image's float32 values, in order; two images have the same hash if all pixels are equal."""
-        arrays = (image for block in blocks(self.images) for image in _float_array(block))
-        return [hashlib.sha256(array.data).hexdigest() for array in arrays]
+
+        def compute() -> list[str]:
+            arrays = (image for block in blocks(self.images) for image in _float_array(block))
+            return [hashlib.sha256(array.data).hexdigest() for array in arrays]
+
+        return list(self._of_images("image hashes", compute))
 
     def without(self, hashes: Collection[str]) -> ClassBank:
         """The bank without the images whose hash (see :meth:`image_hashes`) is in ``hashes``."""
@@ -186,11 +191,22 @@ class ClassBank:
 
     def fingerprint(self) -> str:
         """SHA-256 over all images, labels and class names; it identifies the data that an artifact was made from."""
-        digest = hashlib.sha256(repr((tuple(self.images.shape), self.class_names)).encode())
-        for block in blocks(self.images):
-            digest.update(_float_array(block).data)
-        digest.update(self.labels.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        head, labels = repr((tuple(self.images.shape), self.class_names)).encode(), self.labels.cpu().numpy().tobytes()
+
+        def compute() -> str:
+            digest = hashlib.sha256(head)
+            for block in blocks(self.images):
+                digest.update(_float_array(block).data)
+            digest.update(labels)
+            return digest.hexdigest()
+
+        return str(self._of_images(f"fingerprint {hashlib.sha256(head + labels).hexdigest()}", compute))
+
+    def _of_images(self, name: str, compute: Callable[[], Any]) -> Any:
+        """A value that follows from all images; for a large set it is stored for later runs on the same file."""
+        images = self.images
+        job = images.job if isinstance(images, PreparedImages) and images.stored_bytes >= LARGE else None
+        return compute() if job is None else remembered({"value": name, **job}, compute)
 
 
 def _finite(images: Images) -> bool:

@@ -18,8 +18,9 @@ import numpy as np
 from filelock import FileLock
 
 from monai_distill.runtime.atomic_file import advice_for, atomic_write
+from monai_distill.runtime.remembered import LARGE, file_stamp, remembered, user_cache
 
-__all__ = ["MEMORY_SHARE", "cached_array", "default_cache_dir"]
+__all__ = ["MEMORY_SHARE", "cached_array", "default_cache_dir", "stored_checksum"]
 
 MEMORY_SHARE = 4  # images may take the fourth part of the machine's memory
 BLOCK = 16 * 2**20  # bytes that are hashed at a time
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 def default_cache_dir() -> Path:
     """The folder below the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``) for images."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "monai_distill" / "images"
+    return user_cache() / "images"
 
 
 def cached_array(
@@ -42,7 +43,8 @@ def cached_array(
 
     The array lies in ``folder`` as ``HASH.npy`` with ``HASH.json`` next to it, which holds the job and the SHA-256 of
     the values. The array is written again if ``HASH.json`` is missing or does not match, so the remains of an
-    interrupted write are never read. One process writes; others that need the same array wait for it.
+    interrupted write are never read. A large file is read again for its SHA-256 only if it changed since the last time.
+    One process writes; others that need the same array wait for it.
 
     Args:
         folder: created if missing.
@@ -89,7 +91,7 @@ def _is_valid(file: Path, content: Mapping[str, Any]) -> bool:
         return False
     if {key: stored.get(key) for key in content} != json.loads(json.dumps(content)):
         return False
-    if stored.get("sha256") != _checksum(array):
+    if stored.get("sha256") != _checksum_of_file(file, array):
         logger.warning("%s does not hold what was written (its SHA-256 differs) and is written again.", file)
         return False
     return True
@@ -127,6 +129,19 @@ def _write(file: Path, content: Mapping[str, Any], fill: Callable[[np.ndarray[An
             ) from None
         raise
     atomic_write(file.with_suffix(".json"), json.dumps(note).encode())
+
+
+def stored_checksum(array: np.memmap[Any, Any]) -> str:
+    """The SHA-256 of the values of a cached array, as it was checked when the array was opened."""
+    return str(json.loads(Path(str(array.filename)).with_suffix(".json").read_text())["sha256"])
+
+
+def _checksum_of_file(file: Path, array: np.ndarray[Any, Any]) -> str:
+    """The SHA-256 of the values, computed once for a large file that does not change."""
+    stamp = file_stamp(file) if array.nbytes >= LARGE else None
+    if stamp is None:
+        return _checksum(array)
+    return str(remembered({"array": stamp}, lambda: _checksum(array)))
 
 
 def _checksum(array: np.ndarray[Any, Any]) -> str:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -56,6 +57,7 @@ class PreparedImages:
         rows: positions [n] of these images in ``pixels``; None for all, in order.
         device: device of the batches; by default that of ``pixels``.
         gate: shared by all images derived from these; they cannot be read while it is closed.
+        source: identifies ``pixels``, such as the checksum of their file, so that what follows from them can be stored.
 
     Raises:
         TypeError: if pixels are neither uint8 nor floating point.
@@ -77,12 +79,14 @@ class PreparedImages:
         rows: Tensor | None = None,
         device: torch.device | str | None = None,
         gate: Gate | None = None,
+        source: str | None = None,
     ) -> None:
         self.gate = gate or Gate()
         self.pixels = pixels if isinstance(pixels, Tensor) else torch.from_numpy(pixels)
         if self.pixels.dtype != torch.uint8 and not self.pixels.is_floating_point():
             raise TypeError(f"Expected uint8 or floating-point pixels, got {self.pixels.dtype}. Convert them first.")
         self.mapped_file = pixels if isinstance(pixels, np.memmap) else None
+        self.source = source
         self.channel_axis = channel_axis
         self.prepare = prepare
         self.rows = None if rows is None else rows.to(self.pixels.device)
@@ -145,8 +149,8 @@ class PreparedImages:
         if device == self.pixels.device or self.mapped_file is not None:
             return self._with(device=device)
         if device.type == "cuda" and 2 * self.stored_bytes > torch.cuda.mem_get_info(device)[0]:
-            return self._with(pixels=self.pixels.pin_memory(), device=device)
-        return self._with(pixels=self.pixels.to(device), device=device)
+            return self._with(pixels=self.pixels.pin_memory(), device=device, source=self.source)
+        return self._with(pixels=self.pixels.to(device), device=device, source=self.source)
 
     @property
     def place(self) -> str:
@@ -160,6 +164,20 @@ class PreparedImages:
         """Bytes of the stored pixels of these images."""
         return len(self) * self.pixels[:1].numel() * self.pixels.element_size()
 
+    @property
+    def job(self) -> dict[str, Any] | None:
+        """The facts that decide the values, as plain JSON values; None if the source is unknown, or after a step."""
+        if self.source is None or self.prepare is not None:
+            return None
+        rows = None if self.rows is None else hashlib.sha256(self.rows.cpu().numpy().tobytes()).hexdigest()
+        return {
+            "source": self.source,
+            "rows": rows,
+            "shape": list(self.shape),
+            "dtype": str(self.pixels.dtype),
+            "channel_axis": self.channel_axis,
+        }
+
     def _with(self, **changes: Any) -> PreparedImages:
         source = self.pixels if self.mapped_file is None else self.mapped_file
         arguments = {
@@ -169,6 +187,7 @@ class PreparedImages:
             "rows": self.rows,
             "device": self.device,
             "gate": self.gate,
+            "source": None if "pixels" in changes else self.source,
             **changes,
         }
         return PreparedImages(arguments.pop("pixels"), **arguments)

@@ -54,7 +54,7 @@ class Segment(NamedTuple):
 
     iteration: int
     expert: int
-    epoch: int
+    epoch: float
     start: Tensor
     target: Tensor
     middle: Tensor | None = None
@@ -67,6 +67,9 @@ class SegmentSampler:
     Experts come in shuffled rounds. Start epochs are uniform from ``min_start_epoch`` to an upper bound minus one (the
     bounds T+ of the papers are exclusive). DATM's difficulty window is ``min_start_epoch`` (T-), ``max_start_epoch``
     (T+) and an upper bound that grows linearly from ``first_max_start_epoch`` over ``ramp_iterations``.
+
+    From a store of straight lines (:class:`~monai_distill.data.StraightTrajectories`), start epochs are real numbers,
+    uniform between the first and the last of the same window.
 
     References:
         MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
@@ -159,8 +162,14 @@ class SegmentSampler:
         order = torch.randperm(self.store.shape[0], generator=seeded_generator(self.seed, "expert order", round_number))
         expert = int(order[turn])
         generator = seeded_generator(self.seed, "start epoch", number)
-        epoch = int(torch.randint(self.min_start_epoch, self.bound(iteration), (1,), generator=generator))
+        epoch = self._start_epoch(self.bound(iteration), generator)
         start, target = self.store.segment(expert, epoch, epoch + self.expert_epochs, self.device)
-        half_way = epoch + self.expert_epochs // 2
+        half_way = epoch + (self.expert_epochs / 2 if self.store.continuous else self.expert_epochs // 2)
         middle = self.store.snapshot(expert, half_way, self.device) if self.middle else None
         return Segment(iteration, expert, epoch, start, target, middle, place)
+
+    def _start_epoch(self, bound: int, generator: torch.Generator) -> float:
+        if not self.store.continuous:
+            return int(torch.randint(self.min_start_epoch, bound, (1,), generator=generator))
+        share = float(torch.rand(1, generator=generator))
+        return self.min_start_epoch + share * (bound - 1 - self.min_start_epoch)

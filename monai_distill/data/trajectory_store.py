@@ -42,6 +42,11 @@ class TrajectoryStore:
         RuntimeError: if the disk has no room for the whole array (finished experts stay), or a process does not see
             the folder of the first one.
 
+    Attributes:
+        shape: experts, snapshots and parameters.
+        stored_epochs: the epochs whose snapshots are stored: all.
+        continuous: whether there are parameters between two epochs: no.
+
     Example:
         >>> import tempfile
         >>> store = TrajectoryStore(tempfile.mkdtemp(), {"seed": 0}, experts=1, snapshots=2, parameters=3)
@@ -49,6 +54,8 @@ class TrajectoryStore:
         >>> store.segment(0, 0, 1)[1]
         tensor([3., 4., 5.])
     """
+
+    continuous = False
 
     def __init__(
         self, directory: str | Path, job: Mapping[str, Any], *, experts: int, snapshots: int, parameters: int
@@ -59,6 +66,7 @@ class TrajectoryStore:
             )
         self.directory = Path(directory)
         self.shape = (experts, snapshots, parameters)
+        self.stored_epochs = self._epochs_to_store()
         self.job: dict[str, Any] = json.loads(json.dumps(dict(job)))
         self.history: dict[int, Any] = {}
         self.history = processes.from_first(self._open_folder)
@@ -67,6 +75,14 @@ class TrajectoryStore:
                 f"Expected a folder for trajectories that every process sees, got {self.directory}, which is not there "
                 "on every machine. Give --expert_dir on storage that the machines share."
             )
+
+    def _epochs_to_store(self) -> tuple[int, ...]:
+        return tuple(range(self.shape[1]))
+
+    @property
+    def array_shape(self) -> tuple[int, int, int]:
+        """Experts, stored snapshots and parameters."""
+        return self.shape[0], len(self.stored_epochs), self.shape[2]
 
     @property
     def manifest_file(self) -> Path:
@@ -93,20 +109,20 @@ class TrajectoryStore:
         self.history = processes.from_first(lambda: self.history)
 
     def require_snapshots(self, expert: int, snapshots: Tensor) -> None:
-        """Refuse snapshots [snapshots, parameters] that do not fit the store.
+        """Refuse snapshots [stored epochs, parameters] that do not fit the store.
 
         Raises:
             ValueError: if the number is out of range, the shape differs from the store's, or a value is not finite.
         """
         if not 0 <= expert < self.shape[0]:
             raise ValueError(f"Expected an expert from 0 to {self.shape[0] - 1}, got {expert}.")
-        if tuple(snapshots.shape) != self.shape[1:]:
-            raise ValueError(f"Expected snapshots of shape {self.shape[1:]}, got {tuple(snapshots.shape)}.")
+        if tuple(snapshots.shape) != self.array_shape[1:]:
+            raise ValueError(f"Expected snapshots of shape {self.array_shape[1:]}, got {tuple(snapshots.shape)}.")
         if not bool(torch.isfinite(snapshots).all()):
             raise ValueError(f"Expert {expert} diverged (NaN or infinite parameters). Lower expert_lr.")
 
     def write(self, expert: int, snapshots: Tensor, history: Sequence[Mapping[str, float]]) -> None:
-        """Write one expert's snapshots [snapshots, parameters] and its history per epoch; then the expert is finished.
+        """Write one expert's snapshots [stored epochs, parameters] and its history per epoch; then it is finished.
 
         Raises:
             ValueError: for what :meth:`require_snapshots` refuses.
@@ -128,7 +144,9 @@ class TrajectoryStore:
             self.history.pop(expert, None)
             raise self._disk_error(error) from error
 
-    def segment(self, expert: int, start: int, stop: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    def segment(
+        self, expert: int, start: float, stop: float, device: torch.device | str = "cpu"
+    ) -> tuple[Tensor, Tensor]:
         """The parameters [P] after ``start`` and after ``stop`` epochs of one expert; reads these two rows only.
 
         Raises:
@@ -138,18 +156,22 @@ class TrajectoryStore:
             raise ValueError(f"Expected epochs 0 <= start < stop <= {self.shape[1] - 1}, got {start} and {stop}.")
         return self.snapshot(expert, start, device), self.snapshot(expert, stop, device)
 
-    def snapshot(self, expert: int, epoch: int, device: torch.device | str = "cpu") -> Tensor:
+    def snapshot(self, expert: int, epoch: float, device: torch.device | str = "cpu") -> Tensor:
         """The parameters [P] of one expert after ``epoch`` epochs; -1 is the last stored epoch.
 
         Raises:
             ValueError: if the expert is not finished or the epoch is not stored.
         """
+        if not -1 <= epoch < self.shape[1] or epoch != int(epoch):
+            raise ValueError(f"Expected an epoch from 0 to {self.shape[1] - 1}, or -1 for the last, got {epoch}.")
+        return self._row(expert, int(epoch)).to(device)
+
+    def _row(self, expert: int, row: int) -> Tensor:
+        """A stored snapshot [P], on the CPU."""
         if expert not in self.history:
             raise ValueError(f"Expert {expert} is not finished; finished are {self.finished}. Train the experts first.")
-        if not -1 <= epoch < self.shape[1]:
-            raise ValueError(f"Expected an epoch from 0 to {self.shape[1] - 1}, or -1 for the last, got {epoch}.")
-        rows = np.memmap(self.array_file, dtype="<f4", mode="r", shape=self.shape)
-        return torch.from_numpy(np.array(rows[expert, epoch])).to(device)
+        rows = np.memmap(self.array_file, dtype="<f4", mode="r", shape=self.array_shape)
+        return torch.from_numpy(np.array(rows[expert, row]))
 
     def _open_folder(self) -> dict[int, Any]:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -171,12 +193,12 @@ class TrajectoryStore:
                 f"The trajectories in {self.directory} were made by another job ({rows or 'another format'}). "
                 "Give another expert_dir, or delete that folder."
             )
-        if not self.array_file.exists() or self.array_file.stat().st_size != 4 * int(np.prod(self.shape)):
+        if not self.array_file.exists() or self.array_file.stat().st_size != 4 * int(np.prod(self.array_shape)):
             raise ValueError(f"{self.array_file} is not as long as its manifest says. Delete {self.directory}.")
         self.history = {int(k): v for k, v in manifest["history"].items()}
 
     def _allocate(self) -> None:
-        size = 4 * int(np.prod(self.shape))
+        size = 4 * int(np.prod(self.array_shape))
         try:
             with self.array_file.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk is met here, before an expert is trained
@@ -197,7 +219,7 @@ class TrajectoryStore:
         part.replace(self.manifest_file)
 
     def _disk_error(self, error: OSError) -> RuntimeError:
-        size = 4 * int(np.prod(self.shape)) / 2**20
+        size = 4 * int(np.prod(self.array_shape)) / 2**20
         reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
         return RuntimeError(
             f"Cannot write the trajectories to {self.directory}: {reason}. They need {size:.1f} MiB. Free some room "

@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 
 from .image_blocks import Images, blocks
+from .remembered import LARGE, file_stamp, remembered
 
 __all__ = ["checksums", "file_checksum", "file_sha256", "tensor_checksum"]
 
@@ -29,7 +30,7 @@ def file_sha256(file: Path) -> str:
 
 
 def file_checksum(path: Path, algorithm: str = "sha256") -> str:
-    """The hex digest of a file; one process hashes an unchanged file once.
+    """The hex digest of a file; one process hashes an unchanged file once, and one user a large file.
 
     Args:
         path: the file.
@@ -58,7 +59,11 @@ def tensor_checksum(values: Images) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _digest(path: str, _size: int, _changed: int, algorithm: str) -> str:
+def _digest(path: str, size: int, _changed: int, algorithm: str) -> str:
     # size and modification time are part of the key: a replaced file is hashed again
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+    def compute() -> str:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest()
+
+    stamp = file_stamp(Path(path)) if size >= LARGE else None
+    return compute() if stamp is None else str(remembered({"file": stamp, "algorithm": algorithm}, compute))

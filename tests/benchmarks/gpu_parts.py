@@ -182,8 +182,7 @@ def scores(options: argparse.Namespace, rows: Rows) -> None:
 
 def _scored(row: str, words: tuple[str, ...], options: argparse.Namespace, rows: Rows) -> None:
     folder = options.work / row.replace(" ", "_").replace(",", "").replace("(", "").replace(")", "")
-    blood = ("--dataset", "bloodmnist", "--dataset_dir", options.data_dir, "--dataset_file", BLOOD)
-    data = ("--dataset", "digits") if options.data_dir is None else blood
+    data = ("--dataset", "digits") if options.data_dir is None else _blood(options)
     size = ("--images_per_class", "1" if options.tiny else "10", "--width", str(options.width))
     tried = _words(TRIED) if options.tiny else []
     given = (*data, *words, *size, *tried, "--device", options.device, "--output_dir", folder)
@@ -199,6 +198,15 @@ def _scored(row: str, words: tuple[str, ...], options: argparse.Namespace, rows:
         if isinstance(table, dict) and isinstance(table.get("accuracy"), dict)
     }
     rows.add(row, seconds=time.perf_counter() - begin, resumed=resumed, accuracy=found)
+
+
+def _blood(options: argparse.Namespace) -> tuple[str | Path, ...]:
+    """The data set's options, with the file under its published name."""
+    folder = options.work / "bloodmnist"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "bloodmnist.npz").exists():
+        (folder / "bloodmnist.npz").symlink_to((options.data_dir / BLOOD).resolve())
+    return ("--dataset", "bloodmnist", "--dataset_dir", folder)
 
 
 def _words(settings: dict[str, Any]) -> list[str]:

@@ -13,12 +13,23 @@ RAMP = ("--max_start_epoch", "3", "--first_max_start_epoch", "2", "--ramp_iterat
 BLENDED = ("--depth", "2", "--method", "ncfm", "--experts", "2", "--expert_train_epochs", "2", "--expert_lr", "0.01")
 RUNS = {
     **{method: (*TRAJECTORY, "--method", method) for method in ("mtt", "ftd", "att", "tesla", "hoptm")},
-    **{method: (*TRAJECTORY, *RAMP, "--method", method) for method in ("datm", "pad")},
+    "datm": (*TRAJECTORY, *RAMP, "--method", "datm", "--factor", "2", "--factor_kind", "multi"),
+    "pad": (*TRAJECTORY, *RAMP, "--method", "pad"),
     **{
         method: (*NO_EXPERTS, "--depth", "2", "--method", method)
         for method in ("dc", "dsa", "dm", "datadam", "datadam_paper")
     },
     "idm": (*NO_EXPERTS, "--depth", "2", "--method", "idm", "--network_steps", "2", "--network_batch_size", "16"),
     "ncfm": (*NO_EXPERTS, *BLENDED, "--sampling_network", "true"),
-    "segments": (*TRAJECTORY, "--segments_per_step", "2", "--zca", "true", "--synthetic_batch_size", "4"),
+    "segments": (
+        *TRAJECTORY,
+        "--segments_per_step",
+        "2",
+        "--zca",
+        "true",
+        "--synthetic_batch_size",
+        "4",
+        "--factor",
+        "2",
+    ),
 }

@@ -199,7 +199,7 @@ class _Timing:
     def _fill(self, store: TrajectoryStore) -> None:
         """Write a trajectory that leads nowhere."""
         start, noise = self.network.initial(0), self.network.initial(1)
-        shares = torch.linspace(0, 0.1, store.shape[1])[:, None]
+        shares = torch.linspace(0, 0.1, len(store.stored_epochs))[:, None]
         store.write(0, start + shares * noise, [])
 
 

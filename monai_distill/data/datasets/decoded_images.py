@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from monai_distill.data.dataset_reading import differing_sizes, loaded_items
-from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir
+from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir, stored_checksum
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading import FileToImaged
 from monai_distill.runtime.memory import physical_memory
@@ -58,7 +58,8 @@ def decoded_images(dataset: Any, reading: FileToImaged, cache_dir: str | PathLik
             array[position] = image
 
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    return PreparedImages(cached_array(folder, job, shape, np.dtype("float32"), decode), channel_axis=1)
+    array = cached_array(folder, job, shape, np.dtype("float32"), decode)
+    return PreparedImages(array, channel_axis=1, source=stored_checksum(array))
 
 
 def _stamp(paths: Iterable[str]) -> str:

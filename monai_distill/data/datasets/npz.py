@@ -99,7 +99,10 @@ class NPZDataset(SectionDataset):
         if not self.uses_default_transform:
             return None
         rows = None if self._arrays.rows is None else torch.from_numpy(self._arrays.rows)
-        return PreparedImages(self._arrays.images, channel_axis=-1 if self._channels_last else None, rows=rows)
+        (checksum,) = self.provenance["files"].values()
+        source = f"{checksum} {self.section}"
+        axis = -1 if self._channels_last else None
+        return PreparedImages(self._arrays.images, channel_axis=axis, rows=rows, source=source)
 
     def _default_transform(self) -> ArrayToImaged:
         return ArrayToImaged(channels_last=self._channels_last)

@@ -49,7 +49,9 @@ def epochs_needed(max_start_epoch: int, expert_epochs: int, at_least: int = 0) -
     return max(at_least, max_start_epoch + expert_epochs - 1)
 
 
-def expert_folder(root: str | Path | None, own: str | Path, job: Mapping[str, Any], shape: Sequence[int]) -> str | Path:
+def expert_folder(
+    root: str | Path | None, own: str | Path, job: Mapping[str, Any], shape: Sequence[int], straight: bool = False
+) -> str | Path:
     """The folder of the trajectories: below ``root`` one that all runs with the same experts share, else ``own``.
 
     Args:
@@ -57,12 +59,17 @@ def expert_folder(root: str | Path | None, own: str | Path, job: Mapping[str, An
         own: the run's own folder.
         job: what decides the experts, as plain JSON values.
         shape: experts, epochs and parameters.
+        straight: whether only start and end of the experts are stored.
 
     Example:
         >>> expert_folder(None, "run/experts", {"seed": 0}, [2, 8, 100])
         'run/experts'
     """
-    return own if root is None else job_path(root, {"shape": list(shape), **job})
+    return (
+        own
+        if root is None
+        else job_path(root, {"shape": list(shape), **job, **({"straight": True} if straight else {})})
+    )
 
 
 def expert_recipe(recipe: Mapping[str, Any], balanced: bool) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
             out = step(self._parameters, images, self.bank.labels[rows])
             self._parameters = out[:, :-2]
             tallies.append(out[:, -2:] * rows.shape[1])
-        if len(self._snapshots) < self.store.shape[1]:
+        if epoch + 1 in self.store.stored_epochs:
             self._snapshots.append(self._parameters.detach().cpu().clone())
         means = (torch.stack(tallies).sum(dim=0) / count).cpu()
         for history, (loss, accuracy) in zip(self._history, means.tolist(), strict=True):

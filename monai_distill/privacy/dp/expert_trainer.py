@@ -186,7 +186,7 @@ class DPExpertTrainer:
             try:
                 if expert in missing:
                     epochs = [{"epoch": epoch + 1} for epoch in range(self.settings.epochs)]
-                    self.store.write(expert, self._trained(expert), epochs)
+                    self.store.write(expert, self._trained(expert)[list(self.store.stored_epochs)], epochs)
             except ValueError:  # divergence is an outcome too: it must not be drawn until it looks good
                 self.ledger.mark_released(event)
                 raise

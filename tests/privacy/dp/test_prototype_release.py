@@ -14,6 +14,7 @@ from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, PrivateRelease, PrototypeRelease, ReleaseFile
 from monai_distill.privacy.dp import prototype_release as module
 from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms import CanvasDecode
 
 LITTLE_NOISE = 1e-3
 
@@ -48,12 +49,13 @@ def prototypes(
     noise: float = LITTLE_NOISE,
     public_records: int = 10**6,
     job: dict[str, Any] | None = None,
+    decode: CanvasDecode | None = None,
 ) -> PrototypeRelease:
     labels = torch.arange(2).repeat_interleave(per_class)
-    synthetic = SyntheticDataset(torch.zeros(2 * per_class, 1, 8, 8), labels, ["a", "b"])
+    synthetic = SyntheticDataset(torch.zeros(2 * per_class, 1, 8, 8), labels, ["a", "b"], decode=decode)
     unit = "image" if bank.patients is None else "patient"
     ledger = Unlimited(None, epsilon=1.0, delta=1e-5, unit=unit)
-    steps = rounds or (4 if per_class > 1 else 1)
+    steps = rounds or (4 if per_class > 1 or decode else 1)
     return PrototypeRelease(
         synthetic,
         bank,
@@ -74,6 +76,18 @@ def test_every_image_starts_at_a_kind_of_its_own(tmp_path: Path) -> None:
         distances = (ours[:, None] - truth[None]).abs().flatten(2).mean(dim=2)
         assert sorted(distances.argmin(dim=1).tolist()) == [0, 1]
         assert float(distances.min(dim=1).values.max()) < 0.03
+
+
+def test_every_cell_of_a_canvas_starts_at_a_prototype_of_its_own_shrunk(tmp_path: Path) -> None:
+    release = prototypes(bank_of(400), tmp_path / "p", per_class=1, decode=CanvasDecode(2))
+    assert release.groups_per_class == 4
+    release.prepare()
+    starts = (release.synthetic.decoded().detach() + 1) / 2
+    for label in (0, 1):
+        truth = patterns()[2 * label : 2 * label + 2]
+        distances = (starts[4 * label : 4 * label + 4, None] - truth[None]).abs().flatten(2).mean(dim=2)
+        assert set(distances.argmin(dim=1).tolist()) == {0, 1}
+        assert float(distances.min(dim=1).values.max()) < 0.1  # enlarging blurs the border of the bright half
 
 
 def test_one_image_per_class_starts_at_the_class_mean(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Write a table of RESULTS.md from the files that runs left: ``python -m tests.benchmarks record NAME RUN [RUN ...]``.
+
+A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
+balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. Then set
+the two markers in RESULTS.md and run ``python -m tests.benchmarks results``.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from monai_distill.export.report.records import RunRecords
+from tests.benchmarks.results import commit, hardware, write_record
+
+COLUMNS = ("data", "trained on", "images a class: stored", "effective", "accuracy", "balanced", "networks", "s", "MiB")
+NAMES = {"random": "random real", "full": "all training images", "packed": "packed, not distilled"}
+NAMES |= {"random_effective": "random real, as many as are seen"}
+ABOUT = {"prior"}  # scores without networks
+
+
+def run_rows(run: Path) -> list[list[Any]]:
+    """The row of a run, and those of its controls."""
+    scores, records = json.loads((run / "scores.json").read_text()), RunRecords.read(run)
+    stored, effective = records.images_per_class, records.effective_per_class
+    rows = []
+    for kind, found in scores.items():
+        if not isinstance(found, dict) or not isinstance(found.get("accuracy"), dict) or kind in ABOUT:
+            continue
+        distilled = kind == "distilled"
+        name = f"`{scores['method']}`" if distilled else NAMES.get(kind, kind.replace("_", " "))
+        figures = [[found[what]["mean"], found[what]["std"]] for what in ("accuracy", "balanced_accuracy")]
+        sizes = {"full": [None, None], "random_effective": [effective, effective]}
+        size = sizes.get(kind, [stored, effective if distilled or kind == "packed" else stored])
+        cost = scores["cost"] if distilled else None
+        spent = [round(sum(cost["seconds"].values())), round(cost["peak_memory_mib"])] if cost else [None, None]
+        rows.append([scores["dataset"], name, *size, *figures, len(found["accuracy"]["values"]), *spent])
+    return rows
+
+
+def command_of(run: Path) -> str:
+    """The command that made a run, without its folders."""
+    line = re.search(r"^\$ (monai-distill run .*)$", (run / "run.log").read_text(), re.M)
+    if line is None:
+        raise ValueError(f"Expected the command in {run / 'run.log'}, got none. Give folders that `run` made.")
+    return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", line[1]))
+
+
+def main(words: list[str]) -> int:
+    """Read the runs and write the JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="of the file, without .json")
+    parser.add_argument("runs", nargs="+", type=Path)
+    options = parser.parse_args(words)
+    rows: list[list[Any]] = []
+    for run in options.runs:
+        rows += [row for row in run_rows(run) if row not in rows]
+    seeds = [json.loads((run / "scores.json").read_text())["seeds"]["run"] for run in options.runs]
+    threads = {json.loads((run / "scores.json").read_text())["cost"]["threads"] for run in options.runs}
+    record = {
+        "columns": list(COLUMNS),
+        "rows": rows,
+        "command": sorted({command_of(run) for run in options.runs}),
+        "commit": commit(),
+        "hardware": hardware(max(threads)),
+        "seeds": ", ".join(str(seed) for seed in sorted(set(seeds))),
+    }
+    print(write_record(options.name, record))
+    return 0

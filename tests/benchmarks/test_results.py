@@ -1,0 +1,81 @@
+"""RESULTS.md is what its JSON files say, and README's numbers stand in it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import record, results
+from tests.configs.command import command
+from tests.runtime.processes.two_processes import NO_EXPERTS
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+MEASURED = re.compile(r"\b\d+\.\d{3,}\b")  # three decimals: no version, no setting
+TABLE: dict[str, Any] = {
+    "columns": ["trained on", "accuracy", "s"], "rows": [["`dm`", [0.8123, 0.0096], 12], ["`dc`", [0.5, None], None]],
+    "format": {"s": ".1f"}, "command": "monai-distill run", "commit": "abc", "hardware": "a core", "seeds": "0",
+}  # fmt: skip
+
+
+def test_the_tables_of_the_document_are_those_of_the_files() -> None:
+    assert results.main(["--check"]) == 0, "Run python -m tests.benchmarks results"
+
+
+def test_every_measured_number_of_readme_is_a_result() -> None:
+    results_text = results.DOCUMENT.read_text()
+    text = re.sub(r"https?://\S+", "", README.read_text())
+    assert set(MEASURED.findall(text)) <= set(MEASURED.findall(results_text))
+
+
+def test_a_record_names_where_its_numbers_come_from() -> None:
+    for file in results.FOLDER.glob("*.json"):
+        content = json.loads(file.read_text())
+        assert [field for field in results.NEEDED if not content.get(field)] == [], file.name
+
+
+def test_a_table_is_written_again(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text(json.dumps(TABLE))
+    document = "before\n<!-- results/one.json -->\nold\n<!-- end -->\nafter\n"
+    expected = (
+        "| `dm` | 0.812 ± 0.010 | 12 |\n| `dc` | 0.500 |  |\n\n`monai-distill run`\nCommit abc; a core; seeds: 0.\n"
+    )
+    written = results.rebuilt(document, tmp_path)
+    assert expected in written
+    assert written.startswith("before\n")
+    assert written.endswith("<!-- end -->\nafter\n")
+    assert results.rebuilt(written, tmp_path) == written
+    (tmp_path / "two.json").write_text(json.dumps(TABLE))
+    with pytest.raises(ValueError, match="two"):
+        results.rebuilt(document, tmp_path)
+
+
+def test_a_record_without_its_source_or_with_uneven_rows_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    for changed in ({"commit": ""}, {"rows": [["`dm`"]]}):
+        with pytest.raises(ValueError, match="Expected"):
+            results.write_record("x", {**TABLE, **changed})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    few = ("--depth", "2", "--method", "dm", "--iterations", "2", "--validate_every", "1", "--factor", "2")
+    outcome = command("run", *NO_EXPERTS, *few, "--output_dir", run)
+    assert outcome.code == 0, outcome.err
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    assert record.main(["small", str(run)]) == 0
+    written = json.loads((tmp_path / "small.json").read_text())
+    rows = {row[1]: dict(zip(record.COLUMNS, row, strict=True)) for row in written["rows"]}
+    distilled = json.loads((run / "scores.json").read_text())["distilled"]["accuracy"]
+    assert rows["`dm`"]["accuracy"] == [distilled["mean"], distilled["std"]]
+    assert (rows["`dm`"]["images a class: stored"], rows["`dm`"]["effective"]) == (1, 4)
+    assert (rows["random real"]["effective"], rows["all training images"]["effective"]) == (1, None)
+    assert str(tmp_path) not in (tmp_path / "small.json").read_text()
+    assert written["command"][0].startswith("monai-distill run ")

@@ -1,0 +1,192 @@
+"""The plan of a run: rules by properties, a cost that fits the time, and what is said of it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monai_distill.configuration import available
+from monai_distill.configuration.files import run_files
+from monai_distill.configuration.plan import Plan, Request, plan_text
+from monai_distill.configuration.plan.cost import Workload, forecast
+from monai_distill.configuration.plan.counting import Unit
+from monai_distill.configuration.plan.facts import DataFacts, MachineFacts
+from monai_distill.configuration.plan.fitting import fitted, given_up, total
+from monai_distill.configuration.plan.rules import TUNED, base_settings, following_settings
+from monai_distill.configuration.plan.timing import Rates
+from monai_distill.configuration.presets import preset_settings
+from tests.configs.command import command, read
+
+CPU = MachineFacts("cpu", "x86_64", 2**34, 2, 2**40)
+QUICK = Unit(0.001, 0.001)
+
+
+def _facts(name: str = "scans", counts: tuple[int, ...] = (1214, 3494), *shape: int) -> DataFacts:
+    return DataFacts(name, counts, 524, 624, shape or (1, 28, 28))
+
+
+def _rates(**slower: float) -> Rates:
+    units = {name: QUICK * slower.get(name, 1.0) for name in ("expert_image", "iteration", "student_step", "full_step")}
+    return Rates(**units, predict=QUICK * 0.1, parameters=1000)
+
+
+def _base(facts: DataFacts, method: str = "mtt", images_per_class: int = 1) -> dict[str, Any]:
+    settings = base_settings(run_files("npz", "convnet", method), facts, images_per_class)
+    return {name: choice.value for name, choice in settings.items()}
+
+
+def test_data_like_the_tuned_set_get_its_settings_whatever_their_name() -> None:
+    tuned = preset_settings(run_files("pneumoniamnist", "convnet", "mtt"), "pneumoniamnist", 1)
+    chosen = _base(_facts())
+    names = ("expert_batch_size", "expert_epochs", "max_start_epoch", "image_lr", "depth", "expert_lr")
+    assert {name: chosen[name] for name in names} == {name: tuned[name] for name in names}
+
+
+@pytest.mark.parametrize("name", TUNED)
+@pytest.mark.parametrize("method", ["mtt", "dm", "dc"])
+def test_tuned_sets_keep_their_presets(name: str, method: str) -> None:
+    files = run_files(name, "convnet", method)
+    preset = preset_settings(files, name, 1)
+    settings = base_settings(files, _facts(name), 1)
+    assert {key: choice.value for key, choice in settings.items()} == preset
+    assert Request(name, method=method, settings={"dataset_dir": "."}).decides is (not preset)
+
+
+def test_unknown_data_are_decided_and_known_or_borrowed_presets_are_not() -> None:
+    assert Request("npz").decides
+    assert not Request("npz", preset_of="mnist").decides
+    assert not Request("npz", effort="published").decides
+    assert Request("digits", effort="trial").decides
+    assert not Request("npz", settings={"epsilon": 1.0}).decides
+
+
+@pytest.mark.parametrize(("side", "depth"), [(28, 3), (32, 3), (64, 4), (128, 5), (224, 5), (12, 2)])
+def test_depth_follows_from_the_size(side: int, depth: int) -> None:
+    assert _base(_facts("scans", (3000, 3000), 1, side, side))["depth"] == depth
+
+
+@pytest.mark.parametrize("images", [42, 544, 4648, 89996])
+def test_a_segment_spans_about_as_many_expert_steps_whatever_the_number_of_images(images: int) -> None:
+    chosen = _base(_facts("scans", (images // 2, images - images // 2)))
+    steps = -(-images // chosen["expert_batch_size"])
+    assert chosen["expert_epochs"] * steps >= 18
+    assert chosen["expert_epochs"] * steps <= max(60, steps)
+    assert chosen["max_start_epoch"] >= 2
+
+
+def test_the_image_step_grows_with_the_pixels() -> None:
+    small, large = (_base(_facts("scans", (3000, 3000), 1, side, side))["image_lr"] for side in (28, 56))
+    assert large == pytest.approx(4 * small)
+
+
+@pytest.mark.parametrize("method", [name for name in available("methods") if name not in ("datadam_paper", "dsa")])
+@pytest.mark.parametrize("images_per_class", [1, 10])
+def test_every_method_composes_with_the_rules(method: str, images_per_class: int) -> None:
+    files = run_files("npz", "convnet", method)
+    chosen = _base(_facts("scans", (300, 300, 300, 300), 3, 64, 64), method, images_per_class)
+    chosen |= {name: choice.value for name, choice in following_settings(files, chosen, 100).items()}
+    values = Request("npz", method=method, settings={"dataset_dir": ".", "dataset_file": "x.npz"}).composed(chosen)
+    assert [name for name in chosen if chosen[name] is not None and values[name] != chosen[name]] == []
+
+
+def test_forecast_counts_every_pass_over_the_images() -> None:
+    work = Workload(1, 200, 4, 5, 100, 5, 100, 3, 1000, experts=8, expert_epochs=7, plateau=False)
+    parts = forecast(work, _facts(), _rates())
+    assert parts["experts"].cpu == pytest.approx(8 * 7 * 4708 * 0.001)
+    assert parts["distillation"].cpu == pytest.approx(0.2)
+    assert parts["validation"].cpu == pytest.approx(4 * 5 * (100 * 0.001 + 524 * 0.0001))
+    scored = (2 * 5 + 2) * (100 * 0.001 + 624 * 0.0001) + 3 * (1000 * 0.001 + 624 * 0.0001)
+    assert parts["scores"].cpu == pytest.approx(scored)
+
+
+@pytest.mark.parametrize("seconds", [40.0, 120.0, 600.0])
+@pytest.mark.parametrize("slow", ["expert_image", "iteration", "full_step", "student_step"])
+def test_a_fitted_run_ends_in_time_and_scores_in_a_third_of_it(seconds: float, slow: str) -> None:
+    work = Workload(1, 300, 5, 3, 600, 5, 1000, 3, 1000, experts=8, expert_epochs=7)
+
+    def cost(candidate: Workload) -> dict[str, Unit]:
+        return forecast(candidate, _facts(), _rates(**{slow: 5.0, "full_step": 30.0}))
+
+    fit = fitted(work, cost, seconds)
+    assert total(cost(fit)) <= seconds or fit.iterations == 20
+    assert cost(fit)["scores"].wall <= seconds / 3 or fit.students == 3
+    assert given_up(work, fit) or total(cost(work)) <= seconds
+    assert fitted(work, cost, 1e6) == work
+    assert fitted(work, cost, 1e6, grow=True).iterations > work.iterations
+    assert fitted(work, cost, seconds, fixed={"iterations"}).iterations == 300
+
+
+def _plan(**changes: Any) -> Plan:
+    base: dict[str, Any] = {
+        "request": Request("npz", settings={"dataset_dir": ".", "dataset_file": "x.npz"}),
+        "data": _facts(),
+        "machine": CPU,
+        "settings": {},
+        "given_up": ["iterations 20 of 300"],
+        "parts": {"experts": Unit(600.0, 590.0), "scores": Unit(60.0, 60.0)},
+    }
+    return Plan(**{**base, **changes})
+
+
+def test_the_text_names_data_machine_losses_and_the_end() -> None:
+    text = plan_text(_plan(), now=datetime.datetime(2026, 1, 1, 12, 0))
+    for part in ("4708 training images in 2 classes", "2 of ", "iterations 20 of 300", "11.0 min", "12:11"):
+        assert part in " ".join(text.split())
+    tomorrow = plan_text(_plan(), now=datetime.datetime(2026, 1, 1, 23, 55))
+    assert "Fri 00:06" in tomorrow
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"effort": "much"}, "effort"),
+        ({"effort": "published", "minutes": 3.0}, "published"),
+        ({"effort": "trial", "preset_of": "mnist"}, "preset_of"),
+        ({"minutes": 3.0, "settings": {"epsilon": 1.0}}, "epsilon"),
+    ],
+)
+def test_requests_that_exclude_each_other_are_refused(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        Request("digits", **wrong)
+
+
+SMALL = ("--width", "4", "--depth", "1", "--method", "dm", "--students", "1", "--full_students", "0")
+SHORT = ("--iterations", "2", "--validation_steps", "1", "--evaluation_steps", "1", "--device", "cpu")
+
+
+def test_the_command_plans_a_run_and_the_run_keeps_its_plan(tmp_path: Path) -> None:
+    planned = command("plan", "--json", *SMALL, *SHORT, "--effort", "trial")
+    content = json.loads(planned.out)
+    assert content["data"]["counts"] == [107, 109, 106, 110, 109, 109, 109, 107, 104, 108]
+    assert set(content["forecast"]["seconds"]) == {"reading", "experts", "distillation", "validation", "scores"}
+    assert all(value >= 0 for value in content["forecast"]["cpu_seconds"].values())
+    assert "iterations" not in content["settings"], "given settings are not chosen"
+    folder = tmp_path / "run"
+    outcome = command("run", "--output_dir", folder, *SMALL, *SHORT, "--minutes", "5")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("Data ")
+    assert "Forecast " in outcome.out.splitlines()[-2], "the forecast next to the time that it took"
+    plan = read(folder, "plan.json")
+    assert read(folder, "config.json")["validation_students"] == plan["settings"]["validation_students"]["value"]
+    assert read(folder, "scores.json")["cost"]["forecast"] == plan["forecast"]
+
+
+def test_a_time_that_is_too_short_is_refused_with_the_time_it_takes() -> None:
+    outcome = command("plan", "--minutes", "0.001", "--device", "cpu", "--width", "4", "--method", "dm")
+    assert outcome.code == 1
+    assert "minutes" in outcome.err
+
+
+def test_settings_of_a_file_are_taken_and_others_win(tmp_path: Path) -> None:
+    file = tmp_path / "tuned.json"
+    file.write_text(json.dumps({"settings": {"iterations": 7, "base_image_lr": 2.0}}))
+    outcome = command("run", "--no_plan", "--dry_run", "--method", "dm", "--settings", file, "--iterations", "5")
+    assert "--iterations 5" in outcome.out
+    assert "--base_image_lr 2.0" in outcome.out
+    file.write_text("[]")
+    assert "settings" in command("run", "--settings", file).err
