@@ -20,6 +20,11 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     add_method(command)
     command.add_argument("--output_dir", metavar="DIR", help="run folder that the run would have")
+    command.add_argument(
+        "--on",
+        choices=("gpu24", "gpu80"),
+        help="estimate for a GPU with 24 or 80 GiB that is not here, from counted operations; default: this machine",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     add_plan_arguments(command)
     add_run_arguments(command)
@@ -30,9 +35,10 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Make the plan and print it."""
     request = requested(options, rest)
     from monai_distill.configuration.plan import make_plan, plan_text
+    from monai_distill.configuration.plan.other_machine import CARDS
     from monai_distill.runtime import disable_malloc_trim  # here, so that `--help` answers at once
 
     disable_malloc_trim()  # a run does it, too
-    plan = make_plan(request, quick=False)
+    plan = make_plan(request, quick=False, card=None if options.on is None else CARDS[options.on])
     print(json.dumps(plan.to_dict(), indent=2) if options.json else plan_text(plan, reasons=True))
     return 0

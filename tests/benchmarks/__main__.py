@@ -6,7 +6,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("table", "growth", "gpu", "pack", "results", "record", "stacking", "ladder", "shapes", "epsilon")
+BENCHMARKS = (
+    "table",
+    "growth",
+    "gpu",
+    "pack",
+    "results",
+    "record",
+    "stacking",
+    "originals",
+    "ladder",
+    "shapes",
+    "epsilon",
+)
 
 
 def main() -> int:

@@ -22,13 +22,11 @@ import torch
 STRATEGY = "color_crop_cutout_flip_scale_rotate"  # its default
 
 
-def _modules(options: argparse.Namespace) -> tuple[Any, Any, Any]:
-    """Its ``networks``, ``utils`` and ``reparam_module``."""
-    if options.reference is None or not (Path(options.reference) / "reparam_module.py").is_file():
-        raise FileNotFoundError(
-            f"Expected a checkout of GeorgeCazenavette/mtt-distillation at {options.reference}: clone it there."
-        )
-    sys.path.insert(0, str(options.reference))
+def load_modules(folder: str | None, needed: str, names: tuple[str, ...]) -> list[Any]:
+    """Modules of a checkout; what they import for other purposes and is not installed is stood in for."""
+    if folder is None or not (Path(folder) / needed).is_file():
+        raise FileNotFoundError(f"Expected a checkout with {needed} at {folder}: clone the official program there.")
+    sys.path.insert(0, str(folder))
     for name in ("kornia", "torchvision", "scipy.ndimage.interpolation"):
         try:
             importlib.import_module(name)
@@ -36,9 +34,12 @@ def _modules(options: argparse.Namespace) -> tuple[Any, Any, Any]:
             stand_in: Any = types.ModuleType(name)
             stand_in.rotate = stand_in.datasets = stand_in.transforms = None
             sys.modules[name] = stand_in
-    names = ("networks", "utils", "reparam_module")
-    networks, utils, reparam = (importlib.import_module(name) for name in names)
-    return networks, utils, reparam
+    return [importlib.import_module(name) for name in names]
+
+
+def _modules(options: argparse.Namespace) -> list[Any]:
+    """Its ``networks``, ``utils`` and ``reparam_module``."""
+    return load_modules(options.reference, "reparam_module.py", ("networks", "utils", "reparam_module"))
 
 
 def _network(networks: Any, options: argparse.Namespace) -> torch.nn.Module:

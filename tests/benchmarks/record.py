@@ -1,8 +1,9 @@
 """Write a table of RESULTS.md from the files that runs left: ``python -m tests.benchmarks record NAME RUN [RUN ...]``.
 
 A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
-balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. Then set
-the two markers in RESULTS.md and run ``python -m tests.benchmarks results``.
+balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. A folder
+of the GPU benchmark gives the table of its parts. Then set the two markers in RESULTS.md and run ``python -m
+tests.benchmarks results``.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -50,12 +51,35 @@ def command_of(run: Path) -> str:
     return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", line[1]))
 
 
+def parts_record(folder: Path) -> dict[str, Any]:
+    """The table of a call of the GPU benchmark: every part with its time and its limit."""
+    content = json.loads((folder / "gpu.json").read_text())
+    found, machine = content["rows"], content["machine"]
+    rows = [
+        [name, part.get("limit"), part["seconds"], part["ended"], sum(row["part"] == name for row in found)]
+        for name, part in content["parts"].items()
+    ]
+    hidden = {"--data_dir", "--reference", "--out", "--work"}
+    pairs = zip(("", *content["words"]), content["words"], strict=False)
+    words = [word for before, word in pairs if before not in hidden and word not in hidden]
+    columns = ["part", "limit, s", "wall time, s", "ended", "rows"]
+    return {
+        "columns": columns, "rows": rows, "format": dict.fromkeys(columns[1:3], ".0f"),
+        "command": " ".join(["python -m tests.benchmarks gpu", *words]), "commit": machine["commit"][:7],
+        "hardware": f"device {machine['device']}, torch {machine['torch']}, Python {machine['python']}, "
+        f"{machine['processors']} processors, other work on the machine", "seeds": "0",
+    }  # fmt: skip
+
+
 def main(words: list[str]) -> int:
     """Read the runs and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="of the file, without .json")
     parser.add_argument("runs", nargs="+", type=Path)
     options = parser.parse_args(words)
+    if (options.runs[0] / "gpu.json").exists():
+        print(write_record(options.name, parts_record(options.runs[0])))
+        return 0
     rows: list[list[Any]] = []
     for run in options.runs:
         rows += [row for row in run_rows(run) if row not in rows]

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-KINDS = ("distillation", "experts", "students")
+KINDS = ("distillation", "experts", "students", "matching")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -47,6 +47,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--students_at_once", type=int, default=5)
     parser.add_argument("--training_steps", type=int, default=10, help="SGD steps of a student per repeat")
     parser.add_argument("--reference", default=None, help="a checkout of GeorgeCazenavette/mtt-distillation")
+    parser.add_argument("--condensation", default=None, help="a checkout of VICO-UoE/DatasetCondensation")
+    parser.add_argument("--method", choices=["dc", "dsa", "dm"], default="dm", help="of matching")
+    parser.add_argument("--real_batch", type=int, default=256, help="real images of a class in an image step")
+    parser.add_argument("--image_lr", type=float, default=1.0, help="of matching")
+    parser.add_argument("--data", default=None, help="of matching: MNIST's folder or an .npz; else random images")
+    parser.add_argument("--seed", type=int, default=0, help="of matching")
     return parser
 
 
@@ -77,7 +83,8 @@ class Subject:
             raise ValueError(f"Expected one of {KINDS}, also with 'official' before it, got {kind}.")
         prepare(options.device)
         # imported here, so that the official program's process holds nothing of this project
-        module = importlib.import_module(f".{side or 'own'}", __package__)
+        file = f"{side or 'own'}_matching" if what == "matching" else side or "own"
+        module = importlib.import_module(f".{file}", __package__)
         self.work = getattr(module, what)(options)
         self.device = options.device
         self.before = peak_mib(options.device)

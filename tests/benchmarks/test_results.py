@@ -79,3 +79,16 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     assert (rows["random real"]["effective"], rows["all training images"]["effective"]) == (1, None)
     assert str(tmp_path) not in (tmp_path / "small.json").read_text()
     assert written["command"][0].startswith("monai-distill run ")
+
+
+def test_the_parts_of_the_gpu_benchmark_are_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    machine = {"device": "card", "torch": "2", "python": "3", "processors": 2, "commit": "abcdefghij"}
+    parts = {"training": {"limit": 60.0, "seconds": 12.3, "ended": "done"}, "ladder": {"seconds": 0.0, "ended": "no"}}
+    words = ["--out", "/hidden", "--tiny"]
+    content = {"words": words, "machine": machine, "parts": parts, "rows": [{"part": "training", "row": "x"}]}
+    (tmp_path / "gpu.json").write_text(json.dumps(content))
+    assert record.main(["rehearsal", str(tmp_path)]) == 0
+    written = json.loads((tmp_path / "rehearsal.json").read_text())
+    assert written["rows"] == [["training", 60.0, 12.3, "done", 1], ["ladder", None, 0.0, "no", 0]]
+    assert written["command"] == "python -m tests.benchmarks gpu --tiny"

@@ -327,7 +327,19 @@ def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can
     assert shown["initial_images"] == "correct"
     assert shown["student_steps"].isdecimal()  # of the preset
     words = [word for name, value in shown.items() for word in (f"--{name}", value)]
-    given = command("run", "--method", "datm", "--dataset", "table", "--dataset_dir", tmp_path, "--dry_run", *words)
+    given = command(
+        "run",
+        "--method",
+        "datm",
+        "--dataset",
+        "table",
+        "--dataset_dir",
+        tmp_path,
+        "--dry_run",
+        *words,
+        "--preset_of",
+        "published",
+    )
     assert given.code == 0, given.err
 
 

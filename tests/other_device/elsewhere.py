@@ -15,7 +15,7 @@ from unittest import mock
 
 from monai_distill.engines.distillation import Distiller
 from tests.benchmarks import ladder, own
-from tests.benchmarks.subject import KINDS, arguments
+from tests.benchmarks.subject import arguments
 from tests.benchmarks.test_comparison import TINY
 from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
@@ -66,7 +66,7 @@ def benchmarks(folder: Path) -> dict[str, Any]:
     """Waits for a GPU at tiny size, in the subjects of the comparison and the ladder."""
     options = arguments().parse_args([*TINY, *(f"{a}={b}" for a, b in zip(HELD[::2], HELD[1::2], strict=True))])
     options.device = NAME
-    for kind in KINDS:
+    for kind in ("distillation", "experts", "students"):
         for options.segments in (1, 3):
             getattr(own, kind)(options)()
     words = ["--data", "digits", "--device", NAME, "--out", str(folder / "ladder")]

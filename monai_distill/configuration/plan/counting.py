@@ -30,6 +30,15 @@ class Unit:
     def __mul__(self, count: float) -> Unit:
         return Unit(self.wall * count, self.cpu * count, self.flops * count, self.calls * count)
 
+    def in_larger_batches(self, factor: float) -> Unit:
+        """The cost where a batch is ``factor`` times as large: as many calls, each of which computes more.
+
+        Example:
+            >>> Unit(1.0, 1.0, 5.0, 7.0).in_larger_batches(2.0)
+            Unit(wall=2.0, cpu=2.0, flops=10.0, calls=7.0)
+        """
+        return dataclasses.replace(self * factor, calls=self.calls)
+
     def __add__(self, other: Unit) -> Unit:
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
         return Unit(*(a + b for a, b in pairs))

@@ -17,6 +17,7 @@ from .cost import Workload, forecast
 from .counting import Unit
 from .facts import MachineFacts, Sample, read_sample
 from .fitting import fitted, given_up, total
+from .other_machine import Card, rates_on
 from .plan import Plan, plain_values
 from .request import Request
 from .rules import EFFORTS, Choice, base_settings, effort_settings, family_of, following_settings
@@ -30,13 +31,13 @@ QUICK = 2e11  # operations of a run that takes less time than timing it
 KNOBS = ("students", "full_students", "full_steps", "validation_students")  # settings that are a field of Workload
 
 
-def make_plan(request: Request, *, quick: bool = True, count: bool = False) -> Plan:
+def make_plan(request: Request, *, quick: bool = True, card: Card | None = None) -> Plan:
     """Read a few images, choose the settings, time a few steps, and fit the run into its time.
 
     Args:
         request: the run.
         quick: leave out the timing where the run itself takes hardly longer.
-        count: also count operations, for a forecast for another machine.
+        card: a GPU that is not here, for which settings are chosen and the cost is estimated; None for this machine.
 
     Raises:
         ValueError: for settings or data that cannot be used, or a time in which nothing can be done.
@@ -50,15 +51,17 @@ def make_plan(request: Request, *, quick: bool = True, count: bool = False) -> P
     sample = read_sample(name, section, fit, device)
     if request.guaranteed:
         return Plan(request, sample.facts, machine, {}, note="A run with --epsilon is not timed beforehand.")
-    planner = _Planner(request, sample, machine, count)
+    if card is not None:
+        machine = card.machine(machine.disk)
+    planner = _Planner(request, sample, machine, card)
     return planner.planned(quick)
 
 
 class _Planner:
     """Chooses settings and times them, at smaller and smaller widths."""
 
-    def __init__(self, request: Request, sample: Sample, machine: MachineFacts, count: bool) -> None:
-        self.request, self.sample, self.machine, self.count = request, sample, machine, count
+    def __init__(self, request: Request, sample: Sample, machine: MachineFacts, card: Card | None) -> None:
+        self.request, self.sample, self.machine, self.card = request, sample, machine, card
         self.files = run_files(request.dataset, request.network, request.method)
         self.family = family_of(self.files)
         self.effort = EFFORTS.get(request.chosen_effort)
@@ -79,7 +82,9 @@ class _Planner:
             if quick and request.minutes is None and self._is_quick(parser, full):
                 note = "A run this small is not timed beforehand."
                 return Plan(request, self.sample.facts, self.machine, ceiling, note=note)
-            rates = timed_rates(values, self.sample.banks, count=self.count)
+            rates = timed_rates(values, self.sample.banks, count=self.card is not None)
+            if self.card is not None:
+                rates = rates_on(self.card, rates)
             cost = functools.partial(forecast, facts=self.sample.facts, rates=rates)
             if not request.decides:
                 return self._plan(parser, {}, [], cost(full))
@@ -183,4 +188,6 @@ class _Planner:
             experts = int(settings["experts"].value if "experts" in settings else parser.get_parsed_content("experts"))
             snapshots = int(parser.get_parsed_content("expert_train_epochs")) + 1
             disk = 4 * experts * snapshots * int(parser.get_parsed_content("parameter_count"))
+        if self.card is not None:
+            note = f"{note} Estimated from operations counted on this CPU; nothing was measured on such a card.".strip()
         return Plan(self.request, self.sample.facts, self.machine, settings, lost, parts, note, disk)

@@ -132,14 +132,14 @@ class _Timing:
         parameters = torch.stack([self.network.initial(seed) for seed in seeds])
         test, _ = self._images(self._affordable(2 * self.flops, 256), self.device)
         predict = self._time(lambda: predict_logits(self.network, parameters, test), 2 * len(test))
-        return step * (batch / len(images)), predict
+        return step.in_larger_batches(batch / len(images)), predict
 
     def _full(self) -> Unit:
         protocol: StudentTraining = copy.copy(self.parser.get_parsed_content("scorecard").full_protocol)
         images, labels = self._images(self._affordable(3 * self.flops, protocol.batch_size), self.device)
         protocol.steps = 1
         unit = self._time(lambda: protocol(self.network, images, labels, 0.01, [1]), 1)
-        return unit * (int(protocol.batch_size) / len(images))
+        return unit.in_larger_batches(int(protocol.batch_size) / len(images))
 
     def _images(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
         generator = torch.Generator().manual_seed(0)
@@ -167,7 +167,8 @@ class _Timing:
             )
             trainer(network=self.network, bank=bank, store=store, protocol=protocol, at_once=at_once).run()
 
-        return self._time(train, at_once * len(bank))
+        unit = self._time(train, at_once * len(bank))
+        return dataclasses.replace(unit, calls=unit.calls * len(bank) / batch)
 
     def _iteration(self) -> Unit:
         """One call of the objective, with fewer student steps or real images where all would take long."""
@@ -179,7 +180,7 @@ class _Timing:
         synthetic = parser.get_parsed_content("synthetic")
         numbers = iter(range(10**6))
         unit = self._time(lambda: objective(synthetic, batches[next(numbers)]), 1)
-        return unit * scale
+        return unit * scale if "expert_trainer" in parser.config else unit.in_larger_batches(scale)
 
     def _shorter(self) -> tuple[dict[str, Any], float]:
         config = self.parser.config
