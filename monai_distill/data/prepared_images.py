@@ -131,7 +131,10 @@ class PreparedImages:
             RuntimeError: if the gate is closed.
         """
         self.gate.require_open()
-        return self._with(pixels=self._gather(index).to(self.device, non_blocking=True), rows=None)
+        pixels = self._gather(index)
+        if self.device.type == "cuda" and pixels.device.type == "cpu":
+            pixels = pixels.pin_memory()  # only then the copy runs by itself
+        return self._with(pixels=pixels.to(self.device, non_blocking=True), rows=None)
 
     def mapped(self, function: Callable[[Tensor], Tensor]) -> PreparedImages:
         """These images with ``function`` applied to every batch, after the present preparation."""

@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import json
-import os
 import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,11 +73,29 @@ def test_a_full_disk_says_how_much_is_needed(tmp_path: Path, monkeypatch: pytest
         cached_array(tmp_path, {}, (2, 2**30), BYTE, never)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(RuntimeError, match="writable"):
+def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write everywhere, so that the error of the system is made here."""
+
+    def refused(*arguments: Any, **more: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(image_cache.np.lib.format, "open_memmap", refused)
+    with pytest.raises(RuntimeError, match=r"writable.*--cache_dir"):
         cached_array(tmp_path / "x", {}, (2,), BYTE, never)
+
+
+@pytest.mark.parametrize("place", ["reserved", "written"])
+def test_a_disk_that_fills_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """The other writer of the disk was faster: nothing is left, and the size is named."""
+
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if place == "reserved":
+        monkeypatch.setattr(image_cache.os, "posix_fallocate", full)
+    with pytest.raises(RuntimeError, match=r"GiB.*--cache_dir"):
+        cached_array(tmp_path, {"a": 1}, (2,), BYTE, full)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.data.read_ahead import ReadAhead
 from monai_distill.runtime import processes
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
@@ -131,7 +132,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         require_positive_int(max_epochs=max_epochs, epoch_length=epoch_length)
         self.synthetic = synthetic
         self.objective = objective
-        self.batches = train_data_loader
+        self.batches = ReadAhead(train_data_loader.__getitem__, synthetic.images.device)
         self.optimizer = optimizer
         self.limits = StepLimits() if limits is None else limits
         self.last_iteration = last_iteration(self.limits.iterations, max_epochs, epoch_length)
@@ -147,6 +148,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         # after the handlers: one of them may load a set
         self.add_event_handler(Events.STARTED, lambda engine: self._broadcast_from_first())
         self.add_event_handler(Events.STARTED, self._stop_if_complete)
+        self.add_event_handler(Events.COMPLETED, lambda engine: self.batches.close())
         if self.limits.gate is not None:
             self.add_event_handler(Events.EPOCH_STARTED, lambda engine: setattr(self, "_passed", False))
             self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_all_gated)

@@ -13,6 +13,7 @@ from monai.engines import Trainer
 from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
+from monai_distill.data.read_ahead import read_ahead
 from monai_distill.losses import classification_loss
 from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
 from monai_distill.runtime import processes
@@ -115,10 +116,14 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         generators = [seeded_generator(self.seed, "expert", e, "epoch", epoch) for e in self._experts]
         orders = torch.stack([positions[torch.randperm(count, generator=g)] for g in generators]).to(self.bank.device)
         tallies = []
-        for low in range(0, count, batch_size):
-            rows = orders[:, low : low + batch_size]
-            # without vmap, only the batch of one expert is in memory at a time
-            each = (self._augmented(self.bank.images[row], g) for row, g in zip(rows, generators, strict=True))
+        steps = [orders[:, low : low + batch_size] for low in range(0, count, batch_size)]
+        read = read_ahead(lambda rows: self.bank.batch(rows.flatten()), steps, self.bank.device)
+        for low, rows, pixels in zip(range(0, count, batch_size), steps, read, strict=True):
+            # without vmap, only the images of one expert are prepared at a time
+            each = (
+                self._augmented(pixels[place * rows.shape[1] : (place + 1) * rows.shape[1]], generator)
+                for place, generator in enumerate(generators)
+            )
             images: Iterable[Tensor] = torch.stack(list(each)) if self.vmap else each
             step = map_over_networks(self._step, self.vmap, self._dropout_seeds(epoch, low))
             out = step(self._parameters, images, self.bank.labels[rows])
