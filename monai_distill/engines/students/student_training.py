@@ -244,9 +244,5 @@ class StudentTraining:
         self, images: Images, targets: Tensor, rows: Tensor, generators: Sequence[torch.Generator]
     ) -> tuple[Iterator[Tensor], Tensor]:
         """Augmented images of every student, made one after another, and the targets of all for ``rows`` [S, B]."""
-        draw, shape = self.augment.draw, images.shape[2:]
-        each = (
-            self.augment.apply(images[row], draw(len(row), shape, generator))
-            for row, generator in zip(rows, generators, strict=True)
-        )
-        return each, targets[rows]
+        draw, shape, pairs = self.augment.draw, images.shape[2:], zip(rows, generators, strict=True)
+        return (self.augment.apply(images[row], draw(len(row), shape, g)) for row, g in pairs), targets[rows]
