@@ -37,7 +37,11 @@ def add_run_arguments(command: argparse.ArgumentParser, *, several: bool = False
         "--dataset", default="digits", choices=available("datasets"), metavar="D", help="see `list`; default: digits"
     )
     command.add_argument(
-        "--network", default="convnet", choices=available("networks"), metavar="N", help="see `list`; default: convnet"
+        "--network",
+        default="convnet",
+        type=_network,
+        metavar="N",
+        help="see `list`, or the dotted name of a class, such as monai.networks.nets.DenseNet121; default: convnet",
     )
     command.add_argument("--dataset_dir", metavar="DIR", help="folder with the data")
     command.add_argument("--dataset_file", metavar="FILE", help="file in it (npz, table: default table.csv)")
@@ -175,6 +179,14 @@ def _add_guarantee(command: argparse.ArgumentParser) -> None:
         metavar="E",
         help="with a new --ledger: what they may spend together",
     )
+
+
+def _network(text: str) -> str:
+    if text not in available("networks") and "." not in text:
+        raise argparse.ArgumentTypeError(
+            f"expected one of {', '.join(available('networks'))} or the dotted name of a class, got {text}"
+        )
+    return text
 
 
 def _positive(text: str) -> int:

@@ -16,7 +16,7 @@ from .setting_types import checked_settings
 
 __all__ = ["bundle_line", "check_parts", "composed", "default_output_dir", "hint", "run_settings"]
 
-PLACES = ("dataset_dir", "experts_root", "controls_root", "shared_controls")
+PLACES = ("dataset_dir", "experts_root", "controls_root", "shared_controls", "network_weights")
 NEEDS = {  # a setting that means nothing without another one
     "delta": ("epsilon", "Expected --epsilon with --delta: the two together are a guarantee."),
     "site_ledger": ("epsilon", "Expected --epsilon with --ledger: a run without a guarantee has no cost to add up."),

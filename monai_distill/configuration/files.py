@@ -68,16 +68,18 @@ class RunFiles:
 
     Attributes:
         dataset: the data set's file.
-        network: the network's file.
+        network: the network's file; of a dotted name, such as ``monai.networks.nets.DenseNet121``, ``adapted.yaml``.
         method: the families' files and the method's.
         guarantee: the files that ``--epsilon`` adds.
-        entry: settings of the data set's entry.
+        entry: settings of the data set's entry, and the dotted name of the network.
     """
 
     def __init__(self, dataset: str, network: str, method: str, *, guaranteed: bool = False) -> None:
         root = config_dir()
         self.dataset, self.entry = dataset_entry(dataset)
-        self.network = root / "networks" / f"{network}.yaml"
+        self.network = root / "networks" / f"{'adapted' if '.' in network else network}.yaml"
+        if "." in network:
+            self.entry = {**self.entry, "network_target": network}
         own = root / "methods" / f"{method}.yaml"
         self.method = [*_families(_read(own).get("family", [])), own]
         self.guarantee = self._guarantee_files(method) if guaranteed else []

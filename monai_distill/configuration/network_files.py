@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from torch import nn
 
+from monai_distill.networks import AdaptedNetwork
+
 from .files import available, config_dir
 
 __all__ = ["network_factories", "network_factory"]
@@ -47,7 +49,10 @@ def network_factory(name: str, arguments: Mapping[str, Any], **further: Any) -> 
 
 
 def network_factories(
-    widths: Mapping[str, int], arguments: Mapping[str, Any], depth: int
+    widths: Mapping[str, int],
+    arguments: Mapping[str, Any],
+    depth: int,
+    further: Mapping[str, Mapping[str, Any] | None] | None = None,
 ) -> dict[str, Callable[..., nn.Module]]:
     """A factory for every network in ``widths``.
 
@@ -55,6 +60,7 @@ def network_factories(
         widths: width by the name of a network.
         arguments: as for :func:`network_factory`.
         depth: of the networks that have one (the ConvNet).
+        further: networks by dotted name, each with its own arguments or None (see :class:`AdaptedNetwork`).
 
     Example:
         >>> image = {"spatial_dims": 2, "in_channels": 1, "num_classes": 3, "image_size": [8, 8]}
@@ -66,4 +72,6 @@ def network_factories(
         factory = network_factory(name, arguments, width=width)
         has_depth = "depth" in inspect.signature(factory).parameters
         factories[name] = functools.partial(factory, depth=depth) if has_depth else factory
+    for name, options in (further or {}).items():
+        factories[name] = functools.partial(AdaptedNetwork, network=name, arguments=options, **arguments)
     return factories

@@ -109,7 +109,7 @@ def distill(
     preset_of = settings.pop("preset_of", None)
     values = {**given, **settings, "images_per_class": images_per_class}
     for kind, name in (("methods", method), ("networks", network)):
-        if name not in available(kind):
+        if name not in available(kind) and not (kind == "networks" and "." in name):
             raise ValueError(f"Expected a name of {', '.join(available(kind))} for {kind[:-1]}, got {name!r}.")
     objects = {"dataset": values.pop("dataset")} if "dataset" in values else {}
     try:

@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import nn
 
-__all__ = ["factory_config", "with_norm"]
+from .flat_network import FlatNetwork
+
+__all__ = ["factory_config", "parameter_shapes", "with_norm"]
 
 
 def with_norm(factory: Callable[..., nn.Module], norm: str | None) -> Callable[..., nn.Module]:
@@ -53,3 +55,13 @@ def factory_config(factory: Callable[..., nn.Module]) -> dict[str, Any]:
         )
     arguments = {name: list(value) if isinstance(value, tuple) else value for name, value in factory.keywords.items()}
     return {"_target_": f"{factory.func.__module__}.{factory.func.__qualname__}", **arguments}
+
+
+def parameter_shapes(network: FlatNetwork) -> dict[str, list[int]]:
+    """Shape by name of every parameter, in the order of the flat vector.
+
+    Example:
+        >>> parameter_shapes(FlatNetwork(lambda: nn.Linear(4, 2)))
+        {'weight': [2, 4], 'bias': [2]}
+    """
+    return {name: list(shape) for name, shape in zip(network.names, network.shapes, strict=True)}

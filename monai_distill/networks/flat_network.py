@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +12,18 @@ from torch import Tensor, nn
 from monai_distill.runtime.micro_batches import GraphSize, MicroBatches
 from monai_distill.runtime.randomness import temporary_global_seed
 
-__all__ = ["FlatNetwork", "build_flat_network", "has_random_layers", "parameter_shapes"]
+from .layer_kinds import has_random_layers, has_running_statistics, mixes_images
 
+logger = logging.getLogger(__name__)
 
-def has_random_layers(network: nn.Module) -> bool:
-    """Whether a forward pass in train mode uses the global random generators (dropout).
-
-    Example:
-        >>> has_random_layers(nn.Sequential(nn.Linear(2, 2), nn.Dropout()))
-        True
-    """
-    kinds = (nn.modules.dropout._DropoutNd, nn.RReLU)
-    return any(isinstance(module, kinds) for module in network.modules())
+__all__ = ["FlatNetwork", "build_flat_network"]
 
 
 class FlatNetwork:
     """A network as a function of one vector of its P parameters; twice differentiable, and usable under ``vmap``.
 
-    The network is in train mode. Layers with running statistics are refused, because these are not part of the vector.
+    The network is in train mode. Batch norm layers use the statistics of their batch, because running statistics are
+    not part of the vector (``torch.func.replace_all_batch_norm_modules_``); :class:`ScoredNetwork` has them.
 
     References:
         MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
@@ -42,7 +37,7 @@ class FlatNetwork:
 
     Raises:
         TypeError: if the factory is a network, or is not callable.
-        ValueError: if the network has floating-point buffers, or no parameters.
+        ValueError: if the network has other floating-point buffers, or no parameters.
 
     Example:
         >>> flat = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
@@ -61,27 +56,48 @@ class FlatNetwork:
             )
         with temporary_global_seed(0):
             skeleton = factory()
-        buffers = [name for name, buffer in skeleton.named_buffers() if buffer.is_floating_point()]
-        if buffers:
-            raise ValueError(
-                "Expected a network without floating-point buffers (running statistics are not part of a flat vector), "
-                f"got {buffers}. Use norm='instance' or a network without running statistics."
-            )
+        self.one_at_a_time = False  # whether networks run one after another, because a call changes something
+        self.replaces_statistics = has_running_statistics(skeleton)
+        skeleton = self.prepared(skeleton)
         self._factory = factory
         self._skeleton = skeleton.train().requires_grad_(False)
         parameters = dict(skeleton.named_parameters())
         if not parameters:
             raise ValueError("Expected a network with parameters, got none. Check the factory.")
-        self.names: tuple[str, ...] = tuple(parameters)
-        self.shapes: tuple[torch.Size, ...] = tuple(parameter.shape for parameter in parameters.values())
-        self._lengths = [shape.numel() for shape in self.shapes]
-        self.size: int = sum(self._lengths)
-        self.has_random_layers: bool = has_random_layers(
-            skeleton
-        )  # modules and ties are looked for once, not in every call
-        self.mixes_images = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in skeleton.modules())
+        self.names: tuple[str, ...] = ()
+        self.shapes: tuple[torch.Size, ...] = ()
+        self._add(parameters)
+        # modules and ties are looked for once, not in every call
+        self.has_random_layers: bool = has_random_layers(skeleton)
+        self.mixes_images = mixes_images(skeleton)
         self.memory = MicroBatches() if memory is None else memory
         self._tied = len(list(skeleton.named_parameters(remove_duplicate=False))) > len(parameters)
+
+    def prepared(self, skeleton: nn.Module) -> nn.Module:
+        """The module with batch statistics in the place of running ones.
+
+        Raises:
+            ValueError: if it has other floating-point buffers.
+        """
+        if self.replaces_statistics:
+            torch.func.replace_all_batch_norm_modules_(skeleton)
+        buffers = [name for name, buffer in skeleton.named_buffers() if buffer.is_floating_point()]
+        if buffers:
+            raise ValueError(
+                "Expected a network whose only floating-point buffers are running statistics of batch norm, got "
+                f"{buffers}, which are not part of a flat vector. Use a network without them."
+            )
+        return skeleton
+
+    def _add(self, tensors: Mapping[str, Tensor]) -> None:
+        self.names += tuple(tensors)
+        self.shapes += tuple(tensor.shape for tensor in tensors.values())
+        self._lengths = [shape.numel() for shape in self.shapes]
+        self.size: int = sum(self._lengths)
+
+    def with_statistics(self, parameters: Tensor) -> Tensor:
+        """The vectors [S, P] after a step; this network has no statistics to add."""
+        return parameters
 
     @property
     def factory(self) -> Callable[[], nn.Module]:
@@ -123,11 +139,7 @@ class FlatNetwork:
         return self
 
     def initial(self, seed: int) -> Tensor:
-        """The parameters of a fresh network, [P] float32 on the CPU, a function of ``seed`` alone.
-
-        Raises:
-            RuntimeError: if the factory builds a network of another shape than the first time.
-        """
+        """The parameters of a fresh network, [P] float32 on the CPU, a function of ``seed`` alone."""
         with temporary_global_seed(seed):
             network = self._factory()
         shapes = tuple(parameter.shape for _, parameter in network.named_parameters())
@@ -140,11 +152,7 @@ class FlatNetwork:
         return flat.to(device="cpu", dtype=torch.float32, copy=True)
 
     def __call__(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Logits [B, K] of images [B, C, *spatial] under the parameters [P].
-
-        Raises:
-            ValueError: if the vector has another length than ``size``.
-        """
+        """Logits [B, K] of images [B, C, *spatial] under the parameters [P]."""
         logits: Tensor = torch.func.functional_call(
             self._skeleton, self._views(parameters), (images,), tie_weights=self._tied
         )
@@ -190,6 +198,8 @@ class FlatNetwork:
         Raises:
             ValueError: if the vector has another length, or the network other parameter names or shapes.
         """
+        if self.replaces_statistics:
+            torch.func.replace_all_batch_norm_modules_(network)
         shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
         expected = dict(zip(self.names, self.shapes, strict=True))
         if shapes != expected:
@@ -229,14 +239,10 @@ def build_flat_network(
         >>> build_flat_network(lambda: nn.Linear(4, 2)).size
         10
     """
-    return FlatNetwork(factory, MicroBatches(memory_budget)).to(device)
-
-
-def parameter_shapes(network: FlatNetwork) -> dict[str, list[int]]:
-    """Shape by name of every parameter, in the order of the flat vector.
-
-    Example:
-        >>> parameter_shapes(FlatNetwork(lambda: nn.Linear(4, 2)))
-        {'weight': [2, 4], 'bias': [2]}
-    """
-    return {name: list(shape) for name, shape in zip(network.names, network.shapes, strict=True)}
+    network = FlatNetwork(factory, MicroBatches(memory_budget)).to(device)
+    if network.replaces_statistics:
+        logger.info(
+            "%s is trained with the statistics of its batches in the place of running ones; scores use running ones.",
+            type(network.module).__name__,
+        )
+    return network

@@ -100,9 +100,29 @@ def test_layout() -> None:
     assert flat.module.training
 
 
-def test_running_statistics_and_empty_networks_are_refused() -> None:
-    with pytest.raises(ValueError, match="norm='instance'"):
-        FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 8, width=4, depth=2, norm="batch"))
+def test_running_statistics_are_replaced_by_those_of_the_batch() -> None:
+    network = FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 8, width=4, depth=2, norm="batch"))
+    assert network.replaces_statistics
+    assert network.mixes_images
+    images = torch.rand(4, 1, 8, 8)
+    vector = network.initial(0)
+    module = ConvNet(2, 1, 3, 8, width=4, depth=2, norm="batch")
+    with torch.no_grad():
+        for (_, parameter), (_, value) in zip(
+            module.named_parameters(), network.load_into(network.factory(), vector).named_parameters(), strict=True
+        ):
+            parameter.copy_(value)
+        torch.testing.assert_close(network(vector, images), module.train()(images))
+
+
+def test_other_buffers_and_empty_networks_are_refused() -> None:
+    class Shifted(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(2, 2)
+            self.register_buffer("shift", torch.zeros(2))
+
+    with pytest.raises(ValueError, match="shift"):
+        FlatNetwork(Shifted)
     with pytest.raises(ValueError, match="Expected a network with parameters"):
         FlatNetwork(nn.Flatten)
 

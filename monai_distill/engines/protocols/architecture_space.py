@@ -14,6 +14,7 @@ from torch import nn
 
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.flat_network import build_flat_network
+from monai_distill.networks.running_statistics import scored_network
 
 __all__ = ["architecture_space", "usable_networks"]
 
@@ -59,7 +60,7 @@ def usable_networks(
     networks, skipped = {}, {}
     for name, factory in factories.items():
         try:
-            networks[name] = build_flat_network(factory, device, budget)
+            networks[name] = scored_network(build_flat_network(factory, device, budget))
         except ValueError as error:
             skipped[name] = str(error)
     if not networks:

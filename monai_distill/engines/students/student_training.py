@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
+from monai_distill.networks import (
+    FlatNetwork,
+    in_parts,
+    map_over_networks,
+    parameter_gradient,
+    should_vmap,
+)
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
@@ -194,7 +200,7 @@ class StudentTraining:
         Raises:
             StudentDivergedError: if a student diverges.
         """
-        vmap = self._use_vmap(images)
+        vmap = self._use_vmap(network, images)
         parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach()
         parameters = parameters.to(images.device)
         gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
@@ -210,16 +216,17 @@ class StudentTraining:
             group.velocity = self.momentum * group.velocity + out[:, :-1] + self.weight_decay * group.parameters
             group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
             on_step()
+            group.parameters = network.with_statistics(group.parameters)
             if group.is_done(step, out[:, -1]):
                 break
         if not bool(torch.isfinite(group.finished).all()):
             raise StudentDivergedError(lr)
         return group.finished
 
-    def _use_vmap(self, images: Images) -> bool:
+    def _use_vmap(self, network: FlatNetwork, images: Images) -> bool:
         if self.vmap is None:
-            return not self.compiled and should_vmap(images, self.batch_size)
-        return self.vmap
+            return not (self.compiled or network.one_at_a_time) and should_vmap(images, self.batch_size)
+        return self.vmap and not network.one_at_a_time
 
     def _gradient(self, network: FlatNetwork, networks: int, vmap: bool) -> Callable[..., Tensor]:
         """The gradient of one student with its loss appended [P + 1]."""
@@ -228,7 +235,8 @@ class StudentTraining:
             value = self.loss(network(parameters, images), targets)
             return value, value.detach()
 
-        gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=self.compiled), network, networks)
+        compiled = self.compiled and not network.one_at_a_time
+        gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=compiled), network, networks)
 
         def with_loss(*arguments: Tensor) -> Tensor:
             slope, value = gradient(*arguments)

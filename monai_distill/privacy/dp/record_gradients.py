@@ -56,6 +56,11 @@ class RecordGradients:
         chunk: int = 16,
     ) -> None:
         require_in_interval("(0, inf)", clip=clip)
+        if getattr(network, "mixes_images", False):  # the gradient of a record would depend on others
+            raise ValueError(
+                "Expected a network without batch norm for a guarantee, got one that normalizes over its batch. Use "
+                "another --network, or leave --epsilon out."
+            )
         require_positive_int(images_per_record=images_per_record, chunk=chunk)
         self.network = network
         self.unit = unit
