@@ -86,6 +86,9 @@ def attack_reasons(audit: Mapping[str, Any]) -> Iterator[str]:
         yield "the audit has no copy check"
     elif attacks["copies"].get("caught") or audit["released_set"]["seen"]:
         yield "released images are more similar to training images than to others"
+    for name, figures in audit["released_set"].get("attacks", {}).items():
+        if not figures["void"] and not within_gate(figures):
+            yield f"the attack {name} on the released set itself succeeded: above 0.5% at 0.1% or 3% at 1%"
     if audit["released_set"]["copied"]:
         yield (
             f"{audit['released_set']['copied']} released images are more similar to a training image than any image "

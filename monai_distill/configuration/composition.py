@@ -190,7 +190,7 @@ def _check_groups(values: Mapping[str, Any], files: RunFiles, method: str) -> No
             "Leave one of them out; --group_columns reports the scores of groups."
         )
     batches = [content["batches"] for content in files.contents if isinstance(content.get("batches"), dict)]
-    if not batches or "group_column" not in str(batches[-1].get("groups")):
+    if not batches or "groups" not in batches[-1]:
         raise ValueError(
             f"Expected --group_column for a method that matches class means of real images, such as dm, got {column} "
             f"for {method}. Leave it out; --group_columns reports the scores of groups."

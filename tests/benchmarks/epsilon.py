@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from monai_distill.privacy.dp import noise_multiplier_for
 
 from .epsilon_bounds import CONFIDENCE, Errors, Scores, chosen_threshold, noise_bound, plain_bound
 from .epsilon_mechanisms import MECHANISMS, Mechanism, scaled_noise
+from .results import commit, hardware, rendered, write_record
 
 DELTA = 1e-5
 BROKEN = 0.5  # of the noise that is claimed
@@ -71,19 +71,29 @@ def failures(rows: list[dict[str, Any]]) -> list[str]:
     return said
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: a row per mechanism and claim, the bounds of the real and of the broken build."""
-    lines = [
-        "| mechanism | claimed epsilon | at least | at least, form known | half the noise: at least, form known |",
-        "|---|---|---|---|---|",
-    ]
+def record(rows: list[dict[str, Any]], measured: str) -> dict[str, Any]:
+    """The table of RESULTS.md: a row per mechanism and claim, the bounds of the real and of the broken build.
+
+    Args:
+        rows: from :func:`bounds`; a claim without its broken build is left out.
+        measured: commit.
+    """
     cells = {(row["mechanism"], row["epsilon"], row["noise_factor"]): row for row in rows}
+    lines = []
     for name, epsilon, factor in cells:
-        if factor == 1:
-            real, broken = cells[name, epsilon, 1.0], cells.get((name, epsilon, BROKEN))
-            half = "-" if broken is None else f"{broken['noise_bound']:.2f}"
-            lines.append(f"| {name} | {epsilon:g} | {real['plain_bound']:.2f} | {real['noise_bound']:.2f} | {half} |")
-    return "\n".join(lines)
+        if factor == 1 and (name, epsilon, BROKEN) in cells:
+            real, broken = cells[name, epsilon, 1.0], cells[name, epsilon, BROKEN]
+            lines.append([name, f"{epsilon:g}", real["plain_bound"], real["noise_bound"], broken["noise_bound"]])
+    draws = rows[0]["draws_per_side"]
+    return {
+        "columns": ["mechanism", "claimed epsilon", "at least", "at least, form known", "half the noise: at least"],
+        "rows": lines,
+        "format": dict.fromkeys(("at least", "at least, form known", "half the noise: at least"), ".2f"),
+        "command": f"python -m tests.benchmarks epsilon --draws {draws}",
+        "commit": measured,
+        "hardware": hardware(1),
+        "seeds": "none, the noise comes from the system",
+    }
 
 
 def main(words: list[str]) -> int:
@@ -103,14 +113,11 @@ def main(words: list[str]) -> int:
             for factor in (1.0, BROKEN):
                 rows.append(bounds(mechanism, epsilon, options.draws, options.choosing, factor))
                 seconds = time.process_time() - start
-                content = {"commit": _commit(), "words": words, "cpu_seconds": round(seconds), "rows": rows}
+                content = {"commit": commit(), "words": words, "cpu_seconds": round(seconds), "rows": rows}
                 options.out.write_text(json.dumps(content, indent=2))
-    print(table(rows))
+    table = record(rows, commit())
+    write_record("epsilon", table)
+    print(rendered(table))
     wrong = failures(rows)
     print("\n".join(wrong) or "Every bound is below its claim, and half the noise exceeds it everywhere.")
     return int(bool(wrong))
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return found.stdout.strip()

@@ -44,6 +44,7 @@ TRIED |= {"students": 1, "full_students": 1, "validation_students": 1}
 BLOOD, CIFAR = "bloodmnist_own_split.npz", "cifar10_jpeg.zip"
 LADDER_TRIED = {"depth": 1, "iterations": 2, "evaluate_every": 1, "student_steps": 2, "evaluation_steps": 3}
 LADDER_TRIED |= {"experts": 2, "max_start_epoch": 1, "training_images": 100, "students": 1, "zca": "false"}
+LADDER_TRIED |= {"images_per_class": 1}
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:

@@ -68,6 +68,7 @@ def timing_parser(values: Mapping[str, Any], banks: SplitBanks | None, folder: s
     parser = ConfigParser()
     parser.read_config(values["config_file"])
     own = {"output_dir": str(folder), "experts_root": None, "controls_root": None, "shared_controls": None}
+    own["group_column"] = None  # the few images have no columns
     settings = {name: value for name, value in {**values, **own}.items() if name not in NOT_STORED}
     parser.update(literal_settings({name: "$None" if v is None else v for name, v in settings.items()}))
     if banks is not None:

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 from monai_distill.data.reading.dicom_head import dicom_head
 from monai_distill.data.reading.dicom_series import dicom_files
-from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, file_type
+from monai_distill.data.reading.file_type import NOT_DICOM, file_type
 from monai_distill.runtime.progress import with_progress
 
 from .spelling import spelling_key
 
 __all__ = ["HeaderPatients", "header_patients"]
-
-_OTHER_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".dcm", ".dicom", ".ima"))
 
 
 class HeaderPatients(NamedTuple):
@@ -46,7 +44,7 @@ def header_patients(paths: Sequence[Path]) -> HeaderPatients | None:
         >>> header_patients([Path("a.png")]) is None
         True
     """
-    candidates = [path for path in paths if not path.name.lower().endswith(_OTHER_SUFFIXES)]
+    candidates = [path for path in paths if not path.name.lower().endswith(NOT_DICOM)]
     if not candidates:
         return None
     known = {path: _identity(path) for path in with_progress(candidates, len(candidates), "reading DICOM headers")}

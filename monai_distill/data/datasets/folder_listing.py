@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_distill.data.reading.dicom_head import dicom_head
-from monai_distill.data.reading.file_type import IMAGE_SUFFIXES, file_type, is_image_file
+from monai_distill.data.reading.file_type import NOT_DICOM, file_type, is_image_file
 
 from .column_words import header_key
 
-__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "other_kind", "visible_folders"]
+__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "other_kind", "visible_files", "visible_folders"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -33,7 +33,6 @@ MASK_FOLDERS = _words(
 _MASK_WORD = "(?:mask|seg|segm|segmentation|gt|ground_?truth|annotation|label|roi|contour|overlay)s?"
 _MASK_NAME = re.compile(rf"(?i)(?P<stem>.*[^ _.-])[ _.-]+{_MASK_WORD}(?:[ _.-]*\d+)?|{_MASK_WORD}[ _.-]+(?P<end>.+)")
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
-_NOT_DICOM = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".dcm", ".dicom", ".ima"))
 
 
 @dataclass
@@ -99,7 +98,7 @@ class ClassFolder:
 
 def other_kind(path: Path) -> str | None:
     """The kind of a file that is no image, in words that follow a count; None for an image."""
-    if path.name.lower().endswith(_NOT_DICOM):
+    if path.name.lower().endswith(NOT_DICOM):
         return None
     if not is_image_file(path):
         return f"{path.suffix} files" if path.suffix else "files without a suffix"
@@ -125,6 +124,11 @@ def _is_slice(path: Path) -> bool:
 def visible_folders(folder: Path) -> list[Path]:
     """The folders in ``folder``, sorted; hidden ones and those that macOS leaves in archives are left out."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and _is_visible(path.name))
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The files in ``folder``, sorted, without hidden ones and those that systems leave."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and _is_visible(path.name))
 
 
 def _is_visible(name: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -21,17 +22,19 @@ from .decoded_images import decoded_images
 from .dicom_patients import header_patients
 from .image_rows import ImageRow, cleaned_rows, label_indices, sorted_names
 from .listed_files import found_rows, listing_checksum
+from .modalities import counted, refuse_documents, rows_of_modalities
 from .section_dataset import DataSource, SectionDataset
+from .spacing import shared_spacing
 from .spelling import cleaned_names
 from .split_rule import SplitRule
 
-__all__ = ["ImageFilesDataset", "shared_spacing"]
+__all__ = ["ImageFilesDataset"]
 
 _HEADERS_WAY_OUT = (
     "Name patients in a column of a table (patient_column); if the headers hold a placeholder, give "
     "--dicom_patients false, and a split is drawn by image."
 )
-TOLERANCE = 0.01  # of a side: files round
+_CHOOSE = "; --modalities CR,DX reads these alone"
 
 
 class ImageFilesDataset(SectionDataset):
@@ -81,6 +84,8 @@ class ImageFilesDataset(SectionDataset):
             raise TypeError(f"Expected dicom_patients as true or false, got {dicom_patients!r}.")
         self.dicom_patients = dicom_patients
         self.cache_dir = cache_dir
+        self._modalities: Counter[str] = Counter()
+        self._patient_note = ""  # the headers' takes the place of the folders'
         self._given_names = None if class_names is None else tuple(cleaned_names(listed_names(class_names)))
         self._source = source or DataSource()
         super().__init__(root_dir, section, **options)
@@ -104,8 +109,10 @@ class ImageFilesDataset(SectionDataset):
         rows = cleaned_rows(self._rows(), self._given_names or ())
         rows, notes = found_rows(self.root_dir, rows, self._advice())
         self.notes += tuple(notes)
-        rows = self._with_header_patients(sorted(rows, key=lambda row: row.image))
+        rows = self._with_header_patients(self._of_modalities(sorted(rows, key=lambda row: row.image)))
+        self.notes += (self._patient_note,) * bool(self._patient_note)
         self.class_names = self._given_names or sorted_names([row.label for row in rows])
+        self._refuse_patients_as_classes(rows)
         self._check_class_names()
         labels = label_indices(rows, self.class_names)
         self._paths = [str(self.root_dir / row.image) for row in rows]
@@ -128,6 +135,18 @@ class ImageFilesDataset(SectionDataset):
             "left_out": dict(self.left_out),
         }
         return [self._item(rows[i], labels[i]) for i in sections[section]]
+
+    def _of_modalities(self, rows: list[ImageRow]) -> list[ImageRow]:
+        """The rows of the modalities that ``reading`` names; others are counted in ``left_out``."""
+        chosen = self.reading.modalities
+        if chosen is None and self._listing() is not None:
+            refuse_documents(self.root_dir, rows)
+        rows, self._modalities = rows_of_modalities(self.root_dir, rows, chosen)
+        if chosen is not None:
+            self.left_out = dict(sorted({**self.left_out, **self._modalities}.items()))
+        elif len(self._modalities) > 1:
+            self.notes += (f"the images are of several kinds: {counted(self._modalities)}{_CHOOSE}",)
+        return rows
 
     def _with_header_patients(self, rows: list[ImageRow]) -> list[ImageRow]:
         """The rows with the patients of the DICOM headers, where the data names none or only folders do."""
@@ -153,10 +172,20 @@ class ImageFilesDataset(SectionDataset):
             )
         unit = "studies" if headers.by_study else "patients"
         note = f"{unit} are those of the DICOM headers ({count}); their identifiers are hashed"
-        self.notes += (f"{note}; for placeholders give --dicom_patients false",)
+        self._patient_note = f"{note}; for placeholders give --dicom_patients false"
         if headers.by_study:
             self.unused_patients += ("DICOM headers without PatientID, of which only the study is known",)
         return [replace(row, patient=patient) for row, patient in zip(rows, headers.patients, strict=True)]
+
+    def _refuse_patients_as_classes(self, rows: Sequence[ImageRow]) -> None:
+        pairs = {(row.patient, row.label) for row in rows}
+        patients, labels = (set(names) for names in zip(*pairs, strict=True))
+        if len(pairs) == len(patients) == len(labels) > 2 and self._given_names is None:
+            raise ValueError(
+                f"Each of the {len(labels)} classes, such as {min(labels)}, holds one patient, expected classes of "
+                "several patients. If these are the patients, put them into a folder for each class, or list the "
+                "images with their class in a table."
+            )
 
     def _names_patients(self) -> bool:
         """Whether the data names patients with certainty, so that headers are not read."""
@@ -169,7 +198,12 @@ class ImageFilesDataset(SectionDataset):
 
     def _default_transform(self) -> FileToImaged:
         # decided over the files of all sections, so that no section is read by another rule
-        self.reading, changes = shared_reading(self.reading, self._paths)
+        try:
+            self.reading, changes = shared_reading(self.reading, self._paths)
+        except ValueError as error:
+            if self.reading.modalities is not None or len(self._modalities) < 2:
+                raise
+            raise ValueError(f"{error} Here are {counted(self._modalities)}{_CHOOSE}.") from error
         if self.section == "training":
             for sentence in changes:
                 warnings.warn(sentence, stacklevel=2)
@@ -195,39 +229,3 @@ class ImageFilesDataset(SectionDataset):
         for path, shape in shapes:
             if shape != shapes[0][1]:
                 raise ValueError(differing_sizes([shapes[0][0], path], [shapes[0][1], shape]))
-
-
-def shared_spacing(spacings: Iterable[tuple[float, ...] | None], rule: str) -> dict[str, Any] | None:
-    """The spacing for a provenance; None where no image states one.
-
-    Args:
-        spacings: millimeters per axis of every image as the networks see it, None where it is unknown.
-        rule: how they came about, in words.
-
-    Returns:
-        ``millimeters``, None unless they agree (within 1%) in all images, and ``rule``.
-
-    Example:
-        >>> shared_spacing([(2.0, 1.0), (2.001, 1.0)], "of the files")
-        {'millimeters': [2.0, 1.0], 'rule': 'of the files'}
-        >>> shared_spacing([(2.0, 1.0), (0.5, 1.0), None], "of the files")["rule"]
-        'differs: 0.5 x 1 to 2 x 1 mm, and 1 of 3 images state none'
-    """
-    all_spacings = list(spacings)
-    known = [spacing for spacing in all_spacings if spacing is not None]
-    if not known:
-        return None
-    silent = len(all_spacings) - len(known)
-    if len({len(spacing) for spacing in known}) > 1:
-        return {"millimeters": None, "rule": "differs: images of two and of three axes"}
-    low, high = ([edge(sides) for sides in zip(*known, strict=True)] for edge in (min, max))
-    alike = all(top - bottom <= TOLERANCE * top for bottom, top in zip(low, high, strict=True))
-    if alike and not silent:
-        return {"millimeters": list(known[0]), "rule": rule}
-    parts = [] if alike else [f"{_millimeters(low)} to {_millimeters(high)} mm"]
-    parts += [f"{silent} of {len(all_spacings)} images state none"] if silent else []
-    return {"millimeters": None, "rule": f"differs: {', and '.join(parts)}"}
-
-
-def _millimeters(sides: Iterable[float]) -> str:
-    return " x ".join(f"{side:.4g}" for side in sides)

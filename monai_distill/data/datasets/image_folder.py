@@ -14,7 +14,7 @@ from monai_distill.data.reading.file_type import IMAGE_SUFFIXES
 from monai_distill.runtime.progress import open_progress_bar
 
 from .column_words import header_key, names_split
-from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, other_kind, visible_folders
+from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, other_kind, visible_files, visible_folders
 from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .split_rule import section_named
@@ -150,7 +150,7 @@ class ImageFolderDataset(ImageFilesDataset):
             )
         note = f"patients are the folders below the classes ({len(classes)}), such as {min(classes)}"
         outside = f". {len(loose)} images outside of them count as one patient each" * bool(loose)
-        self.notes += (f"{note}; otherwise give --patient_folders false{outside}",)
+        self._patient_note = f"{note}; otherwise give --patient_folders false{outside}"
         return [_with_patient(row, *paths[row.image][:1]) for row in rows]
 
     def _refuse_class_names_below(self, classes: dict[str, set[str]]) -> None:
@@ -176,8 +176,8 @@ class ImageFolderDataset(ImageFilesDataset):
             else:
                 left["images of folders outside class_names"] += len(content.images)
             left.update(content.others)
-        loose = [other_kind(path) for top in tops for path in top.iterdir() if path.is_file()]
-        left["images in no class folder"] += loose.count(None)
+        for kind in (other_kind(path) for top in tops for path in visible_files(top)):
+            left[kind or "images in no class folder"] += 1
         self.left_out = dict(sorted((+left).items()))
         empty = sorted({f.name for f, c in listed.items() if not c.images} - {f.name for f in used})
         if empty and used and self._given_names is None:

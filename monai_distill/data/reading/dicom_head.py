@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from .file_type import file_type
+from .file_type import NOT_DICOM, file_type
 
-__all__ = ["DicomHead", "dicom_head", "without_picture"]
+__all__ = ["DicomHead", "dicom_head", "modality_of", "without_picture"]
 
 # pixels that are no picture of a patient: labels of structures, and doses
 _NO_PICTURE = ("segmentation", "rt dose", "label map", "surface", "parametric map", "real world value")
@@ -62,6 +62,18 @@ def _head(file: str, size: int, modified: int) -> DicomHead | None:
         return None  # reading the image names the file and the fault
 
 
+def modality_of(path: Path) -> str:
+    """The modality of a file, or of the first file of a folder; empty where it is not DICOM or does not tell.
+
+    Example:
+        >>> modality_of(Path("a.png"))
+        ''
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    heads = (dicom_head(file) for file in files if not file.name.lower().endswith(NOT_DICOM))
+    return next((head.modality for head in heads if head is not None and not head.document), "")
+
+
 def without_picture(head: Any) -> str | None:
     """The content of a pydicom data set that holds no picture, empty where it does not tell; None for a picture."""
     kind, modality = str(getattr(head.get("SOPClassUID"), "name", "")), str(head.get("Modality") or "")
@@ -72,5 +84,7 @@ def without_picture(head: Any) -> str | None:
         kind = str(getattr(head.file_meta.get("MediaStorageSOPClassUID"), "name", ""))
     if not (kind or modality or getattr(head, "file_meta", None)):
         return ""
+    if kind.startswith("Media Storage Directory"):
+        return "DICOMDIR index"
     kind = f"{kind} without pixels" if "Image" in kind else kind or "no pixels and no known kind"
     return f"{kind} ({modality})" if modality else kind

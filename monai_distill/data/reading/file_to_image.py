@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from monai.transforms import Transform
 from PIL import Image
 
+from .dicom_head import modality_of
 from .fitting import FITS, Fit, axis_sizes, cropped_or_filled, fitted, inner_sizes, resampled
 from .intensity import KIND_MEANINGS, scaled_values
 from .stored_image import FileHeader, ValueKind, file_header, stored_image
@@ -41,6 +43,8 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         orientation: three letters, the directions of the axes of every volume, as MONAI's ``Orientation``. ``stored``
             leaves the axes as they are. Volumes whose file does not tell a direction are left as they are.
         fit: ``stretch``, ``pad`` or ``crop``: what happens to images whose proportions differ from ``image_size``.
+        modalities: the only DICOM modalities that are read, such as ``["CR", "DX"]`` or ``"CR,DX"``; None reads any
+            file. A data set of files leaves others out and counts them.
         values: the only kind of values that is read, such as ``"8-bit"``, as decided once for a data set; None reads
             any. With ``intensity_range`` every kind is read.
 
@@ -64,6 +68,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         pixdim: Sequence[float] | None = None,
         orientation: str | None = "RAS",
         fit: Fit = "stretch",
+        modalities: Sequence[str] | str | None = None,
         values: ValueKind | None = None,
     ) -> None:
         _require_options(image_size, channels, intensity_range, pixdim)
@@ -77,10 +82,18 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         self.pixdim = None if pixdim is None else tuple(float(side) for side in pixdim)
         self.intensity_range = None if intensity_range is None else tuple(intensity_range)
         self.orientation = _orientation(orientation)
+        self.modalities = _modalities(modalities)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a new item; the item of the dataset stays as it is."""
         item = dict(data)
+        if self.modalities is not None and (modality := modality_of(Path(item["image"]))) not in self.modalities:
+            if not modality:
+                self.header(str(item["image"]))  # its error names a document, or another type of file
+            raise ValueError(
+                f"expected the modality {' or '.join(self.modalities)}, as chosen for the data set, got "
+                f"{modality or 'none'}; take the file out."
+            )
         stored = stored_image(str(item["image"]), self.orientation)
         if self.values is not None and self.intensity_range is None and stored.header.values != self.values:
             raise ValueError(
@@ -120,6 +133,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
             "pixdim": None if self.pixdim is None else list(self.pixdim),
             "orientation": self.orientation or "stored",
             "fit": self.fit,
+            "modalities": None if self.modalities is None else list(self.modalities),
             "values": self.values,
         }
 
@@ -162,6 +176,16 @@ def _orientation(orientation: Any) -> str | None:
     ):
         raise ValueError(f"expected orientation as three letters such as RAS or LPS, or stored, got {orientation!r}.")
     return letters
+
+
+def _modalities(modalities: Any) -> tuple[str, ...] | None:
+    if modalities is None:
+        return None
+    listed = modalities.split(",") if isinstance(modalities, str) else modalities
+    names = [name.strip().upper() if isinstance(name, str) else "" for name in listed] if listed else []
+    if not names or not all(names):
+        raise ValueError(f"expected modalities as a list of names such as [CR, DX], or null, got {modalities!r}.")
+    return tuple(dict.fromkeys(names))
 
 
 def _require_options(image_size: Any, channels: Any, intensity_range: Any, pixdim: Any) -> None:

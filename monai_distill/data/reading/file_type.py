@@ -9,13 +9,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["IMAGE_SUFFIXES", "FileType", "file_type", "is_image_file"]
+__all__ = ["IMAGE_SUFFIXES", "NOT_DICOM", "FileType", "file_type", "is_image_file"]
 
 FileType = Literal["picture", "DICOM", "NIfTI"]
 
 _PICTURE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _DICOM = (".dcm", ".dicom", ".ima")
 _NIFTI = (".nii", ".nii.gz")
+NOT_DICOM = (*_PICTURE, *_NIFTI)
 IMAGE_SUFFIXES = (*_PICTURE, *_DICOM, *_NIFTI)
 
 _PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

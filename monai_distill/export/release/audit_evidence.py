@@ -52,6 +52,10 @@ def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
         general["released_set"] = {
             name: released[name] for name in ("seen", "copied", "references") if name in released
         }
+        general["released_set"]["attacks"] = {
+            name: {**_released_attack(attack), "control": attack["control"]}
+            for name, attack in released.get("attacks", {}).items()
+        }
     return {**general, "attacks": {name: _released_attack(attack) for name, attack in _attacks(audit).items()}}
 
 

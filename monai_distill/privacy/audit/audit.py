@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 
 from .copy_check import copy_figures, released_copies, save_copy_pairs
 from .evidence import attack_evidence, epsilon_evidence
+from .released_attacks import released_attacks
 from .shadow_job import shadow_differences
 from .shadow_runs import COPIES, RELEASES, ShadowRuns
 from .verdict import statement
@@ -87,6 +89,8 @@ class Audit:
         release: released set of the run.
         folder: run folder, which gets ``audit.json``; files that identify training images stay in its ``audit/``.
         shadow_settings: settings of the shadows that differ from the run.
+        outside: the membership attacks on images that the run did not use, by name; the released set is attacked with
+            those that the shadows have too.
         delta: of the bound on epsilon if the run has no ledger.
         attribute_inference: which metadata were attacked, in words.
     """
@@ -98,6 +102,7 @@ class Audit:
         folder: str | Path,
         *,
         shadow_settings: Mapping[str, Any],
+        outside: Mapping[str, Callable[[SyntheticDataset], torch.Tensor]] = MappingProxyType({}),
         delta: float = 1e-5,
         attribute_inference: str = "",
     ) -> None:
@@ -105,6 +110,7 @@ class Audit:
         self.release = release
         self.folder = Path(folder)
         self.shadow_settings = dict(shadow_settings)
+        self.outside = outside
         self.delta = delta
         self.attribute_inference = attribute_inference
 
@@ -121,6 +127,9 @@ class Audit:
         if epsilon is not None:
             epsilon["claimed"] = claimed
         released, pairs = released_copies(self.release, candidates.bank, self.runs.public, self.runs.seed)
+        released["attacks"] = released_attacks(
+            self.release, candidates, self.runs.attacks, self.outside, self.runs.public
+        )
         reason = why_void(attacks)
         content: dict[str, Any] = {
             "format": 1,

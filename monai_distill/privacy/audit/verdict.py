@@ -35,7 +35,13 @@ def statement(audit: Mapping[str, Any], manifest: Mapping[str, Any], ledger: Map
     blind = [name for name in attacks if attacks[name]["void"]]
     if blind:
         sentences.append(f"Void, because they missed their positive control: {', '.join(blind)}.")
-    sentences += [_released_set(audit), *_settings(audit), *_epsilon(audit), _tier(audit, manifest, ledger or {})]
+    sentences += [
+        _released_set(audit),
+        *_released_attacks(audit),
+        *_settings(audit),
+        *_epsilon(audit),
+        _tier(audit, manifest, ledger or {}),
+    ]
     sentences.append("That an attack failed here does not show that every attack fails.")
     return " ".join(sentences)
 
@@ -75,6 +81,27 @@ def _released_set(audit: Mapping[str, Any]) -> str:
     share = f"{released['auc'] or 0:.0%} of the images are most similar to a training image (50% is chance)"
     copied = f"{released['copied']} are more similar to one than the most similar of {released['references']} others"
     return f"The released set itself: {share}, and {copied}."
+
+
+def _released_attacks(audit: Mapping[str, Any]) -> list[str]:
+    attacks = audit["released_set"].get("attacks", {})
+    counted = {name: figures for name, figures in attacks.items() if not figures["void"]}
+    caught = [f"{name} (area {figures['auc']:.3f})" for name, figures in counted.items() if figures["caught"]]
+    sentences = []
+    if caught:
+        sentences.append(f"Attacked directly, it gives members away beyond chance: {', '.join(caught)}.")
+    elif counted:
+        sentences.append(
+            f"Attacked directly, without shadows to calibrate: none of {len(counted)} attacks separates its training "
+            "images from test images beyond chance."
+        )
+    blind = [name for name in attacks if name not in counted]
+    if blind:
+        sentences.append(
+            f"Direct attacks that do not count, because they separate the sections of the data without the set: "
+            f"{', '.join(blind)}."
+        )
+    return sentences
 
 
 def _settings(audit: Mapping[str, Any]) -> list[str]:

@@ -157,7 +157,10 @@ def _words_of(item: dict[str, Any], root: Path) -> Iterator[str]:
     for key in ("image", "mask"):
         if isinstance(item.get(key), str | Path):
             path = Path(item[key])
-            yield from (path.name, path.name.split(".")[0])
+            first = path.name.split(".")[0]
+            yield from (path.name, re.sub(r"(\.[A-Za-z]\w{0,5})+$", "", path.name))
+            if not first.isdecimal():  # the first number of a UID identifies nobody
+                yield first
             inner = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else path.parts[1:-1]
             # a folder with a number belongs to a patient or a study; others are classes or sections
             yield from (part for part in inner if re.search(r"\d", part))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,11 @@ class ModelConfidence:
 
     def logits(self, release: SyntheticDataset, images: Tensor) -> Tensor:
         """Return logits [models, n, K] of images that are pixel values [n, channels, *spatial]."""
-        parameters = self.train(self.network, *release.training_set(), self.seeds)
+        return self.logits_of(release, release.training_set(), images)
+
+    def logits_of(self, release: SyntheticDataset, training_set: tuple[Tensor, Tensor, Any], images: Tensor) -> Tensor:
+        """Logits as from :meth:`logits`, of networks trained on another form of the set: (images, targets, lr)."""
+        parameters = self.train(self.network, *training_set, self.seeds)
         inputs = images if release.preprocessing is None else release.preprocessing(images)
         rows = [
             torch.cat([self.network.predict(vector, part) for part in torch.split(inputs.to(parameters), 512)])

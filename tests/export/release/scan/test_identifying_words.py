@@ -69,6 +69,14 @@ def test_patients_files_and_numbered_folders_of_every_section_are_words(tmp_path
     assert not found & {"benign", "scan_b", "listing"}
 
 
+def test_the_first_number_of_a_uid_is_no_word_of_its_own(tmp_path: Path) -> None:
+    item = {"image": str(tmp_path / "benign" / "1.2.840.99.5"), "label": 0}
+    section = SimpleNamespace(root_dir=tmp_path, data=[item], provenance={})
+    words = IdentifyingWords.of_sections([section], but=own_names())
+    assert list(words.within("1 patient 1 of 2")) == []
+    assert list(words.within("file 1.2.840.99.5")) == ["1.2.840.99.5"]
+
+
 def test_this_machine_and_user_are_words_unless_any_machine_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "ward7-pc")
     monkeypatch.setattr(getpass, "getuser", lambda: "root")

@@ -1,0 +1,62 @@
+"""Bounds on epsilon against closed forms, and the scores of the mechanisms without noise."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
+from monai_distill.privacy.dp import GaussianEvent
+from tests.benchmarks.epsilon import failures, record
+from tests.benchmarks.epsilon_bounds import Errors, _trade_off, noise_bound, plain_bound
+from tests.benchmarks.epsilon_mechanisms import MECHANISMS, scaled_noise
+
+
+def form(noise: float) -> list[GaussianEvent]:
+    return [GaussianEvent("sums", noise)]
+
+
+def test_the_trade_off_of_gaussian_noise_is_the_closed_one() -> None:
+    """Dong, Roth and Su 2022: ``G_mu(alpha) = Phi(Phi^-1(1 - alpha) - mu)`` with mu = 1 / noise."""
+    for alpha in (0.05, 0.3, 0.5):
+        exact = norm.cdf(norm.ppf(1 - alpha) - 1 / 2.0)
+        found = _trade_off(tuple(form(2.0)), alpha)
+        assert exact - 0.01 < found <= exact + 1e-6  # a lower curve gives a smaller, still valid bound
+
+
+def test_bounds_follow_the_errors() -> None:
+    assert plain_bound(Errors(0.1, 0.2), 0.0) == pytest.approx(math.log(8))
+    assert plain_bound(Errors(0.6, 0.6), 1e-5) == 0.0
+    mu = 1 / 1.5
+    errors = Errors(float(norm.sf(mu / 2)), float(norm.cdf(-mu / 2)))  # the exact errors of noise 1.5
+    bound = noise_bound(errors, form, 3.73, 1e-5)
+    assert 2.4 < bound < 2.8  # epsilon of noise 1.5 at 1e-5 is 2.77
+
+
+def test_an_interval_is_that_of_its_counts() -> None:
+    errors = Errors.at(0.5, np.zeros(100), np.ones(100))
+    assert errors.false_positive == errors.false_negative == pytest.approx(1 - 0.025 ** (1 / 100))
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_without_noise_the_score_tells_the_canary(mechanism: Any) -> None:
+    subject = mechanism(1.0)
+    with scaled_noise(1e-6):
+        absent, present = ([subject.score(canary) for _ in range(3)] for canary in (False, True))
+    assert max(absent) < min(present)
+    expected = {"class sums": 1.0, "prototypes": float(subject.rounds) if hasattr(subject, "rounds") else 0.0}
+    if mechanism.name in expected:  # a canary moves every sum by the clip
+        assert np.mean(present) - np.mean(absent) == pytest.approx(expected[mechanism.name], abs=0.01)
+
+
+def test_a_claim_that_is_exceeded_and_a_broken_build_that_passes_are_failures() -> None:
+    row = {"mechanism": "sums", "epsilon": 1.0, "plain_bound": 0.1, "draws_per_side": 2000}
+    rows = [{**row, "noise_factor": 1.0, "noise_bound": 0.9}, {**row, "noise_factor": 0.5, "noise_bound": 1.6}]
+    assert failures(rows) == []
+    assert record(rows, "abc")["rows"] == [["sums", "1", 0.1, 0.9, 1.6]]
+    assert len(failures([{**rows[0], "noise_bound": 1.1}])) == len(failures([{**rows[1], "noise_bound": 0.9}])) == 1
