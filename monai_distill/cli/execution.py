@@ -94,7 +94,7 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
         warnings.filterwarnings("ignore", message="parsing config_file")
         # PyTorch of its own forward derivatives
         warnings.filterwarnings("ignore", message=".torch.jit.script. is deprecated")
-        with shown_log("monai_distill.data", "monai_distill.runtime"):
+        with shown_log("monai_distill.data", "monai_distill.networks", "monai_distill.runtime"):
             run(**literal_settings(values))
     return first
 

@@ -49,7 +49,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from monai_distill.export import RunFolder
     from monai_distill.runtime import processes  # here, so that `--help` answers at once
 
-    processes.join()
+    processes.join(values.get("device"))  # before the plan times steps on it
     run_folder = RunFolder(Path(values["output_dir"]))
     if values.get("resume"):
         raise ValueError(

@@ -17,6 +17,7 @@ BENCHMARKS = (
     "originals",
     "ladder",
     "shapes",
+    "first_iteration",
     "epsilon",
 )
 

@@ -21,7 +21,7 @@ from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
 from tests.cli.test_evaluate import ALL
 from tests.configs.command import command, read
-from tests.other_device.device import NAME, Elsewhere
+from tests.other_device.device import NAME, Elsewhere, count_graphs_by_length
 from tests.other_device.runs import HELD, RUNS
 from tests.other_device.waiting import rules, waits_of_loops
 from tests.runtime.processes.test_two_processes import furthest
@@ -111,6 +111,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    count_graphs_by_length()
     main(Path(sys.argv[1]))
     sys.stdout.flush()
     os._exit(0)  # the device's threads outlive Python
