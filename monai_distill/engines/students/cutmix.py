@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["CutMix", "drawn_cutmix"]
+__all__ = ["CutMixParameters", "drawn_cutmix"]
 
 
-class CutMix(NamedTuple):
+class CutMixParameters(NamedTuple):
     """Which image each image of a batch gets a box from, where the box lies, and its share of the pixels.
 
     Example:
-        >>> mix = CutMix(torch.tensor([1, 0]), (slice(0, 1), slice(0, 2)), 0.5)
+        >>> mix = CutMixParameters(torch.tensor([1, 0]), (slice(0, 1), slice(0, 2)), 0.5)
         >>> mix.images(torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)]))[0].tolist()
         [[[1.0, 1.0], [0.0, 0.0]]]
         >>> mix.targets(torch.eye(2))
@@ -40,7 +40,9 @@ class CutMix(NamedTuple):
         return torch.lerp(targets, targets[self.partners.to(targets.device)], self.share)
 
 
-def drawn_cutmix(count: int, shape: Sequence[int], probability: float, generator: torch.Generator) -> CutMix | None:
+def drawn_cutmix(
+    count: int, shape: Sequence[int], probability: float, generator: torch.Generator
+) -> CutMixParameters | None:
     """CutMix parameters for a batch, or None in the share of batches that stay as they are.
 
     References:
@@ -67,4 +69,4 @@ def drawn_cutmix(count: int, shape: Sequence[int], probability: float, generator
         low, high = max(0, round(center * side - half)), min(side, round(center * side + half))
         box.append(slice(low, high))
         covered *= (high - low) / side
-    return CutMix(partners, tuple(box), covered)
+    return CutMixParameters(partners, tuple(box), covered)
