@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.engines.students import ScoreRows, StudentTraining, StudentVariant, Teacher
+from monai_distill.engines.students import ScoreRows, StudentTraining, StudentVariant, Teacher, lr_candidates
 from monai_distill.losses import cosine_loss, refined_labels
 from monai_distill.metrics.score_record import Cell, ProtocolResult, ScoreRow, Table
 from monai_distill.metrics.score_tables import METRIC_TITLES
@@ -22,8 +22,8 @@ from .scorecard import Scorecard
 __all__ = ["TrainingVariants"]
 
 EXPLANATION = (
-    "Each way of training has a learning rate of its own, chosen on validation. Hard labels are the default of every "
-    "other table. A teacher's labels come from a network that was trained on all training images: they carry knowledge "
+    "Each way of training has a learning rate of its own, chosen on validation. Labels that the set itself has are not "
+    "used here. A teacher's labels come from a network that was trained on all training images: they carry knowledge "
     "that the images do not have, for the random images too, and can reveal more of the training images."
 )
 Labeled = Callable[[Tensor, Tensor], Tensor]
@@ -124,7 +124,7 @@ class TrainingVariants:
         """
         card, ways = self.scorecard, self.ways()
         images, _, learned = synthetic.training_set()
-        lrs = sorted({learned, *self.lrs})
+        lrs = lr_candidates(learned, self.lrs)
         distilled: dict[str, ScoreRow] = {}
         random: dict[str, ScoreRow] = {}
         labels = card.data.test.labels
@@ -154,7 +154,7 @@ class TrainingVariants:
 
 
 TITLES = {
-    "hard": "hard labels (the default)",
+    "hard": "hard labels",
     "cutmix": "hard labels, CutMix",
     "teacher": "a teacher's labels",
     "gift": "GIFT: refined labels of the teacher, cosine loss",
