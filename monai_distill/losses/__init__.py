@@ -8,6 +8,7 @@ from .class_sums import ClassSums, class_mean_distance, class_sums, sum_over_pro
 from .datadam_loss import AttentionMatchingLoss, attention_map
 from .dc_loss import GradientMatchingLoss
 from .dm_loss import DistributionMatchingLoss
+from .gift_loss import cosine_loss, refined_labels
 from .hoptm_loss import AnglePenalty, GrowingMaskLoss, angle_matrix
 from .idm_loss import ClassRegularizedLoss, class_regularization
 from .mtt_loss import TrajectoryMatchingLoss, TrajectorySegment, relative_distance
@@ -35,8 +36,10 @@ __all__ = [
     "class_regularization",
     "class_sums",
     "classification_loss",
+    "cosine_loss",
     "deep_layers",
     "largest_errors",
+    "refined_labels",
     "relative_distance",
     "sum_over_processes",
     "waves",

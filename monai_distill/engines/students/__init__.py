@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from .lr_choice import lr_candidates, rank_by_validation
 from .score_rows import Row, ScoreRows
-from .scoring import parameter_scores, predict_logits, score_students, student_seeds, train_students
+from .scoring import parameter_scores, predict_logits, score_students, student_seeds, train_students, trained_classifier
 from .student_evaluator import StudentEvaluator
-from .student_training import StudentDivergedError, StudentTraining, trained_classifier
+from .student_training import StudentDivergedError, StudentTraining
+from .student_variant import StudentVariant
 from .students import Students
 from .teacher import Teacher
 
@@ -17,6 +18,7 @@ __all__ = [
     "StudentDivergedError",
     "StudentEvaluator",
     "StudentTraining",
+    "StudentVariant",
     "Students",
     "Teacher",
     "lr_candidates",

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.metrics import score_logits
@@ -27,6 +27,7 @@ __all__ = [
     "score_students",
     "student_seeds",
     "train_students",
+    "trained_classifier",
 ]
 
 TrainingSet = tuple[Images, Tensor, float]  # images [n, channels, *spatial], class numbers [n] or logits [n, K], lr
@@ -154,3 +155,38 @@ def score_students(
     if not bool(torch.isfinite(logits).all()):
         raise StudentDivergedError(training_set[2])
     return score_logits(logits, bank.labels)
+
+
+def trained_classifier(
+    synthetic: SyntheticDataset, network: FlatNetwork, module: nn.Module, protocol: StudentTraining, seed: int = 0
+) -> nn.Module:
+    """Train one fresh network on ``synthetic`` and put its parameters into ``module``.
+
+    Its seed differs from those of the scored students. It is not selected by any score.
+
+    Args:
+        synthetic: the set, on the device to train on.
+        network: the architecture.
+        module: a network of that architecture; its values are overwritten.
+        protocol: how the network is trained.
+        seed: seed of the run.
+
+    Returns:
+        ``module``, on the CPU, in evaluation mode.
+
+    Raises:
+        ValueError: if the module has another architecture.
+
+    Example:
+        >>> from monai_distill.transforms import SiameseAugment
+        >>> images = torch.eye(2).view(2, 1, 1, 2)
+        >>> synthetic = SyntheticDataset(images, torch.tensor([0, 1]), ["a", "b"], student_lr=0.1)
+        >>> make = lambda: nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        >>> protocol = StudentTraining(SiameseAugment(()), steps=20)
+        >>> module = trained_classifier(synthetic, FlatNetwork(make), make(), protocol)
+        >>> module(synthetic.images).argmax(dim=1)
+        tensor([0, 1])
+    """
+    images, targets, student_lr = synthetic.training_set()
+    (parameters,) = protocol(network, images, targets, student_lr, [derived_seed(seed, "classifier")])
+    return network.load_into(module.cpu(), parameters.cpu()).eval()

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
 from monai_distill.losses import classification_loss
 from monai_distill.networks import (
     FlatNetwork,
@@ -27,7 +26,7 @@ from monai_distill.transforms import SiameseAugment
 from .plateau import Plateau
 from .student_group import StudentGroup
 
-__all__ = ["StudentDivergedError", "StudentTraining", "trained_classifier"]
+__all__ = ["StudentDivergedError", "StudentTraining"]
 
 DROP_AT, DROP = 0.5, 0.1  # share of the steps after which the learning rate drops at the latest, and its factor
 
@@ -47,42 +46,6 @@ class StudentDivergedError(RuntimeError):
         super().__init__(
             f"A student diverged at learning rate {lr:g}. Lower it, or, if it is learned, lower student_lr_lr."
         )
-
-
-def trained_classifier(
-    synthetic: SyntheticDataset, network: FlatNetwork, module: nn.Module, protocol: StudentTraining, seed: int = 0
-) -> nn.Module:
-    """Train one fresh network on ``synthetic`` and put its parameters into ``module``.
-
-    Its seed differs from those of the scored students. It is not selected by any score.
-
-    Args:
-        synthetic: the set, on the device to train on.
-        network: the architecture.
-        module: a network of that architecture; its values are overwritten.
-        protocol: how the network is trained.
-        seed: seed of the run.
-
-    Returns:
-        ``module``, on the CPU, in evaluation mode.
-
-    Raises:
-        ValueError: if the module has another architecture.
-
-    Example:
-        >>> import torch
-        >>> from monai_distill.transforms import SiameseAugment
-        >>> images = torch.eye(2).view(2, 1, 1, 2)
-        >>> synthetic = SyntheticDataset(images, torch.tensor([0, 1]), ["a", "b"], student_lr=0.1)
-        >>> make = lambda: nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
-        >>> protocol = StudentTraining(SiameseAugment(()), steps=20)
-        >>> module = trained_classifier(synthetic, FlatNetwork(make), make(), protocol)
-        >>> module(synthetic.images).argmax(dim=1)
-        tensor([0, 1])
-    """
-    images, targets, student_lr = synthetic.training_set()
-    (parameters,) = protocol(network, images, targets, student_lr, [derived_seed(seed, "classifier")])
-    return network.load_into(module.cpu(), parameters.cpu()).eval()
 
 
 class StudentTraining:
@@ -210,9 +173,9 @@ class StudentTraining:
             dropout = None
             if network.has_random_layers:
                 dropout = [derived_seed(seed, "dropout", step) for seed in group.seeds]
-            each = self._augmented(images, rows, group.generators)
+            each, chosen = self.batch(images, targets, rows, group.generators)
             batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
-            out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, targets[rows])
+            out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, chosen)
             group.velocity = self.momentum * group.velocity + out[:, :-1] + self.weight_decay * group.parameters
             group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
             on_step()
@@ -232,7 +195,7 @@ class StudentTraining:
         """The gradient of one student with its loss appended [P + 1]."""
 
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-            value = classification_loss(network(parameters, images), targets, self.temperature)
+            value = self.loss(network(parameters, images), targets)
             return value, value.detach()
 
         compiled = self.compiled and not network.one_at_a_time
@@ -244,6 +207,13 @@ class StudentTraining:
 
         return with_loss
 
-    def _augmented(self, images: Images, rows: Tensor, generators: Sequence[torch.Generator]) -> Iterator[Tensor]:
-        for row, generator in zip(rows, generators, strict=True):
-            yield self.augment.apply(images[row], self.augment.draw(len(row), images.shape[2:], generator))
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch, a mean over its images."""
+        return classification_loss(logits, targets, self.temperature)
+
+    def batch(
+        self, images: Images, targets: Tensor, rows: Tensor, generators: Sequence[torch.Generator]
+    ) -> tuple[Iterator[Tensor], Tensor]:
+        """Augmented images of every student, made one after another, and the targets of all for ``rows`` [S, B]."""
+        draw, shape, pairs = self.augment.draw, images.shape[2:], zip(rows, generators, strict=True)
+        return (self.augment.apply(images[row], draw(len(row), shape, g)) for row, g in pairs), targets[rows]

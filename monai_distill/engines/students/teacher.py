@@ -19,7 +19,7 @@ from .scoring import predict_logits, train_students
 from .student_training import StudentTraining
 from .students import training_job
 
-__all__ = ["Teacher"]
+__all__ = ["Teacher", "refuse_teacher_labels", "teacher_logits"]
 
 BATCH = 256
 
@@ -82,6 +82,10 @@ class Teacher:
             job = {"parameters": training_job(self.network, training_set, self.protocol, [self.seed])}
         return self.cache(job, train).values.to(self.bank.device)
 
+    def logits(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Logits [n, classes] of images [n, channels, *spatial], whatever their class numbers [n]."""
+        return self.soft_labels(images, labels)[1]
+
     def soft_labels(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The images [n, channels, *spatial] and, in place of their class numbers [n], the logits [n, classes]."""
         return images, predict_logits(self.network, self.parameters[None], images)[0]
@@ -100,3 +104,26 @@ class Teacher:
         with temporary_global_seed(0):
             fresh = self.network.factory()
         return self.network.load_into(fresh.to(self.bank.device), self.parameters).eval()
+
+
+def teacher_logits(teacher: Teacher, start: tuple[Tensor, Tensor]) -> Tensor:
+    """The teacher's logits [N, classes] of the images that a distillation starts from.
+
+    Args:
+        teacher: is trained if it was not yet.
+        start: images [N, channels, *spatial] and class numbers [N].
+    """
+    return teacher.logits(*start)
+
+
+def refuse_teacher_labels(soft_labels: bool, reason: str) -> None:
+    """Refuse labels of a teacher where they would contradict what else is requested.
+
+    Raises:
+        ValueError: if they are requested.
+
+    Example:
+        >>> refuse_teacher_labels(False, "the method learns its labels")
+    """
+    if soft_labels:
+        raise ValueError(f"Expected --soft_labels false here: {reason}. Leave it out.")

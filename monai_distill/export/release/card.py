@@ -56,8 +56,8 @@ to `dataset.preprocessing` before the trained network sees them. The scores belo
 {labels}"""
 HARD_LABELS = "The labels are class numbers."
 SOFT_LABELS = (
-    "The labels are learned. `label` of an item holds probabilities, and `cross_entropy` takes them as they are. The "
-    "safetensors file stores logits: take their softmax if you read it yourself."
+    "The labels are learned, or a teacher's. `label` of an item holds probabilities, and `cross_entropy` takes them as "
+    "they are. The safetensors file stores logits: take their softmax if you read it yourself."
 )
 NPZ = """`synthetic.npz` is in MedMNIST's format with 8 bits per value. The `medmnist` package reads it:
 

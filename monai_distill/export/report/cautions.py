@@ -37,8 +37,8 @@ def _about_privacy(records: RunRecords, tier: str) -> Iterator[str]:
         )
     if records.synthetic.soft and tier != "T2":
         yield (
-            "The labels are learned. They carry what the experts know about real images, and attacks can read it. An "
-            "export releases class numbers instead."
+            "The labels are learned, or a teacher's. They carry what networks know about real images, and attacks can "
+            "read it. An export releases class numbers instead."
         )
     counts, labels = records.counts("training"), records.synthetic.labels
     if counts and tier != "T2":
