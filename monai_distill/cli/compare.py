@@ -95,23 +95,26 @@ def _compared(
         return _request(options, root, method, run_folder)
 
     def run(method: str, run_folder: Path) -> None:
-        if (run_folder / "config.json").exists():
-            run_bundle(resumed(run_folder))
-        else:
-            run_bundle(_arguments(request(method, run_folder), root))
+        options.log.open(root)
+        with options.log.part(run_folder):
+            begun = (run_folder / "config.json").exists()
+            run_bundle(resumed(run_folder) if begun else _arguments(request(method, run_folder), root))
 
     def further(run_folder: Path) -> None:
-        if options.names:
-            evaluate_run(run_folder, options.names, options.of_protocols)
-        elif herding and run_folder.name == methods[0] and _has_full(run_folder):
-            evaluate_run(run_folder, ["scores"], HERDING)
+        with options.log.part(run_folder):
+            if options.names:
+                evaluate_run(run_folder, options.names, options.of_protocols)
+            elif herding and run_folder.name == methods[0] and _has_full(run_folder):
+                evaluate_run(run_folder, ["scores"], HERDING)
 
     _refuse_what_no_method_takes(methods, lambda method: request(method, folder / method).composed({}))
     knobs = {name: getattr(options, name) for name in ("dataset", "network", "preset_of", *SETTINGS)}
     knobs.pop("output_dir")
     plan = {name: getattr(options, name) for name in ("effort", "minutes") if getattr(options, name) is not None}
     settings = {**knobs, **plan, **options.overrides}
-    return compare_methods(folder, methods, run, settings=settings, evaluate=further)
+    table = compare_methods(folder, methods, run, settings=settings, evaluate=further)
+    options.log.open(root)  # also where every run was there already
+    return table
 
 
 def _request(options: argparse.Namespace, root: Path, method: str, folder: Path) -> Any:

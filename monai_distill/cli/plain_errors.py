@@ -25,6 +25,14 @@ EXPECTED = (
 )
 UNKNOWN_TARGET = re.compile(r"Cannot locate class or function path: '(.+)'")
 ROOT = "monai_distill."
+CLASS_GRADIENTS = (
+    "gradients of classes were matched",
+    "a smaller --memory_budget; then a smaller --batch_per_class, --network_batch_size or --width",
+)
+CLASS_FEATURES = (
+    "features of classes were matched",
+    "a smaller --memory_budget; then a smaller --batch_per_class or --width",
+)
 # by the innermost module that the error passed through: what was done, and the settings that lower its memory
 PARTS = {
     "engines.experts": (
@@ -35,14 +43,10 @@ PARTS = {
         "gradients of single records were computed",
         "--gradient_chunk 1, a smaller --images_per_record or --width",
     ),
-    "engines.distillation.gradient_matching": (
-        "gradients of classes were matched",
-        "a smaller --memory_budget; then a smaller --batch_per_class, --network_batch_size or --width",
-    ),
-    "engines.distillation.distribution_matching": (
-        "features of classes were matched",
-        "a smaller --memory_budget; then a smaller --batch_per_class or --width",
-    ),
+    "engines.distillation.gradient_matching": CLASS_GRADIENTS,
+    "engines.distillation.class_gradients": CLASS_GRADIENTS,
+    "engines.distillation.distribution_matching": CLASS_FEATURES,
+    "engines.distillation.sums_in_parts": CLASS_FEATURES,
     "engines.distillation": (
         "students were unrolled",
         "--chunk 1, --images_at_once 1 or a smaller --memory_budget; then a smaller --synthetic_batch_size or --width",

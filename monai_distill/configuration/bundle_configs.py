@@ -10,7 +10,6 @@ from string import Template
 from typing import Any
 
 from monai_distill import __version__
-from monai_distill.transforms import CanvasDecode
 
 from .bundle_parts import overridable_network, overridable_sections, steps_of_bundle
 from .composition import run_settings
@@ -88,6 +87,8 @@ def bundle_configs(
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = _about(name, train, words, image_shape, class_names)
+    from monai_distill.transforms import CanvasDecode  # here, so that `list` and `--help` answer at once
+
     decode = CanvasDecode(int(train["factor"]), str(train["factor_kind"]))
     per_class = len(decode.cells([0] * int(train["images_per_class"]), len(image_shape) - 1).canvas)
     formats = _data_formats(image_shape, class_names, per_class)

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from copy import deepcopy
@@ -49,7 +48,12 @@ def with_dependencies(part: Mapping[str, Any], job: Mapping[str, Any]) -> dict[s
 
 
 def _ids(content: Any) -> list[str]:
-    return REFERENCE.findall(json.dumps(content))
+    """The references of all references and expressions in ``content``; other texts, such as "50%0", hold none."""
+    if isinstance(content, Mapping):
+        content = list(content.values())
+    if isinstance(content, list | tuple):
+        return [name for value in content for name in _ids(value)]
+    return REFERENCE.findall(content) if isinstance(content, str) and content.startswith(("@", "%", "$")) else []
 
 
 def _lies_in(content: Any, path: list[str]) -> bool:

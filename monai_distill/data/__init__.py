@@ -6,7 +6,7 @@ from __future__ import annotations
 from .class_bank import ClassBank
 from .class_batches import ClassBatch, ClassBatches, NoisyClassMeans
 from .cluster_batches import ClusterBatches, ClusterPlan
-from .cluster_images import cluster_images
+from .cluster_start import cluster_images
 from .coresets import herding_subset, k_center_subset
 from .image_columns import item_columns
 from .initial_images import noise_images, packed_subset, random_subset, real_images, refuse_small_classes

@@ -42,6 +42,7 @@ def packed_canvases(images: Tensor, labels: Tensor, decode: CanvasDecode, prepro
         ValueError: if there are more or fewer images than cells.
 
     Example:
+        >>> import torch
         >>> packed_canvases(torch.ones(4, 1, 4, 4), torch.tensor([0]), CanvasDecode(2)).shape
         torch.Size([1, 1, 4, 4])
     """
@@ -62,6 +63,7 @@ def decoded_start(
         preprocessing: of the set.
 
     Example:
+        >>> import torch
         >>> images, labels = decoded_start((torch.zeros(2, 1, 4, 4), torch.tensor([0, 1])), CanvasDecode(2))
         >>> images.shape, labels.tolist()
         (torch.Size([8, 1, 4, 4]), [0, 0, 0, 0, 1, 1, 1, 1])

@@ -60,6 +60,7 @@ def clinical_scores(
         ValueError: if the shapes disagree.
 
     Example:
+        >>> import torch
         >>> scores = clinical_scores(torch.eye(2)[None, [0, 1, 1]], torch.tensor([0, 1, 0]), ["no", "yes"], resamples=9)
         >>> scores["confusion"], [row["mean"] for row in scores["sensitivity"]]
         ([[1.0, 1.0], [0.0, 1.0]], [0.5, 1.0])

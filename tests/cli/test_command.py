@@ -367,9 +367,10 @@ def test_help_explains_every_option(word: str) -> None:
 def test_an_unknown_choice_ends_with_code_2_and_the_choices(kind: str) -> None:
     outcome = command("run", f"--{kind}", "nothing")
     assert outcome.code == 2
-    assert "invalid choice: 'nothing'" in outcome.err
+    assert f"argument --{kind}: " in outcome.err
+    assert "nothing" in outcome.err
     for name in configuration.available(f"{kind}s"):
-        assert f"'{name}'" in outcome.err
+        assert name in outcome.err
 
 
 @pytest.mark.parametrize("words", [[], ["walk"], ["run", "--seed", "x"], ["run", "--initial_images", "none"]])

@@ -115,16 +115,22 @@ def base_settings(files: RunFiles, facts: DataFacts, images_per_class: int) -> d
     name = facts.name
     if name in TUNED:
         preset = preset_settings(files, name, images_per_class)
-        return {key: Choice(value, f"preset of {name}") for key, value in preset.items()}
+        return _of_network(files, {key: Choice(value, f"preset of {name}") for key, value in preset.items()})
     name, why = _similar(facts)
     preset = preset_settings(files, name, images_per_class)
     settings = {key: Choice(value, f"as tuned on {name} ({why})") for key, value in preset.items()}
-    if "network_factory::depth" in files.contents[2]:
-        depth = _depth(min(facts.shape[1:]))
-        settings["depth"] = Choice(depth, f"the last feature map of {min(facts.shape[1:])} pixels has 3 to 7")
+    depth = _depth(min(facts.shape[1:]))
+    settings["depth"] = Choice(depth, f"the last feature map of {min(facts.shape[1:])} pixels has 3 to 7")
+    settings = _of_network(files, settings)
     if family_of(files) == "trajectory":
         settings |= _trajectory(settings, facts, name)
     return settings
+
+
+def _of_network(files: RunFiles, settings: dict[str, Choice]) -> dict[str, Choice]:
+    """Only the ConvNet has a depth."""
+    has_depth = "network_factory::depth" in files.contents[2]
+    return {name: choice for name, choice in settings.items() if has_depth or name != "depth"}
 
 
 def _depth(side: int) -> int:

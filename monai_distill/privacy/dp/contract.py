@@ -19,7 +19,7 @@ __all__ = ["DPContract", "FixedPreprocessing", "TrainingRecords", "public_proven
 
 PUBLIC = ("name", "license", "citation", "official", "split", "seed")  # fields that no single record decides
 # settings of reading; "values", the kind of stored values, is the same in all files or the data are refused: public
-PUBLIC_READING = ("image_size", "channels", "intensity_range", "pixdim", "orientation", "fit", "values")
+PUBLIC_READING = ("image_size", "channels", "intensity_range", "pixdim", "orientation", "fit", "modalities", "values")
 
 
 def public_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from monai_distill.engines.distillation import (
     InnerLoop,
     NetworkLoop,
     NoisyMeanMatching,
+    RandomNetworks,
     TrajectoryMatching,
     UnrollMemory,
 )
@@ -49,7 +50,7 @@ def real_batch() -> ClassBatch:
 def class_objectives() -> dict[str, tuple[Callable[..., Any], Any]]:
     network = FlatNetwork(module)
     return {
-        "distribution": (DistributionMatching(module, SiameseAugment()), real_batch()),
+        "distribution": (DistributionMatching(RandomNetworks(module), SiameseAugment()), real_batch()),
         "gradient": (GradientMatching(network, SiameseAugment(), loop=NetworkLoop(1, 0)), real_batch()),
         "measured": (
             NoisyMeanMatching(lambda view, images: images.flatten(1).sin()),
