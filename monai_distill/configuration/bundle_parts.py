@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from monai_distill.runtime.literals import literal
-
 __all__ = ["overridable_network", "overridable_sections", "steps_of_bundle"]
 
 Config = dict[str, Any]
@@ -29,6 +27,8 @@ def overridable_sections(job: Config, class_names: Sequence[str]) -> Config:
     Returns:
         The job with other ids.
     """
+    from monai_distill.runtime.literals import literal  # here, so that `list` and `--help` answer at once
+
     made = {key: value for key, value in job.items() if key != "dataset"}
     source = {key: value for key, value in job["dataset"].items() if key != "_mode_"}
     if "reading" in source:
