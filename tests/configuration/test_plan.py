@@ -159,6 +159,15 @@ SMALL = ("--width", "4", "--depth", "1", "--method", "dm", "--students", "1", "-
 SHORT = ("--iterations", "2", "--validation_steps", "1", "--evaluation_steps", "1", "--device", "cpu")
 
 
+@pytest.mark.parametrize("method", ["ncfm", "idm", "mtt"])
+def test_a_step_of_every_kind_is_timed(method: str) -> None:
+    """NCFM trains experts and unrolls no student; IDM trains networks between its steps."""
+    small = ("--width", "4", "--depth", "1", "--experts", "1") if method != "idm" else ("--width", "4", "--depth", "1")
+    planned = command("plan", "--json", "--method", method, *small, "--iterations", "200000", "--device", "cpu")
+    assert planned.code == 0, planned.err
+    assert json.loads(planned.out)["forecast"]["cpu_seconds"]["distillation"] > 1
+
+
 def test_the_command_plans_a_run_and_the_run_keeps_its_plan(tmp_path: Path) -> None:
     planned = command("plan", "--json", *SMALL, *SHORT, "--effort", "trial")
     content = json.loads(planned.out)

@@ -181,22 +181,23 @@ class _Timing:
         synthetic = parser.get_parsed_content("synthetic")
         numbers = iter(range(10**6))
         unit = self._time(lambda: objective(synthetic, batches[next(numbers)]), 1)
-        return unit * scale if "expert_trainer" in parser.config else unit.in_larger_batches(scale)
+        return unit * scale if "student_steps" in parser.config else unit.in_larger_batches(scale)
 
     def _shorter(self) -> tuple[dict[str, Any], float]:
         config = self.parser.config
-        if "expert_trainer" in config:
+        if "student_steps" in config:
             steps = int(self.parser.get_parsed_content("student_steps"))
             batch = self.parser.get_parsed_content("synthetic_batch_size") or self.size
             few = self._affordable(12 * self.flops * min(batch, self.size), steps)
             return {"experts": 1, "student_steps": few, "initial_images": "real"}, steps / few
+        experts = {"experts": 1} if "expert_trainer" in config else {}
         if "batch_per_class" not in config:
-            return {}, 1.0
+            return experts, 1.0
         requested = int(self.parser.get_parsed_content("batch_per_class"))
         classes = len(self.banks.class_names)
         wanted = min(requested, SHARE, max(1, self._affordable(2 * self.flops, 10**6) // classes))
         timed = sum(min(wanted, n) for n in self.banks.training.counts) + 3 * self.size
-        return {"batch_per_class": wanted}, (requested * classes + 3 * self.size) / timed
+        return {**experts, "batch_per_class": wanted}, (requested * classes + 3 * self.size) / timed
 
     def _fill(self, store: TrajectoryStore) -> None:
         """Write a trajectory that leads nowhere."""
