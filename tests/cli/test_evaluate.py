@@ -155,7 +155,7 @@ def test_a_protocol_of_ones_own_is_an_object_with_run(copied: Path) -> None:
     [
         (
             ["--protocols", "nas,sorcery"],
-            "Expected protocols of scores, cross_architecture, nas, continual, got 'sorcery'",
+            "Expected protocols of scores, cross_architecture, training_variants, nas, continual, got 'sorcery'",
         ),
         (["--protocols", ""], "got ''"),
         (["--nas_stps", "3"], "got --nas_stps. Did you mean --nas_steps?"),
@@ -254,7 +254,8 @@ def test_compare_keeps_no_settings_that_no_method_knows(tmp_path: Path) -> None:
 
 
 def test_compare_says_of_every_method_what_it_does_not_know(tmp_path: Path) -> None:
-    words = ("--methods", "dm,mtt", "--dataset", "folder", "--dataset_dir", tmp_path, "--student_steps", "2")
+    words = ("--methods", "dm,mtt", "--dataset", "folder", "--dataset_dir", tmp_path / "data", "--student_steps", "2")
+    (tmp_path / "data").mkdir()
     with pytest.warns(UserWarning, match="dm failed") as warned:
         outcome = command("compare", "--output_dir", tmp_path / "out", *words)
     assert outcome.code == 1
