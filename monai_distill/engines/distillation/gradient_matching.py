@@ -186,7 +186,8 @@ class GradientMatching:
         labels = synthetic.labels.tolist()
         rows = {c: [i for i, label in enumerate(labels) if label == c] for c in self._share(sorted(set(labels)))}
         if not rows:  # more processes than classes
-            return (sums := processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)]))[0], {"images": sums[1]}
+            value, gradient = processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)])
+            return value, {"images": gradient}
         augmentations = {c: self._augmentation(c, batch) for c in rows}
         images = synthetic.decoded(leaf)
         augmented = [self.augment.apply(images[places], augmentations[c]) for c, places in rows.items()]
