@@ -13,6 +13,7 @@ BENCHMARKS = (
     "pack",
     "results",
     "record",
+    "accuracy",
     "stacking",
     "originals",
     "ladder",
