@@ -83,7 +83,7 @@ def run_cell(cell: str, options: argparse.Namespace, rows: Rows) -> bool:
     scores = json.loads((folder / "scores.json").read_text())
     tables = {**scores, **scores.get("controls", {})}
     found = {
-        kind: [round(table[metric][what], 4) for metric in ("accuracy", "balanced_accuracy") for what in ("mean", "std")]
+        kind: [table[metric][what] for metric in ("accuracy", "balanced_accuracy") for what in ("mean", "std")]
         for kind, table in tables.items()
         if isinstance(table, dict) and isinstance(table.get("balanced_accuracy"), dict)
     }

@@ -46,4 +46,6 @@ class Rows:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_short, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
