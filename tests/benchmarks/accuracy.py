@@ -57,7 +57,7 @@ def command_of(cell: str, options: argparse.Namespace) -> tuple[list[str], Path]
     given = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     words = ["--dataset", "npz", "--dataset_dir", str(options.data_dir), "--dataset_file", f"{name}.npz"]
     words += ["--method", method, "--images_per_class", images, "--factor", factor, "--seed", seed]
-    words += ["--device", options.device, "--output_dir", str(folder), "--preset_of", "published"]
+    words += ["--device", options.device, "--output_dir", str(folder), "--preset_of", "published", "--no_plan"]
     return ["run", *words, *given, *options.more], folder
 
 
