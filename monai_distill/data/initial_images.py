@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import CanvasDecode
-from monai_distill.transforms.canvas_decode import require_decodable
+from monai_distill.transforms.canvas_decode import CanvasDecode, require_decodable
 
 from .canvases import decoded_start, images_to_pack, packed_canvases
 from .class_bank import ClassBank

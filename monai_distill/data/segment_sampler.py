@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import group
 from monai_distill.runtime.randomness import seeded_generator
 
 from .trajectory_store import TrajectoryStore
@@ -38,11 +38,11 @@ class SegmentShare:
     """
 
     def __init__(self, sampler: SegmentSampler) -> None:
-        processes.even_share(sampler.per_step, "segments_per_step")
+        group.even_share(sampler.per_step, "segments_per_step")
         self.sampler = sampler
 
     def __getitem__(self, iteration: int) -> list[Segment]:
-        places = range(self.sampler.per_step)[processes.rank() :: processes.count()]
+        places = range(self.sampler.per_step)[group.rank() :: group.count()]
         return [self.sampler.segment(iteration, place) for place in places]
 
 
@@ -68,8 +68,8 @@ class SegmentSampler:
     bounds T+ of the papers are exclusive). DATM's difficulty window is ``min_start_epoch`` (T-), ``max_start_epoch``
     (T+) and an upper bound that grows linearly from ``first_max_start_epoch`` over ``ramp_iterations``.
 
-    From a store of straight lines (:class:`~monai_distill.data.StraightTrajectories`), start epochs are real numbers,
-    uniform between the first and the last of the same window.
+    From :class:`~monai_distill.data.straight_trajectories.StraightTrajectories`, start epochs are real numbers, uniform
+    between the first and the last of the same window.
 
     References:
         MTT: Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,

@@ -31,11 +31,12 @@ from monai_distill.engines.distillation import Distiller, InnerLoop, TrajectoryM
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentEvaluator, StudentTraining, student_seeds
 from monai_distill.handlers import History, ProgressBar, ResumableState
-from monai_distill.networks import FlatNetwork, factory_config
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.factories import factory_config
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import disable_malloc_trim
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.image_blocks import blocks
+from monai_distill.runtime.memory import disable_malloc_trim
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize, ZCAWhitening
 from tests.benchmarks.ladder_data import read_images

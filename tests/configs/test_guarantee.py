@@ -15,8 +15,7 @@ from PIL import Image
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
 from monai_distill.claims import tier_of
-from monai_distill.configuration import available
-from monai_distill.configuration.files import run_files
+from monai_distill.configuration.files import available, run_files
 from tests.configs.command import command, contents, read
 
 Run = Callable[..., dict[str, Any]]

@@ -15,9 +15,9 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration import available, config_files
+from monai_distill.configuration.files import available, config_files
 from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.experts import expert_labels
+from monai_distill.engines.experts.datm_soft_labels import expert_labels
 from monai_distill.engines.experts.expert_plan import epochs_needed
 from tests.configs.command import FAST, command, fast_run, read
 from tests.configs.conftest import families_of

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from monai_distill.configuration import available
-from monai_distill.configuration.files import run_files
-from monai_distill.configuration.plan import Plan, Request, plan_text
+from monai_distill.configuration.files import available, run_files
 from monai_distill.configuration.plan.cost import Workload, forecast
 from monai_distill.configuration.plan.counting import Unit
 from monai_distill.configuration.plan.facts import DataFacts, MachineFacts
 from monai_distill.configuration.plan.fitting import fitted, given_up, total
+from monai_distill.configuration.plan.plan import Plan
+from monai_distill.configuration.plan.request import Request
 from monai_distill.configuration.plan.rules import TUNED, base_settings, following_settings
+from monai_distill.configuration.plan.text import plan_text
 from monai_distill.configuration.plan.timing import Rates
 from monai_distill.configuration.presets import preset_settings
 from tests.configs.command import command, read

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_distill.data import Segment, SegmentSampler, SegmentShare, TrajectoryStore
+from monai_distill.data import SegmentSampler, SegmentShare, TrajectoryStore
+from monai_distill.data.segment_sampler import Segment
 
 EXPERTS, SNAPSHOTS = 4, 7
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, SegmentSampler, StraightTrajectories, TrajectoryStore
+from monai_distill.data import ClassBank, SegmentSampler, TrajectoryStore
+from monai_distill.data.straight_trajectories import StraightTrajectories
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet

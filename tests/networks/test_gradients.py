@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch._inductor import list_mode_options
 
-from monai_distill.networks import MODES, FlatNetwork, parameter_gradient, through_compiler
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.gradients import MODES, parameter_gradient, through_compiler
 from monai_distill.networks.nets import ConvNet
 
 NETWORK = FlatNetwork(partial(ConvNet, 2, 1, 3, 8, width=4, depth=2))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_distill.data import SplitBanks
+from monai_distill.data.split_banks import SplitBanks
 from monai_distill.runtime.memory import physical_memory
 
 __all__ = ["DataFacts", "MachineFacts", "Sample", "read_sample"]

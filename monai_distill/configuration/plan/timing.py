@@ -16,9 +16,11 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
-from monai_distill.data import SplitBanks, TrajectoryStore
-from monai_distill.engines.students import StudentTraining, predict_logits, student_seeds
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.split_banks import SplitBanks
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.engines.students.scoring import predict_logits, student_seeds
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.literals import literal_settings
 
 from .counting import Unit, counted
@@ -61,7 +63,7 @@ def timing_parser(values: Mapping[str, Any], banks: SplitBanks | None, folder: s
     """The configuration of a run over a few images, which writes into ``folder`` only.
 
     Args:
-        values: arguments of ``monai.bundle.run`` (see :func:`~monai_distill.configuration.composed`).
+        values: arguments of ``monai.bundle.run`` (see :func:`~monai_distill.configuration.composition.composed`).
         banks: stand for the complete data; None reads them.
         folder: a temporary folder.
     """

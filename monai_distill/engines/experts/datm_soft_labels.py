@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, TrajectoryStore, refuse_small_classes
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.initial_images import refuse_small_classes
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.image_blocks import Images
 
 __all__ = ["correct_images", "expert_labels", "expert_logits", "mean_of_right_logits"]

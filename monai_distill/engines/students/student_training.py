@@ -10,18 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_distill.losses import classification_loss
-from monai_distill.networks import (
-    FlatNetwork,
-    in_parts,
-    map_over_networks,
-    parameter_gradient,
-    should_vmap,
-)
+from monai_distill.losses.soft_cross_entropy import classification_loss
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.networks.gradients import in_parts, parameter_gradient
+from monai_distill.networks.map_over_networks import map_over_networks, should_vmap
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import SiameseAugment
 
 from .plateau import Plateau
 from .student_group import StudentGroup

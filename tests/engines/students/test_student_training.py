@@ -15,7 +15,8 @@ from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters
 
 SEEDS = [3, 14, 15]
 PLAIN = SiameseAugment(())
