@@ -43,7 +43,8 @@ class ImageFilesDataset(SectionDataset):
 
     Rows are sorted by path before a split is drawn, so that neither the order of a table nor that of the disk changes
     it. All files are read by one rule, which is ``reading`` of ``provenance``
-    (:func:`~monai_distill.data.reading.shared_reading.shared_reading`); that of the training section has a ``spacing`` where the files state it.
+    (:func:`~monai_distill.data.reading.shared_reading.shared_reading`); that of the training section has a ``spacing``
+    where the files state it.
 
     Args:
         root_dir: the folder that paths are relative to.

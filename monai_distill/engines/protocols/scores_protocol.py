@@ -110,8 +110,8 @@ class ScoresProtocol:
         Returns:
             ``scores``: the result of :meth:`Scorecard.run`; ``controls``: name -> metric -> summary, and the learning
             rate used; ``clinical``: :func:`~monai_distill.metrics.clinical.clinical_scores` of the set and, below
-            ``controls``, of the random subset and of all training images. ``figures``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from
-            accuracies, the same from balanced accuracies, and the rows they need.
+            ``controls``, of the random subset and of all training images. ``figures``: ``hlr``, ``ior``,
+            ``lrs`` and ``ars`` from accuracies, the same from balanced accuracies, and the rows they need.
 
         Raises:
             ValueError: if the set has learned labels and no control has such labels.
