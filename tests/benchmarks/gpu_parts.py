@@ -161,7 +161,7 @@ def training(options: argparse.Namespace, rows: Rows) -> None:
 
 
 def _measured(group: list[Row], way: str) -> list[Row]:
-    """The rows of a way, and the official program's, which is measured beside every one."""
+    """The rows of a way, and the official program's, which is measured next to every one."""
     kinds = {False: WAYS[0], CUDA_GRAPHS: WAYS[1]}
     return [
         row for row in group if row.kind.startswith("official") or kinds.get(row.settings["compiled"], WAYS[2]) == way
