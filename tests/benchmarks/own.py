@@ -57,6 +57,9 @@ class Distillation:
         self.synthetic = SyntheticDataset(
             *_images(options, options.ipc * options.classes or options.images), _names(options), student_lr=0.01
         ).to(options.device)
+        if options.double:
+            self.synthetic = self.synthetic.double()
+            self.segments = [s._replace(start=s.start.double(), target=s.target.double()) for s in self.segments]
         self.objective = TrajectoryMatching(
             network,
             _augment(options),

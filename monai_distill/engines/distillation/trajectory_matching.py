@@ -101,7 +101,7 @@ class TrajectoryMatching:
             compiled=inner.compiled,
         )
         self.seed = seed
-        self._checked = not inner.compiled
+        self._checked = not self.derivatives.needs_check
 
     def check(self, shape: Sequence[int]) -> None:
         """Refuse a network whose compiled steps would have a wrong gradient; uncompiled steps need no check.

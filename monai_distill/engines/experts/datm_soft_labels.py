@@ -101,7 +101,7 @@ def correct_images(
     Raises:
         ValueError: if a class has fewer than ``images_per_class`` images.
     """
-    refuse_small_classes(bank, images_per_class)
+    refuse_small_classes(bank.counts, bank.class_names, images_per_class)
     experts = [store.snapshot(e, -1, bank.device) for e in range(store.shape[0])]
     chosen, short = [], []
     for label in range(bank.num_classes):

@@ -194,7 +194,7 @@ class StudentTraining:
             value = self.loss(network(parameters, images), targets)
             return value, value.detach()
 
-        compiled = self.compiled and not network.one_at_a_time
+        compiled = False if network.one_at_a_time else self.compiled
         gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=compiled), network, networks)
 
         def with_loss(*arguments: Tensor) -> Tensor:
