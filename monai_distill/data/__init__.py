@@ -8,7 +8,7 @@ from .class_batches import ClassBatches
 from .cluster_batches import ClusterBatches, ClusterPlan
 from .cluster_start import cluster_images
 from .initial_images import noise_images, random_subset, real_images
-from .segment_sampler import SegmentSampler, SegmentShare
+from .segment_sampler import SegmentSampler, SegmentShare, StartEpochs
 from .split_banks import SplitBanks
 from .synthetic_dataset import SyntheticDataset
 from .trajectory_store import TrajectoryStore
@@ -21,6 +21,7 @@ __all__ = [
     "SegmentSampler",
     "SegmentShare",
     "SplitBanks",
+    "StartEpochs",
     "SyntheticDataset",
     "TrajectoryStore",
     "cluster_images",

@@ -26,7 +26,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore, real_images
+from monai_distill.data import ClassBank, SegmentSampler, StartEpochs, SyntheticDataset, TrajectoryStore, real_images
 from monai_distill.engines.distillation import Distiller, InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentEvaluator, StudentTraining, student_seeds
@@ -215,7 +215,7 @@ def distilled(
             seed=settings.seed,
         ),
         train_data_loader=SegmentSampler(
-            store, max_start_epoch=settings.max_start_epoch, expert_epochs=settings.expert_epochs,
+            store, StartEpochs(settings.max_start_epoch), expert_epochs=settings.expert_epochs,
             seed=settings.seed, device=training.device,
         ),
         optimizer=optimizer,
