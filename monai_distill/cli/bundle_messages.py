@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from monai_distill.export import score_table
 from monai_distill.export.bundle_command import bundle_command
+from monai_distill.export.tables import score_table
 from monai_distill.runtime import processes
 
 __all__ = ["print_classified", "print_exported", "print_filled", "print_scored"]
@@ -73,7 +73,7 @@ def print_exported(release: str | Path, models: str | Path) -> None:
         release: folder of the release.
         models: folder of ``model.ts``.
     """
-    from monai_distill.export.release import Verification
+    from monai_distill.export.release.verify import Verification
 
     print(
         f"Release folder: {release}, identity {Verification.of(Path(release)).identity}\n"

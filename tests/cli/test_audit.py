@@ -12,7 +12,7 @@ import pytest
 from monai.bundle import ConfigParser, ReferenceResolver
 from PIL import Image
 
-from monai_distill.configuration import config_dir, config_files
+from monai_distill.configuration.files import config_dir, config_files
 from tests.configs.command import command, contents, fast_run, read
 
 QUICK = ("--shadows", "3", "--audit#model_steps", "2", "--audit#models", "1", "--audit#at_most", "200")

@@ -12,12 +12,11 @@ import pytest
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration import config_dir, config_files
-from monai_distill.configuration.files import dataset_entry
+from monai_distill.configuration.files import config_dir, config_files, dataset_entry
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.protocols import Scorecard
 from monai_distill.engines.students import StudentTraining
-from monai_distill.export import save_comparison
+from monai_distill.export.comparison import save_comparison
 from tests.configs.command import FAST, command, contents, fast_run, read
 from tests.configs.test_composition import dangling
 

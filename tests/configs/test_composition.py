@@ -16,8 +16,8 @@ from monai.bundle.config_item import ConfigComponent
 from monai.bundle.properties import TrainProperties
 
 import monai_distill.engines
-from monai_distill.configuration import available, composed, config_dir, config_files
-from monai_distill.configuration.files import dataset_entry
+from monai_distill.configuration.composition import composed
+from monai_distill.configuration.files import available, config_dir, config_files, dataset_entry
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST
 from tests.configs.presets import own_settings, tables

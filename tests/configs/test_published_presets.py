@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.configuration import config_files
+from monai_distill.configuration.files import config_files
 from tests.configs.presets import resolved
 
 # Trajectory methods: N, M, T-, first T+, T+, iterations of the ramp, images a step, image step, rate and start of the

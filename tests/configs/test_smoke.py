@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
-from monai_distill.configuration import available
+from monai_distill.configuration.files import available
 from monai_distill.data import SyntheticDataset
 from tests.configs.command import Outcome, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank
-from monai_distill.networks import FlatNetwork
-from monai_distill.runtime import processes
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.image_blocks import Images
+from monai_distill.runtime.processes import exchange
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
@@ -168,5 +168,5 @@ class NetworkQueue:
         chosen = chosen.to(self.bank.device)
         start = self.parameters[chosen]
         trained = self.training(self.network, self.bank.images, self.bank.labels, self.plan.lr, seeds, start=start)
-        processes.copy_from_first([trained])
+        exchange.copy_from_first([trained])
         self.parameters = self.parameters.index_copy(0, chosen, trained)

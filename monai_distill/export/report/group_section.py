@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monai_distill.metrics import group_gap
+from monai_distill.metrics.group_scores import group_gap
 from monai_distill.metrics.score_record import Cell, GroupScores, Metric, Table
 from monai_distill.metrics.score_tables import METRIC_TITLES, row_title
 
