@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each start a thread per core wait for one another
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the commands that tests start
+
+
+def pytest_collection_finish() -> None:
+    """Exempt libraries and tests from garbage collection, of which every run of the command does one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
