@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ def pytest_collection_finish() -> None:
 def _user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or fills the cache of the machine's user; the commands that tests start neither."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Figures are drawn in tests/export, in doctests, and in modules marked ``draws``: it takes half of a small run."""
+    from tests.configs.command import undrawn_figures  # imports torch
+
+    folder = Path(__file__).parent
+    drawn = request.node.get_closest_marker("draws") or request.path.is_relative_to(folder / "export")
+    with contextlib.nullcontext() if drawn else undrawn_figures():
+        yield
 
 
 @pytest.fixture(scope="session")

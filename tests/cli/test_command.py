@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 import torch
 from fire.parser import DefaultParseValue
-from PIL import Image
 
 from monai_distill import cli, configuration
 from monai_distill.configuration import files
@@ -198,10 +197,7 @@ def test_the_set_that_was_best_on_validation_is_saved_and_not_the_last(
     assert not torch.equal(saved.images, state["synthetic"]["images"])
 
 
-def test_the_pictures_can_be_opened_and_the_state_needs_no_pickled_code(whole: Path) -> None:
-    for name in ("grid.png", "curves.png"):
-        with Image.open(whole / name) as opened:
-            opened.verify()
+def test_the_state_needs_no_pickled_code(whole: Path) -> None:
     state = torch.load(whole / "state.pt", weights_only=True)
     assert {"job", "synthetic", "optimizer", "best", "history", "trainer"} == set(state)
 
