@@ -15,6 +15,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each start a thread per 
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here and in the commands that tests start
 
 
+LONGEST = ("other_device", "runtime/processes")  # folders, each of whose modules waits for processes of its own
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest modules, so that no worker of the suite ends long after the other."""
+    folders = [Path(__file__).parent / name for name in LONGEST]
+    items.sort(key=lambda item: not any(item.path.is_relative_to(folder) for folder in folders))
+
+
 def pytest_collection_finish() -> None:
     """Exempt libraries and tests from garbage collection, of which every run of the command does one."""
     gc.collect()
