@@ -33,19 +33,23 @@ QUICK = 2e11  # operations of a run that takes less time than timing it
 KNOBS = ("students", "full_students", "full_steps", "validation_students")  # settings that are a field of Workload
 
 
-def make_plan(request: Request, *, quick: bool = True, card: Card | None = None) -> Plan:
+def make_plan(
+    request: Request, *, quick: bool = True, card: Card | None = None, objects: Mapping[str, Any] | None = None
+) -> Plan:
     """Read a few images, choose the settings, time a few steps, and fit the run into its time.
 
     Args:
         request: the run.
         quick: leave out the timing where the run itself takes hardly longer.
         card: a GPU that is not here, for which settings are chosen and the cost is estimated; None for this machine.
+        objects: parts of the configuration that only Python can give, such as a dataset.
 
     Raises:
         ValueError: for settings or data that cannot be used, or a time in which nothing can be done.
     """
     values = request.composed({})
     parser = timing_parser(values, None, "plan")
+    parser.update(dict(objects or {}))
     device = torch.device(parser.get_parsed_content("device"))
     machine = MachineFacts.here(device, values["output_dir"])
     section, fit = parser.get_parsed_content("dataset"), parser.get_parsed_content("data#fit")
