@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from monai_distill.cli import main
+from monai_distill.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "monai_distill"
 FILES = sorted(PACKAGE.rglob("*.py"))
 BANNED_NAMES = {"utils", "util", "misc", "base", "helpers", "common", "core"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 45
+MAX_PUBLIC_NAMES = 128
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -51,6 +52,42 @@ def test_functions_are_short() -> None:
 def test_the_docstring_does_not_count_as_body() -> None:
     source = 'def f():\n    """Two\n    lines."""\n    return 1\n'
     assert [body_lines(function) for function in functions(source)] == [2]
+
+
+def room_of(path: Path) -> str:
+    return ".".join(path.parent.relative_to(PACKAGE.parent).parts)
+
+
+def public_names() -> dict[str, set[str]]:
+    """Room -> names in its ``__all__``."""
+    trees = {room_of(path): ast.parse(path.read_text()) for path in FILES if path.name == "__init__.py"}
+    lists = {
+        room: [
+            node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        ]
+        for room, tree in trees.items()
+    }
+    return {room: {name for value in values for name in ast.literal_eval(value)} for room, values in lists.items()}
+
+
+def test_the_rooms_list_only_what_users_import() -> None:
+    number = sum(len(names) for names in public_names().values())
+    assert number <= MAX_PUBLIC_NAMES, "configurations and package code name the module that defines a name"
+
+
+def test_package_code_imports_from_the_module_that_defines_a_name() -> None:
+    public = public_names()
+    shortcuts = [
+        f"{path}:{node.lineno}: {node.module}.{alias.name}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module != "monai_distill"
+        for alias in node.names
+        if alias.name in public.get(node.module or "", ())
+    ]
+    assert shortcuts == []
 
 
 IMPORTED = """

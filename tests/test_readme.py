@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from monai_distill.cli import parser
+from monai_distill.cli.main import parser
 from tests.configs.command import command
 
 pytestmark = pytest.mark.draws

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .main import main, parser
+from .main import main
 
-__all__ = ["main", "parser"]
+__all__ = [
+    "main",
+]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import config_dir
+from monai_distill.configuration.files import config_dir
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .execution import distilled, run_bundle
@@ -42,7 +42,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     Further words are settings of the shadows (``--iterations 20``), and of the audit itself when they begin with
     ``--audit#``.
     """
-    from monai_distill.privacy.audit import MIN_SHADOWS, audit_table
+    from monai_distill.privacy.audit.audit import audit_table
+    from monai_distill.privacy.audit.shadow_runs import MIN_SHADOWS
 
     if options.shadows < MIN_SHADOWS:
         raise ValueError(f"Expected at least {MIN_SHADOWS} for --shadows, got {options.shadows}. Publish with 64.")

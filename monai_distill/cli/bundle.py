@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import available
 from monai_distill.configuration.bundle_configs import (
     bundle_configs,
     bundle_names,
@@ -19,7 +18,7 @@ from monai_distill.configuration.bundle_configs import (
     composed_job,
     recipe,
 )
-from monai_distill.configuration.files import dataset_entry, read_yaml, uses
+from monai_distill.configuration.files import available, dataset_entry, read_yaml, uses
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .run_arguments import add_run_arguments, given_settings
@@ -58,7 +57,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     shape, class_names = _measured(job, words, options.dataset_dir)
     configs = bundle_configs(options.name, job, shape, class_names, words)
     papers = bundle_papers(options.name, configs["train"], words, shape, class_names)
-    from monai_distill.export import write_bundle  # here, so that `--help` answers at once
+    from monai_distill.export.bundle import write_bundle  # here, so that `--help` answers at once
 
     network_def = classifier_config(configs["inference"])
     folder = write_bundle(options.to / options.name, configs, papers, network_def, replace=options.replace)

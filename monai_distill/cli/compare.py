@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import available
+from monai_distill.configuration.files import available
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .evaluate import chosen_protocols, evaluate_run, protocol_settings
@@ -89,7 +89,7 @@ def _compared(
     options: argparse.Namespace, methods: Sequence[str], root: Path, folder: Path, *, herding: bool = False
 ) -> str:
     """The table of one number of images; ``herding`` adds that control to the first method's scores."""
-    from monai_distill.export import compare_methods
+    from monai_distill.export.comparison import compare_methods
 
     def request(method: str, run_folder: Path) -> Any:
         return _request(options, root, method, run_folder)
@@ -118,7 +118,7 @@ def _compared(
 
 
 def _request(options: argparse.Namespace, root: Path, method: str, folder: Path) -> Any:
-    from monai_distill.configuration.plan import Request
+    from monai_distill.configuration.plan.request import Request
 
     shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
     values = {**given_settings(options), **shared, **options.overrides, "output_dir": str(folder)}
@@ -133,7 +133,8 @@ def _arguments(request: Any, root: Path) -> dict[str, Any]:
         return arguments
     import dataclasses
 
-    from monai_distill.configuration.plan import make_plan, plan_text
+    from monai_distill.configuration.plan.planner import make_plan
+    from monai_distill.configuration.plan.text import plan_text
     from monai_distill.runtime.atomic_file import atomic_write
 
     file = root / "shared_settings.json"

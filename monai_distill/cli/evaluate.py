@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from monai_distill.configuration import config_dir
 from monai_distill.configuration.composition import check_parts
+from monai_distill.configuration.files import config_dir
 from monai_distill.configuration.overrides import parsed_overrides
 from monai_distill.configuration.setting_types import checked_values
 
@@ -51,7 +51,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
     options.log.open(options.run)
     evaluate_run(options.run, names, overrides)
-    from monai_distill.export import protocol_tables
+    from monai_distill.export.tables import protocol_tables
 
     scores = json.loads((options.run / "scores.json").read_text())
     tables = protocol_tables(scores, names)

@@ -29,7 +29,7 @@ __all__ = [
 
 COMMAND = "monai-distill"
 SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension")
-FORMAT = 2  # of config.json: config_format in configs/common.yaml
+FORMAT = 3  # of config.json: config_format in configs/common.yaml
 
 
 def program_name() -> str:
@@ -76,14 +76,14 @@ def run_bundle(values: dict[str, Any], *, spread: bool = False) -> bool:
     """
     from monai.bundle import run  # here, so that `list` and `--help` answer at once
 
-    from monai_distill.runtime import processes
     from monai_distill.runtime.literals import literal_settings
+    from monai_distill.runtime.processes import group
 
     plain_warnings()  # MONAI has set its own while it was imported
     if not spread:
-        processes.require_single_process("This command")
-    processes.join()
-    if not (first := processes.is_first()):
+        group.require_single_process("This command")
+    group.join()
+    if not (first := group.is_first()):
         values = {**values, "save_execute_config": False}
     # the first two report that configs/ is no finished bundle, the third an error that is reported here, the last that
     # a machine on which something is compiled has no GPU
@@ -139,7 +139,7 @@ def distilled(folder: Path, dataset_dir: str | None = None) -> dict[str, Any]:
 
 def finished(folder: Path, profile: bool = False) -> str:
     """The last lines of a command: the score table, with ``profile`` the time by part, and the folder of the run."""
-    from monai_distill.export import cost_table, forecast_line, score_table
+    from monai_distill.export.tables import cost_table, forecast_line, score_table
 
     scores = json.loads((folder / "scores.json").read_text())
     cost = f"\n{cost_table(scores['cost'])}\n" if profile and "cost" in scores else ""
@@ -149,14 +149,14 @@ def finished(folder: Path, profile: bool = False) -> str:
 
 def print_scores(folder: str | Path) -> None:
     """Print the score table of a run folder or a bundle's evaluation, for configurations."""
-    from monai_distill.export import score_table
+    from monai_distill.export.tables import score_table
 
     print(score_table(json.loads((Path(folder) / "scores.json").read_text())))
 
 
 def print_release(folder: str | Path) -> None:
     """Print where a bundle's release lies and its identity, for configurations."""
-    from monai_distill.export.release import Verification
+    from monai_distill.export.release.verify import Verification
 
     print(f"Release folder: {folder}, identity {Verification.of(Path(folder)).identity}")
 
@@ -180,8 +180,8 @@ def verified(folder: Path, trusted: Path | None = None) -> Any:
     """
     from monai.utils import optional_import
 
-    from monai_distill.export.release import Verification
-    from monai_distill.privacy.dp import ledger_epsilon
+    from monai_distill.export.release.verify import Verification
+    from monai_distill.privacy.dp.accounting import ledger_epsilon
 
     _, can_add_up = optional_import("dp_accounting")
     return Verification.of(folder, ledger_epsilon if can_add_up else None, trusted)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import config_dir
+from monai_distill.configuration.files import config_dir
 
 from .execution import distilled, reject_unknown_arguments, run_bundle, verified
 
@@ -58,7 +58,10 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write the folder and print what it claims."""
-    from monai_distill.export.release import private_key, sign_release  # here, so that `--help` answers at once
+    from monai_distill.export.release.signature import (  # here, so that `--help` answers at once
+        private_key,
+        sign_release,
+    )
 
     reject_unknown_arguments(rest)
     key = None if options.sign is None else private_key(options.sign)  # an unusable key is refused before the scoring

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import available, config_dir, run_files
-from monai_distill.configuration.files import dataset_entry, read_yaml
+from monai_distill.configuration.files import available, config_dir, dataset_entry, read_yaml, run_files
 from monai_distill.configuration.presets import preset_settings
 
 from .execution import reject_unknown_arguments

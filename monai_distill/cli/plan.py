@@ -34,9 +34,10 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Make the plan and print it."""
     request = requested(options, rest)
-    from monai_distill.configuration.plan import make_plan, plan_text
     from monai_distill.configuration.plan.other_machine import CARDS
-    from monai_distill.runtime import disable_malloc_trim  # here, so that `--help` answers at once
+    from monai_distill.configuration.plan.planner import make_plan
+    from monai_distill.configuration.plan.text import plan_text
+    from monai_distill.runtime.memory import disable_malloc_trim  # here, so that `--help` answers at once
 
     disable_malloc_trim()  # a run does it, too
     plan = make_plan(request, quick=False, card=None if options.on is None else CARDS[options.on])

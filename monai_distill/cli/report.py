@@ -22,7 +22,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Write, print where."""
-    from monai_distill.export.report import save_report  # here, so that `--help` answers at once
+    from monai_distill.export.report.writer import save_report  # here, so that `--help` answers at once
 
     reject_unknown_arguments(rest)
     print(f"Report: {save_report(options.run)}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import bundle_line
+from monai_distill.configuration.composition import bundle_line
 
 from .execution import finished, run_bundle
 from .run_arguments import add_method, add_plan_arguments, add_run_arguments, requested
@@ -46,10 +46,10 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.dry_run and not request.decides:
         print(bundle_line(values))
         return 0
-    from monai_distill.export import RunFolder
-    from monai_distill.runtime import processes  # here, so that `--help` answers at once
+    from monai_distill.export.run_folder import RunFolder
+    from monai_distill.runtime.processes import group  # here, so that `--help` answers at once
 
-    processes.join(values.get("device"))  # before the plan times steps on it
+    group.join(values.get("device"))  # before the plan times steps on it
     run_folder = RunFolder(Path(values["output_dir"]))
     if values.get("resume"):
         raise ValueError(
@@ -72,21 +72,22 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _planned(request: Any) -> Any:
     """The plan, made by the first of several processes."""
-    from monai_distill.configuration.plan import make_plan
-    from monai_distill.runtime import disable_malloc_trim, processes
+    from monai_distill.configuration.plan.planner import make_plan
+    from monai_distill.runtime.memory import disable_malloc_trim
+    from monai_distill.runtime.processes import exchange
 
     disable_malloc_trim()  # the run does it, too, and its steps are timed
-    return processes.from_first(lambda: make_plan(request))
+    return exchange.from_first(lambda: make_plan(request))
 
 
 def _announced(request: Any, folder: Path) -> dict[str, Any]:
     """Print the plan, leave it in the run folder, and return the arguments of the run."""
-    from monai_distill.configuration.plan import plan_text
-    from monai_distill.runtime import processes
+    from monai_distill.configuration.plan.text import plan_text
     from monai_distill.runtime.atomic_file import atomic_write
+    from monai_distill.runtime.processes import group
 
     plan = _planned(request)
-    if processes.is_first():
+    if group.is_first():
         print(plan_text(plan), flush=True)
         atomic_write(folder / "plan.json", json.dumps(plan.to_dict(), indent=2).encode())
     arguments: dict[str, Any] = plan.arguments()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration import available
+from monai_distill.configuration.files import available
 from monai_distill.configuration.overrides import parsed_overrides
 
 __all__ = ["SETTINGS", "add_method", "add_plan_arguments", "add_run_arguments", "given_settings", "requested"]
@@ -113,7 +113,7 @@ def requested(options: argparse.Namespace, rest: Sequence[str]) -> Any:
     Raises:
         ValueError: for a file without settings, or settings that exclude each other.
     """
-    from monai_distill.configuration.plan import Request  # here, so that `--help` answers at once
+    from monai_distill.configuration.plan.request import Request  # here, so that `--help` answers at once
 
     filed = {} if options.settings is None else settings_of(Path(options.settings), options)
     settings = {**filed, **given_settings(options), **parsed_overrides(rest)}

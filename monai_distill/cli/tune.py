@@ -51,10 +51,11 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if not minutes > 0 or (options.trials is not None and options.trials < 1):
         raise ValueError(f"Expected --minutes above 0 and --trials of at least 1, got {minutes} and {options.trials}.")
     request = requested(options, rest)
-    from monai_distill.configuration.plan import make_plan, plan_text
+    from monai_distill.configuration.plan.planner import make_plan
+    from monai_distill.configuration.plan.text import plan_text
     from monai_distill.configuration.tuning import Search
-    from monai_distill.runtime import disable_malloc_trim
     from monai_distill.runtime.atomic_file import atomic_write
+    from monai_distill.runtime.memory import disable_malloc_trim
 
     plain_warnings()
     for name in SILENCED:

@@ -87,7 +87,7 @@ def bundle_configs(
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = _about(name, train, words, image_shape, class_names)
-    from monai_distill.transforms import CanvasDecode  # here, so that `list` and `--help` answer at once
+    from monai_distill.transforms.canvas_decode import CanvasDecode  # here, so that `list` and `--help` answer at once
 
     decode = CanvasDecode(int(train["factor"]), str(train["factor_kind"]))
     per_class = len(decode.cells([0] * int(train["images_per_class"]), len(image_shape) - 1).canvas)
@@ -134,7 +134,7 @@ def _inference(train: Config, known: Config) -> Config:
     data = train["test"]["dataset"]["data"]
     section = {"_mode_": "callable", **{k: v for k, v in data.items() if k not in ("section", "cache_rate")}}
     if "reading" in section:  # of files, which are read as those of the set were
-        as_trained = {"_target_": "monai_distill.data.reading.trained_reading", "folder": "@ckpt_dir"}
+        as_trained = {"_target_": "monai_distill.data.reading.read_as_trained.trained_reading", "folder": "@ckpt_dir"}
         section["reading"] = {**train["reading"], **as_trained}
     made: Config = {**_piece("inference"), "section": section, "network_def": train["network_def"]}
     channels = train["network_def"]["in_channels"]

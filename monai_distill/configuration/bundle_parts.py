@@ -10,8 +10,8 @@ __all__ = ["overridable_network", "overridable_sections", "steps_of_bundle"]
 
 Config = dict[str, Any]
 SECTIONS = {"train": "training", "validate": "validation", "test": "test"}
-ON_LOADING = ("monai_distill.runtime.processes.join", "monai_distill.runtime.disable_malloc_trim")
-SECTION = "monai_distill.data.datasets.listed_section"
+ON_LOADING = ("monai_distill.runtime.processes.group.join", "monai_distill.runtime.memory.disable_malloc_trim")
+SECTION = "monai_distill.data.datasets.listed_section.listed_section"
 SAME_NETWORK = "monai_distill.configuration.parts.require_same_network"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from torch import nn
 
-from monai_distill.networks import AdaptedNetwork
+from monai_distill.networks.adapted_network import AdaptedNetwork
 
 from .files import available, config_dir
 

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset
-from monai_distill.data.reading import image_files
-from monai_distill.engines.students import parameter_scores
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.reading.read_as_trained import image_files
+from monai_distill.data.split_banks import SplitBanks
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.scoring import parameter_scores
 from monai_distill.metrics.score_record import ScoreRow
-from monai_distill.networks import FlatNetwork
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = [

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,14 +16,20 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.export.run_folder import RunFolder
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.literals import literal_settings
 
 from .composition import run_settings
 from .files import available
+from .plan.planner import make_plan
+from .plan.request import Request
+from .plan.text import plan_text
 
 __all__ = ["Distilled", "distill"]
 
+logger = logging.getLogger(__name__)
 SECTIONS = ("training", "validation", "test")
 RESULTS = (
     *("synthetic.safetensors", "manifest.json", "scores.json", "history.json", "report.html"),
@@ -70,9 +77,14 @@ def distill(
     images_per_class: int = 1,
     network: str = "convnet",
     output_dir: str | Path | None = None,
+    effort: str | None = None,
+    minutes: float | None = None,
     **settings: Any,
 ) -> Distilled:
     """Distill a data set by the configuration that ``monai-distill run --method METHOD`` uses.
+
+    As in the command, data that no preset knows get the settings of a plan, for about 15 minutes on a CPU. The plan
+    lies in ``plan.json`` of the run folder, and goes to the log at level INFO.
 
     Args:
         training: a MONAI dataset of items ``image`` [channels, *spatial] and ``label`` (class number); or the path of a
@@ -83,6 +95,9 @@ def distill(
         images_per_class: synthetic images of every class.
         network: see ``monai-distill list``.
         output_dir: run folder, a new one; None for a temporary one.
+        effort: ``trial``, ``standard`` or ``thorough``, for about 3, 15 or 60 minutes; ``published`` for the settings
+            of the method's paper or program, for a GPU.
+        minutes: that the whole run may take.
         settings: further settings of the run by name, such as ``iterations=200``, ``preset_of="bloodmnist"``,
             ``device="cpu"``; names with ``#`` as ``**{"train#trainer#max_epochs": 3}``.
 
@@ -112,12 +127,18 @@ def distill(
         if name not in available(kind) and not (kind == "networks" and "." in name):
             raise ValueError(f"Expected a name of {', '.join(available(kind))} for {kind[:-1]}, got {name!r}.")
     objects = {"dataset": values.pop("dataset")} if "dataset" in values else {}
-    try:
-        files, values = run_settings(dataset, network, method, values, preset_of)
-    except ValueError as error:
-        raise ValueError(str(error).replace("--", "")) from None  # the same settings, without the command's dashes
     temporary = tempfile.TemporaryDirectory(prefix="monai_distill_") if output_dir is None else None
     folder = Path(temporary.name if temporary is not None else str(output_dir)).resolve()
+    values["output_dir"] = str(folder)
+    try:
+        request = Request(dataset, network, method, values, preset_of, effort, minutes)
+        files, values = run_settings(dataset, network, method, values, request.preset)
+        RunFolder(folder).prepare(resume=False).refuse_begun()
+        if request.decides:
+            chosen = _planned(request, objects, folder)
+            files, values = run_settings(dataset, network, method, {**chosen, **request.settings}, request.preset)
+    except ValueError as error:
+        raise ValueError(str(error).replace("--", "")) from None  # the same settings, without the command's dashes
     parser = ConfigParser()
     parser.read_config([str(file) for file in files.all])
     parser.update(literal_settings({**values, "output_dir": str(folder)}))
@@ -127,6 +148,14 @@ def distill(
     _run(parser, folder, config)
     scores = json.loads((folder / "scores.json").read_text())
     return Distilled(parser.get_parsed_content("candidate"), scores, folder, temporary)
+
+
+def _planned(request: Request, objects: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings of a plan, which is left in the run folder."""
+    plan = make_plan(request, objects=objects)
+    logger.info("%s", plan_text(plan))
+    atomic_write(folder / "plan.json", json.dumps(plan.to_dict(), indent=2).encode())
+    return plan.values
 
 
 class _Sections:

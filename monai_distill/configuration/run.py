@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.export import RunFolder
-from monai_distill.handlers import BestSynthetic, History, RunCost
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.export.run_folder import RunFolder
+from monai_distill.handlers.best_synthetic import BestSynthetic
+from monai_distill.handlers.history import History
+from monai_distill.handlers.run_cost import RunCost
 from monai_distill.metrics.score_record import RunScores
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import group
 
 from .parts import load_set
 
@@ -64,7 +66,7 @@ class DistillationRun:
 
     Example:
         >>> import tempfile
-        >>> from monai_distill.runtime import PeakMemory
+        >>> from monai_distill.runtime.memory import PeakMemory
         >>> folder = Path(tempfile.mkdtemp())
         >>> run = DistillationRun(RunFolder(folder), RunCost(folder / "cost.json", PeakMemory("cpu")))
         >>> run.prepare(lambda: print("training experts"))
@@ -122,7 +124,7 @@ class DistillationRun:
             synthetic: the distilled set.
             about: stands before the scores in ``scores.json``.
         """
-        if processes.is_first():
+        if group.is_first():
             rows = self.cost.measured("scores", lambda: scorecard.run(synthetic))
             further = {} if self.guarantee is None else self.guarantee.scores()
             scores = {**self._about(about), **rows, **further, "cost": self.cost.report()}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from monai_distill.data import PreparedImages, SplitBanks
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.prepared_images import PreparedImages
+from monai_distill.data.split_banks import SplitBanks
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.memory import available_memory
 from monai_distill.runtime.memory_forecast import (
     DataSize,
@@ -21,7 +22,7 @@ from monai_distill.runtime.memory_forecast import (
     memory_forecast,
     readable_bytes,
 )
-from monai_distill.transforms import CanvasDecode
+from monai_distill.transforms.canvas_decode import CanvasDecode
 
 __all__ = ["require_room", "run_forecast", "step_size"]
 

@@ -102,7 +102,7 @@ def _has_modes(kinds: Sequence[type]) -> bool:
 
 
 def _modes() -> tuple[str, ...]:
-    from monai_distill.networks import MODES  # here, so that `--help` answers at once
+    from monai_distill.networks.gradients import MODES  # here, so that `--help` answers at once
 
     return tuple(MODES)
 

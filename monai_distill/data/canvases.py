@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from monai_distill.transforms import CanvasDecode
+from monai_distill.transforms.canvas_decode import CanvasDecode
 
 from .synthetic_dataset import SyntheticDataset
 

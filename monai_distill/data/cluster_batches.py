@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from monai_distill.networks import embedding
+from monai_distill.networks.features import embedding
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_positive_int
 

@@ -47,7 +47,7 @@ def cluster_images(bank: ClassBank, images_per_class: int, generator: torch.Gene
         >>> cluster_images(bank, 2, torch.Generator())[1]
         tensor([0, 0, 1, 1])
     """
-    refuse_small_classes(bank, images_per_class)
+    refuse_small_classes(bank.counts, bank.class_names, images_per_class)
     positions = []
     for members in bank.indices:
         seed = int(torch.randint(2**31, (1,), generator=generator))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import exchange
 
 __all__ = ["cluster_numbers", "largest_remainder", "number_of_clusters"]
 
@@ -76,4 +76,4 @@ def cluster_numbers(vectors: Tensor, clusters: int, seed: int) -> tuple[Tensor, 
         _, compact = torch.unique(numbers, return_inverse=True)
         return compact, distances
 
-    return processes.from_first(compute)
+    return exchange.from_first(compute)

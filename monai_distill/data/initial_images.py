@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import CanvasDecode
-from monai_distill.transforms.canvas_decode import require_decodable
+from monai_distill.transforms.canvas_decode import CanvasDecode, require_decodable
 
 from .canvases import decoded_start, images_to_pack, packed_canvases
 from .class_bank import ClassBank
@@ -67,20 +66,25 @@ def real_images(bank: ClassBank, images_per_class: int, generator: torch.Generat
         >>> real_images(bank, 1, torch.Generator())[1]
         tensor([0, 1])
     """
-    refuse_small_classes(bank, images_per_class)
+    refuse_small_classes(bank.counts, bank.class_names, images_per_class)
     return random_subset(bank, images_per_class, generator)
 
 
-def refuse_small_classes(bank: ClassBank, images_per_class: int) -> None:
+def refuse_small_classes(counts: Sequence[int], class_names: Sequence[str], images_per_class: int) -> None:
     """Do nothing when every class has that many images.
+
+    Args:
+        counts: training images of every class.
+        class_names: of every class.
+        images_per_class: how many every class must have.
 
     Raises:
         ValueError: naming every class that has fewer.
 
     Example:
-        >>> refuse_small_classes(ClassBank(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"]), 1)
+        >>> refuse_small_classes([3, 1], ["a", "b"], 1)
     """
-    small = [f"{bank.class_names[c]} has {n}" for c, n in enumerate(bank.counts) if n < images_per_class]
+    small = [f"{name} has {n}" for name, n in zip(class_names, counts, strict=True) if n < images_per_class]
     if small:
         raise ValueError(
             f"Expected at least {images_per_class} training images in every class, got fewer: {', '.join(small)}. "
@@ -189,7 +193,8 @@ def refuse_small_start(
         require_decodable(bank.image_shape[1:], decode.factor)
     if initial_images != "noise":
         dims = len(bank.image_shape) - 1
-        refuse_small_classes(bank, images_to_pack(decode or CanvasDecode(), images_per_class, dims))
+        count = images_to_pack(decode or CanvasDecode(), images_per_class, dims)
+        refuse_small_classes(bank.counts, bank.class_names, count)
 
 
 def packed_subset(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.validation import listed_names
-from monai_distill.transforms import CanvasDecode, DecodedCanvases
+from monai_distill.transforms.canvas_decode import CanvasDecode, DecodedCanvases
 
 from .set_manifest import build_transform, read_manifest
 

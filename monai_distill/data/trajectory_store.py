@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import exchange
 
 __all__ = ["TrajectoryStore"]
 
@@ -69,8 +69,8 @@ class TrajectoryStore:
         self.stored_epochs = self._epochs_to_store()
         self.job: dict[str, Any] = json.loads(json.dumps(dict(job)))
         self.history: dict[int, Any] = {}
-        self.history = processes.from_first(self._open_folder)
-        if not processes.seen_by_all(self.directory):
+        self.history = exchange.from_first(self._open_folder)
+        if not exchange.seen_by_all(self.directory):
             raise RuntimeError(
                 f"Expected a folder for trajectories that every process sees, got {self.directory}, which is not there "
                 "on every machine. Give --expert_dir on storage that the machines share."
@@ -99,14 +99,9 @@ class TrajectoryStore:
         """Numbers of the experts whose rows are complete, in order."""
         return sorted(self.history)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every expert is finished."""
-        return len(self.history) == self.shape[0]
-
     def agree(self) -> None:
         """Send the list of finished experts from the first process to all."""
-        self.history = processes.from_first(lambda: self.history)
+        self.history = exchange.from_first(lambda: self.history)
 
     def require_snapshots(self, expert: int, snapshots: Tensor) -> None:
         """Refuse snapshots [stored epochs, parameters] that do not fit the store.

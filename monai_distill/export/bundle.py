@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.runtime import processes
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.processes import group
 from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["blank_model", "fill_models", "write_bundle"]
@@ -41,7 +41,7 @@ def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.
         >>> sorted(file.name for file in folder.iterdir())
         ['manifest.json', 'model.pt', 'synthetic.safetensors']
     """
-    if not processes.is_first():
+    if not group.is_first():
         return
     for name in OF_A_SET:
         (Path(folder) / name).unlink(missing_ok=True)

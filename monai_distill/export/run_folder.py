@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_distill import __version__
-from monai_distill.data import SyntheticDataset
-from monai_distill.export.report import save_report
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.export.report.writer import save_report
 from monai_distill.metrics.score_record import ProtocolResult, RunScores
-from monai_distill.runtime import processes
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.processes import exchange, group
 
 from .figures import save_curves, save_image_grid
 from .protocol_results import require_protocol_result, save_heat_maps
@@ -63,7 +63,7 @@ class RunFolder:
         Raises:
             RuntimeError: if it cannot be made, or holds a finished or unfinished run and ``resume`` is off.
         """
-        processes.from_first(lambda: self._prepare(resume))
+        exchange.from_first(lambda: self._prepare(resume))
         return self
 
     def _prepare(self, resume: bool) -> None:
@@ -106,7 +106,7 @@ class RunFolder:
         Raises:
             RuntimeError: if the folder holds experts, or privacy budget was spent.
         """
-        processes.from_first(self._refuse_begun)
+        exchange.from_first(self._refuse_begun)
 
     def _refuse_begun(self) -> None:
         experts = self.folder / "experts" / MANIFEST_FILE
@@ -128,7 +128,7 @@ class RunFolder:
             history: an object with ``iterations`` and ``validations``.
             chosen: iteration of the selected state.
         """
-        if not processes.is_first():
+        if not group.is_first():
             return
         versions = {name: importlib.metadata.version(name) for name in PACKAGES}
         manifest = {
@@ -152,7 +152,7 @@ class RunFolder:
         Raises:
             RuntimeError: if the file cannot be written (the earlier one stays), or the earlier one is damaged.
         """
-        if not processes.is_first():
+        if not group.is_first():
             return
         stored = _scores(self.scores_file) if self.finished else {}
         merged: RunScores = {**stored, **scores}

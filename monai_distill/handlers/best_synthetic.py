@@ -8,8 +8,8 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.runtime import processes
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.runtime.processes import exchange
 
 __all__ = ["BestSynthetic"]
 
@@ -55,8 +55,8 @@ class BestSynthetic:
         """
         if self._best_state:
             self.synthetic.load_state_dict(self._best_state)
-        self.value, self.epoch = processes.from_first(self._best)
-        processes.copy_from_first(self.synthetic.state_dict().values())
+        self.value, self.epoch = exchange.from_first(self._best)
+        exchange.copy_from_first(self.synthetic.state_dict().values())
 
     def state_dict(self) -> dict[str, Any]:
         """The state that an exact resume needs: tensors and plain numbers."""

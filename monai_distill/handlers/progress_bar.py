@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ignite.engine import Engine, Events
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import group
 from monai_distill.runtime.progress import Bar, open_progress_bar
 
 from .deferred_errors import reraise_after_handlers
@@ -51,7 +51,7 @@ class ProgressBar:
             whole = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
             total = getattr(engine, "last_iteration", None) or whole  # the last epoch of a Distiller may be shorter
             self._bar = open_progress_bar(
-                total, self.description, self.unit, initial=engine.state.iteration, first=processes.is_first()
+                total, self.description, self.unit, initial=engine.state.iteration, first=group.is_first()
             )
 
     def _move(self, engine: Engine) -> None:

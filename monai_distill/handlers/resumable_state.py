@@ -17,8 +17,8 @@ from ignite.engine import Engine, Events
 from monai.engines import Workflow
 from monai.engines.utils import IterationEvents
 
-from monai_distill.runtime import processes
 from monai_distill.runtime.atomic_file import advice_for
+from monai_distill.runtime.processes import exchange, group
 
 from .deferred_errors import reraise_after_handlers
 
@@ -97,7 +97,7 @@ class ResumableState:
         Raises:
             RuntimeError: if it cannot be written; the previous checkpoint remains.
         """
-        if not processes.is_first():
+        if not group.is_first():
             return
         unfinished = self.file.with_name(self.file.name + ".part")
         try:
@@ -119,7 +119,7 @@ class ResumableState:
         Raises:
             RuntimeError: if it belongs to another job, or is not a checkpoint.
         """
-        state = processes.from_first(self._read)
+        state = exchange.from_first(self._read)
         stored = state.pop("job")
         names = [k for k in sorted({*stored, *self.job}) if stored.get(k) != self.job.get(k)]
         if names:
@@ -137,12 +137,12 @@ class ResumableState:
             raise RuntimeError(f"{self.file} is damaged or no state of a run. Delete it to start again.") from error
 
     def _start(self, engine: Engine) -> None:
-        if processes.from_first(lambda: self.job) != self.job:
+        if exchange.from_first(lambda: self.job) != self.job:
             raise RuntimeError(
                 "Expected every process to have the first one's job, got another: its data or settings differ. Give "
                 "every machine the same data."
             )
-        exists = processes.from_first(self.file.exists)
+        exists = exchange.from_first(self.file.exists)
         if exists and not self.resume:
             raise RuntimeError(
                 f"{self.file} holds an earlier run's state. Resume that run, or give another output_dir."
@@ -169,7 +169,7 @@ class ResumableState:
             self._save_then_stop_if_requested()
 
     def _stop_for_all(self) -> bool:
-        return bool(processes.anywhere(torch.tensor(self._stop_requested)))
+        return bool(exchange.anywhere(torch.tensor(self._stop_requested)))
 
     def _save_then_stop_if_requested(self) -> None:
         self.save()

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import torch
 from ignite.engine import Engine, Events
 
-from monai_distill.runtime import PeakMemory, processes
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.memory import PeakMemory
+from monai_distill.runtime.processes import group
 
 __all__ = ["RunCost"]
 
@@ -125,7 +126,7 @@ class RunCost:
     def _leave(self, level: int) -> None:
         self._charge()
         del self._parts[level:]
-        if processes.is_first():
+        if group.is_first():
             atomic_write(self.file, json.dumps(self._so_far(), indent=2).encode())
 
     def _charge(self) -> None:
@@ -134,7 +135,7 @@ class RunCost:
         elapsed = now - (now if self._since is None else self._since)
         used = 0.0 if self._since is None else cpu - self._cpu_since
         self._since, self._cpu_since = now, cpu
-        if not processes.is_first():
+        if not group.is_first():
             return
         if part in self.shared:
             path = self.shared[part]
@@ -159,7 +160,7 @@ class RunCost:
             "memory_of": self.memory.measured_on,
             "threads": torch.get_num_threads(),
             **forecast,
-            **({"processes": processes.count()} if processes.count() > 1 else {}),
+            **({"processes": group.count()} if group.count() > 1 else {}),
         }
 
     def _known(self, part: str, kind: str) -> float:

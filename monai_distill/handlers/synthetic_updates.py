@@ -11,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.validation import require_in_interval
 
 __all__ = ["AveragedSynthetic", "PixelRange", "TeacherRelabeler"]

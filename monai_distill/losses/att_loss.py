@@ -17,7 +17,7 @@ class NearestStepLoss(nn.Module):
     """The trajectory matching loss of the student state, from the first step on, that is nearest to the target.
 
     No gradient passes through the choice. Of equally near states the latest is taken. The gradient passes through the
-    chosen number of steps only (see :func:`monai_distill.engines.distillation.unrolled_gradient`).
+    chosen number of steps only (see :func:`monai_distill.engines.distillation.unroll.unrolled_gradient`).
 
     References:
         ATT: Liu et al., Dataset Distillation by Automatic Training Trajectories, ECCV 2024,

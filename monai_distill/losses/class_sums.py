@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import exchange
 
 __all__ = ["ClassSums", "class_mean_distance", "class_sums", "sum_over_processes"]
 
@@ -60,7 +60,7 @@ def sum_over_processes(parts: Sequence[ClassSums]) -> list[ClassSums]:
         >>> sum_over_processes([class_sums(torch.ones(2, 1), torch.tensor([0, 0]), 1)])
         [ClassSums(sums=tensor([[2.]]), counts=tensor([2.]))]
     """
-    totals = processes.sums([tensor for part in parts for tensor in part])
+    totals = exchange.sums([tensor for part in parts for tensor in part])
     return [ClassSums(*pair) for pair in zip(totals[::2], totals[1::2], strict=True)]
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import exchange
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .mtt_loss import TrajectorySegment, relative_distance
@@ -137,7 +137,7 @@ class GrowingMaskLoss:
             growth = torch.tensor(self.growth, dtype=torch.float64) ** (segment.iteration // self.every)
             threshold = self.base * float(growth)
             easy = (states[-1] - segment.target).square() < threshold
-            joined = processes.anywhere(easy)
+            joined = exchange.anywhere(easy)
             self.mask = joined if self.mask is None else joined | self.mask.to(easy.device)
             compared = easy if self._before is None else easy | self._before.to(easy.device)
         loss = relative_distance(states[-1], segment, compared)

@@ -13,7 +13,7 @@ __all__ = ["TrajectoryMatchingLoss", "TrajectorySegment", "relative_distance"]
 
 
 class TrajectorySegment(Protocol):
-    """A segment of an expert's trajectory, such as ``monai_distill.data.Segment``.
+    """A segment of an expert's trajectory, such as ``monai_distill.data.segment_sampler.Segment``.
 
     Example:
         >>> import torch

@@ -84,7 +84,7 @@ class CharacteristicFunctionLoss(nn.Module):
             three kinds of features.
 
     Example:
-        >>> from monai_distill.losses import class_sums
+        >>> from monai_distill.losses.class_sums import class_sums
         >>> labels, kinds = torch.tensor([0]), [torch.tensor([[1.0, 0.0]]), torch.zeros(1, 1), torch.ones(1, 1)]
         >>> real = [class_sums(kind, labels, 1) for kind in kinds]
         >>> loss = CharacteristicFunctionLoss(alpha=0.5)(real, [class_sums(-kinds[0], labels, 1), *real[1:]])

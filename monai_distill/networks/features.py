@@ -11,7 +11,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import exchange, group
 
 __all__ = ["activations", "embedding", "shared_statistics"]
 
@@ -35,7 +35,7 @@ def shared_statistics(network: nn.Module) -> Iterator[None]:
         tensor([-1.,  1.])
     """
     layers = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
-    if processes.count() == 1:
+    if group.count() == 1:
         layers = []
     try:
         for layer in layers:
@@ -50,9 +50,9 @@ def _normalized(layer: nn.modules.batchnorm._BatchNorm, images: Tensor) -> Tenso
     axes = [0, *range(2, images.ndim)]
     shape = [1, -1, *[1] * (images.ndim - 2)]
     size = images.new_tensor([images.numel() / images.shape[1]])
-    total, count = processes.sums([images.sum(axes), size])
+    total, count = exchange.sums([images.sum(axes), size])
     mean = total / count
-    (squares,) = processes.sums([(images - mean.reshape(shape)).square().sum(axes)])
+    (squares,) = exchange.sums([(images - mean.reshape(shape)).square().sum(axes)])
     return F.batch_norm(images, mean, squares / count, layer.weight, layer.bias, training=False, eps=layer.eps)
 
 

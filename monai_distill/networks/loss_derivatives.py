@@ -10,6 +10,7 @@ from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
 
+from .cuda_graphs import CUDA_GRAPHS, Recorded
 from .gradients import parameter_gradient, through_compiler
 
 __all__ = ["LossDerivatives"]
@@ -33,10 +34,11 @@ class LossDerivatives:
         loss: maps (parameters [P], images [B, ...], targets [B] or [B, K]) to a scalar, without randomness. A sum over
             networks maps stacks of all three: then the parameters, their gradient and a direction, all [P] here, are
             [S, P], and images and targets have S in front.
-        compiled: whether and how to use ``torch.compile`` (see :func:`through_compiler`). It needs a C++ compiler and a
-            minute or two for every new number of images. Measured with ConvNets on 3 channels, two threads, gradient
-            and derivative together: 16 instead of 26 ms (width 32, 20 images of 28x28), 0.22 instead of 0.27 s (64, 90
-            images of 32x32), 0.64 instead of 0.69 s (128).
+        compiled: whether and how to use ``torch.compile`` (see :func:`through_compiler`), or ``cuda-graphs`` for
+            recordings of the uncompiled derivatives (see :class:`~monai_distill.networks.cuda_graphs.Recorded`).
+            Compiling needs a C++ compiler and a minute or two for every new number of images. Measured with ConvNets on
+            3 channels, two threads, gradient and derivative together: 16 instead of 26 ms (width 32, 20 images of
+            28x28), 0.22 instead of 0.27 s (64, 90 images of 32x32), 0.64 instead of 0.69 s (128).
 
     Example:
         >>> half = LossDerivatives(lambda parameters, images, targets: (parameters * images).square().sum() / 2)
@@ -52,7 +54,13 @@ class LossDerivatives:
         self.loss = loss
         self.compiled = compiled
         self._gradient = parameter_gradient(self._loss_with_value, for_vmap=False, compiled=compiled)
-        self._directional = through_compiler(self._forward, compiled) if compiled else None
+        self._directional = through_compiler(self._forward, compiled) if self.needs_check else None
+        self._recorded: dict[tuple[bool, ...], Recorded] = {}
+
+    @property
+    def needs_check(self) -> bool:
+        """Whether the derivative along a direction is the gradient of a forward derivative."""
+        return bool(self.compiled) and self.compiled != CUDA_GRAPHS
 
     def check(self, parameters: Tensor, images: Tensor, targets: Tensor) -> None:
         """Compare the two forms of the derivative along a direction, uncompiled and in double precision.
@@ -108,11 +116,28 @@ class LossDerivatives:
             The derivative, and its gradient with respect to every one of ``inputs``. With CUDA graphs, use them before
             the next call.
         """
+        if self.compiled == CUDA_GRAPHS:
+            return self._replayed(parameters, images, targets, direction, inputs)
         if self._directional is None:
             return self._second(parameters, images, targets, direction, inputs)
         with torch.enable_grad():
             value = self._directional(parameters, images, targets, direction)
             return value.detach(), torch.autograd.grad(value, inputs, materialize_grads=True)
+
+    def _replayed(
+        self, parameters: Tensor, images: Tensor, targets: Tensor, direction: Tensor, inputs: list[Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        learned = tuple(any(tensor is given for given in inputs) for tensor in (parameters, images, targets))
+
+        def second(*tensors: Tensor) -> list[Tensor]:
+            *arguments, along = (tensor.detach() for tensor in tensors)
+            leaves = [leaf.requires_grad_() for leaf, is_learned in zip(arguments, learned, strict=True) if is_learned]
+            slope, products = self._second(arguments[0], arguments[1], arguments[2], along, leaves)
+            return [slope, *products]
+
+        recorded = self._recorded.setdefault(learned, Recorded(second))
+        slope, *products = recorded(parameters, images, targets, direction)
+        return slope, tuple(products)
 
     def _second(
         self, parameters: Tensor, images: Tensor, targets: Tensor, direction: Tensor, inputs: list[Tensor]

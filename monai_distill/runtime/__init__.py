@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .checksums import tensor_checksum
-from .memory import PeakMemory, disable_malloc_trim
-from .result_cache import ResultCache, job_path
+from .result_cache import ResultCache
 
-__all__ = ["PeakMemory", "ResultCache", "disable_malloc_trim", "job_path", "tensor_checksum"]
+__all__ = [
+    "ResultCache",
+]

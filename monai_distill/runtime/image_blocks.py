@@ -17,7 +17,8 @@ BLOCK_BYTES = 64 * 2**20  # of float32 values in one block
 class Images(Protocol):
     """Images [n, channels, *spatial] that are read by index.
 
-    A tensor is one; :class:`monai_distill.data.PreparedImages`, which never holds all of them as float32, is another.
+    A tensor is one; :class:`~monai_distill.data.prepared_images.PreparedImages`, which never holds all of them as
+    float32, is another.
     """
 
     @property

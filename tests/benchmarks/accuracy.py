@@ -1,9 +1,9 @@
-"""Accuracy of methods on medical data, run by run: ``python -m tests.benchmarks accuracy --data_dir DIR --work DIR CELL ...``.
+"""Accuracy of methods on medical data: ``python -m tests.benchmarks accuracy --data_dir DIR --work DIR CELL ...``.
 
 A cell is ``DATA:IMAGES:METHOD:FACTOR[:SEED]``, such as ``blood:10:dm:2``; a range of seeds is ``0-4``. Every cell is a
-``monai-distill run`` in a process and a folder of its own, ``--workers`` at a time; runs of one data set and width share
-their controls. Called again, it resumes what was interrupted and skips what is done; ``--seconds`` ends it earlier.
-``python -m tests.benchmarks record`` makes a table of the folders.
+``monai-distill run`` in a process and a folder of its own, ``--workers`` at a time. Runs of one data set and width
+share their controls. Called again, it resumes what was interrupted and skips what is done; ``--seconds`` ends it
+earlier. ``python -m tests.benchmarks record`` makes a table of the folders.
 """
 
 # SPDX-License-Identifier: Apache-2.0

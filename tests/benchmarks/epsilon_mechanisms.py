@@ -16,16 +16,10 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.dp import (
-    DPSGD,
-    ClassRelease,
-    DPExpertTrainer,
-    GaussianEvent,
-    PrototypeRelease,
-    RecordGradients,
-    ReleaseFile,
-)
+from monai_distill.privacy.dp import DPSGD, ClassRelease, DPExpertTrainer, GaussianEvent, PrototypeRelease
 from monai_distill.privacy.dp.mechanisms import PrivateRelease, secure_normal
+from monai_distill.privacy.dp.record_gradients import RecordGradients
+from monai_distill.privacy.dp.release_file import ReleaseFile
 from monai_distill.transforms import SiameseAugment
 
 SIDE = 4  # of an image

@@ -17,7 +17,7 @@ from monai_distill.cli.main import main as command
 from monai_distill.configuration import python_run  # imports everything that a run needs  # noqa: F401
 from monai_distill.data import ClassBatches
 from monai_distill.engines.distillation import Distiller, DistributionMatching
-from monai_distill.runtime import PeakMemory
+from monai_distill.runtime.memory import PeakMemory
 
 MEMORY = PeakMemory("cpu")
 

@@ -26,16 +26,17 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore, real_images
+from monai_distill.data import ClassBank, SegmentSampler, StartEpochs, SyntheticDataset, TrajectoryStore, real_images
 from monai_distill.engines.distillation import Distiller, InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentEvaluator, StudentTraining, student_seeds
 from monai_distill.handlers import History, ProgressBar, ResumableState
-from monai_distill.networks import FlatNetwork, factory_config
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.factories import factory_config
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import disable_malloc_trim
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.image_blocks import blocks
+from monai_distill.runtime.memory import disable_malloc_trim
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment, Standardize, ZCAWhitening
 from tests.benchmarks.ladder_data import read_images
@@ -214,7 +215,7 @@ def distilled(
             seed=settings.seed,
         ),
         train_data_loader=SegmentSampler(
-            store, max_start_epoch=settings.max_start_epoch, expert_epochs=settings.expert_epochs,
+            store, StartEpochs(settings.max_start_epoch), expert_epochs=settings.expert_epochs,
             seed=settings.seed, device=training.device,
         ),
         optimizer=optimizer,

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
-from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.data import ClassBank, SyntheticDataset, TrajectoryStore
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import disable_malloc_trim
+from monai_distill.runtime.memory import disable_malloc_trim
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 
@@ -56,6 +57,9 @@ class Distillation:
         self.synthetic = SyntheticDataset(
             *_images(options, options.ipc * options.classes or options.images), _names(options), student_lr=0.01
         ).to(options.device)
+        if options.double:
+            self.synthetic = self.synthetic.double()
+            self.segments = [s._replace(start=s.start.double(), target=s.target.double()) for s in self.segments]
         self.objective = TrajectoryMatching(
             network,
             _augment(options),

@@ -9,16 +9,11 @@ from functools import partial
 import torch
 
 from monai_distill.data import ClassBank, ClassBatches, SyntheticDataset
-from monai_distill.engines.distillation import (
-    DistributionMatching,
-    GradientMatching,
-    NetworkLoop,
-    RandomNetworks,
-    network_loops,
-)
+from monai_distill.engines.distillation import DistributionMatching, GradientMatching, NetworkLoop, RandomNetworks
+from monai_distill.engines.distillation.gradient_matching import network_loops
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import disable_malloc_trim
+from monai_distill.runtime.memory import disable_malloc_trim
 from monai_distill.transforms import SiameseAugment
 from tests.benchmarks.matching_data import strategy, world
 

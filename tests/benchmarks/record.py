@@ -2,8 +2,8 @@
 
 A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
 balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. A folder
-of the GPU benchmark gives the table of its parts. Then set the two markers in RESULTS.md and run ``python -m
-tests.benchmarks results``.
+of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. Then set the two markers in
+RESULTS.md and run ``python -m tests.benchmarks results``.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_distill.export.report.records import RunRecords
+from tests.benchmarks.gpu_rows import read_rows
 from tests.benchmarks.results import commit, hardware, write_record
 
 COLUMNS = ("data", "trained on", "images a class: stored", "effective", "accuracy", "balanced", "networks", "s", "MiB")
@@ -54,20 +55,45 @@ def command_of(run: Path) -> str:
 def parts_record(folder: Path) -> dict[str, Any]:
     """The table of a call of the GPU benchmark: every part with its time and its limit."""
     content = json.loads((folder / "gpu.json").read_text())
-    found, machine = content["rows"], content["machine"]
     rows = [
-        [name, part.get("limit"), part["seconds"], part["ended"], sum(row["part"] == name for row in found)]
+        [name, part.get("limit"), part["seconds"], part["ended"], sum(row["part"] == name for row in content["rows"])]
         for name, part in content["parts"].items()
     ]
-    hidden = {"--data_dir", "--reference", "--out", "--work"}
-    pairs = zip(("", *content["words"]), content["words"], strict=False)
-    words = [word for before, word in pairs if before not in hidden and word not in hidden]
     columns = ["part", "limit, s", "wall time, s", "ended", "rows"]
+    about = {"columns": columns, "rows": rows, "format": dict.fromkeys(columns[1:3], ".0f")}
+    return {**about, **_source(content, content["words"])}
+
+
+def rows_record(folder: Path, parts: list[str]) -> dict[str, Any]:
+    """The table of the rows of some parts of the GPU benchmark, which are timings or differences from the CPU."""
+    content = json.loads((folder / "gpu.json").read_text())
+    found = [row for row in read_rows(folder / "rows.jsonl") if row["part"] in parts and "error" not in row]
+    if any("per_second" in row for row in found):
+        keys = {"per second": "per_second", "times the official speed": "times_official", "MiB": "mib"}
+        keys |= {"times the official memory": "memory_to_official", "repeats": "repeats"}
+        form = {
+            "per second": ".2f",
+            "times the official speed": ".2f",
+            "MiB": ".0f",
+            "times the official memory": ".2f",
+        }
+    else:
+        keys = {"difference from the CPU": "difference", "at most": "target"}
+        form = dict.fromkeys(keys, ".1e")
+        found = [{**row, "difference": row.get("furthest", row.get("relative_to_cpu"))} for row in found]
+    rows = [[row["part"], row["row"], *(row.get(key) for key in keys.values())] for row in found]
+    return {"columns": ["part", "row", *keys], "rows": rows, "format": form, **_source(content, content["words"])}
+
+
+def _source(content: dict[str, Any], words: list[str]) -> dict[str, Any]:
+    """The command without its folders, the commit, the card and the versions of a call of the GPU benchmark."""
+    machine, hidden = content["machine"], {"--data_dir", "--reference", "--out", "--work"}
+    pairs = zip(("", *words), words, strict=False)
+    words = [word for before, word in pairs if before not in hidden and word not in hidden]
+    hardware = f"{machine['device']}, torch {machine['torch']}, Python {machine['python']}"
     return {
-        "columns": columns, "rows": rows, "format": dict.fromkeys(columns[1:3], ".0f"),
         "command": " ".join(["python -m tests.benchmarks gpu", *words]), "commit": machine["commit"][:7],
-        "hardware": f"device {machine['device']}, torch {machine['torch']}, Python {machine['python']}, "
-        f"{machine['processors']} processors, other work on the machine", "seeds": "0",
+        "hardware": f"{hardware}, {machine['processors']} processors", "seeds": "0",
     }  # fmt: skip
 
 
@@ -75,10 +101,13 @@ def main(words: list[str]) -> int:
     """Read the runs and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="of the file, without .json")
-    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, or one of the GPU benchmark")
+    parser.add_argument("--parts", nargs="+", default=[], help="the rows of these parts of the GPU benchmark")
     options = parser.parse_args(words)
-    if (options.runs[0] / "gpu.json").exists():
-        print(write_record(options.name, parts_record(options.runs[0])))
+    folder = options.runs[0]
+    if (folder / "gpu.json").exists():
+        made = rows_record(folder, options.parts) if options.parts else parts_record(folder)
+        print(write_record(options.name, made))
         return 0
     rows: list[list[Any]] = []
     for run in options.runs:

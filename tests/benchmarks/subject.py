@@ -41,6 +41,7 @@ def arguments() -> argparse.ArgumentParser:
         "--together", choices=["yes", "no"], default=None, help="networks in one call; else as measured"
     )
     parser.add_argument("--autocast", default=None, help="a type such as bfloat16 for what autocast allows")
+    parser.add_argument("--double", action="store_true", help="double precision; of distillation")
     parser.add_argument("--no_augmentation", action="store_true")
     parser.add_argument("--real_images", type=int, default=1024, help="of an expert's epoch")
     parser.add_argument("--experts_at_once", type=int, default=5)

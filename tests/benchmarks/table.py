@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from monai_distill.networks.cuda_graphs import CUDA_GRAPHS
 from tests.benchmarks.comparison import Row, measure, ratios
 from tests.benchmarks.subject import arguments
 
@@ -25,8 +26,13 @@ def distillation_rows(settings: dict[str, Any]) -> list[Row]:
     rows = [Row("chosen chunk", kind, plain), Row("chunk 1", kind, {**plain, "chunk": 1})]
     if settings["autocast"]:
         rows.append(Row(settings["autocast"], kind, {**plain, "autocast": settings["autocast"]}))
+    if settings["device"].startswith("cuda"):
+        rows.append(Row("recorded", kind, {**plain, "chunk": None, "compiled": CUDA_GRAPHS}))
     if settings["compiled"]:
-        ways = {"compiled": settings["compiled"], "CUDA graphs": "reduce-overhead"}  # on a CPU the second is the first
+        ways = {
+            "compiled": settings["compiled"],
+            "compiled with CUDA graphs": "reduce-overhead",
+        }  # on a CPU the second is the first
         names = list(ways)[: 1 if settings["device"] == "cpu" else 2]
         rows += [Row(name, kind, {**plain, "chunk": None, "compiled": ways[name]}) for name in names]
     if several > 1:
@@ -45,6 +51,8 @@ def training_rows(kind: str, settings: dict[str, Any]) -> list[Row]:
     steps = settings["training_steps"] if kind == "students" else 1
     units, plain = steps * settings[f"{kind}_at_once"], {**settings, "compiled": False, "segments": 1}
     rows = [Row("ours", kind, plain, units)]
+    if settings["device"].startswith("cuda"):
+        rows.append(Row("recorded", kind, {**plain, "together": "no", "compiled": CUDA_GRAPHS}, units))
     if kind == "experts" and settings["compiled"]:
         rows.append(Row("one after another", kind, {**plain, "together": "no"}, units))
         rows.append(Row("compiled", kind, {**plain, "together": "no", "compiled": settings["compiled"]}, units))

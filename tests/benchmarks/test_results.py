@@ -92,3 +92,10 @@ def test_the_parts_of_the_gpu_benchmark_are_a_table(tmp_path: Path, monkeypatch:
     written = json.loads((tmp_path / "rehearsal.json").read_text())
     assert written["rows"] == [["training", 60.0, 12.3, "done", 1], ["ladder", None, 0.0, "no", 0]]
     assert written["command"] == "python -m tests.benchmarks gpu --tiny"
+    row = {"part": "training", "row": "x"}
+    lines = [{**row, "per_second": 2.0, "mib": 3.0, "repeats": 1}, {"part": "correctness", "row": "y", "furthest": 0.5}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert record.main(["speed", str(tmp_path), "--parts", "training"]) == 0
+    assert json.loads((tmp_path / "speed.json").read_text())["rows"] == [["training", "x", 2.0, None, 3.0, None, 1]]
+    assert record.main(["same", str(tmp_path), "--parts", "correctness"]) == 0
+    assert json.loads((tmp_path / "same.json").read_text())["rows"] == [["correctness", "y", 0.5, None]]

@@ -14,7 +14,7 @@ import torch
 
 from monai_distill.claims import Tier, tier_of
 from monai_distill.data import SyntheticDataset
-from monai_distill.export.release import ReleaseTier
+from monai_distill.export.release.tier import ReleaseTier
 from monai_distill.export.report.privacy_stamp import PrivacyStamp
 from monai_distill.export.report.records import RunRecords
 from monai_distill.privacy.audit.verdict import statement

@@ -22,8 +22,11 @@ import pytest
 import torch
 from fire.parser import DefaultParseValue
 
-from monai_distill import cli, configuration
+from monai_distill import cli
+from monai_distill.cli.main import parser
 from monai_distill.configuration import files
+from monai_distill.configuration.composition import bundle_line
+from monai_distill.configuration.files import available, config_dir
 from monai_distill.configuration.overrides import parsed_overrides
 from monai_distill.data import SyntheticDataset, TrajectoryStore
 from monai_distill.engines.students import StudentTraining
@@ -307,7 +310,7 @@ def test_list_names_every_file_of_the_configurations_without_loading_torch() -> 
     heads = [line.split(" ")[0] for line in lines if line[0] not in " SF"]
     assert heads == ["datasets", "methods", "networks"]
     listed = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))  # each says what it is
-    assert list(listed) == [name for kind in heads for name in configuration.available(kind)]
+    assert list(listed) == [name for kind in heads for name in available(kind)]
     assert {"bloodmnist", "digits", "table", "tissuemnist"} < set(listed)
     assert listed["bloodmnist"].endswith("blood cells under the microscope, 8 classes")
     assert listed["mtt"].endswith("CVPR 2022")
@@ -338,7 +341,7 @@ def test_list_shows_the_settings_of_a_choice_with_their_values_and_every_one_can
     assert given.code == 0, given.err
 
 
-@pytest.mark.parametrize("method", configuration.available("methods"))
+@pytest.mark.parametrize("method", available("methods"))
 def test_list_shows_the_settings_of_every_method(method: str) -> None:
     outcome = command("list", "--method", method, "--dataset", "mnist")
     shown = [line.split()[0] for line in outcome.out.splitlines() if line.startswith("  --")]
@@ -354,7 +357,7 @@ def test_list_shows_a_networks_own_width_and_no_depth_that_it_does_not_take() ->
 
 @pytest.mark.parametrize("word", ["run", "compare", "bundle", "evaluate", "audit", "export", "resume", "list"])
 def test_help_explains_every_option(word: str) -> None:
-    parsers = cli.parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    parsers = parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     assert [action.dest for action in parsers[word]._actions if not action.help] == []
 
 
@@ -364,7 +367,7 @@ def test_an_unknown_choice_ends_with_code_2_and_the_choices(kind: str) -> None:
     assert outcome.code == 2
     assert f"argument --{kind}: " in outcome.err
     assert "nothing" in outcome.err
-    for name in configuration.available(f"{kind}s"):
+    for name in available(f"{kind}s"):
         assert name in outcome.err
 
 
@@ -491,7 +494,7 @@ def test_traceback_may_stand_before_or_after_run_and_shows_where_an_error_came_f
 def test_the_wheel_carries_the_configurations_and_the_command_finds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (configuration.config_dir() / "common.yaml").is_file()
+    assert (config_dir() / "common.yaml").is_file()
     project = tomllib.loads((Path(cli.__file__).parents[2] / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {
         "configs": "monai_distill/configs",
@@ -499,7 +502,7 @@ def test_the_wheel_carries_the_configurations_and_the_command_finds_them(
     }
     (tmp_path / "monai_distill" / "configs").mkdir(parents=True)
     monkeypatch.setattr(files, "__file__", str(tmp_path / "monai_distill" / "configuration" / "files.py"))
-    assert configuration.config_dir() == tmp_path / "monai_distill" / "configs"
+    assert config_dir() == tmp_path / "monai_distill" / "configs"
 
 
 # ---- the same with MONAI alone
@@ -517,7 +520,7 @@ def test_the_printed_line_carries_every_value_through_monais_own_parser() -> Non
         "operations": ["crop", "scale"],
         "a#b": "true",
     }
-    words = shlex.split(configuration.bundle_line(values))
+    words = shlex.split(bundle_line(values))
     assert words[:4] == ["python", "-m", "monai.bundle", "run"]
     names, texts = words[4::2], words[5::2]
     read_back = {name[2:]: DefaultParseValue(text) for name, text in zip(names, texts, strict=True)}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.export.release.formats import read_release
+from monai_distill.export.release.formats.reading import read_release
 from tests.configs.command import command, contents, fast_run
 from tests.export.release.test_signature import write_keys
 

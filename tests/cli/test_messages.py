@@ -32,7 +32,7 @@ def test_warnings_are_a_line_of_the_command_whatever_monai_set_while_it_was_impo
 @pytest.mark.parametrize("words", [("evaluate",), ("audit",), ("export", "--to", "release")])
 def test_a_run_without_its_set_is_told_to_go_on(words: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(
-        '{"config_format": 2, "initialize": [], "run": [], "evaluate": [], "data": {}}'
+        '{"config_format": 3, "initialize": [], "run": [], "evaluate": [], "data": {}}'
     )
     outcome = command(words[0], tmp_path, *words[1:])
     assert outcome.code == 1
@@ -55,7 +55,7 @@ def test_a_configuration_that_is_none_is_named(word: str, content: str, says: st
 @pytest.mark.parametrize(
     "words", [("resume",), ("evaluate",), ("audit", "--shadows", "3"), ("export", "--to", "release")]
 )
-@pytest.mark.parametrize("format", [None, 1, 3])
+@pytest.mark.parametrize("format", [None, 2, 4])
 def test_a_run_folder_of_another_version_is_refused(words: tuple[str, ...], format: int | None, tmp_path: Path) -> None:
     config = {"initialize": [], "run": [], "evaluate": [], "data": {}, "config_format": format}
     (tmp_path / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
@@ -63,7 +63,7 @@ def test_a_run_folder_of_another_version_is_refused(words: tuple[str, ...], form
     outcome = command(words[0], tmp_path, *words[1:])
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1
-    assert f"format 2, got format {format or 1}" in outcome.err
+    assert f"format 3, got format {format or 1}" in outcome.err
     assert "another version" in outcome.err
 
 

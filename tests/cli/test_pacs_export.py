@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from monai_distill.data.datasets import ImageFolderDataset, ImageTableDataset
-from monai_distill.data.reading import FileToImaged, LoadImageAsTrainedd, image_files
+from monai_distill.data.reading import FileToImaged, LoadImageAsTrainedd
+from monai_distill.data.reading.read_as_trained import image_files
 from tests.configs.command import fast_run
 from tests.data.conftest import write_table
 from tests.data.pacs_export import COUNTS, write_pacs_export

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_distill.export.release.scan import scan_release
+from monai_distill.export.release.scan.scan import scan_release
 from tests.configs.command import command, contents, fast_run
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monai_distill.export.release import Verification
-from monai_distill.export.release.formats import read_release
+from monai_distill.export.release.formats.reading import read_release
 from tests.configs.command import Outcome, command, read
 from tests.data.volumes import shaped, write_series
 

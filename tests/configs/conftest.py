@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from monai_distill.cli import main
-from monai_distill.configuration import config_dir
+from monai_distill.configuration.files import config_dir
 from tests.data.conftest import cifar_root, covid_root, folder_root, mhist_root, mnist_root, npz_root, table_root
 
 __all__ = [

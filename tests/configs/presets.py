@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_distill.configuration import preset_settings, run_files
+from monai_distill.configuration.files import run_files
+from monai_distill.configuration.presets import preset_settings
 from monai_distill.engines.distillation.schedule import matching_image_lr
 
 

@@ -15,8 +15,7 @@ from PIL import Image
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
 from monai_distill.claims import tier_of
-from monai_distill.configuration import available
-from monai_distill.configuration.files import run_files
+from monai_distill.configuration.files import available, run_files
 from tests.configs.command import command, contents, read
 
 Run = Callable[..., dict[str, Any]]
@@ -92,7 +91,7 @@ def test_too_few_images_for_the_epsilon_are_refused_before_anything_is_told(tmp_
 def test_methods_compared_on_the_same_records_are_said_to_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monai_distill.export.compare_methods", lambda *_, **__: "a table")
+    monkeypatch.setattr("monai_distill.export.comparison.compare_methods", lambda *_, **__: "a table")
     words = ("compare", "--methods", "dm,datadam,random", "--output_dir", tmp_path, "--epsilon", "1")
     with pytest.warns(UserWarning, match="2 runs at epsilon 1 on the same records spend more than that together"):
         assert command(*words).code == 0

@@ -15,7 +15,8 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_distill.cli import main
-from monai_distill.configuration import available, composed
+from monai_distill.configuration.composition import composed
+from monai_distill.configuration.files import available
 from monai_distill.data import SyntheticDataset
 from tests.configs.conftest import SMALLEST, families_of
 from tests.configs.presets import own_settings, resolved, tables

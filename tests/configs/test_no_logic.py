@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.configuration import config_dir
+from monai_distill.configuration.files import config_dir
 
 ROOT = config_dir()
 BUNDLES = ROOT.parent / "bundles"

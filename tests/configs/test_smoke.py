@@ -11,7 +11,7 @@ import pytest
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from monai_distill.configuration import available
+from monai_distill.configuration.files import available
 from monai_distill.data import SyntheticDataset
 from tests.configs.command import Outcome, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table

@@ -15,9 +15,9 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration import available, config_files
-from monai_distill.data import SegmentSampler, SyntheticDataset, TrajectoryStore
-from monai_distill.engines.experts import expert_labels
+from monai_distill.configuration.files import available, run_files
+from monai_distill.data import SegmentSampler, StartEpochs, SyntheticDataset, TrajectoryStore
+from monai_distill.engines.experts.datm_soft_labels import expert_labels
 from monai_distill.engines.experts.expert_plan import epochs_needed
 from tests.configs.command import FAST, command, fast_run, read
 from tests.configs.conftest import families_of
@@ -83,7 +83,7 @@ def distinct_presets() -> list[tuple[str, str, int]]:
 
 def parsed(method: str, folder: Path, **values: Any) -> ConfigParser:
     parser = ConfigParser()
-    parser.read_config([str(file) for file in config_files("digits", "convnet", method)])
+    parser.read_config([str(file) for file in run_files("digits", "convnet", method).all])
     for name, value in {"output_dir": str(folder), "device": "cpu", "experts_at_once": 2, **values}.items():
         parser[name] = value
     return parser
@@ -102,9 +102,10 @@ def test_a_preset_asks_for_epochs_that_its_experts_have(method: str, dataset: st
     p = resolved(method, dataset, number)
     epochs = epochs_needed(p["max_start_epoch"], p["expert_epochs"], p["min_expert_epochs"])
     store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=epochs + 1, parameters=1)
-    names = ("min_start_epoch", "max_start_epoch", "first_max_start_epoch", "ramp_iterations", "expert_epochs")
-    sampler = SegmentSampler(store, seed=0, **{name: p[name] for name in names})
-    assert sampler.bound(p["iterations"]) == p["max_start_epoch"]
+    names = ("min_start_epoch", "max_start_epoch", "first_max_start_epoch", "ramp_iterations")
+    window = StartEpochs(**{name: p[name] for name in names})
+    SegmentSampler(store, window, expert_epochs=p["expert_epochs"], seed=0)  # refuses a store without those epochs
+    assert window.bound(p["iterations"]) == p["max_start_epoch"]
     for name in PRESET[method] - {"min_start_epoch", "min_expert_epochs", "ramp_iterations", "mask_ratio", "zca"}:
         assert not isinstance(p[name], float | int) or p[name] > 0, name
     assert not isinstance(p["image_lr"], str)  # YAML reads 1e3 as text

@@ -8,22 +8,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from monai_distill.configuration import available
-from monai_distill.configuration.files import run_files
-from monai_distill.configuration.plan import Plan, Request, plan_text
+from monai_distill.configuration.files import available, run_files
 from monai_distill.configuration.plan.cost import Workload, forecast
 from monai_distill.configuration.plan.counting import Unit
 from monai_distill.configuration.plan.facts import DataFacts, MachineFacts
 from monai_distill.configuration.plan.fitting import fitted, given_up, total
+from monai_distill.configuration.plan.plan import Plan
+from monai_distill.configuration.plan.request import Request
 from monai_distill.configuration.plan.rules import TUNED, base_settings, following_settings
+from monai_distill.configuration.plan.text import plan_text
 from monai_distill.configuration.plan.timing import Rates
 from monai_distill.configuration.presets import preset_settings
 from tests.configs.command import command, read
 
 CPU = MachineFacts("cpu", "x86_64", 2**34, 2, 2**40)
 QUICK = Unit(0.001, 0.001)
+SECTIONS = {"train": slice(0, 800), "val": slice(800, 850), "test": slice(850, 900)}
 
 
 def _facts(name: str = "scans", counts: tuple[int, ...] = (1214, 3494), *shape: int) -> DataFacts:
@@ -166,6 +169,23 @@ def test_a_step_of_every_kind_is_timed(method: str) -> None:
     planned = command("plan", "--json", "--method", method, *small, "--iterations", "200000", "--device", "cpu")
     assert planned.code == 0, planned.err
     assert json.loads(planned.out)["forecast"]["cpu_seconds"]["distillation"] > 1
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_set_larger_than_the_images_that_are_timed_is_planned(factor: int, tmp_path: Path) -> None:
+    """256 images, 128 of every class, stand for all; the start takes 200 real images of every class."""
+    labels = np.arange(900) % 2
+    images = np.random.default_rng(0).integers(0, 255, (900, 8, 8), np.uint8)
+    sections = {f"{name}_images": images[part] for name, part in SECTIONS.items()}
+    np.savez(tmp_path / "scans.npz", **sections, **{f"{name}_labels": labels[part] for name, part in SECTIONS.items()})
+    words = ("--dataset", "npz", "--dataset_dir", tmp_path, "--dataset_file", "scans.npz", "--method", "dm")
+    words += ("--preset_of", "published", "--width", "4", "--depth", "1", "--factor", str(factor), "--device", "cpu")
+    planned = command("plan", *words, "--images_per_class", str(200 // factor**2), "--json")
+    assert planned.code == 0, planned.err
+    assert json.loads(planned.out)["forecast"]["seconds"]["distillation"] > 0
+    refused = command("plan", *words, "--images_per_class", "500", "--json")
+    assert refused.code == 1
+    assert "class 0 has 400" in refused.err
 
 
 def test_the_command_plans_a_run_and_the_run_keeps_its_plan(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monai_distill.configuration import preset_settings, resolve_preset, run_files
+from monai_distill.configuration.files import run_files
+from monai_distill.configuration.presets import preset_settings, resolve_preset
 
 PRESETS: dict[str, Any] = {"digits": {1: {"a": 10}, 10: {"a": 20, "b": 30}, 50: {}}}
 

@@ -48,7 +48,7 @@ def made_npz(folder: Path) -> Path:
 
 
 def test_datasets_give_the_set_and_the_scores_of_the_command(sections: list[DigitsDataset], tmp_path: Path) -> None:
-    result = monai_distill.distill(*sections, method="dm", images_per_class=2, **FAST)
+    result = monai_distill.distill(*sections, method="dm", images_per_class=2, effort="published", **FAST)
     words = [word for name, value in FAST.items() for word in (f"--{name}", str(value))]
     # the command's preset of the digits has a batch and the run a name of its own
     words += ["--method", "dm", "--images_per_class", "2", "--preset_of", "published"]
@@ -74,6 +74,31 @@ def test_a_result_is_saved_once_and_outlives_its_temporary_folder(
     assert run.is_dir()
     result._temporary.cleanup()  # as when the result is gone
     assert not run.exists()
+
+
+class Items(torch.utils.data.Dataset[Any]):
+    """A dataset without a list of its items."""
+
+    class_names = ("a", "b")
+
+    def __init__(self, seed: int) -> None:
+        self.images = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        return {"image": self.images[position], "label": position % 2}
+
+
+def test_data_without_a_preset_get_the_settings_of_a_plan(tmp_path: Path) -> None:
+    given = {name: value for name, value in FAST.items() if name not in ("width", "iterations", "validate_every")}
+    sections = [Items(seed) for seed in range(3)]
+    result = monai_distill.distill(*sections, method="dm", output_dir=tmp_path / "run", minutes=0.5, **given)
+    plan = read(tmp_path / "run", "plan.json")
+    assert (plan["minutes"], plan["data"]["counts"]) == (0.5, [10, 10])
+    assert plan["settings"]["iterations"]["value"] == result.scores["settings"]["iterations"] > 4
+    assert "students" not in plan["settings"], "given settings are not chosen"
 
 
 def test_a_path_leaves_a_run_folder_that_the_command_evaluates(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from monai_distill.configuration.run import DistillationRun
 from monai_distill.data import SyntheticDataset
 from monai_distill.export import RunFolder
 from monai_distill.handlers import History, RunCost
-from monai_distill.runtime import PeakMemory
+from monai_distill.runtime.memory import PeakMemory
 
 SCORE = {"mean": 0.5, "std": 0.1, "interval95": [0.4, 0.6], "values": [0.4, 0.6]}
 ROWS = {"distilled": {"accuracy": SCORE}, "random": {"accuracy": SCORE}, "prior": {"accuracy": 0.5}}

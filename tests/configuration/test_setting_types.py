@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from monai_distill.configuration import run_files
-from monai_distill.configuration.files import config_dir, read_yaml
+from monai_distill.configuration.files import config_dir, read_yaml, run_files
 from monai_distill.configuration.setting_types import ABOVE_ZERO, COUNTS_FROM_ZERO, checked_settings, checked_values
 
 MTT, DATM = run_files("digits", "convnet", "mtt"), run_files("digits", "convnet", "datm")

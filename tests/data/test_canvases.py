@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset, packed_subset, real_images
-from monai_distill.data.initial_images import initial_set, refuse_small_start
+from monai_distill.data import ClassBank, SyntheticDataset, real_images
+from monai_distill.data.initial_images import initial_set, packed_subset, refuse_small_start
 from monai_distill.export.release.formats.labels import hard_labels, with_hard_labels
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import CanvasDecode, Standardize, ZCAWhitening

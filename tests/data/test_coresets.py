@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, herding_subset, k_center_subset
+from monai_distill.data import ClassBank
+from monai_distill.data.coresets import herding_subset, k_center_subset
 from monai_distill.runtime.randomness import seeded_generator
 
 

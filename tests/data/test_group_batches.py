@@ -9,7 +9,7 @@ import torch
 
 from monai_distill.data import ClassBank
 from monai_distill.data.group_batches import GroupBatches, class_or_group_batches
-from monai_distill.losses import class_sums
+from monai_distill.losses.class_sums import class_sums
 
 LABELS = torch.tensor([0] * 24 + [1] * 12)
 GROUPS = ["a"] * 18 + ["b"] * 4 + ["c"] * 2 + ["a"] * 12  # class 1 has one group

@@ -11,8 +11,9 @@ import pytest
 from monai.data import Dataset
 from PIL import Image
 
-from monai_distill.data import SplitBanks, item_columns
+from monai_distill.data import SplitBanks
 from monai_distill.data.datasets import DigitsDataset, ImageTableDataset, TableColumns
+from monai_distill.data.image_columns import item_columns
 from monai_distill.transforms import Standardize
 
 

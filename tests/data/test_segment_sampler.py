@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_distill.data import Segment, SegmentSampler, SegmentShare, TrajectoryStore
+from monai_distill.data import SegmentSampler, SegmentShare, StartEpochs, TrajectoryStore
+from monai_distill.data.segment_sampler import Segment
 
 EXPERTS, SNAPSHOTS = 4, 7
 
@@ -24,7 +25,7 @@ def store(tmp_path: Path) -> TrajectoryStore:
 
 
 def test_a_segment_holds_the_rows_that_it_names(store: TrajectoryStore) -> None:
-    sampler = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=0)
+    sampler = SegmentSampler(store, StartEpochs(4), expert_epochs=2, seed=0)
     for iteration in range(40):
         segment = sampler[iteration]
         assert segment.iteration == iteration
@@ -36,18 +37,18 @@ def test_a_draw_depends_on_its_number_alone(store: TrajectoryStore) -> None:
     def named(sampler: SegmentSampler, i: int) -> tuple[int, int]:
         return sampler[i].expert, sampler[i].epoch
 
-    forward = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=0)
-    backward = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=0)
+    forward = SegmentSampler(store, StartEpochs(4), expert_epochs=2, seed=0)
+    backward = SegmentSampler(store, StartEpochs(4), expert_epochs=2, seed=0)
     torch.manual_seed(1)
     expected = [named(forward, i) for i in range(40)]
     torch.manual_seed(2)
     assert [named(backward, i) for i in reversed(range(40))] == expected[::-1]
-    other = SegmentSampler(store, max_start_epoch=4, expert_epochs=2, seed=1)
+    other = SegmentSampler(store, StartEpochs(4), expert_epochs=2, seed=1)
     assert [named(other, i) for i in range(40)] != expected
 
 
 def test_every_expert_comes_once_per_round_in_changing_order(store: TrajectoryStore) -> None:
-    sampler = SegmentSampler(store, max_start_epoch=1, expert_epochs=1, seed=0)
+    sampler = SegmentSampler(store, StartEpochs(1), expert_epochs=1, seed=0)
     rounds = [tuple(sampler[EXPERTS * r + i].expert for i in range(EXPERTS)) for r in range(10)]
     assert all(sorted(order) == list(range(EXPERTS)) for order in rounds)
     assert len(set(rounds)) > 1
@@ -57,24 +58,24 @@ def test_every_expert_comes_once_per_round_in_changing_order(store: TrajectorySt
 def test_start_epochs_fill_zero_to_the_bound_and_stay_below(
     store: TrajectoryStore, max_start_epoch: int, expert_epochs: int
 ) -> None:
-    sampler = SegmentSampler(store, max_start_epoch=max_start_epoch, expert_epochs=expert_epochs, seed=0)
+    sampler = SegmentSampler(store, StartEpochs(max_start_epoch), expert_epochs=expert_epochs, seed=0)
     drawn = Counter(sampler[i].epoch for i in range(80 * max_start_epoch))
     assert sorted(drawn) == list(range(max_start_epoch))
     assert min(drawn.values()) > 40  # 80 expected each, standard deviation under 9
 
 
-@pytest.mark.parametrize(("max_start_epoch", "expert_epochs"), [(6, 2), (1, 7), (0, 2), (2, 0), (-1, 3)])
+@pytest.mark.parametrize(("max_start_epoch", "expert_epochs"), [(6, 2), (1, 7), (2, 0)])
 def test_epochs_beyond_the_stored_ones_are_refused(
     store: TrajectoryStore, max_start_epoch: int, expert_epochs: int
 ) -> None:
     with pytest.raises(ValueError, match=f"at most {SNAPSHOTS}.* got {max_start_epoch} and {expert_epochs}"):
-        SegmentSampler(store, max_start_epoch=max_start_epoch, expert_epochs=expert_epochs, seed=0)
+        SegmentSampler(store, StartEpochs(max_start_epoch), expert_epochs=expert_epochs, seed=0)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
 def test_the_middle_is_the_row_half_way_when_requested(store: TrajectoryStore, length: int) -> None:
-    sampler = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0, middle=True)
-    plain = SegmentSampler(store, max_start_epoch=3, expert_epochs=length, seed=0)
+    sampler = SegmentSampler(store, StartEpochs(3), expert_epochs=length, seed=0, middle=True)
+    plain = SegmentSampler(store, StartEpochs(3), expert_epochs=length, seed=0)
     for iteration in range(10):
         segment = sampler[iteration]
         assert segment.middle is not None
@@ -84,7 +85,7 @@ def test_the_middle_is_the_row_half_way_when_requested(store: TrajectoryStore, l
 
 
 def test_the_window_begins_at_its_lower_bound(store: TrajectoryStore) -> None:
-    sampler = SegmentSampler(store, min_start_epoch=2, max_start_epoch=5, expert_epochs=1, seed=0)
+    sampler = SegmentSampler(store, StartEpochs(5, 2), expert_epochs=1, seed=0)
     assert {sampler[i].epoch for i in range(80)} == {2, 3, 4}
 
 
@@ -96,10 +97,9 @@ def _reference_bound(iteration: int, first: int, last: int, ramp: int) -> int:
 def test_the_upper_bound_grows_linearly_from_its_first_value_to_the_last(
     store: TrajectoryStore, first: int, last: int, ramp: int
 ) -> None:
-    sampler = SegmentSampler(
-        store, max_start_epoch=last, first_max_start_epoch=first, ramp_iterations=ramp, expert_epochs=1, seed=0
-    )
-    bounds = [sampler.bound(i) for i in range(3 * ramp)]
+    window = StartEpochs(last, first_max_start_epoch=first, ramp_iterations=ramp)
+    sampler = SegmentSampler(store, window, expert_epochs=1, seed=0)
+    bounds = [window.bound(i) for i in range(3 * ramp)]
     assert bounds == [_reference_bound(i, first, last, ramp) for i in range(3 * ramp)]
     assert (bounds[0], bounds[ramp], bounds[-1]) == (first, last, last)
     assert all(sampler[i].epoch < bounds[i] for i in range(3 * ramp))
@@ -110,6 +110,8 @@ def test_the_upper_bound_grows_linearly_from_its_first_value_to_the_last(
 @pytest.mark.parametrize(
     "settings",
     [
+        {"max_start_epoch": 0},
+        {"max_start_epoch": -1},
         {"min_start_epoch": 4},
         {"min_start_epoch": -1},
         {"first_max_start_epoch": 5, "ramp_iterations": 3},
@@ -119,15 +121,15 @@ def test_the_upper_bound_grows_linearly_from_its_first_value_to_the_last(
         {"first_max_start_epoch": 2, "ramp_iterations": -3},
     ],
 )
-def test_an_empty_window_or_half_a_ramp_is_refused(store: TrajectoryStore, settings: dict[str, int]) -> None:
+def test_an_empty_window_or_half_a_ramp_is_refused(settings: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="Expected"):
-        SegmentSampler(store, max_start_epoch=4, expert_epochs=1, seed=0, **settings)  # type: ignore[arg-type]
+        StartEpochs(**{"max_start_epoch": 4, **settings})
 
 
 def test_an_unfinished_expert_is_refused(tmp_path: Path) -> None:
     store = TrajectoryStore(tmp_path, {}, experts=1, snapshots=2, parameters=2)
     with pytest.raises(ValueError, match="not finished"):
-        SegmentSampler(store, max_start_epoch=1, expert_epochs=1, seed=0)[0]
+        SegmentSampler(store, StartEpochs(1), expert_epochs=1, seed=0)[0]
 
 
 THREE = 3
@@ -141,8 +143,12 @@ def three_experts(tmp_path: Path) -> TrajectoryStore:
     return store
 
 
-def sampler(three_experts: TrajectoryStore, per_step: int, **settings: int) -> SegmentSampler:
-    return SegmentSampler(three_experts, max_start_epoch=4, expert_epochs=2, seed=0, per_step=per_step, **settings)
+def sampler(
+    three_experts: TrajectoryStore,
+    per_step: int,
+    window: StartEpochs = StartEpochs(4),  # noqa: B008
+) -> SegmentSampler:
+    return SegmentSampler(three_experts, window, expert_epochs=2, seed=0, per_step=per_step)
 
 
 def named(segment: Segment) -> tuple[int, int, float]:
@@ -151,7 +157,7 @@ def named(segment: Segment) -> tuple[int, int, float]:
 
 def test_one_segment_an_iteration_is_what_the_sampler_draws(three_experts: TrajectoryStore) -> None:
     plain, share = (
-        SegmentSampler(three_experts, max_start_epoch=4, expert_epochs=2, seed=0),
+        SegmentSampler(three_experts, StartEpochs(4), expert_epochs=2, seed=0),
         SegmentShare(sampler(three_experts, 1)),
     )
     for iteration in range(8):
@@ -170,7 +176,7 @@ def test_experts_come_in_rounds_over_all_segments(three_experts: TrajectoryStore
 
 
 def test_the_ramp_counts_iterations(three_experts: TrajectoryStore) -> None:
-    share = SegmentShare(sampler(three_experts, 4, first_max_start_epoch=1, ramp_iterations=30))
+    share = SegmentShare(sampler(three_experts, 4, StartEpochs(4, first_max_start_epoch=1, ramp_iterations=30)))
     assert [{s.epoch for s in share[iteration]} for iteration in range(9)] == [{0}] * 9  # the bound is 1 until 10
     assert max(s.epoch for iteration in range(30, 40) for s in share[iteration]) == 3
 

@@ -22,7 +22,8 @@ from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import AugmentParameters, SiameseAugment, Standardize, ZCAWhitening
+from monai_distill.transforms import SiameseAugment, Standardize, ZCAWhitening
+from monai_distill.transforms.siamese_augment import AugmentParameters
 from tests.data.conftest import write_image
 
 NAMES = ["a", "b"]

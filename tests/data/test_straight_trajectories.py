@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, SegmentSampler, StraightTrajectories, TrajectoryStore
+from monai_distill.data import ClassBank, SegmentSampler, StartEpochs, TrajectoryStore
+from monai_distill.data.straight_trajectories import StraightTrajectories
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
@@ -57,7 +58,7 @@ def test_segments_start_anywhere_between_the_first_and_the_last_epoch_of_the_win
     store: StraightTrajectories,
 ) -> None:
     """Real numbers, uniform in the window; target and middle follow on the line."""
-    sampler = SegmentSampler(store, max_start_epoch=6, expert_epochs=3, seed=0, min_start_epoch=2, middle=True)
+    sampler = SegmentSampler(store, StartEpochs(6, 2), expert_epochs=3, seed=0, middle=True)
     segments = [sampler[i] for i in range(200)]
     epochs = np.array([segment.epoch for segment in segments])
     assert 2 <= epochs.min() < 2.2

@@ -12,21 +12,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank, ClassBatch, NoisyClassMeans, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.data import ClassBank, SyntheticDataset, TrajectoryStore
+from monai_distill.data.class_batches import ClassBatch, NoisyClassMeans
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import (
     DistributionMatching,
     GradientMatching,
     InnerLoop,
     NetworkLoop,
-    NoisyMeanMatching,
     TrajectoryMatching,
     UnrollMemory,
     attention_features,
     classified_features,
     embedding_features,
 )
+from monai_distill.engines.distillation.fixed_view_matching import NoisyMeanMatching
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection, plain_direction
-from monai_distill.engines.students import StudentTraining, predict_logits
+from monai_distill.engines.students import StudentTraining
+from monai_distill.engines.students.scoring import predict_logits
 from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.data import ClassBank, SyntheticDataset, TrajectoryStore
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection, plain_direction
 from monai_distill.engines.students import StudentTraining

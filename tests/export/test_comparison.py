@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from monai_distill.export import compare_methods, save_comparison
+from monai_distill.export import compare_methods
+from monai_distill.export.comparison import save_comparison
 
 NAMES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 SETTINGS = {"dataset": "digits", "images_per_class": 1}

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from monai_distill.export import save_curves
+from monai_distill.export.figures import save_curves
 
 module = importlib.import_module("monai_distill.export.figures")
 

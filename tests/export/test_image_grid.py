@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import save_image_grid
+from monai_distill.export.figures import save_image_grid
 from monai_distill.transforms import Standardize
 
 module = importlib.import_module("monai_distill.export.figures")

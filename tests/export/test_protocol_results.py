@@ -13,9 +13,11 @@ import torch
 from PIL import Image
 
 from monai_distill.data import SyntheticDataset
-from monai_distill.export import RunFolder, protocol_tables, save_comparison
+from monai_distill.export import RunFolder
+from monai_distill.export.comparison import save_comparison
 from monai_distill.export.figures import draw_heat_map
 from monai_distill.export.protocol_results import compare_protocols, require_protocol_result, save_heat_maps
+from monai_distill.export.tables import protocol_tables
 from monai_distill.metrics.score_record import ProtocolResult, RunScores, Summary
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from monai_distill.export import cost_table, score_table
-from monai_distill.export.tables import markdown_table, mean_and_std
+from monai_distill.export.tables import cost_table, markdown_table, mean_and_std, score_table
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 

@@ -12,7 +12,7 @@ import pytest
 from ignite.engine import Engine
 
 from monai_distill.handlers import RunCost
-from monai_distill.runtime import PeakMemory
+from monai_distill.runtime.memory import PeakMemory
 
 
 class Clock:

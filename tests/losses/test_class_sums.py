@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import class_mean_distance, class_sums, sum_over_processes
-from monai_distill.runtime import processes
+from monai_distill.losses.class_sums import class_mean_distance, class_sums, sum_over_processes
+from monai_distill.runtime.processes import exchange
 from monai_distill.runtime.randomness import seeded_generator
 
 REAL_LABELS = torch.tensor([0, 2, 2, 0, 2, 1, 2])
@@ -67,7 +67,7 @@ def test_sums_of_another_shape_are_refused() -> None:
 def test_sums_over_processes_add_up_every_part_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes with equal shards: every total is twice the part (a real group: tests/runtime/processes)."""
     parts = [class_sums(vectors(7, "real"), REAL_LABELS, 3), class_sums(vectors(4, "own"), OWN_LABELS, 4)]
-    monkeypatch.setattr(processes, "sums", lambda tensors: [2 * tensor for tensor in tensors])
+    monkeypatch.setattr(exchange, "sums", lambda tensors: [2 * tensor for tensor in tensors])
     totals = sum_over_processes(parts)
     assert len(totals) == 2
     for total, part in zip(totals, parts, strict=True):

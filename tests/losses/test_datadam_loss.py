@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import AttentionMatchingLoss, attention_map, class_sums
+from monai_distill.losses import AttentionMatchingLoss
+from monai_distill.losses.class_sums import class_sums
+from monai_distill.losses.datadam_loss import attention_map
 from monai_distill.runtime.randomness import seeded_generator
 
 

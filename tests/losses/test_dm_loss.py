@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import DistributionMatchingLoss, class_sums
+from monai_distill.losses import DistributionMatchingLoss
+from monai_distill.losses.class_sums import class_sums
 from monai_distill.runtime.randomness import seeded_generator
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import cosine_loss, refined_labels
+from monai_distill.losses.gift_loss import cosine_loss, refined_labels
 from monai_distill.runtime.randomness import seeded_generator
 
 LOGITS = torch.randn(4, 3, generator=seeded_generator(0, "logits"), dtype=torch.float64)

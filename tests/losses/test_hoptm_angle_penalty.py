@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import AnglePenalty, angle_matrix
+from monai_distill.losses import AnglePenalty
+from monai_distill.losses.hoptm_loss import angle_matrix
 from monai_distill.runtime.randomness import seeded_generator
 from tests.losses.segments import segment
 

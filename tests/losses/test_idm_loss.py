@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import ClassRegularizedLoss, ClassSums, class_sums
+from monai_distill.losses import ClassRegularizedLoss
+from monai_distill.losses.class_sums import ClassSums, class_sums
 from monai_distill.runtime.randomness import seeded_generator
 
 REAL, OWN = torch.tensor([0, 0, 1, 0, 2, 1]), torch.tensor([1, 0, 2, 0])

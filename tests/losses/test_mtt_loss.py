@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import TrajectoryMatchingLoss, relative_distance
+from monai_distill.losses import TrajectoryMatchingLoss
+from monai_distill.losses.mtt_loss import relative_distance
 from monai_distill.runtime.randomness import seeded_generator
 from tests.losses.segments import segment
 

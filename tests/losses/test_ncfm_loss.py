@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import (
-    CharacteristicFunctionLoss,
-    ClassRegularizedLoss,
-    ClassSums,
-    characteristic_discrepancy,
-    class_sums,
-    waves,
-)
+from monai_distill.losses import CharacteristicFunctionLoss, ClassRegularizedLoss
+from monai_distill.losses.class_sums import ClassSums, class_sums
+from monai_distill.losses.ncfm_loss import characteristic_discrepancy, waves
 from monai_distill.runtime.randomness import seeded_generator
 
 REAL, OWN = torch.tensor([0] * 5 + [1] * 3), torch.tensor([1, 0, 0, 1])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss, deep_layers, largest_errors
-from monai_distill.losses.pad_loss import ParameterMask, parameter_mask
+from monai_distill.losses import MaskedTrajectoryLoss, TrajectoryMatchingLoss
+from monai_distill.losses.pad_loss import ParameterMask, deep_layers, largest_errors, parameter_mask
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.losses import classification_loss
+from monai_distill.losses.soft_cross_entropy import classification_loss
 from monai_distill.runtime.randomness import seeded_generator
 
 

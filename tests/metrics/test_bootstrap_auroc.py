@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from monai_distill.metrics import auroc, bootstrap_auroc
+from monai_distill.metrics import auroc
+from monai_distill.metrics.bootstrap_auroc import bootstrap_auroc
 from monai_distill.runtime.randomness import derived_seed
 
 

@@ -10,7 +10,7 @@ from ignite.engine import Engine
 from monai.handlers import IgniteMetricHandler
 from torch.nn.functional import one_hot
 
-from monai_distill.metrics import ClassifierCalibration
+from monai_distill.metrics.calibration import ClassifierCalibration
 from monai_distill.runtime.randomness import seeded_generator
 
 CLASSES = 4

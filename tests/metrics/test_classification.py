@@ -15,7 +15,8 @@ from monai.handlers import from_engine
 from monai.transforms import AsDiscreted
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
-from monai_distill.metrics import SCORES, accuracy, auroc, balanced_accuracy, macro_f1
+from monai_distill.metrics import accuracy, auroc, balanced_accuracy, macro_f1
+from monai_distill.metrics.classification import SCORES
 
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]

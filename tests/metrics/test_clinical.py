@@ -10,7 +10,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score, roc_auc_score
 
-from monai_distill.metrics import bootstrap_auroc, clinical_scores
+from monai_distill.metrics.bootstrap_auroc import bootstrap_auroc
+from monai_distill.metrics.clinical import clinical_scores
 from monai_distill.runtime.randomness import seeded_generator
 
 NAMES = ("healthy", "benign", "malignant")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from monai_distill.metrics import group_gap, group_scores
+from monai_distill.metrics.group_scores import group_gap, group_scores
 
 LABELS = torch.tensor([0, 0, 1, 1, 0, 1])
 SITES = ["A", "A", "A", "A", "B", "B"]

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from monai_distill.metrics import rank_agreement
+from monai_distill.metrics.rank_agreement import rank_agreement
 
 
 def formula(first: list[float], second: list[float]) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from monai_distill.metrics import (
+from monai_distill.metrics.robust import (
     augmentation_robust_score,
     hard_label_recovery,
     improvement_over_random,

@@ -13,7 +13,9 @@ import torch
 from ignite.exceptions import NotComputableError
 from scipy import stats
 
-from monai_distill.metrics import SCORES, StudentMetric, accuracy, score_logits, summary
+from monai_distill.metrics import accuracy, score_logits
+from monai_distill.metrics.classification import SCORES
+from monai_distill.metrics.score_logits import StudentMetric, summary
 from monai_distill.runtime.randomness import seeded_generator
 
 

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from monai_distill.networks import AdaptedNetwork, FlatNetwork, scored_network
+from monai_distill.networks import AdaptedNetwork, FlatNetwork
+from monai_distill.networks.running_statistics import scored_network
 
 NETS = "monai.networks.nets"
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.networks import activations, embedding, with_norm
+from monai_distill.networks.factories import with_norm
+from monai_distill.networks.features import activations, embedding
 from monai_distill.networks.nets import VGG11, ConvNet, ResNet18
 
 

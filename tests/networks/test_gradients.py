@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch._inductor import list_mode_options
 
-from monai_distill.networks import MODES, FlatNetwork, parameter_gradient, through_compiler
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.gradients import COMPILER_MODES, parameter_gradient, through_compiler
 from monai_distill.networks.nets import ConvNet
 
 NETWORK = FlatNetwork(partial(ConvNet, 2, 1, 3, 8, width=4, depth=2))
@@ -77,6 +78,6 @@ def test_a_function_is_unchanged_or_compiled_in_the_requested_mode(monkeypatch: 
 
 
 def test_the_modes_are_pytorch_s_and_others_are_refused() -> None:
-    assert {*MODES} < {*list_mode_options()}
+    assert {*COMPILER_MODES} < {*list_mode_options()}
     with pytest.raises(ValueError, match=r"one of reduce-overhead, .* got 'fast'"):
         through_compiler(abs, "fast")

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.networks import FlatNetwork, LossDerivatives
+from monai_distill.networks import FlatNetwork
 from monai_distill.networks.layers import native_kernel
+from monai_distill.networks.loss_derivatives import LossDerivatives
 from monai_distill.networks.nets import VGG11, AlexNet, ConvNet, ResNet18
 
 NETWORK = FlatNetwork(functools.partial(ConvNet, 2, 1, 3, 4, width=2, depth=1, activation="silu"))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import torch
 
-from monai_distill.data import ClassBank, Segment, SyntheticDataset, TrajectoryStore
+from monai_distill.data import ClassBank, SyntheticDataset, TrajectoryStore
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
 from monai_distill.engines.students import StudentTraining

@@ -22,12 +22,12 @@ from monai_distill.privacy.dp import (
     DPExpertTrainer,
     GaussianEvent,
     PrivacyLedger,
-    RecordGradients,
-    ReleaseFile,
     noise_multiplier_for,
 )
 from monai_distill.privacy.dp.mechanisms import secure_normal
+from monai_distill.privacy.dp.record_gradients import RecordGradients
 from monai_distill.privacy.dp.records import clipped_sum
+from monai_distill.privacy.dp.release_file import ReleaseFile
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 

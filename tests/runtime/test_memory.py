@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from monai_distill.runtime import PeakMemory
+from monai_distill.runtime.memory import PeakMemory
 
 MIB = 2**20
 

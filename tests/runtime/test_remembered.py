@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, PreparedImages, class_bank, image_cache
+from monai_distill.data import ClassBank, class_bank, image_cache
 from monai_distill.data.datasets import NPZDataset
+from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.runtime import checksums, remembered
 from monai_distill.runtime.remembered import file_stamp
 

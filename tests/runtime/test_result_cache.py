@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from monai_distill.runtime import ResultCache, job_path, result_cache, tensor_checksum
+from monai_distill.runtime import ResultCache, result_cache
+from monai_distill.runtime.checksums import tensor_checksum
 from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.runtime.result_cache import job_path
 
 JOB = {"seed": 0, "network": {"width": 4}}
 

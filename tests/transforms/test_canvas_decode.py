@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import CanvasDecode, DecodedCanvases
+from monai_distill.transforms import CanvasDecode
+from monai_distill.transforms.canvas_decode import DecodedCanvases
 
 MODES = {2: "bilinear", 3: "trilinear"}
 

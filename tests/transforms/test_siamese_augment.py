@@ -16,13 +16,9 @@ from monai.transforms import Compose
 from torch import Tensor
 
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import (
-    AugmentParameters,
-    SiameseAugment,
-    SiameseAugmentD,
-    SiameseAugmentd,
-    SiameseAugmentDict,
-)
+from monai_distill.transforms import SiameseAugment, SiameseAugmentd
+from monai_distill.transforms.siamese_augment import AugmentParameters
+from monai_distill.transforms.siamese_augment_dict import SiameseAugmentD, SiameseAugmentDict
 
 ALL = ("color", "crop", "cutout", "flip", "scale", "rotate")
 SHAPES = [(8, 8), (9, 6), (5, 6, 7)]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_distill.data import SplitBanks
+from monai_distill.data.split_banks import SplitBanks
 from monai_distill.runtime.memory import physical_memory
 
 __all__ = ["DataFacts", "MachineFacts", "Sample", "read_sample"]
@@ -179,10 +179,11 @@ def read_sample(name: str, section: Section, fit: Callable[..., Any], device: st
 
 
 def _labels(dataset: Any) -> np.ndarray[Any, Any]:
-    items = dataset.data
-    if not all(isinstance(item, Mapping) and "label" in item for item in items[:1]):
-        raise TypeError(f"Expected a dataset whose data lists items with a label, got {type(dataset).__name__}.")
-    return np.array([int(item["label"]) for item in items])
+    """The class numbers: from the list of items where there is one, else every item is decoded."""
+    listed: Any = getattr(dataset, "data", None)
+    is_list = isinstance(listed, Sequence) and len(listed) == len(dataset)
+    items = listed if is_list and all(isinstance(item, Mapping) and "label" in item for item in listed[:1]) else dataset
+    return np.array([int(items[position]["label"]) for position in range(len(dataset))])
 
 
 def _spread(labels: np.ndarray[Any, Any], limit: int) -> list[int]:

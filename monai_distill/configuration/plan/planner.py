@@ -12,6 +12,8 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_distill.configuration.files import run_files
+from monai_distill.data.canvases import images_to_pack
+from monai_distill.data.initial_images import refuse_small_classes
 
 from .cost import Workload, forecast
 from .counting import Unit
@@ -31,19 +33,23 @@ QUICK = 2e11  # operations of a run that takes less time than timing it
 KNOBS = ("students", "full_students", "full_steps", "validation_students")  # settings that are a field of Workload
 
 
-def make_plan(request: Request, *, quick: bool = True, card: Card | None = None) -> Plan:
+def make_plan(
+    request: Request, *, quick: bool = True, card: Card | None = None, objects: Mapping[str, Any] | None = None
+) -> Plan:
     """Read a few images, choose the settings, time a few steps, and fit the run into its time.
 
     Args:
         request: the run.
         quick: leave out the timing where the run itself takes hardly longer.
         card: a GPU that is not here, for which settings are chosen and the cost is estimated; None for this machine.
+        objects: parts of the configuration that only Python can give, such as a dataset.
 
     Raises:
         ValueError: for settings or data that cannot be used, or a time in which nothing can be done.
     """
     values = request.composed({})
     parser = timing_parser(values, None, "plan")
+    parser.update(dict(objects or {}))
     device = torch.device(parser.get_parsed_content("device"))
     machine = MachineFacts.here(device, values["output_dir"])
     section, fit = parser.get_parsed_content("dataset"), parser.get_parsed_content("data#fit")
@@ -78,6 +84,7 @@ class _Planner:
             ceiling = self._settings(width, None)
             values = request.composed(plain_values(ceiling))
             parser = timing_parser(values, self.sample.banks, "plan")
+            self._refuse_small_classes(parser)
             full = self._workload(parser)
             if quick and request.minutes is None and self._is_quick(parser, full):
                 note = "A run this small is not timed beforehand."
@@ -99,6 +106,13 @@ class _Planner:
             lost = [f"width {width} of {self.limits['width']}", *lost]
         note = self._late(cost(fit), lost) if late else ""
         return self._plan(parser, self._settings(width, fit), lost, cost(fit), note)
+
+    def _refuse_small_classes(self, parser: ConfigParser) -> None:
+        """Refuse a start from more real images than a class has, as the run would."""
+        if parser.get_parsed_content("initial_images") != "noise":
+            banks, decode = self.sample.banks, parser.get_parsed_content("decode")
+            count = images_to_pack(decode, self.request.images_per_class, len(banks.image_shape) - 1)
+            refuse_small_classes(self.sample.facts.counts, banks.class_names, count)
 
     @property
     def seconds(self) -> float:

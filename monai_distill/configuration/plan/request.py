@@ -89,7 +89,11 @@ class Request:
             return self.effort or "standard"
         return next((name for name, effort in EFFORTS.items() if self.minutes <= 1.5 * effort.minutes), "thorough")
 
+    @property
+    def preset(self) -> str | None:
+        """Whose preset lies below the settings; None for the data set's own."""
+        return PUBLISHED if self.decides or self.effort == PUBLISHED else self.preset_of
+
     def composed(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of ``monai.bundle.run`` with ``chosen`` below the given settings."""
-        preset = PUBLISHED if self.decides or self.effort == PUBLISHED else self.preset_of
-        return composed(self.dataset, self.network, self.method, {**chosen, **self.settings}, preset)
+        return composed(self.dataset, self.network, self.method, {**chosen, **self.settings}, self.preset)

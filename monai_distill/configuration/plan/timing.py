@@ -16,9 +16,11 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
-from monai_distill.data import SplitBanks, TrajectoryStore
-from monai_distill.engines.students import StudentTraining, predict_logits, student_seeds
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.split_banks import SplitBanks
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.engines.students.scoring import predict_logits, student_seeds
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.literals import literal_settings
 
 from .counting import Unit, counted
@@ -61,7 +63,7 @@ def timing_parser(values: Mapping[str, Any], banks: SplitBanks | None, folder: s
     """The configuration of a run over a few images, which writes into ``folder`` only.
 
     Args:
-        values: arguments of ``monai.bundle.run`` (see :func:`~monai_distill.configuration.composed`).
+        values: arguments of ``monai.bundle.run`` (see :func:`~monai_distill.configuration.composition.composed`).
         banks: stand for the complete data; None reads them.
         folder: a temporary folder.
     """
@@ -100,8 +102,10 @@ class _Timing:
     """Times the parts of one configuration."""
 
     def __init__(self, values: Mapping[str, Any], banks: SplitBanks, folder: Path, count: bool) -> None:
-        self.values, self.banks, self.folder, self.count = values, banks, folder, count
-        parser = timing_parser(values, banks, folder)
+        # the few images may be fewer than a start from real images takes; the start changes no time
+        self.values: dict[str, Any] = {**values, "initial_images": "noise"}
+        self.banks, self.folder, self.count = banks, folder, count
+        parser = timing_parser(self.values, banks, folder)
         self.device = torch.device(parser.get_parsed_content("device"))
         self.network: FlatNetwork = parser.get_parsed_content("network")
         self.size = int(parser.get_parsed_content("images_per_class")) * len(banks.class_names)
@@ -189,7 +193,7 @@ class _Timing:
             steps = int(self.parser.get_parsed_content("student_steps"))
             batch = self.parser.get_parsed_content("synthetic_batch_size") or self.size
             few = self._affordable(12 * self.flops * min(batch, self.size), steps)
-            return {"experts": 1, "student_steps": few, "initial_images": "real"}, steps / few
+            return {"experts": 1, "student_steps": few}, steps / few
         experts = {"experts": 1} if "expert_trainer" in config else {}
         if "batch_per_class" not in config:
             return experts, 1.0

@@ -7,19 +7,16 @@ from .covid_radiography import COVIDRadiographyDataset
 from .digits import DigitsDataset
 from .image_folder import ImageFolderDataset
 from .image_table import ImageTableDataset
-from .listed_section import listed_section
 from .medmnist import MedMNISTDataset
 from .mhist import MHISTDataset
 from .natural_images import NaturalImageDataset
 from .npz import NPZDataset
-from .section_dataset import DataSource, SectionDataset
+from .section_dataset import SectionDataset
 from .split_rule import SplitRule
-from .splits import patient_split, stratified_split
 from .table_columns import TableColumns
 
 __all__ = [
     "COVIDRadiographyDataset",
-    "DataSource",
     "DigitsDataset",
     "ImageFolderDataset",
     "ImageTableDataset",
@@ -30,7 +27,4 @@ __all__ = [
     "SectionDataset",
     "SplitRule",
     "TableColumns",
-    "listed_section",
-    "patient_split",
-    "stratified_split",
 ]

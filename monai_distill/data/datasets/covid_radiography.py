@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data.reading import FileToImaged
+from monai_distill.data.reading.file_to_image import FileToImaged
 
 from .image_folder import ImageFolderDataset
 from .section_dataset import DataSource

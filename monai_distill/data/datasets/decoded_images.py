@@ -16,7 +16,7 @@ import numpy as np
 from monai_distill.data.dataset_reading import differing_sizes, loaded_items
 from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir, stored_checksum
 from monai_distill.data.prepared_images import PreparedImages
-from monai_distill.data.reading import FileToImaged
+from monai_distill.data.reading.file_to_image import FileToImaged
 from monai_distill.runtime.memory import physical_memory
 
 __all__ = ["decoded_images"]

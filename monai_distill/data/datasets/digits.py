@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from monai_distill.data.reading import ArrayToImaged
+from monai_distill.data.reading.array_to_image import ArrayToImaged
 
 from .section_dataset import SectionDataset
 from .split_rule import SplitRule

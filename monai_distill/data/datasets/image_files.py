@@ -14,7 +14,8 @@ from typing import Any
 
 from monai_distill.data.dataset_reading import differing_sizes
 from monai_distill.data.prepared_images import PreparedImages
-from monai_distill.data.reading import FileToImaged, shared_reading
+from monai_distill.data.reading.file_to_image import FileToImaged
+from monai_distill.data.reading.shared_reading import shared_reading
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
@@ -41,8 +42,9 @@ class ImageFilesDataset(SectionDataset):
     """One section of labeled image files; subclasses list the files.
 
     Rows are sorted by path before a split is drawn, so that neither the order of a table nor that of the disk changes
-    it. All files are read by one rule (:func:`~monai_distill.data.reading.shared_reading`), which is ``reading`` of
-    ``provenance``; that of the training section has a ``spacing`` where the files state it.
+    it. All files are read by one rule, which is ``reading`` of ``provenance``
+    (:func:`~monai_distill.data.reading.shared_reading.shared_reading`); that of the training section has a ``spacing``
+    where the files state it.
 
     Args:
         root_dir: the folder that paths are relative to.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
-from monai_distill.data.reading import FileToImaged
+from monai_distill.data.reading.file_to_image import FileToImaged
 
 from .image_rows import ImageRow
 from .image_table import ImageTableDataset

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from monai_distill.data.reading import ArrayToImaged
+from monai_distill.data.reading.array_to_image import ArrayToImaged
 from monai_distill.runtime.checksums import file_checksum
 
 from .section_dataset import SectionDataset

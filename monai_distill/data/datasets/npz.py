@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from monai_distill.data.prepared_images import PreparedImages
-from monai_distill.data.reading import ArrayToImaged
+from monai_distill.data.reading.array_to_image import ArrayToImaged
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 

@@ -3,18 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .array_to_image import ArrayToImaged
 from .file_to_image import FileToImaged
 from .network_input import ArrayAsTrainedd, LoadImageAsTrainedd
-from .read_as_trained import image_files, trained_reading
-from .shared_reading import shared_reading
 
 __all__ = [
     "ArrayAsTrainedd",
-    "ArrayToImaged",
     "FileToImaged",
     "LoadImageAsTrainedd",
-    "image_files",
-    "shared_reading",
-    "trained_reading",
 ]

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from .distiller import Distiller, StepLimits
 from .distribution_matching import DistributionMatching, attention_features, classified_features, embedding_features
-from .fixed_view_matching import NoisyMeanMatching, RandomViews
 from .frequency_scales import FrequencyScales
-from .gradient_matching import GradientMatching, NetworkLoop, network_loops
+from .gradient_matching import GradientMatching, NetworkLoop
 from .inner_loop import InnerLoop, UnrollMemory
-from .matching_networks import BlendedNetworks, RandomNetworks, WaveNetwork, WaveNetworks, wave_features
+from .matching_networks import BlendedNetworks, RandomNetworks, WaveNetworks, wave_features
 from .network_queue import NetworkQueue, QueuePlan
 from .trajectory_matching import TrajectoryMatching
-from .unroll import unrolled_gradient
 
 __all__ = [
     "BlendedNetworks",
@@ -23,19 +21,14 @@ __all__ = [
     "InnerLoop",
     "NetworkLoop",
     "NetworkQueue",
-    "NoisyMeanMatching",
     "QueuePlan",
     "RandomNetworks",
-    "RandomViews",
     "StepLimits",
     "TrajectoryMatching",
     "UnrollMemory",
-    "WaveNetwork",
     "WaveNetworks",
     "attention_features",
     "classified_features",
     "embedding_features",
-    "network_loops",
-    "unrolled_gradient",
     "wave_features",
 ]

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork, LossDerivatives, in_parts, parameter_gradient, should_vmap
+from monai_distill.losses.soft_cross_entropy import classification_loss
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.networks.gradients import in_parts, parameter_gradient
+from monai_distill.networks.loss_derivatives import LossDerivatives
+from monai_distill.networks.map_over_networks import should_vmap
 from monai_distill.runtime.image_blocks import Images
 
 __all__ = ["ClassGradients"]

@@ -15,9 +15,9 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 from torch.optim import Optimizer
 
-from monai_distill.data import SyntheticDataset
 from monai_distill.data.read_ahead import ReadAhead
-from monai_distill.runtime import processes
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.runtime.processes import exchange
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .not_finite import not_finite_message
@@ -84,8 +84,8 @@ class Distiller(Trainer):  # type: ignore[misc]
     Deviation: in the programs of the trajectory matching methods the learned learning rate is an unbounded number that
     may turn negative or explode. Here it stays above a minimum and changes by a bounded factor.
 
-    In a job of several processes (:func:`~monai_distill.runtime.processes.join`) all begin with the first process's
-    set, and every step takes the mean of their gradients. The set stays the same in all of them.
+    In a job of several processes (:func:`~monai_distill.runtime.processes.group.join`) all begin with the first
+    process's set, and every step takes the mean of their gradients. The set stays the same in all of them.
 
     Args:
         synthetic: the set to be distilled.
@@ -154,7 +154,7 @@ class Distiller(Trainer):  # type: ignore[misc]
             self.add_event_handler(Events.EPOCH_COMPLETED, self._warn_if_all_gated)
 
     def _broadcast_from_first(self) -> None:
-        processes.copy_from_first(self.synthetic.state_dict().values())
+        exchange.copy_from_first(self.synthetic.state_dict().values())
 
     def _stop_if_complete(self, engine: Any) -> None:
         if self.last_iteration is not None and engine.state.iteration >= self.last_iteration:
@@ -165,7 +165,7 @@ class Distiller(Trainer):  # type: ignore[misc]
         parameters = dict(self.synthetic.named_parameters())
         if not gradients.keys() <= parameters.keys():  # they would be ignored silently
             raise ValueError(f"Expected gradients of {', '.join(parameters)}, got {', '.join(gradients)}. Rename them.")
-        loss, *averaged = processes.means([loss, *gradients.values()])
+        loss, *averaged = exchange.means([loss, *gradients.values()])
         gradients = dict(zip(gradients, averaged, strict=True))
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         norms = torch.stack([loss.float(), *(gradient.norm() for gradient in gradients.values())])

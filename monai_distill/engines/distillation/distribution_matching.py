@@ -10,13 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.losses import ClassSums, DistributionMatchingLoss, attention_map, class_sums, sum_over_processes
-from monai_distill.networks import activations, embedding, has_random_layers, shared_statistics
-from monai_distill.runtime import processes
+from monai_distill.data.class_batches import ClassBatch
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.losses.class_sums import ClassSums, class_sums, sum_over_processes
+from monai_distill.losses.datadam_loss import attention_map
+from monai_distill.losses.dm_loss import DistributionMatchingLoss
+from monai_distill.networks.features import activations, embedding, shared_statistics
+from monai_distill.networks.layer_kinds import has_random_layers
 from monai_distill.runtime.micro_batches import MicroBatches
+from monai_distill.runtime.processes import group
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters, SiameseAugment
 
 from .sums_in_parts import Sums, gradient_in_parts, sums_in_parts
 
@@ -40,7 +44,7 @@ def attention_features(network: nn.Module, images: Tensor, power: float = 1) -> 
     Args:
         network: names its ``feature_layers`` and has ``embed``.
         images: [n, C, *spatial].
-        power: exponent p of :func:`~monai_distill.losses.attention_map`.
+        power: exponent p of :func:`~monai_distill.losses.datadam_loss.attention_map`.
 
     Raises:
         ValueError: if the network names fewer than two feature layers.
@@ -184,14 +188,14 @@ class DistributionMatching:
         whole = _mixes_images(network)
         if has_random_layers(network):
             return sums_in_parts(augmented_sums, batch.images, batch.labels, self.memory, most, whole)
-        if len(batch.labels) < processes.count():
+        if len(batch.labels) < group.count():
             raise ValueError(
-                f"Expected at least {processes.count()} real images, one per process, got a batch of "
+                f"Expected at least {group.count()} real images, one per process, got a batch of "
                 f"{len(batch.labels)}. Raise batch_per_class."
             )
         images, labels = batch.images, batch.labels
-        if processes.count() > 1:
-            share = slice(processes.rank(), None, processes.count())  # images come class by class, so of every class
+        if group.count() > 1:
+            share = slice(group.rank(), None, group.count())  # images come class by class, so of every class
             images, labels = images[share], labels[share]
         with shared_statistics(network):
             return sum_over_processes(sums_in_parts(augmented_sums, images, labels, self.memory, most, whole))

@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.data import NoisyClassMeans, SyntheticDataset
-from monai_distill.losses import ClassSums, class_sums
+from monai_distill.data.class_batches import NoisyClassMeans
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.losses.class_sums import ClassSums, class_sums
 from monai_distill.runtime.micro_batches import GraphSize, MicroBatches
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_positive_int
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import SiameseAugment
 
 from .distribution_matching import embedding_features
 from .sums_in_parts import gradient_in_parts

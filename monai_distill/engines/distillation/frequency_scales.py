@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.losses import ClassSums, class_sums, waves
-from monai_distill.runtime import processes
+from monai_distill.losses.class_sums import ClassSums, class_sums
+from monai_distill.losses.ncfm_loss import waves
+from monai_distill.runtime.processes import exchange
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .distribution_matching import classified_features
@@ -93,7 +94,7 @@ class FrequencyScales:
         self.logarithms.grad = gradient
         self.optimizer.step()
         with torch.no_grad():
-            processes.copy_from_first([self.logarithms])
+            exchange.copy_from_first([self.logarithms])
             self.logarithms.clamp_(-self.most, self.most)
             return WaveNetwork(network.network, self._scaled(network.frequencies))
 

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBatch, SyntheticDataset
-from monai_distill.losses import GradientMatchingLoss
-from monai_distill.networks import FlatNetwork
-from monai_distill.runtime import processes
+from monai_distill.data.class_batches import ClassBatch
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.losses.dc_loss import GradientMatchingLoss
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.runtime.processes import exchange, group
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_int_at_least, require_positive_int
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters, SiameseAugment
 
 from .class_gradients import ClassGradients
 
@@ -161,7 +162,7 @@ class GradientMatching:
         self._parameters = self._parameters.to(synthetic.images)  # fresh parameters and loaded ones are on the CPU
         if place and self._iteration == iteration - 1:
             self._parameters = self._trained(self._parameters, synthetic, iteration)
-            processes.copy_from_first([self._parameters])
+            exchange.copy_from_first([self._parameters])
         elif place and self._iteration != iteration:
             raise RuntimeError(
                 f"Expected iteration {self._iteration + 1}, got {iteration}: its network is trained in the iterations "
@@ -186,7 +187,7 @@ class GradientMatching:
         labels = synthetic.labels.tolist()
         rows = {c: [i for i, label in enumerate(labels) if label == c] for c in self._share(sorted(set(labels)))}
         if not rows:  # more processes than classes
-            value, gradient = processes.sums([leaf.new_zeros(()), torch.zeros_like(leaf)])
+            value, gradient = exchange.sums([leaf.new_zeros(()), torch.zeros_like(leaf)])
             return value, {"images": gradient}
         augmentations = {c: self._augmentation(c, batch) for c in rows}
         images = synthetic.decoded(leaf)
@@ -197,12 +198,12 @@ class GradientMatching:
         (gradient,) = torch.autograd.grad(augmented, leaf, gradients)
         value = torch.stack(values).sum()
         if not self.network.has_random_layers:
-            value, gradient = processes.sums([value, gradient])
+            value, gradient = exchange.sums([value, gradient])
         return value, {"images": gradient}
 
     def _share(self, classes: list[int]) -> list[int]:
         """The classes of this process; with dropout all, because its random numbers go from class to class."""
-        return classes if self.network.has_random_layers else classes[processes.rank() :: processes.count()]
+        return classes if self.network.has_random_layers else classes[group.rank() :: group.count()]
 
     def _augmentation(self, label: int, batch: ClassBatch) -> AugmentParameters:
         generator = seeded_generator(self.seed, "siamese augmentation", batch.iteration, label)

@@ -18,10 +18,12 @@ class InnerLoop:
         steps: SGD steps of the student (N).
         batch_size: synthetic images per step; None for all. Every round over the set is shuffled and cut into batches,
             of which the last may be smaller.
-        temperature: of the softmax in the students' loss (see :func:`~monai_distill.losses.classification_loss`).
+        temperature: of the softmax in the students' loss (see
+            :func:`~monai_distill.losses.soft_cross_entropy.classification_loss`).
         vmap: whether the students of several segments run in one call; by default where that is faster (see
-            :func:`~monai_distill.networks.should_vmap`). Networks with dropout run one after another.
-        compiled: run the steps through ``torch.compile`` (see :class:`~monai_distill.networks.LossDerivatives`).
+            :func:`~monai_distill.networks.map_over_networks.should_vmap`). Networks with dropout run one after another.
+        compiled: run the steps through ``torch.compile`` (see
+            :class:`~monai_distill.networks.loss_derivatives.LossDerivatives`).
 
     Raises:
         ValueError: if ``steps`` or ``batch_size`` is below 1, or the temperature is not above 0.

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from monai_distill.data import TrajectoryStore
-from monai_distill.losses import waves
-from monai_distill.networks import FlatNetwork, embedding
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.losses.ncfm_loss import waves
+from monai_distill.networks.features import embedding
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.transforms.siamese_augment import AugmentParameters, SiameseAugment
 
 __all__ = ["StudentPlan"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.networks import LossDerivatives
+from monai_distill.networks.loss_derivatives import LossDerivatives
 from monai_distill.runtime.micro_batches import GraphSize
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters, SiameseAugment
 
 from .student_plan import StudentPlan
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from monai_distill.losses import ClassSums
+from monai_distill.losses.class_sums import ClassSums
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.micro_batches import MicroBatches
 
@@ -32,7 +32,7 @@ def sums_in_parts(
         at_once: whether the images must stay together (batch norm, dropout).
 
     Example:
-        >>> from monai_distill.losses import class_sums
+        >>> from monai_distill.losses.class_sums import class_sums
         >>> images, labels = torch.ones(4, 1, 1, 1), torch.tensor([0, 1, 1, 1])
         >>> sums_in_parts(lambda x, y: [class_sums(x.flatten(1), y, 2)], images, labels, MicroBatches(), 3)[0].counts
         tensor([1., 3.])
@@ -69,7 +69,7 @@ def gradient_in_parts(
         at_once: whether the images must stay together (batch norm, dropout).
 
     Example:
-        >>> from monai_distill.losses import class_sums
+        >>> from monai_distill.losses.class_sums import class_sums
         >>> images, labels = torch.ones(2, 1, 1, 1), torch.tensor([0, 0])
         >>> sums = lambda x, y: [class_sums(x.flatten(1), y, 1)]
         >>> value, gradient = gradient_in_parts(sums, lambda s: s[0].sums.sum() ** 2, images, labels, MicroBatches(), 1)

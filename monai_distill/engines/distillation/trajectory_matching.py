@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.data import Segment, SyntheticDataset
-from monai_distill.losses import TrajectoryMatchingLoss, classification_loss
-from monai_distill.networks import FlatNetwork, LossDerivatives, should_vmap
+from monai_distill.data.segment_sampler import Segment
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.losses.mtt_loss import TrajectoryMatchingLoss
+from monai_distill.losses.soft_cross_entropy import classification_loss
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.networks.loss_derivatives import LossDerivatives
+from monai_distill.networks.map_over_networks import should_vmap
 from monai_distill.runtime.micro_batches import is_out_of_memory
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import SiameseAugment
 
 from .inner_loop import InnerLoop, UnrollMemory
 from .student_plan import StudentPlan
@@ -97,7 +101,7 @@ class TrajectoryMatching:
             compiled=inner.compiled,
         )
         self.seed = seed
-        self._checked = not inner.compiled
+        self._checked = not self.derivatives.needs_check
 
     def check(self, shape: Sequence[int]) -> None:
         """Refuse a network whose compiled steps would have a wrong gradient; uncompiled steps need no check.
@@ -106,7 +110,7 @@ class TrajectoryMatching:
             shape: of an image, [C, *spatial]; its values do not matter.
 
         Raises:
-            ValueError: for such a network (see :meth:`~monai_distill.networks.LossDerivatives.check`).
+            ValueError: for such a network (see :meth:`~monai_distill.networks.loss_derivatives.LossDerivatives.check`).
         """
         if not self._checked:
             device = next(self.network.module.parameters()).device

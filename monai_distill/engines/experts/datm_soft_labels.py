@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, TrajectoryStore, refuse_small_classes
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.initial_images import refuse_small_classes
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.image_blocks import Images
 
 __all__ = ["correct_images", "expert_labels", "expert_logits", "mean_of_right_logits"]
@@ -99,7 +101,7 @@ def correct_images(
     Raises:
         ValueError: if a class has fewer than ``images_per_class`` images.
     """
-    refuse_small_classes(bank, images_per_class)
+    refuse_small_classes(bank.counts, bank.class_names, images_per_class)
     experts = [store.snapshot(e, -1, bank.device) for e in range(store.shape[0])]
     chosen, short = [], []
     for label in range(bank.num_classes):

@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.networks import FlatNetwork
-from monai_distill.runtime import job_path
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.runtime.result_cache import job_path
 
 from .balanced_epochs import BalancedEpochs
 from .datm_soft_labels import expert_labels

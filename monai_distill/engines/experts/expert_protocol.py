@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import SiameseAugment
 
 __all__ = ["ExpertProtocol", "GradientFunction", "plain_direction"]
 
@@ -49,7 +49,7 @@ class ExpertProtocol:
             every epoch.
         vmap: whether a group of experts runs in one call; by default whatever is faster on the device.
         compiled: run one expert after another through ``torch.compile`` (see
-            :func:`~monai_distill.networks.parameter_gradient`).
+            :func:`~monai_distill.networks.gradients.parameter_gradient`).
 
     Raises:
         ValueError: if a count is below 1, or the learning rate is not above 0.

@@ -12,11 +12,14 @@ from ignite.engine import Engine, Events
 from monai.engines import Trainer
 from torch import Tensor
 
-from monai_distill.data import ClassBank, TrajectoryStore
+from monai_distill.data.class_bank import ClassBank
 from monai_distill.data.read_ahead import read_ahead
-from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork, in_parts, map_over_networks, parameter_gradient, should_vmap
-from monai_distill.runtime import processes
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.losses.soft_cross_entropy import classification_loss
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.networks.gradients import in_parts, parameter_gradient
+from monai_distill.networks.map_over_networks import map_over_networks, should_vmap
+from monai_distill.runtime.processes import exchange, group
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_positive_int
 
@@ -81,7 +84,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         gradient = parameter_gradient(self._loss, for_vmap=self.vmap, compiled=compiled)
         self._gradient = in_parts(gradient, network, at_once if self.vmap else 1)
         self.rounds = _rounds(store, at_once)
-        self.groups = [groups[processes.rank()] for groups in self.rounds if processes.rank() < len(groups)]
+        self.groups = [groups[group.rank()] for groups in self.rounds if group.rank() < len(groups)]
         super().__init__(
             device=bank.device,
             max_epochs=max(len(self.groups), 1),
@@ -169,8 +172,8 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         """Have the groups that the processes trained in a round written, one after the other."""
         for owner, experts in enumerate(groups):
             self._writes.wait()  # at most one finished group is held in memory
-            trained = (torch.stack(self._snapshots), self._history) if owner == processes.rank() else None
-            received = processes.to_first(trained, owner)
+            trained = (torch.stack(self._snapshots), self._history) if owner == group.rank() else None
+            received = exchange.to_first(trained, owner)
             if received is not None:
                 for place, expert in enumerate(experts):
                     self._writes.begin(expert, received[0][:, place], received[1][place])
@@ -207,7 +210,7 @@ class _Writes:
 def _rounds(store: TrajectoryStore, at_once: int) -> list[list[list[int]]]:
     """Rounds of groups of the experts that the store lacks, one group per process; the last round may have fewer."""
     missing = [expert for expert in range(store.shape[0]) if expert not in store.finished]
-    width = processes.count()
+    width = group.count()
     size = min(at_once, max(-(-len(missing) // width), 1))
     groups = [missing[i : i + size] for i in range(0, len(missing), size)]
     return [groups[i : i + width] for i in range(0, len(groups), width)]

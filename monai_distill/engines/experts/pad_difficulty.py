@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.data import ClassBank
-from monai_distill.engines.students import StudentTraining
-from monai_distill.losses import classification_loss
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.losses.soft_cross_entropy import classification_loss
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.image_blocks import blocks
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_positive_int

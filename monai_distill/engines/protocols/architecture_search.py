@@ -11,18 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.engines.students import (
-    StudentTraining,
-    lr_candidates,
-    rank_by_validation,
-    score_students,
-    student_seeds,
-)
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.lr_choice import lr_candidates, rank_by_validation
+from monai_distill.engines.students.scoring import score_students, student_seeds
+from monai_distill.engines.students.student_training import StudentTraining
 from monai_distill.engines.students.students import checksum_once, training_job
-from monai_distill.metrics import SCORES, rank_agreement, summary
+from monai_distill.metrics.classification import SCORES
+from monai_distill.metrics.rank_agreement import rank_agreement
+from monai_distill.metrics.score_logits import summary
 from monai_distill.metrics.score_record import Metric, ProtocolResult, ScoreRow
-from monai_distill.networks import FlatNetwork
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.validation import require_in_interval, require_positive_int

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_distill.networks import FlatNetwork
-from monai_distill.networks.flat_network import build_flat_network
+from monai_distill.networks.flat_network import FlatNetwork, build_flat_network
 from monai_distill.networks.running_statistics import scored_network
 
 __all__ = ["architecture_space", "usable_networks"]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank
+from monai_distill.data.class_bank import ClassBank
 
 __all__ = ["classes_subset", "masked_score", "memory_of_classes"]
 

@@ -10,15 +10,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.engines.students import (
-    Students,
-    StudentTraining,
-    lr_candidates,
-    rank_by_validation,
-    student_seeds,
-)
-from monai_distill.metrics import SCORES, balanced_accuracy
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.lr_choice import lr_candidates, rank_by_validation
+from monai_distill.engines.students.scoring import student_seeds
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.engines.students.students import Students
+from monai_distill.metrics.classification import SCORES, balanced_accuracy
 from monai_distill.metrics.score_logits import score_values
 from monai_distill.metrics.score_record import ProtocolResult
 from monai_distill.runtime.progress import open_progress_bar

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from monai_distill.metrics import summary
+from monai_distill.metrics.score_logits import summary
 from monai_distill.metrics.score_record import Cell, Metric, ProtocolResult, ScoreRow
 from monai_distill.metrics.score_tables import METRIC_TITLES, apart, percent, row_title
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from monai_distill.data import ClassBank, herding_subset, k_center_subset
-from monai_distill.engines.students import Teacher
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.coresets import herding_subset, k_center_subset
+from monai_distill.engines.students.teacher import Teacher
 from monai_distill.runtime.randomness import seeded_generator
 
 from .scorecard import Scorecard

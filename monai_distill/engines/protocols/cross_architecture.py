@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.lr_choice import lr_candidates
+from monai_distill.engines.students.score_rows import Row, ScoreRows
+from monai_distill.engines.students.student_training import StudentTraining
 from monai_distill.metrics.score_record import Cell, Chart, Comparison, Metric, ProtocolResult, ScoreRow, Table, Use
 from monai_distill.metrics.score_tables import METRIC_TITLES, apart, percent
-from monai_distill.networks import factory_config
+from monai_distill.networks.factories import factory_config
 from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.validation import require_positive_int
 

@@ -9,14 +9,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from monai_distill.data import SplitBanks, SyntheticDataset, packed_subset, random_subset
-from monai_distill.engines.students import Row, ScoreRows, StudentTraining, lr_candidates
-from monai_distill.metrics import group_scores
+from monai_distill.data.initial_images import packed_subset, random_subset
+from monai_distill.data.split_banks import SplitBanks
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.lr_choice import lr_candidates
+from monai_distill.engines.students.score_rows import Row, ScoreRows
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.metrics.group_scores import group_scores
 from monai_distill.metrics.score_record import Prior, RunScores
-from monai_distill.networks import FlatNetwork, factory_config
-from monai_distill.runtime import ResultCache
+from monai_distill.networks.factories import factory_config
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.runtime.result_cache import ResultCache
 from monai_distill.runtime.validation import require_int_at_least, require_positive_int
 
 __all__ = ["Scorecard"]
@@ -97,7 +102,7 @@ class Scorecard:
             ``distilled``, ``random``, ``full`` (metric -> mean, std, interval95, values; and the learning rate used)
             and ``prior``; for a set whose canvases hold several images also ``controls``, see
             :meth:`decode_controls`; ``groups`` where the test images have columns, see
-            :func:`~monai_distill.metrics.group_scores`.
+            :func:`~monai_distill.metrics.group_scores.group_scores`.
         """
         candidates = self.candidates(synthetic)
         plan = self.rows()

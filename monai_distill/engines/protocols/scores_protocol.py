@@ -8,12 +8,12 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.engines.students import Row, ScoreRows, StudentTraining
-from monai_distill.engines.students.score_rows import Control
-from monai_distill.metrics import (
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.score_rows import Control, Row, ScoreRows
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.metrics.clinical import clinical_scores
+from monai_distill.metrics.robust import (
     augmentation_robust_score,
-    clinical_scores,
     hard_label_recovery,
     improvement_over_random,
     label_robust_score,
@@ -51,9 +51,9 @@ ROBUST_ROWS = {
 class ScoresProtocol:
     """The scorecard's rows, more controls, robust and clinical scores; cached rows are not trained again.
 
-    The robust scores follow DD-Ranking (see :func:`~monai_distill.metrics.label_robust_score`). A set with learned
-    labels is compared with random images that have the soft labels of a teacher. Its hard-label row trains on its class
-    numbers, with a learning rate chosen on validation, as for a control.
+    The robust scores follow DD-Ranking (see :func:`~monai_distill.metrics.robust.label_robust_score`). A set with
+    learned labels is compared with random images that have the soft labels of a teacher. Its hard-label row trains on
+    its class numbers, with a learning rate chosen on validation, as for a control.
 
     References:
         Li et al., DD-Ranking, 2025, https://arxiv.org/abs/2505.13300.
@@ -109,9 +109,9 @@ class ScoresProtocol:
 
         Returns:
             ``scores``: the result of :meth:`Scorecard.run`; ``controls``: name -> metric -> summary, and the learning
-            rate used; ``clinical``: :func:`~monai_distill.metrics.clinical_scores` of the set and, below ``controls``,
-            of the random subset and of all training images. ``figures``: ``hlr``, ``ior``, ``lrs`` and ``ars`` from
-            accuracies, the same from balanced accuracies, and the rows they need.
+            rate used; ``clinical``: :func:`~monai_distill.metrics.clinical.clinical_scores` of the set and, below
+            ``controls``, of the random subset and of all training images. ``figures``: ``hlr``, ``ior``,
+            ``lrs`` and ``ars`` from accuracies, the same from balanced accuracies, and the rows they need.
 
         Raises:
             ValueError: if the set has learned labels and no control has such labels.

@@ -9,9 +9,13 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.engines.students import ScoreRows, StudentTraining, StudentVariant, Teacher, lr_candidates
-from monai_distill.losses import cosine_loss, refined_labels
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.engines.students.lr_choice import lr_candidates
+from monai_distill.engines.students.score_rows import ScoreRows
+from monai_distill.engines.students.student_training import StudentTraining
+from monai_distill.engines.students.student_variant import StudentVariant
+from monai_distill.engines.students.teacher import Teacher
+from monai_distill.losses.gift_loss import cosine_loss, refined_labels
 from monai_distill.metrics.score_record import Cell, ProtocolResult, ScoreRow, Table
 from monai_distill.metrics.score_tables import METRIC_TITLES
 from monai_distill.runtime.progress import open_progress_bar

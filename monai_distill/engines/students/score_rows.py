@@ -12,11 +12,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_distill.data import SplitBanks
-from monai_distill.metrics import balanced_accuracy, score_logits
+from monai_distill.data.split_banks import SplitBanks
+from monai_distill.metrics.classification import balanced_accuracy
+from monai_distill.metrics.score_logits import score_logits
 from monai_distill.metrics.score_record import ScoreRow
-from monai_distill.networks import FlatNetwork, factory_config
-from monai_distill.runtime import ResultCache
+from monai_distill.networks.factories import factory_config
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.runtime.result_cache import ResultCache
 
 from .lr_choice import rank_by_validation
 from .scoring import TrainingSet, student_seeds

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.metrics import score_logits
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.metrics.score_logits import score_logits
 from monai_distill.metrics.score_record import ScoreRow
-from monai_distill.networks import FlatNetwork, map_over_networks
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.networks.map_over_networks import map_over_networks
 from monai_distill.runtime.image_blocks import Images, blocks
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_positive_int

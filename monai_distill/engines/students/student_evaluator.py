@@ -14,10 +14,12 @@ from monai.engines import Evaluator
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.metrics import SCORES, StudentMetric, summary
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.metrics.classification import SCORES
+from monai_distill.metrics.score_logits import StudentMetric, summary
 from monai_distill.metrics.score_record import ScoreRow
-from monai_distill.networks import FlatNetwork
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.image_blocks import blocks
 
 from .scoring import BATCH, TrainingSet, predict_logits, student_seeds, train_students

@@ -10,24 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_distill.losses import classification_loss
-from monai_distill.networks import (
-    FlatNetwork,
-    in_parts,
-    map_over_networks,
-    parameter_gradient,
-    should_vmap,
-)
+from monai_distill.losses.soft_cross_entropy import classification_loss
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.networks.gradients import in_parts, parameter_gradient
+from monai_distill.networks.map_over_networks import map_over_networks, should_vmap
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import SiameseAugment
 
 from .plateau import Plateau
 from .student_group import StudentGroup
 
 __all__ = ["StudentDivergedError", "StudentTraining"]
 
+MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 DROP_AT, DROP = 0.5, 0.1  # share of the steps after which the learning rate drops at the latest, and its factor
 
 
@@ -67,8 +64,6 @@ class StudentTraining:
         augment: the augmentation; its parameters are drawn again for every step and student.
         steps: number of SGD steps.
         batch_size: images per step; smaller sets are used whole.
-        momentum: momentum of SGD.
-        weight_decay: weight decay of SGD.
         drop: factor of the learning rate in the second half; 1 for none (PAD's difficulty networks).
         vmap: whether the students run in one call; by default the faster way on the device.
         temperature: of the softmax in the students' loss (see :func:`classification_loss`).
@@ -90,8 +85,6 @@ class StudentTraining:
         *,
         steps: int = 1000,
         batch_size: int = 256,
-        momentum: float = 0.9,
-        weight_decay: float = 5e-4,
         drop: float = DROP,
         vmap: bool | None = None,
         temperature: float = 1.0,
@@ -105,8 +98,6 @@ class StudentTraining:
         self.augment = augment
         self.steps = steps
         self.batch_size = batch_size
-        self.momentum = momentum
-        self.weight_decay = weight_decay
         self.drop = drop
         self.vmap = vmap
         self.temperature = temperature
@@ -119,8 +110,8 @@ class StudentTraining:
             "optimizer": "SGD",
             "steps": self.steps,
             "batch_size": self.batch_size,
-            "momentum": self.momentum,
-            "weight_decay": self.weight_decay,
+            "momentum": MOMENTUM,
+            "weight_decay": WEIGHT_DECAY,
             "drop": f"x {self.drop} after {DROP_AT} of the steps",
             "temperature": self.temperature,
             "augmentation": self.augment.config(),
@@ -176,7 +167,7 @@ class StudentTraining:
             each, chosen = self.batch(images, targets, rows, group.generators)
             batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
             out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, chosen)
-            group.velocity = self.momentum * group.velocity + out[:, :-1] + self.weight_decay * group.parameters
+            group.velocity = MOMENTUM * group.velocity + out[:, :-1] + WEIGHT_DECAY * group.parameters
             group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
             on_step()
             group.parameters = network.with_statistics(group.parameters)
@@ -198,7 +189,7 @@ class StudentTraining:
             value = self.loss(network(parameters, images), targets)
             return value, value.detach()
 
-        compiled = self.compiled and not network.one_at_a_time
+        compiled = False if network.one_at_a_time else self.compiled
         gradient = in_parts(parameter_gradient(loss, for_vmap=vmap, compiled=compiled), network, networks)
 
         def with_loss(*arguments: Tensor) -> Tensor:

@@ -54,8 +54,6 @@ class StudentVariant(StudentTraining):
             protocol.augment,
             steps=protocol.steps,
             batch_size=protocol.batch_size,
-            momentum=protocol.momentum,
-            weight_decay=protocol.weight_decay,
             drop=protocol.drop,
             vmap=protocol.vmap,
             compiled=protocol.compiled,

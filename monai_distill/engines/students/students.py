@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from monai_distill.data import ClassBank, PreparedImages
-from monai_distill.networks import FlatNetwork, factory_config
-from monai_distill.runtime import ResultCache, tensor_checksum
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.prepared_images import PreparedImages
+from monai_distill.networks.factories import factory_config
+from monai_distill.networks.flat_network import FlatNetwork
+from monai_distill.runtime.checksums import tensor_checksum
 from monai_distill.runtime.image_blocks import Images
+from monai_distill.runtime.result_cache import ResultCache
 
 from .scoring import TrainingSet, predict_logits, train_students
 from .student_training import StudentDivergedError, StudentTraining
@@ -39,7 +42,7 @@ class Students:
 
     Raises:
         TypeError: if the cache has a folder and the network's factory cannot be described (see
-            :func:`~monai_distill.networks.factory_config`).
+            :func:`~monai_distill.networks.factories.factory_config`).
 
     Example:
         >>> from monai_distill.engines.students import student_seeds
@@ -117,7 +120,8 @@ def training_job(
     the model of the device change rounding only and are left out.
 
     Raises:
-        TypeError: if the network's factory cannot be described (see :func:`~monai_distill.networks.factory_config`).
+        TypeError: if the network's factory cannot be described
+            (see :func:`~monai_distill.networks.factories.factory_config`).
 
     Example:
         >>> import functools

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank
-from monai_distill.networks import FlatNetwork, embedding
-from monai_distill.runtime import ResultCache
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.networks.features import embedding
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import derived_seed, temporary_global_seed
+from monai_distill.runtime.result_cache import ResultCache
 
 from .scoring import predict_logits, train_students
 from .student_training import StudentTraining

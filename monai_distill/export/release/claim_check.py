@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_distill import __version__
-from monai_distill.claims import tier_of
+from monai_distill.claims.tier import tier_of
 
 from .audit_evidence import findings
 from .card import data_card, notes_of

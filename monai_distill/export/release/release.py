@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.export.release.formats import read_release
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.release.formats.labels import label_rows, with_hard_labels
 from monai_distill.export.release.formats.nifti import released_spacing, write_nifti
 from monai_distill.export.release.formats.npz import write_npz
 from monai_distill.export.release.formats.png import write_png
-from monai_distill.export.release.scan import IdentifyingWords, scan_release
+from monai_distill.export.release.formats.reading import read_release
+from monai_distill.export.release.scan.identifying_words import IdentifyingWords
+from monai_distill.export.release.scan.scan import scan_release
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.checksums import checksums
 from monai_distill.runtime.progress import open_progress_bar

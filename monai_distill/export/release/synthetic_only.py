@@ -12,7 +12,7 @@ from monai.fl.utils.exchange_object import ExchangeObject
 from monai.fl.utils.filters import Filter
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 
 from .verify import Verification
 

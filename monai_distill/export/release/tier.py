@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monai_distill.claims import tier_of
+from monai_distill.claims.tier import tier_of
 
 from .audit_evidence import findings, released_audit
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.formats.labels import label_rows
 from monai_distill.export.release.formats.npz import EightBit
-from monai_distill.export.release.scan import scan_release
+from monai_distill.export.release.formats.reading import read_release
+from monai_distill.export.release.scan.scan import scan_release
 from monai_distill.runtime.checksums import checksums
 
 from .claim_check import Claim, Cost
@@ -61,8 +61,8 @@ class Verification:
 
         Args:
             folder: of the release.
-            cost: what the events of a ledger cost at a delta, :func:`~monai_distill.privacy.dp.ledger_epsilon`; None
-                does not check the sum of a ledger.
+            cost: what the events of a ledger cost at a delta,
+                :func:`~monai_distill.privacy.dp.accounting.ledger_epsilon`; None does not check the sum of a ledger.
             trusted: public key of the sender in PEM format; None does not check the signature.
 
         Raises:

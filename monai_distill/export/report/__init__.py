@@ -5,4 +5,6 @@ from __future__ import annotations
 
 from .writer import save_report
 
-__all__ = ["save_report"]
+__all__ = [
+    "save_report",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from monai_distill.claims import tier_of
+from monai_distill.claims.tier import tier_of
 
 from .page_elements import number
 from .records import RunRecords

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.metrics.score_record import RunScores
 
 __all__ = ["RunRecords"]

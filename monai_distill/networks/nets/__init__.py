@@ -10,4 +10,11 @@ from .resnet import ResNet18
 from .vgg import VGG11
 from .vit import SmallViT
 
-__all__ = ["VGG11", "AlexNet", "ConvNet", "ImageClassifier", "ResNet18", "SmallViT"]
+__all__ = [
+    "VGG11",
+    "AlexNet",
+    "ConvNet",
+    "ImageClassifier",
+    "ResNet18",
+    "SmallViT",
+]

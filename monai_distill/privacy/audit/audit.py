@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from monai_distill.claims import why_void
-from monai_distill.data import SyntheticDataset
+from monai_distill.claims.audit_evidence import why_void
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .copy_check import copy_figures, released_copies, save_copy_pairs

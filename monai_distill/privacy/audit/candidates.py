@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.randomness import seeded_generator
 
 __all__ = ["Candidates", "real_release"]

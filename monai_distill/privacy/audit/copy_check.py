@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest, norm
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import seeded_generator
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from monai_distill.claims import within_gate
+from monai_distill.claims.audit_evidence import within_gate
 
 from .attack_figures import attack_figures
 from .calibration import SOME_SHADOWS, calibrated

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from monai_distill.claims import within_gate
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.claims.audit_evidence import within_gate
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import seeded_generator
 

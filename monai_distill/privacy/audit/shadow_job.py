@@ -12,7 +12,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.literals import literal_settings
 
 __all__ = ["REPRODUCED", "ShadowJob", "shadow_differences"]

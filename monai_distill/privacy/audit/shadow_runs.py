@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import derived_seed, seeded_generator

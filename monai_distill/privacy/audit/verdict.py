@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monai_distill.claims import tier_of
+from monai_distill.claims.tier import tier_of
 
 __all__ = ["statement"]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from monai_distill.transforms import CanvasDecode
+from monai_distill.transforms.canvas_decode import CanvasDecode
 
 from .accounting import GaussianEvent, noise_multiplier_for
 from .expert_trainer import DPExpertTrainer, steps_per_epoch

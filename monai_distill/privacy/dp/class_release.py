@@ -9,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, NoisyClassMeans
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.class_batches import NoisyClassMeans
 
 from .accounting import GaussianEvent
 from .ledger import PrivacyLedger

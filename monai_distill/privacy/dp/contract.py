@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from monai_distill.data import ClassBank
+from monai_distill.data.class_bank import ClassBank
 from monai_distill.data.datasets.splits import is_drawn_from_all_records
 
 __all__ = ["DPContract", "FixedPreprocessing", "TrainingRecords", "public_provenance", "run_with_masked_data"]

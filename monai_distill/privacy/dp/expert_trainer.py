@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from monai_distill.data import TrajectoryStore
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.trajectory_store import TrajectoryStore
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.progress import open_progress_bar
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
-from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import SiameseAugment
 
 from .accounting import GaussianEvent
 from .ledger import PrivacyLedger

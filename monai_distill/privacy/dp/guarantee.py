@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, noise_images
-from monai_distill.data.initial_images import initial_set
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.initial_images import initial_set, noise_images
 
 from .contract import DPContract, run_with_masked_data
 from .dp_model import DPModel

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.runtime import processes
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.processes import group
 
 from .accounting import GaussianEvent, epsilon_of, true_positive_bound
 from .event_record import EventRecord, require_within_budget
@@ -59,7 +59,7 @@ class PrivacyLedger:
     ) -> None:
         if unit not in UNITS:
             raise ValueError(f"Expected a unit of {UNITS}, got {unit!r}.")
-        processes.require_single_process("A run with --epsilon")
+        group.require_single_process("A run with --epsilon")
         self.file = None if file is None else Path(file)
         self.epsilon = epsilon
         self.delta = delta

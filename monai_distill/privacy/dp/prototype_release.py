@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.data.canvases import images_to_pack
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.randomness import seeded_generator
 
 from .accounting import GaussianEvent

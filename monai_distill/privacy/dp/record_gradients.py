@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.data import ClassBank
+from monai_distill.data.class_bank import ClassBank
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 from .records import clipped_sum, record_batches, record_codes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank
+from monai_distill.data.class_bank import ClassBank
 from monai_distill.runtime.progress import open_progress_bar
 
 UNITS = ("patient", "image")

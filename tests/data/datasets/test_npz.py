@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data.datasets import DataSource, NPZDataset, SplitRule
+from monai_distill.data.datasets import NPZDataset, SplitRule
+from monai_distill.data.datasets.section_dataset import DataSource
 
 Tools = dict[str, Callable[..., Any]]
 

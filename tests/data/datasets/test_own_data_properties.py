@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monai_distill.data import ClassBank
-from monai_distill.data.datasets import ImageFolderDataset, ImageTableDataset, patient_split, stratified_split
+from monai_distill.data.datasets import ImageFolderDataset, ImageTableDataset
 from monai_distill.data.datasets.image_rows import ImageRow, cleaned_rows
 from monai_distill.data.datasets.spelling import cleaned_names, spelling_key
+from monai_distill.data.datasets.splits import patient_split, stratified_split
 from tests.data.conftest import write_image
 
 SECTIONS = ("training", "validation", "test")

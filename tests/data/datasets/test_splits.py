@@ -8,9 +8,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from monai_distill.data.datasets import SplitRule, patient_split, stratified_split
+from monai_distill.data.datasets import SplitRule
 from monai_distill.data.datasets.image_rows import ImageRow
-from monai_distill.data.datasets.splits import KEYED, check_patient_overlap, keyed_split
+from monai_distill.data.datasets.splits import (
+    KEYED,
+    check_patient_overlap,
+    keyed_split,
+    patient_split,
+    stratified_split,
+)
 
 THIRDS = {"training": 0.7, "validation": 0.1, "test": 0.2}
 

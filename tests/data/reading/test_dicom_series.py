@@ -10,8 +10,9 @@ import pydicom
 import pytest
 import torch
 
-from monai_distill.data.reading import FileToImaged, image_files
+from monai_distill.data.reading import FileToImaged
 from monai_distill.data.reading.dicom_series import DicomSeries
+from monai_distill.data.reading.read_as_trained import image_files
 from tests.data.volumes import write_series
 
 AXIAL, SAGITTAL = (1.0, 0, 0, 0, 1, 0), (0.0, 1, 0, 0, 0, -1)

@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_distill.data.reading import FileToImaged, LoadImageAsTrainedd, image_files, shared_reading, trained_reading
+from monai_distill.data.reading import FileToImaged, LoadImageAsTrainedd
+from monai_distill.data.reading.read_as_trained import image_files, trained_reading
+from monai_distill.data.reading.shared_reading import shared_reading
 
 from .files import changed_dicom, dicom_file
 

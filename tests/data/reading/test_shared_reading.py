@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from monai_distill.data.datasets import ImageFolderDataset
-from monai_distill.data.reading import FileToImaged, shared_reading
+from monai_distill.data.reading import FileToImaged
+from monai_distill.data.reading.shared_reading import shared_reading
 from tests.data.conftest import write_dicom
 
 from .files import changed_dicom, dicom_file, nibabel_file, read, reoriented

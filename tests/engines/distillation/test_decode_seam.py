@@ -10,17 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBatch, NoisyClassMeans, Segment, SyntheticDataset
+from monai_distill.data import SyntheticDataset
+from monai_distill.data.class_batches import ClassBatch, NoisyClassMeans
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import (
     DistributionMatching,
     GradientMatching,
     InnerLoop,
     NetworkLoop,
-    NoisyMeanMatching,
     RandomNetworks,
     TrajectoryMatching,
     UnrollMemory,
 )
+from monai_distill.engines.distillation.fixed_view_matching import NoisyMeanMatching
 from monai_distill.engines.distillation.student_plan import StudentPlan
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from monai_distill.data import Segment, SyntheticDataset
+from monai_distill.data import SyntheticDataset
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet

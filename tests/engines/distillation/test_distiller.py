@@ -15,7 +15,7 @@ from ignite.engine import Events
 from monai.handlers import CheckpointLoader, CheckpointSaver, StatsHandler, TensorBoardStatsHandler
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SegmentSampler, SyntheticDataset, TrajectoryStore
+from monai_distill.data import ClassBank, SegmentSampler, StartEpochs, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.distillation import Distiller, InnerLoop, StepLimits, TrajectoryMatching, UnrollMemory
 from monai_distill.handlers import ResumableState
 from monai_distill.networks import FlatNetwork
@@ -58,7 +58,7 @@ def make(network: FlatNetwork, bank: ClassBank, store: TrajectoryStore) -> Calla
         return Distiller(
             synthetic,
             match if objective is None else objective,
-            SegmentSampler(store, max_start_epoch=2, expert_epochs=2, seed=seed),
+            SegmentSampler(store, StartEpochs(2), expert_epochs=2, seed=seed),
             torch.optim.SGD(groups),
             train_handlers=handlers,
             **{"max_epochs": EPOCHS, "epoch_length": LENGTH, **settings},

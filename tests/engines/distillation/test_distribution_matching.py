@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank, ClassBatch, ClassBatches, SyntheticDataset
+from monai_distill.data import ClassBank, ClassBatches, SyntheticDataset
+from monai_distill.data.class_batches import ClassBatch
 from monai_distill.engines.distillation import (
     DistributionMatching,
     RandomNetworks,
@@ -20,7 +21,8 @@ from monai_distill.engines.distillation import (
 from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters
 
 OWN_LABELS = torch.tensor([0, 1, 2, 2, 0, 2])  # unequal counts, classes mixed
 REAL_LABELS = torch.tensor([0] * 6 + [1] * 2 + [2] * 5)  # class 1 is smaller than the batch

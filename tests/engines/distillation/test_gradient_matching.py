@@ -13,12 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.data import ClassBank, ClassBatch, ClassBatches, SyntheticDataset
-from monai_distill.engines.distillation import Distiller, GradientMatching, NetworkLoop, network_loops
+from monai_distill.data import ClassBank, ClassBatches, SyntheticDataset
+from monai_distill.data.class_batches import ClassBatch
+from monai_distill.engines.distillation import Distiller, GradientMatching, NetworkLoop
+from monai_distill.engines.distillation.gradient_matching import network_loops
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters
 
 EQUAL, UNEQUAL = [1, 0, 2, 2, 0, 1], [0, 2, 2, 1, 2]
 

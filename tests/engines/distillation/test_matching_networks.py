@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from monai_distill.data import ClassBatch, SyntheticDataset, TrajectoryStore
+from monai_distill.data import SyntheticDataset, TrajectoryStore
+from monai_distill.data.class_batches import ClassBatch
 from monai_distill.engines.distillation import (
     BlendedNetworks,
     DistributionMatching,

@@ -13,16 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.data import Segment, SyntheticDataset
+from monai_distill.data import SyntheticDataset
+from monai_distill.data.segment_sampler import Segment
 from monai_distill.engines.distillation import InnerLoop, TrajectoryMatching, UnrollMemory
-from monai_distill.losses import (
-    AnglePenalty,
-    GrowingMaskLoss,
-    MaskedTrajectoryLoss,
-    NearestStepLoss,
-    deep_layers,
-    largest_errors,
-)
+from monai_distill.losses import AnglePenalty, GrowingMaskLoss, MaskedTrajectoryLoss, NearestStepLoss
+from monai_distill.losses.pad_loss import deep_layers, largest_errors
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator

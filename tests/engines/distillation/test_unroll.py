@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from monai_distill.engines.distillation import unrolled_gradient
+from monai_distill.engines.distillation.unroll import unrolled_gradient
 from monai_distill.losses import NearestStepLoss
 from monai_distill.runtime.randomness import seeded_generator
 

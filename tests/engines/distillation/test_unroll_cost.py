@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_distill.engines.distillation import unrolled_gradient
+from monai_distill.engines.distillation.unroll import unrolled_gradient
 
 STEPS = 6
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.engines.experts import BalancedEpochs, ExpertProtocol, ExpertTrainer
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
+from monai_distill.engines.experts.balanced_epochs import BalancedEpochs
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
 

@@ -12,7 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.engines.experts import correct_images, expert_labels, expert_logits, mean_of_right_logits
+from monai_distill.engines.experts.datm_soft_labels import (
+    correct_images,
+    expert_labels,
+    expert_logits,
+    mean_of_right_logits,
+)
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer, FlatDirection
-from monai_distill.losses import classification_loss
+from monai_distill.losses.soft_cross_entropy import classification_loss
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import derived_seed, seeded_generator

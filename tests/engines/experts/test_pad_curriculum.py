@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, TrajectoryStore
-from monai_distill.engines.experts import Curriculum, ExpertProtocol, ExpertTrainer
+from monai_distill.engines.experts import ExpertProtocol, ExpertTrainer
+from monai_distill.engines.experts.pad_curriculum import Curriculum
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment

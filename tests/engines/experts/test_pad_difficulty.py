@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank
-from monai_distill.engines.experts import gradient_length, image_difficulty
+from monai_distill.engines.experts.pad_difficulty import gradient_length, image_difficulty
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed, seeded_generator

@@ -13,7 +13,8 @@ from scipy.stats import spearmanr
 from monai_distill.data import SplitBanks, SyntheticDataset
 from monai_distill.engines.protocols import ArchitectureSearch, Scorecard, architecture_search
 from monai_distill.engines.students import StudentDivergedError, StudentTraining
-from monai_distill.metrics import SCORES, summary
+from monai_distill.metrics.classification import SCORES
+from monai_distill.metrics.score_logits import summary
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.transforms import SiameseAugment

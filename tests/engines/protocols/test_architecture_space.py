@@ -8,7 +8,7 @@ import functools
 import pytest
 
 from monai_distill.engines.protocols.architecture_space import architecture_space, usable_networks
-from monai_distill.networks import factory_config
+from monai_distill.networks.factories import factory_config
 from monai_distill.networks.nets import ConvNet
 
 KIND = functools.partial(ConvNet, spatial_dims=2, in_channels=1, num_classes=3, image_size=8)

@@ -12,7 +12,8 @@ import torch
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.protocols import ContinualLearning, Scorecard
-from monai_distill.engines.students import Students, StudentTraining, score_students, student_seeds
+from monai_distill.engines.students import StudentTraining, score_students, student_seeds
+from monai_distill.engines.students.students import Students
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator

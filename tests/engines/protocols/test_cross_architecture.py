@@ -12,13 +12,8 @@ import torch
 
 from monai_distill.data import ClassBank, SplitBanks, SyntheticDataset, random_subset
 from monai_distill.engines.protocols import CrossArchitecture, Scorecard, cross_architecture
-from monai_distill.engines.students import (
-    StudentDivergedError,
-    Students,
-    StudentTraining,
-    score_students,
-    student_seeds,
-)
+from monai_distill.engines.students import StudentDivergedError, StudentTraining, score_students, student_seeds
+from monai_distill.engines.students.students import Students
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet, ResNet18, SmallViT
 from monai_distill.runtime.progress import LoggedBar

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from monai_distill.data import SplitBanks, SyntheticDataset, herding_subset, random_subset
+from monai_distill.data import SplitBanks, SyntheticDataset, random_subset
+from monai_distill.data.coresets import herding_subset
 from monai_distill.data.datasets import DigitsDataset
 from monai_distill.engines.protocols import Scorecard, ScoresProtocol
-from monai_distill.engines.students import Students, StudentTraining, Teacher, student_seeds
-from monai_distill.metrics import augmentation_robust_score, label_robust_score
+from monai_distill.engines.students import StudentTraining, Teacher, student_seeds
+from monai_distill.engines.students.students import Students
+from monai_distill.metrics.robust import augmentation_robust_score, label_robust_score
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.progress import LoggedBar

@@ -7,14 +7,8 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank
-from monai_distill.engines.students import (
-    StudentDivergedError,
-    StudentTraining,
-    lr_candidates,
-    rank_by_validation,
-    score_students,
-    student_seeds,
-)
+from monai_distill.engines.students import StudentDivergedError, StudentTraining, score_students, student_seeds
+from monai_distill.engines.students.lr_choice import lr_candidates, rank_by_validation
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment
 

@@ -14,13 +14,11 @@ from monai_distill.engines.students import (
     StudentDivergedError,
     StudentEvaluator,
     StudentTraining,
-    parameter_scores,
-    predict_logits,
     score_students,
     scoring,
     student_seeds,
-    train_students,
 )
+from monai_distill.engines.students.scoring import parameter_scores, predict_logits, train_students
 from monai_distill.metrics import score_logits
 from monai_distill.networks import FlatNetwork
 from monai_distill.transforms import SiameseAugment

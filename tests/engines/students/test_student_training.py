@@ -12,10 +12,12 @@ from torch import Tensor
 
 from monai_distill.data import ClassBank
 from monai_distill.engines.students import StudentTraining
+from monai_distill.engines.students.student_training import WEIGHT_DECAY
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator
-from monai_distill.transforms import AugmentParameters, SiameseAugment
+from monai_distill.transforms import SiameseAugment
+from monai_distill.transforms.siamese_augment import AugmentParameters
 
 SEEDS = [3, 14, 15]
 PLAIN = SiameseAugment(())
@@ -66,9 +68,10 @@ def test_students_equal_torch_sgd_with_momentum_decay_and_drop(
 
 
 def test_students_learn_at_the_temperature(network: FlatNetwork, bank: ClassBank) -> None:
-    cold, warm = (StudentTraining(SiameseAugment(()), steps=1, weight_decay=0.0, temperature=t) for t in (1.0, 1e4))
+    cold, warm = (StudentTraining(SiameseAugment(()), steps=1, temperature=t) for t in (1.0, 1e4))
     start = network.initial(SEEDS[0])
-    moves = [p(network, bank.images, bank.labels, 0.1, SEEDS[:1])[0] - start for p in (cold, warm)]
+    decayed = start - 0.1 * WEIGHT_DECAY * start
+    moves = [p(network, bank.images, bank.labels, 0.1, SEEDS[:1])[0] - decayed for p in (cold, warm)]
     assert float(moves[1].norm()) < 1e-3 * float(moves[0].norm())  # the gradient goes as one over the temperature
     assert warm.config()["temperature"] == 1e4
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from monai_distill.engines.students import StudentTraining, StudentVariant, student_seeds
+from monai_distill.engines.students import StudentTraining, student_seeds
 from monai_distill.engines.students.cutmix import drawn_cutmix
-from monai_distill.losses import cosine_loss
+from monai_distill.engines.students.student_variant import StudentVariant
+from monai_distill.losses.gift_loss import cosine_loss
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.randomness import seeded_generator

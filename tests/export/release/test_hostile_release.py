@@ -25,7 +25,8 @@ from safetensors.torch import load_file, save_file
 from monai_distill.export.release import Release, Verification
 from monai_distill.export.release.audit_evidence import released_audit
 from monai_distill.export.release.formats import png
-from monai_distill.export.release.scan import IdentifyingWords, file_contents, scan_release
+from monai_distill.export.release.scan import IdentifyingWords, file_contents
+from monai_distill.export.release.scan.scan import scan_release
 from monai_distill.runtime.checksums import checksums
 from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, score_by_mean
 

@@ -14,7 +14,7 @@ import torch
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.export.release import Owner, Release, Verification, release
-from monai_distill.export.release.formats import read_release
+from monai_distill.export.release.formats.reading import read_release
 from monai_distill.export.release.scan import IdentifyingWords
 from tests.export.release.conftest import (
     AUDIT,

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from monai_distill.export.release import Verification, private_key, sign_release
+from monai_distill.export.release import Verification
+from monai_distill.export.release.signature import private_key, sign_release
 from monai_distill.runtime.checksums import checksums
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from monai_distill.export.release import ReleaseTier
 from monai_distill.export.release.audit_evidence import findings, released_audit
-from monai_distill.export.release.tier import bounds
+from monai_distill.export.release.tier import ReleaseTier, bounds
 from tests.export.release.conftest import ATTACK, AUDIT, LEDGER, PROMISE, SHA
 
 NOISE = {"initial_images": "noise", "sha256": SHA}

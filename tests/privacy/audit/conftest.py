@@ -13,9 +13,9 @@ from torch import Tensor
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.audit import Candidates
 from monai_distill.privacy.audit.attack_figures import attack_figures
 from monai_distill.privacy.audit.calibration import calibrated
+from monai_distill.privacy.audit.candidates import Candidates
 from monai_distill.runtime.randomness import seeded_generator
 
 CLASSES = ["a", "b", "c"]

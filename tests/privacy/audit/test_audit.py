@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import Audit, Candidates, ShadowRuns, audit_table
-from monai_distill.privacy.audit.attacks import FeatureAlignment, NearestNeighbor, pixel_features
-from monai_distill.privacy.audit.candidates import real_release
+from monai_distill.privacy.audit import Audit
+from monai_distill.privacy.audit.attacks import FeatureAlignment, NearestNeighbor
+from monai_distill.privacy.audit.attacks.features import pixel_features
+from monai_distill.privacy.audit.audit import audit_table
+from monai_distill.privacy.audit.candidates import Candidates, real_release
+from monai_distill.privacy.audit.shadow_runs import ShadowRuns
 from tests.privacy.audit.conftest import copies_of, means_of, random_bank, unrelated_to
 
 Run = Callable[..., dict[str, Any]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_distill.privacy.audit import audit_table
+from monai_distill.privacy.audit.audit import audit_table
 
 UNSEEN: dict[str, Any] = {"auc": 0.5, "tpr_at_fpr": {}, "seen": False}
 

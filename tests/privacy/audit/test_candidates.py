@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from monai_distill.data import ClassBank
-from monai_distill.privacy.audit import Candidates
+from monai_distill.privacy.audit.candidates import Candidates
 from tests.privacy.audit.conftest import Items, random_bank
 
 

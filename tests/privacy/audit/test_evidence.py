@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from monai_distill.privacy.audit import Candidates
+from monai_distill.privacy.audit.candidates import Candidates
 from monai_distill.privacy.audit.evidence import attack_evidence, epsilon_evidence
 
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from monai_distill.claims.audit_evidence import attack_reasons
 from monai_distill.data import SyntheticDataset
-from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.attacks import NearestNeighbor, pixel_features
+from monai_distill.privacy.audit.attacks import NearestNeighbor
+from monai_distill.privacy.audit.attacks.features import pixel_features
 from monai_distill.privacy.audit.attacks.learned_labels import LearnedLabels, label_attack
+from monai_distill.privacy.audit.candidates import Candidates
 from monai_distill.privacy.audit.released_attacks import attacks_outside, made_attacks, released_attacks
 from monai_distill.privacy.audit.verdict import _released_attacks
 from tests.claims.test_tier import AUDIT

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from monai_distill.data import ClassBank, SyntheticDataset, item_columns
+from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.data.datasets import DigitsDataset
-from monai_distill.privacy.audit import ShadowJob
-from monai_distill.privacy.audit.shadow_job import REPRODUCED, _Items, shadow_differences
+from monai_distill.data.image_columns import item_columns
+from monai_distill.privacy.audit.shadow_job import REPRODUCED, ShadowJob, _Items, shadow_differences
 from tests.configs.command import fast_run
 
 SECTIONS = [DigitsDataset(section) for section in ("training", "validation", "test")]

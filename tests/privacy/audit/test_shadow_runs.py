@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import Candidates, ShadowRuns
-from monai_distill.privacy.audit.attacks import NearestNeighbor, pixel_features
+from monai_distill.privacy.audit.attacks import NearestNeighbor
+from monai_distill.privacy.audit.attacks.features import pixel_features
+from monai_distill.privacy.audit.candidates import Candidates
+from monai_distill.privacy.audit.shadow_runs import ShadowRuns
 from tests.privacy.audit.conftest import copies_of, means_of, random_bank
 
 Make = Callable[..., ShadowRuns]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monai_distill.claims import why_void
+from monai_distill.claims.audit_evidence import why_void
 from monai_distill.privacy.audit.verdict import statement
 
 RATES = {"0.01": {"value": 0.01, "low": 0.005, "high": 0.02}}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_distill.privacy.dp import GaussianEvent, epsilon_of, steps_per_epoch
+from monai_distill.privacy.dp import GaussianEvent, epsilon_of
 from monai_distill.privacy.dp.calibration import (
     class_sum_noise,
     dp_sgd_noise,
@@ -20,6 +20,7 @@ from monai_distill.privacy.dp.calibration import (
     require_budget_for_releases,
     statistics_noise,
 )
+from monai_distill.privacy.dp.expert_trainer import steps_per_epoch
 
 shares = st.floats(0.01, 0.99)
 

@@ -14,9 +14,12 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.engines.distillation import Distiller, NoisyMeanMatching, RandomViews, attention_features
+from monai_distill.engines.distillation import Distiller, attention_features
+from monai_distill.engines.distillation.fixed_view_matching import NoisyMeanMatching, RandomViews
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.dp import ClassRelease, PrivacyLedger, ReleaseFile, SiteLedger
+from monai_distill.privacy.dp import ClassRelease, PrivacyLedger
+from monai_distill.privacy.dp.release_file import ReleaseFile
+from monai_distill.privacy.dp.site_ledger import SiteLedger
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 

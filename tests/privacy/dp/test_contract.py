@@ -14,9 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.data.reading import FileToImaged, shared_reading
+from monai_distill.data.reading import FileToImaged
+from monai_distill.data.reading.shared_reading import shared_reading
 from monai_distill.engines.distillation import Distiller
-from monai_distill.privacy.dp import (
+from monai_distill.privacy.dp.contract import (
     DPContract,
     FixedPreprocessing,
     TrainingRecords,

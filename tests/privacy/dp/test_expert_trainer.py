@@ -15,7 +15,8 @@ from torch import Tensor
 from monai_distill.data import ClassBank, TrajectoryStore
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.dp import DPSGD, DPExpertTrainer, PrivacyLedger, RecordGradients
+from monai_distill.privacy.dp import DPSGD, DPExpertTrainer, PrivacyLedger
+from monai_distill.privacy.dp.record_gradients import RecordGradients
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import SiameseAugment
 

@@ -10,8 +10,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from monai_distill.privacy.dp import PrivateRelease
-from monai_distill.privacy.dp.mechanisms import secure_coins, secure_normal
+from monai_distill.privacy.dp.mechanisms import PrivateRelease, secure_coins, secure_normal
 
 
 def test_noise_is_normal_with_the_given_standard_deviation() -> None:

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, PrivateRelease, PrototypeRelease, ReleaseFile
+from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, PrototypeRelease
 from monai_distill.privacy.dp import prototype_release as module
+from monai_distill.privacy.dp.mechanisms import PrivateRelease
+from monai_distill.privacy.dp.release_file import ReleaseFile
 from monai_distill.runtime.randomness import seeded_generator
 from monai_distill.transforms import CanvasDecode
 

@@ -19,7 +19,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
-from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger, SiteLedger
+from monai_distill.privacy.dp import GaussianEvent, PrivacyLedger
+from monai_distill.privacy.dp.site_ledger import SiteLedger
 
 FOUR = GaussianEvent("class sums", 4.0)
 

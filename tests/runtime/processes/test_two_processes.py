@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import group
 from tests.configs.command import FAST, command, read
 from tests.runtime.processes.two_processes import DATADAM, NO_EXPERTS, SPREAD
 
@@ -142,12 +142,12 @@ def test_a_failure_in_one_process_ends_the_job(pair: Pair) -> None:
 
 def test_a_single_process_is_alone() -> None:
     started = time.monotonic()
-    processes.join("cpu")
-    assert (processes.count(), processes.rank(), processes.is_first()) == (1, 0, True)
-    processes.leave()
+    group.join("cpu")
+    assert (group.count(), group.rank(), group.is_first()) == (1, 0, True)
+    group.leave()
     assert time.monotonic() - started < 1
 
 
 def test_an_empty_share_is_refused() -> None:
     with pytest.raises(ValueError, match="--segments_per_step 1"):
-        processes.even_share(0, "segments_per_step")
+        group.even_share(0, "segments_per_step")

@@ -17,7 +17,8 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBatch, SyntheticDataset, TrajectoryStore
+from monai_distill.data import SyntheticDataset, TrajectoryStore
+from monai_distill.data.class_batches import ClassBatch
 from monai_distill.engines.distillation import (
     DistributionMatching,
     GradientMatching,
@@ -27,9 +28,10 @@ from monai_distill.engines.distillation import (
     attention_features,
 )
 from monai_distill.losses import AttentionMatchingLoss, GrowingMaskLoss
-from monai_distill.networks import FlatNetwork, shared_statistics
+from monai_distill.networks import FlatNetwork
+from monai_distill.networks.features import shared_statistics
 from monai_distill.networks.nets import ConvNet
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import exchange, group
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST, command, undrawn_figures
 from tests.losses.segments import segment
@@ -59,7 +61,7 @@ def at_iteration(number: int, happens: Callable[[], Any]) -> Iterator[None]:
 
     def call(self: TrajectoryMatching, synthetic: SyntheticDataset, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         seen.append(None)
-        if len(seen) == number and processes.rank() == 1:
+        if len(seen) == number and group.rank() == 1:
             happens()
         return plain(self, synthetic, batch)
 
@@ -82,36 +84,36 @@ def both_ways(make: Callable[[], Any], call: Callable[[Any], tuple[Tensor, dict[
 
 def primitives(folder: Path) -> dict[str, Any]:
     """Every function of the module, with values that tell the processes apart."""
-    own = float(processes.rank() + 1)
+    own = float(group.rank() + 1)
     failed = ""
     try:
-        processes.from_first(lambda: json.loads("no JSON"))
+        exchange.from_first(lambda: json.loads("no JSON"))
     except (RuntimeError, ValueError) as error:
         failed = f"{type(error).__name__}: {error}"
     tensor = torch.tensor([own])
-    processes.copy_from_first([tensor])
+    exchange.copy_from_first([tensor])
     uneven = ""
     try:
-        processes.even_share(3, "segments_per_step")
+        group.even_share(3, "segments_per_step")
     except ValueError as error:
         uneven = str(error)
     hidden = ""
     try:
-        TrajectoryStore(folder / f"disk of {processes.rank()}", {}, experts=1, snapshots=1, parameters=1)
+        TrajectoryStore(folder / f"disk of {group.rank()}", {}, experts=1, snapshots=1, parameters=1)
     except RuntimeError as error:
         hidden = str(error)
     return {
-        "count": processes.count(),
-        "sums": [t.tolist() for t in processes.sums([torch.tensor(own), torch.tensor([[own, 10 * own]])])],
-        "means": processes.means([torch.tensor(own)])[0].item(),
-        "anywhere": processes.anywhere(torch.tensor([own == 2, False])).tolist(),
+        "count": group.count(),
+        "sums": [t.tolist() for t in exchange.sums([torch.tensor(own), torch.tensor([[own, 10 * own]])])],
+        "means": exchange.means([torch.tensor(own)])[0].item(),
+        "anywhere": exchange.anywhere(torch.tensor([own == 2, False])).tolist(),
         "copied": tensor.item(),
-        "from_first": processes.from_first(lambda: own),
+        "from_first": exchange.from_first(lambda: own),
         "failed": failed,
-        "to_first": [processes.to_first(own if processes.rank() == sender else None, sender) for sender in (0, 1)],
+        "to_first": [exchange.to_first(own if group.rank() == sender else None, sender) for sender in (0, 1)],
         "uneven": uneven,
         "hidden": hidden,
-        "share": processes.even_share(4, "segments_per_step"),
+        "share": group.even_share(4, "segments_per_step"),
     }
 
 
@@ -147,7 +149,7 @@ def batch_norm() -> float:
     """A layer over parts of a batch, against PyTorch's over the whole."""
     whole = 3 + torch.randn(7, 4, 3, 3, generator=torch.Generator().manual_seed(1))
     layer = nn.BatchNorm2d(4)
-    own = slice(processes.rank(), None, 2)
+    own = slice(group.rank(), None, 2)
     with torch.no_grad(), shared_statistics(layer):
         part = layer(whole[own])
     return difference(part, nn.BatchNorm2d(4)(whole)[own].detach())
@@ -155,7 +157,7 @@ def batch_norm() -> float:
 
 def growing_mask() -> float:
     """Losses and masks of three iterations of two segments: one process takes both, two take one each."""
-    own = processes.rank()
+    own = group.rank()
     ours, mask = grown([own])
     with alone():
         both, whole = grown([0, 1])
@@ -178,7 +180,7 @@ def jobs(folder: Path) -> dict[str, int]:
     codes = {"datadam": command("run", *NO_EXPERTS, *DATADAM, "--output_dir", folder / "datadam").code}
     with at_iteration(3, lambda: signal.raise_signal(signal.SIGINT)):
         codes["interrupted"] = command(*words, "--output_dir", folder / "mtt").code
-    processes.from_first(lambda: shutil.copytree(folder / "mtt", folder / "left"))
+    exchange.from_first(lambda: shutil.copytree(folder / "mtt", folder / "left"))
     codes["resumed"] = command("resume", folder / "mtt").code
     return codes
 
@@ -200,15 +202,20 @@ def fail() -> None:
 
 def main(folder: Path) -> int:
     """Run everything and write the results; the exit status is that of the failing job."""
+<<<<<<< HEAD
     processes.join()
     with undrawn_figures(), mock.patch.object(processes, "leave"):  # a group cannot be made twice in one process
+=======
+    group.join()
+    with mock.patch.object(group, "leave"):  # a group cannot be made twice in one process
+>>>>>>> main
         results = {
             "primitives": primitives(folder),
             "objectives": objectives(),
             "jobs": jobs(folder),
             "refusals": refusals(folder),
         }
-        (folder / f"results_{processes.rank()}.json").write_text(json.dumps(results))
+        (folder / f"results_{group.rank()}.json").write_text(json.dumps(results))
         with at_iteration(2, fail):
             return command("run", *FAST, *SPREAD, "--output_dir", folder / "failed").code
 

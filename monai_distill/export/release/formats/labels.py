@@ -8,7 +8,7 @@ import io
 
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 
 __all__ = ["hard_labels", "label_rows", "with_hard_labels"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
 
 __all__ = ["UNKNOWN", "read_nifti", "released_spacing", "write_nifti"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .identifying_words import IdentifyingWords
-from .scan import scan_release
 
-__all__ = ["IdentifyingWords", "scan_release"]
+__all__ = [
+    "IdentifyingWords",
+]

@@ -11,8 +11,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import Candidates
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.privacy.audit.candidates import Candidates
 
 __all__ = ["AttributeInference", "attribute_attacks", "describe_attribute_attacks"]
 

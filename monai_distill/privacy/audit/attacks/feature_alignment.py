@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_distill.data import ClassBank, SyntheticDataset
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.image_blocks import blocks
 
 __all__ = ["FeatureAlignment"]

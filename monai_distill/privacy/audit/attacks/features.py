@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from monai_distill.data import ClassBank
-from monai_distill.networks import FlatNetwork, embedding
+from monai_distill.data.class_bank import ClassBank
+from monai_distill.networks.features import embedding
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed, temporary_global_seed
 
 __all__ = ["network_features", "pixel_features", "random_networks", "trained_network"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data.synthetic_dataset import SyntheticDataset
 
 from .model_confidence import ModelConfidence, scaled_confidence
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_distill.data import SyntheticDataset
-from monai_distill.networks import FlatNetwork
+from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_positive_int
 

@@ -14,8 +14,8 @@ from monai.transforms import LoadImage
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.data.reading import FileToImaged
-from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.formats.nifti import write_nifti
+from monai_distill.export.release.formats.reading import read_release
 from tests.export.release.conftest import SHAPES, MakeRun
 
 

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.data.datasets import NPZDataset
-from monai_distill.export.release.formats import read_release
 from monai_distill.export.release.formats.npz import EightBit, write_npz
+from monai_distill.export.release.formats.reading import read_release
 from tests.export.release.conftest import SHAPES, MakeRun
 
 ABOUT = {"title": "the digits", "license": "CC BY 4.0"}

@@ -19,7 +19,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
-from monai_distill.export.release.scan import IdentifyingWords, scan_release
+from monai_distill.export.release.scan import IdentifyingWords
+from monai_distill.export.release.scan.scan import scan_release
 from tests.export.release.conftest import SHAPES, Write
 
 NAME = "Doe^Jane"

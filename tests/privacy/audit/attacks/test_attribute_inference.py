@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from monai_distill.data import ClassBank, SyntheticDataset
-from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.attacks import attribute_attacks, describe_attribute_attacks
-from monai_distill.privacy.audit.attacks.attribute_inference import AttributeInference
+from monai_distill.privacy.audit.attacks.attribute_inference import (
+    AttributeInference,
+    attribute_attacks,
+    describe_attribute_attacks,
+)
+from monai_distill.privacy.audit.candidates import Candidates
 from tests.privacy.audit.conftest import Items, copies_of, random_bank, unrelated_to
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.attacks import FeatureAlignment, pixel_features
+from monai_distill.privacy.audit.attacks import FeatureAlignment
+from monai_distill.privacy.audit.attacks.features import pixel_features
+from monai_distill.privacy.audit.candidates import Candidates
 from tests.privacy.audit.conftest import means_of, random_bank, unrelated_to
 
 

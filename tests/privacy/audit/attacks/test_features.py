@@ -7,7 +7,7 @@ import torch
 
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.audit.attacks import network_features, random_networks, trained_network
+from monai_distill.privacy.audit.attacks.features import network_features, random_networks, trained_network
 from monai_distill.transforms import Standardize
 from tests.privacy.audit.conftest import random_bank
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.networks import FlatNetwork
-from monai_distill.privacy.audit import Candidates
 from monai_distill.privacy.audit.attacks import GradientAlignment
+from monai_distill.privacy.audit.candidates import Candidates
 from monai_distill.runtime.randomness import derived_seed
 from tests.privacy.audit.conftest import CLASSES, random_bank, unrelated_to
 

@@ -12,9 +12,9 @@ import torch
 from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.engines.students import StudentTraining
 from monai_distill.networks import FlatNetwork
-from monai_distill.privacy.audit import Candidates
 from monai_distill.privacy.audit.attacks import ModelConfidence
 from monai_distill.privacy.audit.attacks.model_confidence import scaled_confidence
+from monai_distill.privacy.audit.candidates import Candidates
 from monai_distill.transforms import SiameseAugment
 from tests.privacy.audit.conftest import CLASSES, unrelated_to
 

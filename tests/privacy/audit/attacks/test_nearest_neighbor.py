@@ -11,8 +11,9 @@ import torch
 
 from monai_distill.data import SyntheticDataset
 from monai_distill.networks.nets import ConvNet
-from monai_distill.privacy.audit import Candidates
-from monai_distill.privacy.audit.attacks import NearestNeighbor, network_features, pixel_features, random_networks
+from monai_distill.privacy.audit.attacks import NearestNeighbor
+from monai_distill.privacy.audit.attacks.features import network_features, pixel_features, random_networks
+from monai_distill.privacy.audit.candidates import Candidates
 from tests.privacy.audit.conftest import copies_of, unrelated_to
 
 
