@@ -202,13 +202,8 @@ def fail() -> None:
 
 def main(folder: Path) -> int:
     """Run everything and write the results; the exit status is that of the failing job."""
-<<<<<<< HEAD
-    processes.join()
-    with undrawn_figures(), mock.patch.object(processes, "leave"):  # a group cannot be made twice in one process
-=======
     group.join()
-    with mock.patch.object(group, "leave"):  # a group cannot be made twice in one process
->>>>>>> main
+    with undrawn_figures(), mock.patch.object(group, "leave"):  # a group cannot be made twice in one process
         results = {
             "primitives": primitives(folder),
             "objectives": objectives(),
