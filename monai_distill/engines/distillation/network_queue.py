@@ -29,8 +29,8 @@ class QueuePlan:
         add_every: iterations after which a fresh network is added.
         most: largest number of networks; beyond it the oldest leaves.
         trained: random networks that are trained at a time.
-        train_every: iterations after which they are. The original trains after every one. That costs more than the
-            matching: on a CPU several iterations can share a training.
+        train_every: iterations between two trainings. The original trains after every iteration, which costs more than
+            the matching: on a CPU several iterations can share a training.
         lr: learning rate of the training.
 
     Raises:
