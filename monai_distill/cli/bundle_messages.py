@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monai_distill.export.bundle_command import bundle_command
 from monai_distill.export.tables import score_table
-from monai_distill.runtime import processes
+from monai_distill.runtime.processes import group
 
 __all__ = ["print_classified", "print_exported", "print_filled", "print_scored"]
 
@@ -22,7 +22,7 @@ def print_filled(root: str | Path, run: str | Path, models: str | Path, dataset_
         models: folder of the set and the classifier.
         dataset_dir: where the data lie.
     """
-    if not processes.is_first():
+    if not group.is_first():
         return
     print(
         f"Distilled set: {Path(models) / 'synthetic.safetensors'}, with its manifest.json\n"

@@ -11,7 +11,7 @@ import torch
 from monai.fl.client import MonaiAlgoStats
 from monai.fl.utils.constants import ExtraItems, FlStatistics
 
-from monai_distill.data.reading import data_stats_transforms
+from monai_distill.data.reading.data_stats import data_stats_transforms
 from tests.bundles.conftest import NAMES, workflow
 from tests.bundles.test_bundles import first_cause
 from tests.configs.command import contents

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from .data_stats import data_stats_transforms
 from .file_to_image import FileToImaged
 from .network_input import ArrayAsTrainedd, LoadImageAsTrainedd
 
@@ -11,5 +10,4 @@ __all__ = [
     "ArrayAsTrainedd",
     "FileToImaged",
     "LoadImageAsTrainedd",
-    "data_stats_transforms",
 ]
