@@ -53,8 +53,8 @@ def statistics(root: Path, app_root: Path, data: dict[str, list[dict[str, Any]]]
     client.initialize({ExtraItems.CLIENT_NAME: "site", ExtraItems.APP_ROOT: str(app_root)})
     made.train_dataset_data, made.val_dataset_data = data["train"], data["eval"]
     made.initialize()
-    asked = {FlStatistics.HIST_BINS: [4], FlStatistics.HIST_RANGE: [0.0, 1.0]}
-    return dict(client.get_data_stats(asked).statistics)
+    requested = {FlStatistics.HIST_BINS: [4], FlStatistics.HIST_RANGE: [0.0, 1.0]}
+    return dict(client.get_data_stats(requested).statistics)
 
 
 def test_monai_s_federated_statistics_count_every_image_and_class(copied: Any, tmp_path: Path) -> None:
