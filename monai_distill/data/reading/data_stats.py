@@ -51,7 +51,7 @@ class ClassAsMapd(Transform):  # type: ignore[misc]  # MONAI ships no types
 
 
 def data_stats_transforms() -> list[ClassAsMapd]:
-    """What MONAI's federated statistics need for the data of a bundle of this package.
+    """The transforms that MONAI's federated statistics need for the data of a bundle of this package.
 
     Give them to ``monai.fl.client.MonaiAlgoStats(bundle_root, data_stats_transform_list=data_stats_transforms())``.
     Without them MONAI reads both image and label as files of a segmentation. See :class:`ClassAsMapd` for what the
