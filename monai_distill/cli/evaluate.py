@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from monai_distill.configuration.composition import check_parts
-from monai_distill.configuration.files import config_dir
+from monai_distill.configuration.files import config_dir, read_yaml
 from monai_distill.configuration.overrides import parsed_overrides
 from monai_distill.configuration.setting_types import checked_values
 
@@ -23,6 +23,7 @@ from .execution import distilled, finished, run_bundle
 __all__ = ["add_command", "chosen_protocols", "evaluate_run", "execute", "protocol_settings"]
 
 OWN = {"evaluated", "+initialize"}  # of configs/protocols.yaml, what nobody sets
+STUDENTS = ("students", "full_students")  # how many networks the run's own table has
 PLACES = ("dataset_dir", "dataset_file", "device")  # where things lie now is no setting of the run
 
 
@@ -40,14 +41,19 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     own, places = (
         " ".join(f"--{n}" for n in names) for names in (sorted(_content().keys() - {*OWN, "protocols"}), PLACES)
     )
-    command.epilog = f"Settings of the protocols: {own}. Where things lie now: {places}."
+    command.epilog = (
+        f"Settings of the protocols: {own}. Where things lie now: {places}. --students N and --full_students N score "
+        "with more networks than the run did."
+    )
     return command
 
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the protocols one after another, print the tables."""
-    overrides = checked_values(parsed_overrides(rest), [_content()])
+    common = read_yaml(config_dir() / "common.yaml")
+    overrides = checked_values(parsed_overrides(rest), [common, _content()])
     _check_settings(overrides, options.run)
+    _check_students(overrides, options.protocols)
     names = [] if options.protocols is None else chosen_protocols(options.protocols, overrides)
     options.log.open(options.run)
     evaluate_run(options.run, names, overrides)
@@ -137,8 +143,18 @@ def _check_settings(overrides: Mapping[str, Any], run: Path) -> None:
     of_the_run = json.loads(Path(distilled(run)["config_file"]).read_text())
     for name in overrides.keys() - own.keys():
         top = re.split("#|::", name)[0]
-        if top not in PLACES:
+        if name not in STUDENTS and top not in PLACES:
             near = difflib.get_close_matches(top, known, n=1)
             hint = f"Did you mean --{near[0]}?" if near else f"Known are {', '.join(known)}."
             hint = "Settings are given to `run` and stored in the run folder." if top in of_the_run else hint
             raise ValueError(f"Expected a setting of the protocols, got --{name}. {hint}")
+
+
+def _check_students(overrides: Mapping[str, Any], protocols: str | None) -> None:
+    """Numbers of students hold for the run's own table; the other protocols have their own."""
+    given = [name for name in STUDENTS if name in overrides]
+    if given and protocols is not None and "scores" not in protocols.split(","):
+        raise ValueError(
+            f"Expected --{given[0]} with the run's own table or the protocol scores, got --protocols {protocols}. "
+            "These have settings such as --cross_students and --nas_students."
+        )

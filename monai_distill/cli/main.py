@@ -10,14 +10,14 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import audit, bundle, compare, evaluate, export, listing, plan, report, resume, run, tune, verify
+from . import audit, bundle, compare, evaluate, export, listing, plan, report, resume, run, score, tune, verify
 from .execution import COMMAND, plain_warnings, program_name
 from .plain_errors import EXPECTED, plain_message
 from .run_log import RunLog
 
 __all__ = ["main", "parser"]
 
-COMMANDS = (run, plan, tune, compare, resume, evaluate, report, audit, export, verify, bundle, listing)
+COMMANDS = (run, plan, tune, compare, resume, evaluate, score, report, audit, export, verify, bundle, listing)
 LIGHT = ("list", "report", "verify")  # commands that load no network
 
 

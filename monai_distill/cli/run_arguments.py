@@ -12,7 +12,15 @@ from typing import Any
 from monai_distill.configuration.files import available
 from monai_distill.configuration.overrides import parsed_overrides
 
-__all__ = ["SETTINGS", "add_method", "add_plan_arguments", "add_run_arguments", "given_settings", "requested"]
+__all__ = [
+    "SETTINGS",
+    "add_method",
+    "add_plan_arguments",
+    "add_run_arguments",
+    "given_settings",
+    "network_name",
+    "requested",
+]
 
 SETTINGS = (  # arguments that are settings of the configuration
     *("dataset_dir", "dataset_file", "images_per_class", "factor", "initial_images", "output_dir", "seed", "device"),
@@ -39,7 +47,7 @@ def add_run_arguments(command: argparse.ArgumentParser, *, several: bool = False
     command.add_argument(
         "--network",
         default="convnet",
-        type=_network,
+        type=network_name,
         metavar="N",
         help="see `list`, or the dotted name of a class, such as monai.networks.nets.DenseNet121; default: convnet",
     )
@@ -181,7 +189,12 @@ def _add_guarantee(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _network(text: str) -> str:
+def network_name(text: str) -> str:
+    """The name of a network, or the dotted name of a class, as an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: for another text.
+    """
     if text not in available("networks") and "." not in text:
         raise argparse.ArgumentTypeError(
             f"expected one of {', '.join(available('networks'))} or the dotted name of a class, got {text}"

@@ -17,7 +17,7 @@ NONE = "$None"
 TEXT_SETTINGS = frozenset(
     (
         *("dataset_dir", "dataset_file", "output_dir", "experts_root", "controls_root", "shared_controls"),
-        *("site_ledger", "release_dir"),
+        *("site_ledger", "release_dir", "set_file"),
         *("image_column", "label_column", "patient_column", "split_column", "group_column", "group_columns"),
         *("class_names", "dataset_name", "network_weights", "not_identifying", "owner"),
     )
