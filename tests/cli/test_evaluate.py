@@ -28,7 +28,8 @@ SMALL = (
 )
 ALL = ("--protocols", "cross_architecture,nas,continual", *SMALL)
 
-pytestmark = pytest.mark.filterwarnings("ignore:1 of 5 architectures")  # the digits are too small for ResNet18
+# the digits are too small for ResNet18
+pytestmark = [pytest.mark.draws, pytest.mark.filterwarnings("ignore:1 of 5 architectures")]
 
 
 class ImageCount:
