@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "monai_distill"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -86,34 +90,10 @@ def test_package_code_imports_from_the_module_that_defines_a_name() -> None:
     assert shortcuts == []
 
 
-def test_no_public_name_is_one_of_monai_s() -> None:
-    public = {
-        node.name
-        for path in FILES
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_")
-    }
-    program = f"""
-import importlib, pkgutil
-import monai_distill
-from monai.bundle.config_item import ComponentLocator
-for module in pkgutil.walk_packages(monai_distill.__path__, "monai_distill."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
-locator = ComponentLocator()
-places = {{name: locator.get_component_module_name(name) for name in {sorted(public)}}}
-several = {{name: found for name, found in places.items() if isinstance(found, list)}}
-shared = {{name for name, found in several.items() if not all(m.startswith("monai_distill") for m in found)}}
-assert not shared, shared
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
-def test_importing_every_module_leaves_all_random_states_alone() -> None:
-    program = """
-import importlib, pkgutil, pickle, random, sys
+IMPORTED = """
+import importlib, json, pickle, pkgutil, random, sys
 import numpy, torch
+from monai.bundle.config_item import ComponentLocator
 def states():
     return pickle.dumps((random.getstate(), numpy.random.get_state(), torch.random.get_rng_state().numpy().tobytes()))
 def import_all():
@@ -122,11 +102,37 @@ def import_all():
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 import_all()  # other packages may draw when they are imported (rich does, which scikit-learn imports where it is there)
+locator = ComponentLocator()
+places = {name: locator.get_component_module_name(name) for name in json.loads(sys.argv[1])}
 for name in [name for name in sys.modules if name.split(".")[0] == "monai_distill"]:
     del sys.modules[name]
 before = states()
 import_all()
-assert states() == before, "a random state changed"
+print(json.dumps({"unchanged": states() == before, "places": places}))
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, Any]:
+    """A process that imports every module: where MONAI finds the public names, and whether a random state changed."""
+    public = {
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_")
+    }
+    words = [sys.executable, "-c", IMPORTED, json.dumps(sorted(public))]
+    done = subprocess.run(words, cwd=PACKAGE.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert found["places"].keys() == public
+    return found
+
+
+def test_no_public_name_is_one_of_monai_s(imported: dict[str, Any]) -> None:
+    several = {name: found for name, found in imported["places"].items() if isinstance(found, list)}
+    assert [n for n, found in several.items() if not all(m.startswith("monai_distill") for m in found)] == []
+
+
+def test_importing_every_module_leaves_all_random_states_alone(imported: dict[str, Any]) -> None:
+    assert imported["unchanged"]

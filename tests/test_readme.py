@@ -15,6 +15,8 @@ import yaml
 from monai_distill.cli.main import parser
 from tests.configs.command import command
 
+pytestmark = pytest.mark.draws
+
 ROOT = Path(__file__).resolve().parents[1]
 README, RESULTS = ROOT / "README.md", ROOT / "tests" / "benchmarks" / "RESULTS.md"
 PROTOCOLS = ROOT / "configs" / "protocols.yaml"

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["RunFiles", "available", "config_dir", "config_files", "dataset_entry", "read_yaml", "run_files", "uses"]
+__all__ = ["RunFiles", "available", "config_dir", "dataset_entry", "read_yaml", "run_files", "uses"]
 
 Config = dict[str, Any]
 
@@ -122,11 +122,6 @@ def run_files(dataset: str, network: str, method: str, *, guaranteed: bool = Fal
         ['common.yaml', 'digits.yaml', 'convnet.yaml', 'experts.yaml', 'trajectory.yaml', 'mtt.yaml']
     """
     return RunFiles(dataset, network, method, guaranteed=guaranteed)
-
-
-def config_files(dataset: str, network: str, method: str, *, guaranteed: bool = False) -> list[Path]:
-    """The paths of :func:`run_files`, in the order in which they are laid over one another."""
-    return run_files(dataset, network, method, guaranteed=guaranteed).all
 
 
 def uses(part: Mapping[str, Any], setting: str) -> bool:

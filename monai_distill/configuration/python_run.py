@@ -97,7 +97,7 @@ def distill(
         output_dir: run folder, a new one; None for a temporary one.
         effort: ``trial``, ``standard`` or ``thorough``, for about 3, 15 or 60 minutes; ``published`` for the settings
             of the method's paper or program, for a GPU.
-        minutes: that the whole run may take.
+        minutes: wall time that the whole run may take.
         settings: further settings of the run by name, such as ``iterations=200``, ``preset_of="bloodmnist"``,
             ``device="cpu"``; names with ``#`` as ``**{"train#trainer#max_epochs": 3}``.
 
@@ -221,7 +221,7 @@ def _run(parser: ConfigParser, folder: Path, config: dict[str, Any] | None) -> N
 
 
 def _cause(error: BaseException) -> BaseException:
-    """MONAI wraps an error once per item of a configuration; the first one below that says what to do."""
+    """The error that says what to do: MONAI wraps it once per item of a configuration."""
     while error.__cause__ is not None and _module(error).startswith("monai."):
         error = error.__cause__
     return error

@@ -21,7 +21,7 @@ from monai_distill.runtime.literals import literal_settings
 
 __all__ = ["Search", "SearchRange", "search_space"]
 
-METRIC = "balanced_accuracy"  # by which a run selects, too
+METRIC = "balanced_accuracy"  # a run selects by it too
 HANDLERS = [  # a trial validates and writes nothing
     {"_target_": "monai_distill.handlers.handler_group.HandlerGroup", "handlers": "@method_handlers"},
     {"_target_": "ValidationHandler", "interval": "@val_interval", "validator": "@validate#evaluator"},
@@ -37,7 +37,7 @@ class SearchRange:
         base: the value that is tried first.
         low: smallest number.
         high: largest number.
-        choices: the values, where they are no range.
+        choices: the values to choose from; none for a range of numbers.
         log: whether numbers are drawn on a logarithmic scale.
 
     Example:
@@ -66,7 +66,7 @@ class SearchRange:
 
 
 def search_space(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, SearchRange]:
-    """The settings to search by name, around their values; those that were given are not searched.
+    """The ranges to search by setting, around their values; settings that were given are left out.
 
     Args:
         values: the values of the settings of a run.
@@ -99,9 +99,9 @@ def search_space(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
 class Search:
     """Tries settings: distills with them and scores the selected set on validation images, never on test images.
 
-    The first trial has the settings as they are. Trials use the same seeds, and share data, and experts where these are
-    equal. A trial that falls behind the median of the earlier ones at a validation is ended. Every trial is stored, and
-    the same search continues with them.
+    The first trial has the settings as they are. All trials use the same seeds and data, and share experts that are
+    trained alike. A trial ends at the validation at which it falls behind the median of the earlier trials. Every
+    trial is stored, so that a search can be continued.
 
     References:
         Akiba et al., Optuna: A Next-generation Hyperparameter Optimization Framework, KDD 2019,
@@ -138,7 +138,7 @@ class Search:
         base = {name: parser.get_parsed_content(name) for name in names if name in parser.config}
         self.space = search_space(base, given)
         if not self.space:
-            raise ValueError("Expected a setting to search, got all of them as given. Leave one out.")
+            raise ValueError("Expected at least one setting to search, but all of them are given. Leave one out.")
         self.study = self._study(seed)
 
     def _study(self, seed: int) -> Any:
@@ -160,7 +160,7 @@ class Search:
 
         Args:
             seconds: wall seconds.
-            trials: at most as many.
+            trials: largest number of trials; None for any.
             tell: called with a line about every trial.
         """
         end, longest, count = time.monotonic() + seconds, 0.0, 0

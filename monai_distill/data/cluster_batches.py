@@ -40,7 +40,7 @@ class ClusterPlan:
     Args:
         most: largest number of clusters in a class; a class has one per hundred candidates.
         every: iterations after which clusters are computed again, by the network of that iteration.
-        candidates: random images of a class that are clustered, and from which the batches until then come.
+        candidates: random images of a class that are clustered; the batches until the next clustering come from them.
 
     Raises:
         ValueError: if a count is below 1.
@@ -61,8 +61,9 @@ class ClusterPlan:
 class ClusterBatches(ClassBatches):
     """Batches in which every cluster of a class has its share: they spread less, and no subtype is left out.
 
-    The shares are those of the largest remainder, inside a cluster images are random. So the mean of a class's batch is
-    close to the class's mean, as distribution matching needs it; DREAM takes the images nearest to the centers instead.
+    Shares are rounded by largest remainder, and images inside a cluster are random. The mean of a class's batch is
+    therefore close to the class's mean, as distribution matching needs it. DREAM takes the images nearest to the
+    centers instead.
 
     References:
         DREAM: Liu et al., DREAM: Efficient Dataset Distillation by Representative Matching, ICCV 2023,
@@ -127,7 +128,7 @@ class ClusterBatches(ClassBatches):
         generator = seeded_generator(self.seed, "candidates", iteration)
         candidates, numbers = [], []
         for label, (members, batch) in enumerate(zip(self.bank.indices, self.counts, strict=True)):
-            # never fewer than a batch, which would repeat images while others wait
+            # with fewer than a batch, images would repeat although the class has others
             count = min(max(self.plan.candidates, batch), len(members))
             positions = self.bank.draw_indices(label, count, generator)
             clusters = number_of_clusters(count, min(self.plan.most, batch))

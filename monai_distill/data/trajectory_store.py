@@ -99,11 +99,6 @@ class TrajectoryStore:
         """Numbers of the experts whose rows are complete, in order."""
         return sorted(self.history)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every expert is finished."""
-        return len(self.history) == self.shape[0]
-
     def agree(self) -> None:
         """Send the list of finished experts from the first process to all."""
         self.history = exchange.from_first(lambda: self.history)

@@ -30,10 +30,10 @@ MODES = {2: "bilinear", 3: "trilinear"}
 class AdaptedNetwork(nn.Module):
     """A classifier that is named by its class or function, such as ``monai.networks.nets.DenseNet121``.
 
-    Its arguments for axes, channels, classes and image size are found by their usual names. Images with a side below
-    32 are enlarged to 32 (linear), because most networks halve an image five times. Gray images become three equal
-    channels where a network takes no number of channels. Of several results the first counts. Weights are never
-    downloaded (``pretrained`` is False).
+    Its arguments for axes, channels, classes and image size are found by their usual names. Images with a side below 32
+    are enlarged to 32 (linear), because most networks halve an image five times. Gray images become three equal
+    channels where a network takes no number of channels. If a network returns several results, the first one is used.
+    Weights are never downloaded (``pretrained`` is False).
 
     Args:
         network: dotted name of the class or function.

@@ -160,9 +160,9 @@ def memory_forecast(
 ) -> MemoryForecast:
     """Memory and disk of a run.
 
-    The graph of a part takes as much as all its images need, but no more than the budget (micro-batches), and at least
-    one image. Batch norm and dropout mix the images of a batch, so that the budget does not hold for networks with
-    them.
+    The graph of a part takes what all its images need, but no more than the budget (micro-batches), and at least what
+    one image needs. Networks with batch norm or dropout need all images of a batch at once, so that the budget does not
+    bound them.
 
     Args:
         data: the stored images.

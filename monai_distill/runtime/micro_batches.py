@@ -86,8 +86,8 @@ def equal_parts(count: int, most: int) -> int:
 class MicroBatches:
     """Sizes of the parts in which batches go through networks.
 
-    They depend on the budget and on the computation alone, so that a resumed run chooses the same ones. When memory
-    runs out all the same, the size is halved, for the rest of the process, and a warning says so.
+    The sizes depend on the budget and on the computation alone, so that a resumed run chooses the same sizes. If memory
+    still runs out, the size is halved for the rest of the process, and a warning says so.
 
     Args:
         budget: MiB of graph; None for whole batches.
@@ -115,7 +115,7 @@ class MicroBatches:
 
         Args:
             key: names the computation.
-            computation: builds the graph of as many images as its argument says.
+            computation: builds the graph for a number of images, its argument.
         """
         if key not in self._sizes:
             self._sizes[key] = GraphSize.of(computation)
@@ -126,7 +126,7 @@ class MicroBatches:
 
         Args:
             size: of the graph.
-            networks: networks that run in one call, each on as many images.
+            networks: networks that run in one call, each on that many images.
         """
         if self.budget is None:
             return None

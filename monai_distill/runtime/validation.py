@@ -10,7 +10,6 @@ from typing import Any
 
 __all__ = [
     "is_int_at_least",
-    "is_positive_int",
     "listed_names",
     "require_in_interval",
     "require_int_at_least",
@@ -43,16 +42,6 @@ def is_int_at_least(value: Any, least: int) -> bool:
     if isinstance(value, bool):
         return False
     return isinstance(value, Integral) and int(value) >= least
-
-
-def is_positive_int(value: Any) -> bool:
-    """Whether ``value`` is an integer of at least 1; a loop over 1.5 epochs would never end.
-
-    Example:
-        >>> is_positive_int(2), is_positive_int(0), is_positive_int(1.5), is_positive_int("2")
-        (True, False, False, False)
-    """
-    return is_int_at_least(value, 1)
 
 
 def require_int_at_least(least: int, advice: str = "", /, **values: Any) -> None:

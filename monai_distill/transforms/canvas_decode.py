@@ -186,8 +186,8 @@ class DecodedCanvases(nn.Module):
         """The images [N, C, *spatial] of canvases [n, C, *spatial].
 
         Args:
-            canvases: in any space in which an average of pixels is a pixel.
-            numbers: of the images that are made; None for all.
+            canvases: of pixel values, standardized or not.
+            numbers: which images to make; None for all.
         """
         sources, rows = (self.sources, self.rows) if numbers is None else (self.sources[numbers], self.rows[numbers])
         values = canvases[sources]

@@ -12,7 +12,7 @@ import pytest
 from monai.bundle import ConfigParser, ReferenceResolver
 from PIL import Image
 
-from monai_distill.configuration.files import config_dir, config_files
+from monai_distill.configuration.files import config_dir, run_files
 from tests.configs.command import command, contents, fast_run, read
 
 QUICK = ("--shadows", "3", "--audit#model_steps", "2", "--audit#models", "1", "--audit#at_most", "200")
@@ -139,7 +139,7 @@ def test_metadata_that_a_table_names_are_attacked(tmp_path: Path) -> None:
 def test_the_configuration_refers_to_nothing_that_is_not_there() -> None:
     parser = ConfigParser()
     parser.read_config(
-        [str(file) for file in config_files("digits", "convnet", "mtt")] + [str(config_dir() / "audit.yaml")]
+        [str(file) for file in run_files("digits", "convnet", "mtt").all] + [str(config_dir() / "audit.yaml")]
     )
     parser.parse()
     items = parser.ref_resolver.items

@@ -14,15 +14,13 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from fire.parser import DefaultParseValue
-from PIL import Image
 
 from monai_distill import cli
 from monai_distill.cli.main import parser
@@ -201,10 +199,7 @@ def test_the_set_that_was_best_on_validation_is_saved_and_not_the_last(
     assert not torch.equal(saved.images, state["synthetic"]["images"])
 
 
-def test_the_pictures_can_be_opened_and_the_state_needs_no_pickled_code(whole: Path) -> None:
-    for name in ("grid.png", "curves.png"):
-        with Image.open(whole / name) as opened:
-            opened.verify()
+def test_the_state_needs_no_pickled_code(whole: Path) -> None:
     state = torch.load(whole / "state.pt", weights_only=True)
     assert {"job", "synthetic", "optimizer", "best", "history", "trainer"} == set(state)
 
@@ -573,10 +568,23 @@ def test_as_many_iterations_run_and_are_recorded_as_were_given(
 # ---- killed, interrupted, resumed
 
 
-@pytest.fixture
-def paused(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]]:
-    """A run in a process of its own that has done two of four iterations and waits in the third for a file."""
-    reached, go, folder = tmp_path / "reached", tmp_path / "go", tmp_path / "run"
+class Stopped(NamedTuple):
+    """The folders that a kill and Ctrl-C left, with the exit status and the words of the latter."""
+
+    killed: Path
+    interrupted: Path
+    code: int
+    said: str
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    """A run in a process of its own that has done two of four iterations and waits in the third for Ctrl-C.
+
+    A copy of its folder at that time is what a kill leaves.
+    """
+    root = tmp_path_factory.mktemp("stopped")
+    reached, go, folder = root / "reached", root / "go", root / "run"
     words = ["run", "--output_dir", str(folder), *FAST, *JOB]
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(reached), str(go), *words], stderr=subprocess.PIPE, text=True
@@ -587,16 +595,18 @@ def paused(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, Path]]
                 break
             time.sleep(0.01)
         assert reached.exists(), "the run did not come to its third iteration"
-        yield process, go, folder
+        shutil.copytree(folder, root / "killed")
+        process.send_signal(signal.SIGINT)
+        go.touch()
+        _, said = process.communicate(timeout=120)
     finally:
         process.kill()
         process.communicate()
+    return Stopped(root / "killed", folder, process.returncode, said)
 
 
-def test_a_killed_run_resumes_to_the_same_bytes(paused: tuple[subprocess.Popen[str], Path, Path], whole: Path) -> None:
-    process, _, folder = paused
-    process.kill()
-    process.wait()
+def test_a_killed_run_resumes_to_the_same_bytes(stopped: Stopped, whole: Path) -> None:
+    folder = stopped.killed
     assert torch.load(folder / "state.pt", weights_only=True)["trainer"]["iteration"] == 2
     assert not (folder / "synthetic.safetensors").exists()
     outcome = command("resume", folder)
@@ -604,18 +614,13 @@ def test_a_killed_run_resumes_to_the_same_bytes(paused: tuple[subprocess.Popen[s
     same_result(whole, folder)
 
 
-def test_ctrl_c_saves_prints_the_resume_command_and_resumes_to_the_same_bytes(
-    paused: tuple[subprocess.Popen[str], Path, Path], whole: Path
-) -> None:
-    process, go, folder = paused
-    process.send_signal(signal.SIGINT)
-    go.touch()
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert said.strip().splitlines()[-1] == f"Interrupted. Go on with: monai-distill resume {folder}"
-    assert "Traceback" not in said
+def test_ctrl_c_saves_prints_the_resume_command_and_resumes_to_the_same_bytes(stopped: Stopped, whole: Path) -> None:
+    folder, line = stopped.interrupted, stopped.said.strip().splitlines()[-1]
+    assert stopped.code == 130
+    assert line == f"Interrupted. Go on with: monai-distill resume {folder}"
+    assert "Traceback" not in stopped.said
     assert torch.load(folder / "state.pt", weights_only=True)["trainer"]["iteration"] == 3
-    outcome = command(*shlex.split(said.strip().splitlines()[-1].split("monai-distill ")[1]))
+    outcome = command(*shlex.split(line.split("monai-distill ")[1]))
     assert outcome.code == 0, outcome.err
     same_result(whole, folder)
 

@@ -12,7 +12,7 @@ import pytest
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration.files import config_dir, config_files, dataset_entry
+from monai_distill.configuration.files import config_dir, dataset_entry, run_files
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.protocols import Scorecard
 from monai_distill.engines.students import StudentTraining
@@ -28,7 +28,8 @@ SMALL = (
 )
 ALL = ("--protocols", "cross_architecture,nas,continual", *SMALL)
 
-pytestmark = pytest.mark.filterwarnings("ignore:1 of 5 architectures")  # the digits are too small for ResNet18
+# the digits are too small for ResNet18
+pytestmark = [pytest.mark.draws, pytest.mark.filterwarnings("ignore:1 of 5 architectures")]
 
 
 class ImageCount:
@@ -196,7 +197,7 @@ def test_damaged_scores_are_reported(copied: Path) -> None:
 @pytest.mark.parametrize("method", ["mtt", "dm", "datm"])
 def test_the_protocols_lie_over_any_run(dataset: str, method: str) -> None:
     parser = ConfigParser()
-    parser.read_config([*map(str, config_files(dataset, "convnet", method)), str(config_dir() / "protocols.yaml")])
+    parser.read_config([*map(str, run_files(dataset, "convnet", method).all), str(config_dir() / "protocols.yaml")])
     parser.update(dataset_entry(dataset)[1])
     parser.parse()
     assert dangling(parser) == []

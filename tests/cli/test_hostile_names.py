@@ -16,6 +16,8 @@ from monai_distill.runtime.literals import literal
 from tests.bundles.conftest import QUICK, run, workflow
 from tests.configs.command import command, fast_run, read
 
+pytestmark = pytest.mark.draws
+
 CLASSES = ("$print('executed')", "%a", "@seed", "grade #2")
 SIZE = ("--image_size", "[8, 8]")
 

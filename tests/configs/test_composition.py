@@ -17,7 +17,7 @@ from monai.bundle.properties import TrainProperties
 
 import monai_distill.engines
 from monai_distill.configuration.composition import composed
-from monai_distill.configuration.files import available, config_dir, config_files, dataset_entry
+from monai_distill.configuration.files import available, config_dir, dataset_entry, run_files
 from monai_distill.transforms import SiameseAugment
 from tests.configs.command import FAST
 from tests.configs.presets import own_settings, tables
@@ -28,7 +28,7 @@ OWN_FILES = {"folder", "npz", "table", "digits", "mhist", "covid", "mnist", "cif
 
 
 def files(dataset: str, network: str = "convnet", method: str = "mtt") -> list[str]:
-    return [str(file) for file in config_files(dataset, network, method)]
+    return [str(file) for file in run_files(dataset, network, method).all]
 
 
 def parsed(dataset: str, network: str = "convnet", method: str = "mtt") -> ConfigParser:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monai_distill.configuration.files import config_files
+from monai_distill.configuration.files import run_files
 from tests.configs.presets import resolved
 
 # Trajectory methods: N, M, T-, first T+, T+, iterations of the ramp, images a step, image step, rate and start of the
@@ -70,7 +70,7 @@ MATCHING = {"dm": (256, 1, 20000), "datadam": (64, 1, 20000), "datadam_paper": (
 
 
 def files(method: str) -> list[dict[str, Any]]:
-    return [yaml.safe_load(file.read_text()) for file in config_files("cifar10", "convnet", method)]
+    return [yaml.safe_load(file.read_text()) for file in run_files("cifar10", "convnet", method).all]
 
 
 def preset(method: str, images_per_class: int, dataset: str = "cifar10") -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from monai.bundle import ConfigParser
+from PIL import Image
 
 from monai_distill.configuration.files import available
 from monai_distill.data import SyntheticDataset
@@ -16,7 +17,7 @@ from tests.configs.command import Outcome, fast_run, read
 from tests.data.conftest import npz_arrays, write_image, write_table
 
 # the made files are not the published ones, which the loaders say
-pytestmark = pytest.mark.filterwarnings("ignore:.*is not the published:UserWarning")
+pytestmark = [pytest.mark.draws, pytest.mark.filterwarnings("ignore:.*is not the published:UserWarning")]
 
 
 def check(outcome: Outcome, folder: Path, dataset: str, shape: tuple[int, ...], classes: list[str]) -> dict[str, Any]:
@@ -26,6 +27,10 @@ def check(outcome: Outcome, folder: Path, dataset: str, shape: tuple[int, ...], 
     assert tuple(synthetic.images.shape) == (len(classes), *shape)
     assert list(synthetic.class_names) == classes
     assert synthetic.labels.tolist() == list(range(len(classes)))
+    for name in ("grid.png", "curves.png"):
+        with Image.open(folder / name) as opened:
+            assert min(opened.size) > 100
+            opened.verify()
     scores: dict[str, Any] = read(folder, "scores.json")
     assert scores["dataset"] == dataset
     assert {"distilled", "random", "full", "prior"} <= scores.keys()

@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
 from safetensors import safe_open
 
-from monai_distill.configuration.files import available, config_files
+from monai_distill.configuration.files import available, run_files
 from monai_distill.data import SegmentSampler, StartEpochs, SyntheticDataset, TrajectoryStore
 from monai_distill.engines.experts.datm_soft_labels import expert_labels
 from monai_distill.engines.experts.expert_plan import epochs_needed
@@ -83,7 +83,7 @@ def distinct_presets() -> list[tuple[str, str, int]]:
 
 def parsed(method: str, folder: Path, **values: Any) -> ConfigParser:
     parser = ConfigParser()
-    parser.read_config([str(file) for file in config_files("digits", "convnet", method)])
+    parser.read_config([str(file) for file in run_files("digits", "convnet", method).all])
     for name, value in {"output_dir": str(folder), "device": "cpu", "experts_at_once": 2, **values}.items():
         parser[name] = value
     return parser

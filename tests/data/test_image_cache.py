@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
-import sys
+import multiprocessing
+import os
+import signal
+import time
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from monai_distill.data import image_cache
 from monai_distill.data.image_cache import cached_array, default_cache_dir
 
 BYTE = np.dtype("uint8")
+FORK = multiprocessing.get_context("fork")  # a new interpreter would import torch again
 
 
 def never(array: np.ndarray) -> None:
@@ -105,31 +108,34 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_processes_write_one_file(tmp_path: Path) -> None:
-    program = f"""
-import numpy, time
-from monai_distill.data.image_cache import cached_array
-def fill(array):
-    with open({str(tmp_path / "log")!r}, "a") as log:
-        log.write("x")
-    time.sleep(0.5)
-    array.fill(4)
-print(int(cached_array({str(tmp_path / "cache")!r}, {{"a": 1}}, (8,), numpy.dtype("uint8"), fill).sum()))
-"""
-    runs = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [run.communicate()[0].strip() for run in runs] == ["32", "32"]
+    def fill(array: np.ndarray) -> None:
+        with (tmp_path / "log").open("a") as log:
+            log.write("x")
+        time.sleep(0.5)
+        array.fill(4)
+
+    def process(number: int) -> None:
+        array = cached_array(tmp_path / "cache", {"a": 1}, (8,), BYTE, fill)
+        (tmp_path / f"sum {number}").write_text(str(int(array.sum())))
+
+    runs = [FORK.Process(target=process, args=(number,)) for number in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [(tmp_path / f"sum {number}").read_text() for number in range(2)] == ["32", "32"]
     assert (tmp_path / "log").read_text() == "x"
 
 
 def test_a_killed_writer_leaves_nothing_that_is_taken_for_whole(tmp_path: Path) -> None:
-    program = f"""
-import numpy, os, signal
-from monai_distill.data.image_cache import cached_array
-def fill(array):
-    array[0] = 1
-    os.kill(os.getpid(), signal.SIGKILL)
-cached_array({str(tmp_path)!r}, {{"a": 1}}, (8,), numpy.dtype("uint8"), fill)
-"""
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode != 0
+    def fill(array: np.ndarray) -> None:
+        array[0] = 1
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    run = FORK.Process(target=cached_array, args=(tmp_path, {"a": 1}, (8,), BYTE, fill))
+    run.start()
+    run.join()
+    assert run.exitcode == -signal.SIGKILL
     assert cached_array(tmp_path, {"a": 1}, (8,), BYTE, lambda array: array.fill(2)).tolist() == [2] * 8
 
 

@@ -6,11 +6,11 @@ Tensors of two devices do not meet, a generator draws on its own device only, an
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from monai_distill.runtime import micro_batches
@@ -57,7 +57,7 @@ class Elsewhere(Tensor):
         target = kwargs.get("device")
         _keep_the_rules(operation, args, kwargs)
         home = {"device": torch.device("cpu")} if target is not None else {}
-        out = operation(*tree_map_only(Elsewhere, _here, args), **{**tree_map_only(Elsewhere, _here, kwargs), **home})
+        out = operation(*map(_here, args), **{**{name: _here(value) for name, value in kwargs.items()}, **home})
         schema = operation._schema
         if schema.name.endswith("_") or any(argument.is_out for argument in schema.arguments):
             changed = kwargs.get("out", args[0] if args else None)
@@ -65,15 +65,30 @@ class Elsewhere(Tensor):
                 _show_shape(changed)
             return changed
         elsewhere = target is None or torch.device(target).type == NAME
-        return tree_map_only(Tensor, Elsewhere, out) if elsewhere else out
+        return _there(out) if elsewhere else out
 
 
-def _here(tensor: Elsewhere) -> Tensor:
-    return tensor.here
+def _here(value: Any) -> Any:
+    """An argument, or a list of them, with the values of its tensors."""
+    if isinstance(value, Elsewhere):
+        return value.here
+    return [_here(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _there(value: Any) -> Any:
+    """A result, or several, on the device."""
+    if isinstance(value, Tensor):
+        return Elsewhere(value)
+    return type(value)(map(_there, value)) if isinstance(value, list | tuple) else value
+
+
+def _leaves(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        yield from value if isinstance(value, list | tuple) else (value,)
 
 
 def _keep_the_rules(operation: Any, args: Any, kwargs: Any) -> None:
-    name, leaves = operation._schema.name.removeprefix("aten::"), tree_leaves((args, kwargs))
+    name, leaves = operation._schema.name.removeprefix("aten::"), [*_leaves((*args, *kwargs.values()))]
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     if name in {"_to_copy", "copy_"}:
         source, target = tensors[-1].device.type, torch.device(kwargs.get("device", tensors[0].device)).type

@@ -20,7 +20,7 @@ from tests.benchmarks.test_comparison import TINY
 from tests.benchmarks.test_ladder import TINY as SHORT
 from tests.cli.test_audit import QUICK, SHADOW
 from tests.cli.test_evaluate import ALL
-from tests.configs.command import command, read
+from tests.configs.command import command, read, undrawn_figures
 from tests.other_device.device import NAME, Elsewhere, count_graphs_by_length
 from tests.other_device.runs import HELD, RUNS
 from tests.other_device.waiting import rules, waits_of_loops
@@ -28,6 +28,8 @@ from tests.runtime.processes.test_two_processes import furthest
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
 INTERRUPTED = ("hoptm", "datm", "dc", "idm", "ncfm")  # each has a state of its own
+# given, because calibration takes longer than the run, and on no device
+NOISE = ("--noise_multiplier", "2", "--dp_model_row#trainer#settings#noise_multiplier", "2")
 STOPPED = 3  # iteration, counted from 1, in which Ctrl-C comes
 
 
@@ -93,7 +95,7 @@ def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
         "audit": ("audit", run, *QUICK, *SHADOW, *HELD),
         "export": ("export", run, "--to", release, "--no_claim"),
         "verify": ("verify", release),
-        "dp experts": ("run", *RUNS["mtt"], "--dp_epochs", "1", *guaranteed, folder / "dp_experts"),
+        "dp experts": ("run", *RUNS["mtt"], "--dp_epochs", "1", *NOISE, *guaranteed, folder / "dp_experts"),
         "dp sums": ("run", *RUNS["datadam"], "--views", "1", "--dp_model", "false", *guaranteed, folder / "dp_sums"),
     }
 
@@ -112,6 +114,7 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     count_graphs_by_length()
-    main(Path(sys.argv[1]))
+    with undrawn_figures():  # no device draws
+        main(Path(sys.argv[1]))
     sys.stdout.flush()
     os._exit(0)  # the device's threads outlive Python

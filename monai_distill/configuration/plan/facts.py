@@ -22,7 +22,7 @@ from monai_distill.runtime.memory import physical_memory
 __all__ = ["DataFacts", "MachineFacts", "Sample", "read_sample"]
 
 SECTIONS = ("training", "validation", "test")
-SAMPLE = 256  # training images that are decoded for a plan, at most; and an eighth of that of the other sections
+SAMPLE = 256  # a plan decodes at most so many training images, and an eighth as many of each other section
 Section = Callable[..., Any]
 
 
@@ -147,7 +147,7 @@ class _Part:
 def read_sample(name: str, section: Section, fit: Callable[..., Any], device: str | torch.device) -> Sample:
     """List the three sections of a data set and decode a few images of each.
 
-    Identical images are found only when everything is read, so that a run may use a few images less.
+    Identical images are found only when everything is read. A run may use a few images fewer than counted here.
 
     Args:
         name: of the data set.
@@ -159,7 +159,7 @@ def read_sample(name: str, section: Section, fit: Callable[..., Any], device: st
         ValueError: for data that cannot be used (see :class:`~monai_distill.data.SplitBanks`).
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the run gives them, about all images
+        warnings.simplefilter("ignore")  # the run shows these warnings, for all images
         datasets = [section(section=part, cache_rate=0.0) for part in SECTIONS]
         labels = [_labels(dataset) for dataset in datasets]
         began = time.process_time()
@@ -187,7 +187,7 @@ def _labels(dataset: Any) -> np.ndarray[Any, Any]:
 
 
 def _spread(labels: np.ndarray[Any, Any], limit: int) -> list[int]:
-    """At most ``limit`` positions, of every class as many as there are or equally many."""
+    """About ``limit`` positions at most: equally many of every class, or all images of a small class."""
     of_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     share = max(2, limit // len(of_class))
     return sorted(int(i) for positions in of_class for i in positions[:share])

@@ -27,9 +27,9 @@ from .timing import forward_flops, timed_rates, timing_parser
 
 __all__ = ["make_plan"]
 
-MARGIN = 0.85  # of the requested time, for what the cost model does not know
+MARGIN = 0.85  # share of the requested time that is planned; the cost model does not know everything
 NARROWEST = 8
-QUICK = 2e11  # operations of a run that takes less time than timing it
+QUICK = 2e11  # a run of fewer operations takes less time than its timing
 KNOBS = ("students", "full_students", "full_steps", "validation_students")  # settings that are a field of Workload
 
 
@@ -40,8 +40,8 @@ def make_plan(
 
     Args:
         request: the run.
-        quick: leave out the timing where the run itself takes hardly longer.
-        card: a GPU that is not here, for which settings are chosen and the cost is estimated; None for this machine.
+        quick: whether to skip the timing of a run that takes hardly longer itself.
+        card: a GPU of another machine, for which to choose settings and estimate costs; None for this machine.
         objects: parts of the configuration that only Python can give, such as a dataset.
 
     Raises:

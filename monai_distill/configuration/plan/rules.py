@@ -24,8 +24,8 @@ __all__ = [
     "following_settings",
 ]
 
-TUNED = ("digits", "mnist", "pneumoniamnist", "bloodmnist", "cifar10")  # data sets whose presets were found on them
-EPOCH_STEPS = 16  # SGD steps that an expert's epoch has at least, where there are enough images
+TUNED = ("digits", "mnist", "pneumoniamnist", "bloodmnist", "cifar10")  # data sets whose presets were tuned on them
+EPOCH_STEPS = 16  # least number of SGD steps in an expert's epoch, where there are enough images
 BASE_STEPS = {"pneumoniamnist": 18, "bloodmnist": 47, "digits": 22, "organmnist3d": 16}  # of the presets' own data
 BASE_PIXELS = {"pneumoniamnist": 784, "bloodmnist": 784, "digits": 64, "organmnist3d": 21952}
 
@@ -48,7 +48,7 @@ class Effort:
     """How much a run may do at most; a plan does less where the time is short.
 
     Attributes:
-        minutes: that a run aims at.
+        minutes: wall time that a run aims at.
         width: of the network on a CPU and on a GPU.
         experts: trained networks, on a CPU and on a GPU.
         iterations: of trajectory matching, distribution matching and gradient matching, on a CPU.
@@ -134,12 +134,12 @@ def _of_network(files: RunFiles, settings: dict[str, Choice]) -> dict[str, Choic
 
 
 def _depth(side: int) -> int:
-    """Halvings down to a map of at least 3, as the field's 3 for 28 and 32 pixels, 4 for 64, 5 from 128 on."""
+    """Halvings that leave a map of at least 3 pixels: as in the field 3 for 28 and 32 pixels, 4 for 64, 5 from 128."""
     return max(2, min(5, int(math.log2(side / 3))))
 
 
 def _trajectory(settings: Mapping[str, Choice], facts: DataFacts, base: str) -> dict[str, Choice]:
-    """Segments span as many SGD steps as on the tuned set, whatever an epoch has; the image step grows with pixels."""
+    """Segments span as many SGD steps as on the tuned set; the images' learning rate grows with the pixels."""
     batch = 256
     while batch > 8 and facts.training < EPOCH_STEPS * batch:
         batch //= 2
@@ -160,7 +160,7 @@ def _trajectory(settings: Mapping[str, Choice], facts: DataFacts, base: str) -> 
 
 
 def effort_settings(effort: Effort, files: RunFiles, machine: MachineFacts, images_per_class: int) -> dict[str, Any]:
-    """The settings that decide how much a run does at most, at an effort.
+    """The settings by which an effort bounds a run.
 
     Example:
         >>> from monai_distill.configuration.files import run_files
@@ -199,7 +199,7 @@ def following_settings(files: RunFiles, settings: Mapping[str, Any], iterations:
     chosen = {}
     if "average_decay" in known:
         decay = float(f"{max(0.9, 1 - 4 / iterations):.4g}")
-        chosen["average_decay"] = Choice(decay, "the average forgets its start four times over")
+        chosen["average_decay"] = Choice(decay, "the average has nearly forgotten its start at the end")
     if settings.get("first_max_start_epoch") is not None:
         chosen["ramp_iterations"] = Choice(max(1, iterations // 2), "the window is open after half of the iterations")
     return chosen

@@ -64,7 +64,7 @@ def timing_parser(values: Mapping[str, Any], banks: SplitBanks | None, folder: s
 
     Args:
         values: arguments of ``monai.bundle.run`` (see :func:`~monai_distill.configuration.composition.composed`).
-        banks: stand for the complete data; None reads them.
+        banks: a few images that stand for the complete data; None reads the complete data.
         folder: a temporary folder.
     """
     parser = ConfigParser()
@@ -102,7 +102,7 @@ class _Timing:
     """Times the parts of one configuration."""
 
     def __init__(self, values: Mapping[str, Any], banks: SplitBanks, folder: Path, count: bool) -> None:
-        # the few images may be fewer than a start from real images takes; the start changes no time
+        # real images as a start may be more than these few; the kind of start does not change the time
         self.values: dict[str, Any] = {**values, "initial_images": "noise"}
         self.banks, self.folder, self.count = banks, folder, count
         parser = timing_parser(self.values, banks, folder)

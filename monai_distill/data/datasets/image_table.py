@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections import Counter
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from monai_distill.runtime.progress import with_progress
 from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .table_columns import TableColumns
-from .table_reading import read_table
 
 __all__ = ["ImageTableDataset"]
 
@@ -82,7 +82,7 @@ class ImageTableDataset(ImageFilesDataset):
         path = self._listing()
         if not path.is_file():
             raise RuntimeError(f"Cannot find dataset file: {path}. {self._advice()}")
-        return read_table(path)
+        return _read_table(path)
 
     def _listing(self) -> Path:
         return self.root_dir / self.table
@@ -92,3 +92,34 @@ class ImageTableDataset(ImageFilesDataset):
             f"Expected a table {self.table} with the columns {self.columns.image} (paths relative to its folder) and "
             f"{self.columns.label} under root_dir."
         )
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Every cell as text under the header's names; rows keep their place in the file (0 is the header).
+
+    Cells that a short row lacks are empty, rows without any content and columns without a name are left out; a byte
+    order mark and Windows' line ends carry no meaning.
+
+    Raises:
+        ValueError: if the file is no such table, a row is longer than the header, or a column is named twice.
+    """
+    try:
+        # everything as text: labels such as 01 or NA are names, not numbers and not missing values; the header as a
+        # row among others, or pandas would take longer rows for rows with names, and rename columns
+        cells = pd.read_csv(
+            path, dtype=str, header=None, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
+    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(
+            f"cannot read {path} as a CSV table: {' '.join(str(error).split())}; expected UTF-8 text with a header and "
+            "as many cells in every row, separated by commas: save it as CSV UTF-8."
+        ) from error
+    cells = cells.fillna("")
+    names = [str(name).strip() for name in cells.iloc[0]]
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+        raise ValueError(f"{path} has the header {names[0]!r}, expected commas between cells: save it with commas.")
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if twice:
+        raise ValueError(f"{path} names the column(s) {twice} twice, expected once; rename or remove one.")
+    table = cells.set_axis(names, axis="columns").iloc[1:].loc[:, [name != "" for name in names]]
+    return table[(table.map(str.strip) != "").any(axis="columns")]

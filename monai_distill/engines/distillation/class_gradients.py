@@ -1,4 +1,4 @@
-"""Gradients of a network's loss on the images of every class, and the distances of two of them."""
+"""Gradients of a network's loss on the images of every class, and distances between such gradients."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -153,7 +153,7 @@ class ClassGradients:
     def _distance_and_gradient(
         self, parameters: Tensor, labels: Tensor, images: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The same for ``vmap``."""
+        """The gradient of one class's distance on its images, and the distance, by functions that ``vmap`` can map."""
 
         def distance(images: Tensor) -> Tensor:
             return self._distance(target, torch.func.grad(self._student_loss)(parameters, images, labels))

@@ -23,7 +23,7 @@ __all__ = ["FrequencyScales"]
 
 
 class FrequencyScales:
-    """Multiplies the frequencies by learned scales, one per component, each time one step in favor of a larger loss.
+    """Multiplies the frequencies by learned scales, one per component; a call first steps towards a larger loss.
 
     With scales, the frequencies are a mixture of normal distributions of different width: the images are matched where
     they differ most.

@@ -4,36 +4,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from monai_distill.data.class_bank import ClassBank
+from monai_distill.engines.students.student_training import StudentTraining
 from monai_distill.networks.flat_network import FlatNetwork
-from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.processes import exchange
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
 
 __all__ = ["NetworkQueue", "QueuePlan"]
-
-
-class Training(Protocol):
-    """Trains networks, such as :class:`~monai_distill.engines.students.StudentTraining`."""
-
-    def __call__(
-        self,
-        network: FlatNetwork,
-        images: Images,
-        targets: Tensor,
-        lr: float,
-        seeds: Sequence[int],
-        *,
-        start: Tensor | None = None,
-    ) -> Tensor:
-        """The parameters [networks, P] after training from ``start`` [networks, P], one seed per network."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +29,8 @@ class QueuePlan:
         add_every: iterations after which a fresh network is added.
         most: largest number of networks; beyond it the oldest leaves.
         trained: random networks that are trained at a time.
-        train_every: iterations after which they are. The original trains after every one. That costs more than the
-            matching: on a CPU several iterations can share a training.
+        train_every: iterations between two trainings. The original trains after every iteration, which costs more than
+            the matching: on a CPU several iterations can share a training.
         lr: learning rate of the training.
 
     Raises:
@@ -108,7 +92,7 @@ class NetworkQueue:
         self,
         network: FlatNetwork,
         bank: ClassBank,
-        training: Training,
+        training: StudentTraining,
         factory: Callable[[], nn.Module],
         *,
         plan: QueuePlan | None = None,

@@ -18,10 +18,10 @@ __all__ = ["Plateau", "plateau_rule"]
 class Plateau:
     """Ends the first half of a student's schedule when its training loss stops falling; the second half is as long.
 
-    The mean loss of every ``window`` steps is compared with that of the window before. The learning rate drops when it
-    fell twice in a row by less than the share ``fall``, or lies below ``floor``; at the latest after half of the
-    protocol's steps, as without a plateau. Each student ends by its own training loss alone: no held-out image takes
-    part, and no other student of its row.
+    The mean loss of every ``window`` steps is compared with that of the window before. The learning rate drops when
+    this mean fell twice in a row by less than the share ``fall``, or lies below ``floor``. It drops after half of the
+    protocol's steps at the latest, as without a plateau. Each student ends by its own training loss alone: no held-out
+    image takes part, and no other student of its row.
 
     Deviation: the field trains every student for a fixed number of epochs (1000). That protocol has no plateau.
 

@@ -13,7 +13,6 @@ from monai_distill.runtime.atomic_file import atomic_write
 __all__ = ["SIGNATURE_FILE", "private_key", "sign_release", "signature_problem"]
 
 SIGNATURE_FILE, SUMS_FILE = "SHA256SUMS.sig", "SHA256SUMS"
-LENGTH = 64  # bytes of an Ed25519 signature
 
 
 def private_key(file: str | Path) -> Any:

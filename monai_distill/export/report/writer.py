@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,15 +11,17 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monai_distill.export.figures import MOST_PER_CLASS, stretched
+from monai_distill.metrics.group_scores import group_gap
+from monai_distill.metrics.score_record import Cell, Chart, GroupScores, Metric, RunScores, Table
+from monai_distill.metrics.score_tables import METRIC_TITLES, row_title
 from monai_distill.runtime.atomic_file import atomic_write
 
 from .audit_section import privacy_section
 from .cautions import cautions
+from .charts import heat_map, line_chart
 from .clinical_section import clinical_section
-from .group_section import group_section
-from .page_elements import Picture, image_picture, spread
+from .page_elements import Picture, Section, image_picture, number, spread
 from .privacy_stamp import PrivacyStamp
-from .protocol_sections import protocol_sections
 from .records import RunRecords
 from .run_sections import how_section, score_section, source_section, versions_section
 from .usage_statement import UsageStatement
@@ -32,6 +34,12 @@ FROM_REAL = (
 )
 FROM_NOISE = "They are computed, not photographed. No real image is on this page."
 TEMPLATE = "report.html.jinja"
+METRICS: tuple[Metric, ...] = ("balanced_accuracy", "accuracy")
+GROUPS = (
+    "Every row holds the test images with one value of a column. A group with few images has an uncertain score. The "
+    "last row is the largest difference between two groups: compare that of the distilled images with that of all "
+    "training images."
+)
 
 
 class ClassPictures(NamedTuple):
@@ -90,10 +98,10 @@ def _content(records: RunRecords) -> dict[str, Any]:
     manifest, clinical = records.manifest, records.scores.get("clinical")
     sections = [score_section(records)]
     if records.scores.get("groups"):
-        sections.append(group_section(records.scores["groups"]))
+        sections.append(_group_section(records.scores["groups"]))
     if clinical:
         sections.append(clinical_section(clinical, records.synthetic.class_names))
-    sections += protocol_sections(records.scores)
+    sections += _protocol_sections(records.scores)
     sections += [how_section(records), source_section(records, stamp), versions_section(records)]
     warnings = cautions(records, stamp.tier)
     return {
@@ -110,14 +118,48 @@ def _content(records: RunRecords) -> dict[str, Any]:
     }
 
 
+def _group_section(groups: Mapping[str, GroupScores]) -> Section:
+    """A table per column and metric: groups in rows, training sets in columns, and the gap between groups."""
+    tables = [_group_table(column, scores, metric) for column, scores in groups.items() for metric in METRICS]
+    return Section("Group by group", [GROUPS], tables=tables)
+
+
+def _group_table(column: str, scores: GroupScores, metric: Metric) -> Table:
+    first = next(iter(scores.values()))
+    rows: list[list[Cell]] = [
+        [f"{value} ({number(row.get('images'))})", *(values[value].get(metric) for values in scores.values())]
+        for value, row in first.items()
+    ]
+    rows.append(["largest difference", *(group_gap(values, metric) for values in scores.values())])
+    header = [str(column), *(row_title(name) for name in scores)]
+    return {"title": f"{METRIC_TITLES[metric]} by {column} (number of test images)", "header": header, "rows": rows}
+
+
+def _protocol_sections(scores: RunScores) -> Iterator[Section]:
+    """A section for every protocol that ``scores.json`` holds and that has something to show."""
+    for name, result in scores.get("protocols", {}).items():
+        paragraphs, tables = result.get("paragraphs", []), result.get("tables", [])
+        pictures = [_drawn(chart) for chart in result.get("charts", [])]
+        if paragraphs or tables or pictures:
+            yield Section(result.get("title", name.replace("_", " ")), paragraphs, pictures, tables)
+
+
+def _drawn(chart: Chart) -> Picture:
+    caption = chart.get("caption", "")
+    if chart["kind"] == "heat_map":
+        return heat_map(chart["values"], chart["rows"], chart["columns"], chart["alt"], caption)
+    lines = dict(zip(chart["rows"], chart["values"], strict=True))
+    return line_chart(lines, chart["label"], chart["alt"], caption)
+
+
 def _class_pictures(records: RunRecords) -> list[ClassPictures]:
     """Every class of the set. There are no pictures if the set is still the real images that it started from."""
     synthetic = records.synthetic
     pixels, labels = synthetic.pixels().cpu(), synthetic.labels.cpu()
     still_real = records.started_real and records.history.get("iterations") == []
     classes = []
-    for number, name in enumerate(synthetic.class_names):
-        indices = torch.nonzero(labels == number).flatten().tolist()
+    for label, name in enumerate(synthetic.class_names):
+        indices = torch.nonzero(labels == label).flatten().tolist()
         pictures = [
             image_picture(stretched(pixels[index]), f"Synthetic image {i} of class {name}")
             for i, index in enumerate(indices[:MOST_PER_CLASS], 1)

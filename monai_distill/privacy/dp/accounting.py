@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -90,10 +91,18 @@ def epsilon_of(events: Sequence[GaussianEvent], delta: float, accountant: str = 
     _require_delta(delta)
     if not events:
         return 0.0
-    composition = _accountant(accountant, sum(event.validated().steps for event in events))
+    costs = tuple((e.noise_multiplier, e.rate, e.steps) for e in (event.validated() for event in events))
+    _dp_accounting()
+    return _composed_epsilon(costs, delta, accountant)
+
+
+@functools.lru_cache(maxsize=4096)
+def _composed_epsilon(costs: tuple[tuple[float, float, int], ...], delta: float, accountant: str) -> float:
+    """A run computes the same composition many times: for the noise, before and after every release, for the report."""
+    composition = _accountant(accountant, sum(steps for _, _, steps in costs))
     with _quiet():
-        for event in events:
-            composition.compose(_dp_event(event))
+        for cost in costs:
+            composition.compose(_dp_event(*cost))
         return float(composition.get_epsilon(delta))
 
 
@@ -179,11 +188,11 @@ def _accountant(name: str, compositions: int) -> Any:
     return accounting.pld.PLDAccountant(value_discretization_interval=INTERVAL * min(1.0, 1e3 / compositions))
 
 
-def _dp_event(event: GaussianEvent) -> Any:
+def _dp_event(noise_multiplier: float, rate: float, steps: int) -> Any:
     accounting = _dp_accounting()
-    step = accounting.GaussianDpEvent(event.noise_multiplier)
-    sampled = step if event.rate == 1 else accounting.PoissonSampledDpEvent(event.rate, step)
-    return accounting.SelfComposedDpEvent(sampled, event.steps)
+    step = accounting.GaussianDpEvent(noise_multiplier)
+    sampled = step if rate == 1 else accounting.PoissonSampledDpEvent(rate, step)
+    return accounting.SelfComposedDpEvent(sampled, steps)
 
 
 def _dp_accounting() -> Any:

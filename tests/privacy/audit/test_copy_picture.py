@@ -12,6 +12,8 @@ from PIL import Image
 
 from monai_distill.privacy.audit.copy_check import save_copy_pairs
 
+pytestmark = pytest.mark.draws
+
 PAIRS = [{"synthetic": 0, "training": 1, "likeness": 0.9}, {"synthetic": 1, "training": 0, "likeness": 0.8}]
 
 

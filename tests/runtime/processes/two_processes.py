@@ -33,7 +33,7 @@ from monai_distill.networks.features import shared_statistics
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.processes import exchange, group
 from monai_distill.transforms import SiameseAugment
-from tests.configs.command import FAST, command
+from tests.configs.command import FAST, command, undrawn_figures
 from tests.losses.segments import segment
 
 SPREAD = ("--segments_per_step", "2", "--experts", "3")
@@ -203,7 +203,7 @@ def fail() -> None:
 def main(folder: Path) -> int:
     """Run everything and write the results; the exit status is that of the failing job."""
     group.join()
-    with mock.patch.object(group, "leave"):  # a group cannot be made twice in one process
+    with undrawn_figures(), mock.patch.object(group, "leave"):  # a group cannot be made twice in one process
         results = {
             "primitives": primitives(folder),
             "objectives": objectives(),
