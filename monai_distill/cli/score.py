@@ -65,7 +65,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     path = Path(options.set).expanduser().resolve()
     settings = parsed_overrides(rest)
     folder = set_folder(path)
-    network, declared = None, {}
+    network: str | None = None
+    declared: dict[str, Any] = {}
     if folder is not None:
         network, declared = declared_settings(json.loads((folder / "manifest.json").read_text()))
     if options.network is not None and options.network != network:  # the set's width and depth are of its own network
@@ -96,7 +97,7 @@ def _axes(options: argparse.Namespace, settings: dict[str, Any]) -> int:
     from monai_distill.configuration.files import dataset_entry
 
     file, entry = dataset_entry(options.dataset)
-    return int(settings.get("spatial_dims", entry.get("spatial_dims", read_yaml(file)["spatial_dims"])))
+    return int({**read_yaml(file), **entry, **settings}["spatial_dims"])
 
 
 def _finished(folder: Path) -> str:

@@ -77,9 +77,10 @@ def score_set(
     """
     synthetic = set_on_data(stored, scorecard.data).to(device)
     sums = [tensor_checksum(values.detach()) for values in (stored.images, stored.targets)]
+    sha256 = str(stored.manifest.get("sha256") or "-".join(sums))
     words = {
         "file": Path(file).name,
-        "sha256": stored.manifest.get("sha256") or "-".join(sums),
+        "sha256": sha256,
         "images": len(synthetic),
         "stored_images": len(synthetic.images),
         "labels": "soft" if synthetic.soft else "class numbers",
@@ -87,7 +88,7 @@ def score_set(
         "values": "pixel values" if stored.preprocessing is None else "standardized, as declared",
         "made_from": _origin(stored.manifest.get("source", {}), scorecard.data.provenance),
     }
-    _refuse_other(run_folder, words["sha256"])
+    _refuse_other(run_folder, sha256)
     run_folder.folder.mkdir(parents=True, exist_ok=True)
     run_folder.save_scores(cast(RunScores, {**about, "set": words, **scorecard.run(synthetic)}))
 

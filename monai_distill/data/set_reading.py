@@ -177,7 +177,7 @@ def _content(path: Path) -> Mapping[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     if path.suffix == ".safetensors":
-        return load_file(path)
+        return dict(load_file(path))
     if path.suffix in (".pt", ".pth"):
         content = _tensor_file(path)
         if isinstance(content, Mapping):
