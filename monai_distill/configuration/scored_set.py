@@ -12,7 +12,7 @@ import torch
 
 from monai_distill.data.set_reading import set_on_data
 from monai_distill.data.synthetic_dataset import SyntheticDataset
-from monai_distill.engines.protocols import Scorecard
+from monai_distill.engines.protocols.scorecard import Scorecard
 from monai_distill.export.run_folder import RunFolder
 from monai_distill.metrics.score_record import RunScores
 from monai_distill.runtime.checksums import tensor_checksum

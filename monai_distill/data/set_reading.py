@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from monai_distill.transforms import Standardize
+from monai_distill.transforms.standardize import Standardize
 
 from .split_banks import SplitBanks
 from .synthetic_dataset import MANIFEST_FILE, TENSOR_FILE, SyntheticDataset
