@@ -18,6 +18,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BANNED_NAMES = {"utils", "util", "misc", "base", "helpers", "common", "core"}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 45
 MAX_PUBLIC_NAMES = 128
+MAX_ARGUMENTS = 8  # of a constructor
+STORED = {"AdaptedNetwork", "ConvNet", "SiameseAugment"}  # manifests store their 9 arguments one by one
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -47,6 +49,18 @@ def test_files_are_short() -> None:
 def test_functions_are_short() -> None:
     lengths = {f"{path}:{f.name}": body_lines(f) for path in FILES for f in functions(path.read_text())}
     assert {name: length for name, length in lengths.items() if length > MAX_FUNCTION_LINES} == {}
+
+
+def test_constructors_are_short() -> None:
+    counts = {
+        node.name: len(function.args.args + function.args.kwonlyargs) - 1
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for function in node.body
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__"
+    }
+    assert {name for name, count in counts.items() if count > MAX_ARGUMENTS} == STORED
 
 
 def test_the_docstring_does_not_count_as_body() -> None:

@@ -18,8 +18,6 @@ __all__ = [
     "distilled",
     "finished",
     "plain_warnings",
-    "print_release",
-    "print_scores",
     "program_name",
     "reject_unknown_arguments",
     "resumed",
@@ -145,20 +143,6 @@ def finished(folder: Path, profile: bool = False) -> str:
     cost = f"\n{cost_table(scores['cost'])}\n" if profile and "cost" in scores else ""
     forecast = forecast_line(scores["cost"]) if "cost" in scores else ""
     return f"{score_table(scores)}\n{cost}{forecast}{chr(10) if forecast else ''}Run folder: {folder}"
-
-
-def print_scores(folder: str | Path) -> None:
-    """Print the score table of a run folder or a bundle's evaluation, for configurations."""
-    from monai_distill.export.tables import score_table
-
-    print(score_table(json.loads((Path(folder) / "scores.json").read_text())))
-
-
-def print_release(folder: str | Path) -> None:
-    """Print where a bundle's release lies and its identity, for configurations."""
-    from monai_distill.export.release.verify import Verification
-
-    print(f"Release folder: {folder}, identity {Verification.of(Path(folder)).identity}")
 
 
 def reject_unknown_arguments(rest: Sequence[str]) -> None:

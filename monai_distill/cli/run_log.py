@@ -23,9 +23,9 @@ FILE = "run.log"
 class RunLog:
     """Copies standard output and standard error into ``run.log``, with the command line and the time before them.
 
-    Text from before :meth:`open` is written then; without a folder nothing is written. Bars of a terminal, which write
-    over themselves, are left out. A folder of several commands gets one file, to which each of them appends. Of several
-    processes only the first writes.
+    Text that appears before :meth:`open` is called is written then; without a folder nothing is written. Bars of a
+    terminal, which write over themselves, are left out. A folder of several commands gets one file, to which each of
+    them appends. Of several processes only the first writes.
 
     Args:
         words: the command line.
@@ -62,7 +62,7 @@ class RunLog:
 
     @contextmanager
     def part(self, folder: Path) -> Iterator[None]:
-        """Write what happens for a while also into the log of ``folder``, a run of several; it is made when absent."""
+        """Inside the block, also write into the log of ``folder``, one run of several; it is made when absent."""
         if program_name() != COMMAND:
             yield
             return

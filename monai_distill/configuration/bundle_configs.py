@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .bundle_parts import overridable_network, overridable_sections, steps_of_bundle
+from .bundle_parts import overridable_network, overridable_sections, placeholder_sections, steps_of_bundle
 from .composition import run_settings
 from .dependencies import with_dependencies
 from .files import config_dir, read_yaml, uses
@@ -98,6 +98,7 @@ def bundle_configs(
         "inference": inference,
         "export": _export(train),
         "evaluate": _piece("evaluate"),
+        "no_data": placeholder_sections(_piece("no_data"), channels, len(sides), len(class_names)),
         "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
     }
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["overridable_network", "overridable_sections", "steps_of_bundle"]
+__all__ = ["overridable_network", "overridable_sections", "placeholder_sections", "steps_of_bundle"]
 
 Config = dict[str, Any]
 SECTIONS = {"train": "training", "validate": "validation", "test": "test"}
@@ -53,6 +53,19 @@ def overridable_network(job: Config, numbers: Config) -> Config:
     network = {key: value for key, value in {**job["network_factory"], **numbers}.items() if key != "_mode_"}
     factory = {"_mode_": "callable", **{key: f"%network_def#{key}" for key in network}}
     return {**job, "network_def": network, "network_factory": factory}
+
+
+def placeholder_sections(piece: Config, channels: int, axes: int, classes: int) -> Config:
+    """The content of ``no_data.json``: noise as large as ``image_size`` says when the bundle is loaded.
+
+    Args:
+        piece: with a component for the data of every section, which get their measures.
+        channels: of an image.
+        axes: its spatial axes.
+        classes: number of classes.
+    """
+    measures = {"shape": [channels, *(f"@image_size#{axis}" for axis in range(axes))], "classes": classes}
+    return {key: {**value, **measures} if key.endswith("::data") else value for key, value in piece.items()}
 
 
 def steps_of_bundle(job: Config, run: Sequence[Any]) -> Config:

@@ -19,6 +19,8 @@ from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.runtime.randomness import temporary_global_seed
 
+from .absent_data import AbsentData
+
 __all__ = [
     "files_or_section",
     "first_given",
@@ -181,7 +183,8 @@ def scores_of_parameters(network: FlatNetwork, bank: ClassBank) -> Callable[[Ten
 def files_or_section(image_dir: str | Path | None, section: Callable[..., Any], spatial_dims: int = 2) -> Any:
     """The inputs of a classifier: the image files of ``image_dir`` where it is given, else the test section.
 
-    The items of files have a text under ``error``, where the reading states why a file could not be read.
+    The items of files have a text under ``error``, where the reading states why a file could not be read. A section
+    that cannot be read is :class:`AbsentData`, so that a bundle can be built, loaded and checked without its data.
 
     Args:
         image_dir: folder of images, or None.
@@ -196,5 +199,8 @@ def files_or_section(image_dir: str | Path | None, section: Callable[..., Any], 
         'test'
     """
     if image_dir is None:
-        return section(section="test")
+        try:
+            return section(section="test")
+        except (ValueError, RuntimeError) as error:
+            return AbsentData(error)
     return [{**item, "error": ""} for item in image_files(image_dir, spatial_dims)]

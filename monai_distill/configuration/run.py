@@ -38,7 +38,7 @@ class Scores(Protocol):
 
 
 class Guarantees(Protocol):
-    """The steps that ``--epsilon`` adds to a run: see :class:`monai_distill.privacy.dp.Guarantee`."""
+    """The steps that ``--epsilon`` adds to a run: see :class:`~monai_distill.privacy.dp.guarantee.Guarantee`."""
 
     def mask_data(self, step: Callable[[], object]) -> None:
         """Call ``step`` while no training image can be read."""

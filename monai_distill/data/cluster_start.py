@@ -24,8 +24,8 @@ def cluster_images(bank: ClassBank, images_per_class: int, generator: torch.Gene
     """Real training images of every cluster of every class; as leaky as other real images.
 
     Images are shrunk to 16 pixels a side and reduced to 64 principal components. K-means makes at most ten clusters of
-    a class. These share the class's images by the largest remainder, so that a rare subtype gets one where there are
-    enough. In a cluster the images are spread evenly from the center to the edge; they follow each other in this order.
+    a class. The images are divided among the clusters by largest remainder, so that a rare subtype gets one if there
+    are enough. Those of a cluster are spread evenly from its center to its edge, and follow each other in this order.
 
     References:
         "Support-Adaptive Intra-Class Local Distribution Matching" (SAIL-DM), 2026, the released program's description:

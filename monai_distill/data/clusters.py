@@ -1,4 +1,4 @@
-"""Clusters inside a class: K-means, how many there are, and how a number of images is shared out among them."""
+"""Clusters inside a class: K-means, how many there are, and how a number of images is divided among them."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,7 +26,7 @@ def number_of_clusters(images: int, most: int) -> int:
 
 
 def largest_remainder(sizes: Sequence[int], total: int) -> list[int]:
-    """Share ``total`` out in proportion to ``sizes``, in whole numbers; where there is enough, none gets nothing.
+    """Divide ``total`` into whole numbers in proportion to ``sizes``; every part gets at least one if there are enough.
 
     Every part first gets the whole part of its share, then those with the largest remainders one more each (Hamilton's
     method). A part without any then takes one from the part with the most.

@@ -22,7 +22,7 @@ from monai_distill.runtime.remembered import LARGE, file_stamp, remembered, user
 
 __all__ = ["MEMORY_SHARE", "cached_array", "default_cache_dir", "stored_checksum"]
 
-MEMORY_SHARE = 4  # images may take the fourth part of the machine's memory
+MEMORY_SHARE = 4  # images may take a quarter of the machine's memory
 BLOCK = 16 * 2**20  # bytes that are hashed at a time
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from monai_distill.metrics.score_record import ProtocolResult, RunScores
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.processes import exchange, group
 
+from .bundle_command import bundle_command
 from .figures import save_curves, save_image_grid
 from .protocol_results import require_protocol_result, save_heat_maps
 
@@ -91,12 +91,9 @@ class RunFolder:
 
     def _bundle_line(self) -> str:
         root = self.folder.absolute().parent  # a bundle trains in its folder train/ unless output_dir says otherwise
-        files = [root / "configs" / name for name in ("train.json", "evaluate.json")]
-        if not all(file.is_file() for file in files):
+        if not all((root / "configs" / f"{name}.json").is_file() for name in ("train", "evaluate")):
             return "the same command with both train.json and evaluate.json as --config_file"
-        listed, quoted = str([str(file) for file in files]), shlex.quote(str(root))
-        listed = f'"{listed}"' if quoted == str(root) else shlex.quote(listed)
-        return f"python -m monai.bundle run --config_file {listed} --bundle_root {quoted}"
+        return bundle_command(root, "train", "evaluate")
 
     def refuse_begun(self) -> None:
         """Refuse a folder that holds parts of a run, before another ``config.json`` is written there.

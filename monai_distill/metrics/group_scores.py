@@ -15,7 +15,7 @@ from .score_record import GroupScores, Metric, ScoreRow
 
 __all__ = ["group_gap", "group_scores", "scores_by_value"]
 
-MOST_VALUES = 20  # of a column; more of them, or fewer than two images per value, are no groups
+MOST_VALUES = 20  # a column with more values, or with fewer than two images per value, holds no groups
 
 
 def scores_by_value(probabilities: Tensor, labels: Tensor, entries: Sequence[str]) -> dict[str, ScoreRow]:

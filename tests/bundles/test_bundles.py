@@ -37,6 +37,7 @@ FILES = {
     "configs/logging.conf",
     "configs/metadata.json",
     "configs/multi_gpu_train.json",
+    "configs/no_data.json",
     "configs/train.json",
     "docs/README.md",
     "docs/data_license.txt",

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import ast
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +39,7 @@ def test_it_runs_from_anywhere(copied: Any, tmp_path: Path) -> None:
     assert (root / "eval" / "predictions.csv").is_file()
     assert list(elsewhere.iterdir()) == []
     assert "SupervisedEvaluator - INFO" in said  # logging.conf holds
+    assert f"Predictions, a row for every image: {root}/eval/predictions.csv" in said
 
 
 @pytest.mark.slow
@@ -45,11 +48,17 @@ def test_the_whole_line_of_commands_runs_from_anywhere(copied: Any, tmp_path: Pa
     elsewhere.mkdir()
     program, configs = [sys.executable], root / "configs"
     both = f"['{configs}/train.json','{configs}/evaluate.json']"
-    bundle_command(program, root, f"{configs}/train.json", elsewhere, **QUICK, **TRAJECTORY)
-    said = bundle_command(program, root, both, elsewhere, **QUICK, **TRAJECTORY)
+    said = bundle_command(program, root, f"{configs}/train.json", elsewhere, **QUICK, **TRAJECTORY)
+    next_line = shlex.split(next(line for line in said.splitlines() if "evaluate.json" in line))
+    assert next_line[:4] == ["python", "-m", "monai.bundle", "run"]
+    assert ast.literal_eval(next_line[5]) == ast.literal_eval(both)
+    assert next_line[6:] == ["--bundle_root", str(root)]
+    said = bundle_command(program, root, next_line[5], elsewhere, **QUICK, **TRAJECTORY)
+    assert f"{configs}/export.json --bundle_root {root} --no_claim true" in said
     assert "| distilled" in said
     said = bundle_command(program, root, f"{configs}/export.json", elsewhere, **QUICK, no_claim="true")
     assert "Release folder: " in said
+    assert f"monai-distill verify {root}/release" in said
     assert Verification.of(root / "release").problems == ()
     assert (root / "models" / "model.ts").is_file()
     assert list(elsewhere.iterdir()) == []

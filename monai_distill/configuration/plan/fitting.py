@@ -52,9 +52,9 @@ def fitted(
         work: the workload without a limit.
         model: the cost of a workload by part.
         seconds: that the run may take.
-        clock: ``wall`` or ``cpu``, whose seconds are meant.
+        clock: ``wall`` or ``cpu``: which seconds count.
         fixed: names of fields that must not change.
-        grow: whether iterations and experts may also be more, up to three times.
+        grow: whether iterations and experts may also grow, up to threefold.
 
     Example:
         >>> free = {"scores": Unit(0, 0), "validation": Unit(0, 0)}

@@ -22,7 +22,8 @@ class StudentGroup:
         parameters: at the start [students, P], on the device that trains.
         seeds: one per student; order and augmentation follow from it.
         steps: the longest schedule; the learning rate drops after half of it.
-        plateau: when a student drops earlier and ends after twice as many steps; None for never.
+        plateau: the rule by which a learning rate drops earlier; its student ends after twice as many steps.
+            None for no such rule.
 
     Attributes:
         parameters: of the running students [running, P].
@@ -75,7 +76,7 @@ class StudentGroup:
         return torch.tensor(values, dtype=self.parameters.dtype).to(self.parameters.device, non_blocking=True)[:, None]
 
     def is_done(self, step: int, losses: Tensor) -> bool:
-        """Note the losses [running] of a step, take out the students that end with it; whether none is left."""
+        """Record the losses [running] of a step and take out the students that end with it: whether none is left."""
         if self._plateau is not None:
             self._window.append(losses)
             if len(self._window) == self._plateau.window:

@@ -75,10 +75,10 @@ def released_attacks(
 ) -> dict[str, dict[str, Any]]:
     """Figures of every attack on the released set: members are its training images, non-members test images.
 
-    An attacker who has only the release cannot calibrate a score per image as with shadows, so these attacks are
-    weaker; but they attack the very set that leaves. The sections of the data can differ by themselves. Therefore each
-    attack also runs on unchanged public images in the form of the set, which has no member: an attack that "finds"
-    members there measures the sections, and its result does not count (``void``).
+    These attacks are weaker than those with shadows, because an attacker who has only the release cannot calibrate a
+    score per image. But they attack the very set that leaves. Training and test images can differ for other reasons
+    than membership. Each attack therefore also runs on a control without any member: public images in the form of the
+    set. An attack that "finds" members there measures those reasons, and its result does not count (``void``).
 
     Args:
         release: released set.
