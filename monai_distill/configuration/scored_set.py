@@ -61,7 +61,7 @@ def score_set(
     run_folder: RunFolder,
     device: torch.device | str,
 ) -> None:
-    """Score a set beside the controls of its size, and write ``scores.json``.
+    """Score a set next to the controls of its size, and write ``scores.json``.
 
     Args:
         scorecard: of the data, which are prepared as the set is.

@@ -98,7 +98,7 @@ def read_set(
 
 
 def fit_of_set(stored: SyntheticDataset, spatial_dims: int = 2) -> Callable[[Any], Any]:
-    """How real images are prepared beside a set: by the set's preprocessing, or fitted where it has pixel values.
+    """How real images are prepared next to a set: by the set's preprocessing, or fitted where it has pixel values.
 
     Args:
         stored: the set.

@@ -1,4 +1,4 @@
-"""``monai-distill score``: sets of this and of other programs, beside the same controls; ``evaluate --students``."""
+"""``monai-distill score``: sets of this and of other programs, next to the same controls; ``evaluate --students``."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
