@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from monai_distill.runtime.randomness import temporary_global_seed
 
 from .network_weights import load_weights
+from .single_values import refuse_single_values
 
 __all__ = ["AdaptedNetwork"]
 
@@ -73,6 +74,7 @@ class AdaptedNetwork(nn.Module):
         self.must_enlarge = list(self.enlarged) != sides
         image = {"spatial_dims": spatial_dims, "in_channels": in_channels, "num_classes": num_classes}
         self._make(network, {**image, "image_size": self.enlarged}, dict(arguments or {}), (in_channels, *sides))
+        refuse_single_values(self.net)
         if weights is not None:
             load_weights(self.net, weights, self.head_name)
 

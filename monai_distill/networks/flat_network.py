@@ -13,6 +13,7 @@ from monai_distill.runtime.micro_batches import GraphSize, MicroBatches
 from monai_distill.runtime.randomness import temporary_global_seed
 
 from .layer_kinds import has_random_layers, has_running_statistics, mixes_images
+from .single_values import refuse_single_values
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class FlatNetwork:
             skeleton = factory()
         self.one_at_a_time = False  # whether networks run one after another, because a call changes something
         self.replaces_statistics = has_running_statistics(skeleton)
-        skeleton = self.prepared(skeleton)
+        skeleton = refuse_single_values(self.prepared(skeleton))
         self._factory = factory
         self._skeleton = skeleton.train().requires_grad_(False)
         parameters = dict(skeleton.named_parameters())

@@ -100,3 +100,15 @@ def test_pretrained_weights_are_taken_but_for_a_head_of_another_size(suffix: str
     torch.save(source, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"layer1\.0\.conv1\.weight"):
         AdaptedNetwork(name, 2, 3, 3, 28, weights=str(tmp_path / "other.pt"))
+
+
+@pytest.mark.parametrize("name", ["torchvision.models.resnet18", f"{NETS}.DenseNet121"])
+def test_one_image_that_batch_norm_cannot_normalize_is_refused_with_a_way_out(name: str) -> None:
+    network = made(name)
+    image = torch.rand(1, 1, 28, 28)
+    assert network.eval()(image).shape == (1, 3)  # running statistics need no batch
+    flat = FlatNetwork(functools.partial(made, name))
+    for call in (lambda: network.train()(image), lambda: flat(flat.initial(0), image)):
+        with pytest.raises(ValueError, match=r"1 x 1 \(\d+ channels\).*--images_per_class 2"):
+            call()
+    assert flat(flat.initial(0), torch.cat([image, image + 1])).shape == (2, 3)
