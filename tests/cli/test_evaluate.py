@@ -28,8 +28,7 @@ SMALL = (
 )
 ALL = ("--protocols", "cross_architecture,nas,continual", *SMALL)
 
-# the digits are too small for ResNet18
-pytestmark = [pytest.mark.draws, pytest.mark.filterwarnings("ignore:1 of 5 architectures")]
+pytestmark = pytest.mark.filterwarnings("ignore:1 of 5 architectures")  # the digits are too small for ResNet18
 
 
 class ImageCount:

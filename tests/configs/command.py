@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -28,11 +29,16 @@ QUICK = (
     *("--zca", "false"),
 )
 FAST = (*QUICK, "--depth", "1")  # which other networks than the ConvNet do not take
+ABOUT_DATA = ("monai-distill: Data: ", "monai-distill: Forecast: ")
+ELAPSED = re.compile(r" elapsed(, |$)")
 SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine")
 
 
 class Outcome(NamedTuple):
-    """The output of a command; ``data`` holds the lines on standard error about data and forecast, ``err`` others."""
+    """The output of a command; ``data`` holds the lines on standard error about data and forecast, ``err`` others.
+
+    Lines of progress, which appear after a second and thus on a busy machine, are in ``data`` too.
+    """
 
     code: int
     out: str
@@ -56,7 +62,7 @@ def command(*words: str | Path) -> Outcome:
             logging.getLogger(name).setLevel(level)
     _exempt_libraries()
     lines = err.getvalue().splitlines(keepends=True)
-    data = [line for line in lines if line.startswith(("monai-distill: Data: ", "monai-distill: Forecast: "))]
+    data = [line for line in lines if line.startswith(ABOUT_DATA) or ELAPSED.search(line)]
     return Outcome(code, out.getvalue(), "".join(line for line in lines if line not in data), "".join(data))
 
 

@@ -152,8 +152,7 @@ def test_images_held_a_few_at_a_time_give_the_gradient_of_all(
     assert_same(gradients, expected, 1e-10)
 
 
-@pytest.mark.parametrize("soft", [True, False])
-@pytest.mark.parametrize("images_at_once", [None, 3])
+@pytest.mark.parametrize(("images_at_once", "soft"), [(None, True), (3, False)])  # compiling takes seconds
 def test_compiled_steps_give_the_same_gradient(
     images_at_once: int | None, soft: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
