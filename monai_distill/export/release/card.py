@@ -127,7 +127,7 @@ def data_card(
         f"{NOTES_HEADING}{notes or NO_NOTES}",
         f"{AFTER_NOTES}{LIMITS}",
         f"## Privacy\n\n{_privacy(manifest, tier)}",
-        f"## License and citation\n\nLicense: {release['license']}, see `LICENSE`. {_citation(manifest)}",
+        f"## License and citation\n\nLicense: {release['license'].rstrip('.')}, see `LICENSE`. {_citation(manifest)}",
         f"## Maintenance\n\n{MAINTENANCE}",
     ]
     return "\n\n".join(parts) + "\n"

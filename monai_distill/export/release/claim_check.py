@@ -106,8 +106,9 @@ class Claim(NamedTuple):
         students = self.scores["students"]
         for name, row in self.scores["formats"].items():
             lines.append(f"Accuracy {row['accuracy']['mean']:.3f} for {students} networks trained on {name}.")
-        source = self.manifest["source"]
-        return [*lines, f"Distilled by {self.manifest['method']} from {source['name']}; license: {source['license']}."]
+        source, license = self.manifest["source"], str(self.manifest["release"]["license"]).rstrip(".")
+        made = f"Distilled by {self.manifest['method']} from {source['name']}"
+        return [*lines, f"{made}; license of the source: {source['license']}; of this release: {license}."]
 
     def unverifiable(self) -> list[str]:
         """The claims that no recipient can check."""

@@ -185,7 +185,7 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
 def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str] | str:
     """The three questions of WP29 Opinion 05/2014 and the attacks that test them."""
     if tier.name == "T2":
-        return "limited by the guarantee; results of attacks stay with the owner"
+        return "limited by the guarantee; results of attacks, where any ran, stay with the owner"
     outcomes = {} if audit is None or audit["void"] else findings(audit)
     valid = [attack for outcome, attacks in outcomes.items() if outcome != OUTCOMES["blind"] for attack in attacks]
     names = [attack.partition(" (")[0] for attack in valid]
