@@ -36,7 +36,7 @@ def refuse_single_values(network: nn.Module) -> nn.Module:
 
 def _refuse(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     (values,) = inputs
-    by_batch = module.training or (module.running_mean is None and module.running_var is None)
+    by_batch = module.training or getattr(module, "running_mean", None) is None
     if by_batch and values.ndim > 1 and values.numel() == values.shape[1]:
         raise ValueError(
             "Expected more than one value per channel for batch norm, got one image with a feature map of "
