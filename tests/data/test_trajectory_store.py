@@ -51,7 +51,6 @@ def store(tmp_path: Path) -> TrajectoryStore:
 def test_segments_equal_what_was_written_also_after_reopening(store: TrajectoryStore) -> None:
     for current in (store, open_store(store.directory)):
         assert current.finished == [0, 2]
-        assert not current.complete
         assert current.history == {0: history_of(0), 2: history_of(2)}
         for expert in (0, 2):
             for start in range(SNAPSHOTS):
@@ -60,7 +59,7 @@ def test_segments_equal_what_was_written_also_after_reopening(store: TrajectoryS
                     assert torch.equal(first, rows_of(expert)[start])
                     assert torch.equal(last, rows_of(expert)[stop])
     store.write(1, rows_of(1), history_of(1))
-    assert open_store(store.directory).complete
+    assert open_store(store.directory).finished == [0, 1, 2]
 
 
 def test_the_file_is_the_plain_array_that_the_manifest_describes(store: TrajectoryStore) -> None:
@@ -177,7 +176,7 @@ def test_a_half_written_expert_does_not_count_and_finished_ones_stay(
             current.segment(1, 0, 1)
     again = open_store(store.directory)
     again.write(1, rows_of(1), history_of(1))
-    assert open_store(store.directory).complete
+    assert open_store(store.directory).finished == [0, 1, 2]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
