@@ -62,7 +62,7 @@ def placeholder_items(shape: Sequence[int], classes: int, images_per_class: int,
 
     Example:
         >>> len(placeholder_items([1, 4, 4], classes=2, images_per_class=1, factor=2, seed=0))
-        16
+        32
     """
     generator = seeded_generator(seed, "placeholder")
     each = 2 * images_per_class * factor**3

@@ -67,6 +67,7 @@ def run_settings(
         )
     _check_start(values, files)
     _check_groups(values, files, method)
+    _check_recording(values)
     preset = preset_settings(files, preset_of or dataset, values.get("images_per_class", 1))
     return files, {**files.entry, **preset, **values}
 
@@ -177,6 +178,17 @@ def _check_start(values: Mapping[str, Any], files: RunFiles) -> None:
     start = str(values.get("initial_images", starts[0]))
     if start not in starts and not start.startswith(("$", "@")):
         raise ValueError(f"Expected --initial_images of {', '.join(starts)} for this method, got {start}.")
+
+
+def _check_recording(values: Mapping[str, Any]) -> None:
+    """Steps are recorded on a GPU only; without this check a run would end after its experts."""
+    recorded = [name for name in ("compile_distillation", "compile_training") if values.get(name) == "cuda-graphs"]
+    if recorded:
+        from monai_distill.runtime.processes.group import default_device  # here, so that `--help` answers at once
+
+        device = str(values.get("device") or default_device())
+        if device.startswith("cpu"):
+            raise ValueError(f"Expected a GPU for --{recorded[0]} cuda-graphs, got {device}. Leave it out.")
 
 
 def _check_groups(values: Mapping[str, Any], files: RunFiles, method: str) -> None:

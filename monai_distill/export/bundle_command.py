@@ -20,8 +20,8 @@ def bundle_command(root: str | Path, *configs: str, dataset_dir: str | Path | No
     Example:
         >>> bundle_command(".", "inference")
         'python -m monai.bundle run --config_file configs/inference.json'
-        >>> bundle_command(".", "train", "evaluate", dataset_dir="/scans")[27:]
-        '--config_file "[\'configs/train.json\', \'configs/evaluate.json\']" --dataset_dir /scans'
+        >>> print(bundle_command(".", "train", "evaluate", dataset_dir="/scans")[27:])
+        --config_file "['configs/train.json', 'configs/evaluate.json']" --dataset_dir /scans
     """
     root = Path(root)
     here = root == Path()

@@ -30,7 +30,7 @@ def run_rows(run: Path) -> list[list[Any]]:
     scores, records = json.loads((run / "scores.json").read_text()), RunRecords.read(run)
     stored, effective = records.images_per_class, records.effective_per_class
     rows = []
-    for kind, found in scores.items():
+    for kind, found in {**scores, **scores.get("controls", {})}.items():
         if not isinstance(found, dict) or not isinstance(found.get("accuracy"), dict) or kind in ABOUT:
             continue
         distilled = kind == "distilled"
@@ -103,6 +103,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("name", help="of the file, without .json")
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, or one of the GPU benchmark")
     parser.add_argument("--parts", nargs="+", default=[], help="the rows of these parts of the GPU benchmark")
+    parser.add_argument("--commit", default=None, help="that the runs measured; default: the current one")
     options = parser.parse_args(words)
     folder = options.runs[0]
     if (folder / "gpu.json").exists():
@@ -118,7 +119,7 @@ def main(words: list[str]) -> int:
         "columns": list(COLUMNS),
         "rows": rows,
         "command": sorted({command_of(run) for run in options.runs}),
-        "commit": commit(),
+        "commit": options.commit or commit(),
         "hardware": hardware(max(threads)),
         "seeds": ", ".join(str(seed) for seed in sorted(set(seeds))),
     }

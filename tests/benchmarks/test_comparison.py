@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from monai_distill.networks.cuda_graphs import CUDA_GRAPHS
 from tests.benchmarks import growth, own, table
 from tests.benchmarks.comparison import Here, Row, measure, ratios
 from tests.benchmarks.subject import arguments
@@ -70,12 +71,13 @@ def test_compiled_steps_are_a_row_of_their_own_where_asked() -> None:
     assert {name: (row.settings["compiled"], row.settings["segments"]) for name, row in several.items()} == {
         "chosen chunk, 4 segments": (False, 4),
         "compiled, 4 segments": (True, 4),
-        "CUDA graphs, 4 segments": ("reduce-overhead", 4),
+        "recorded, 4 segments": (CUDA_GRAPHS, 4),
+        "compiled with CUDA graphs, 4 segments": ("reduce-overhead", 4),
     }
     half = table.distillation_rows(vars(tiny("--autocast=bfloat16")))
     assert [(row.name, row.settings["autocast"]) for row in half][2:] == [("bfloat16", "bfloat16")]
     names = [(row.name, row.settings["compiled"]) for row in table.training_rows("experts", on_a_gpu)]
-    assert names == [("ours", False), ("one after another", False), ("compiled", True)]
+    assert names == [("ours", False), ("recorded", CUDA_GRAPHS), ("one after another", False), ("compiled", True)]
 
 
 def test_several_segments_are_one_call() -> None:

@@ -77,6 +77,8 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     assert rows["`dm`"]["accuracy"] == [distilled["mean"], distilled["std"]]
     assert (rows["`dm`"]["images a class: stored"], rows["`dm`"]["effective"]) == (1, 4)
     assert (rows["random real"]["effective"], rows["all training images"]["effective"]) == (1, None)
+    packed, shown = rows["packed, not distilled"], rows["random real, as many as are seen"]
+    assert (packed["images a class: stored"], packed["effective"], shown["images a class: stored"]) == (1, 4, 4)
     assert str(tmp_path) not in (tmp_path / "small.json").read_text()
     assert written["command"][0].startswith("monai-distill run ")
 
