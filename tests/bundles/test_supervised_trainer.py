@@ -37,6 +37,6 @@ def test_a_plain_supervised_trainer_reaches_the_shipped_score_without_our_protoc
     with torch.no_grad():
         accuracy = float((network.eval()(images).argmax(dim=1) == labels).float().mean())
     scores = json.loads((MODELS / "scores.json").read_text())
-    # no augmentation and no decay of the learning rate here, so the score is lower: 0.849 for 0.900 when this was written
+    # no augmentation and no decay of the learning rate here, so the score is lower: 0.849 for 0.900 when written
     assert accuracy > scores["distilled"]["accuracy"]["mean"] - 0.1
     assert accuracy > scores["random"]["accuracy"]["mean"] + scores["random"]["accuracy"]["std"]
