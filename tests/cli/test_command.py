@@ -294,7 +294,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, word: str) -> None:
 
 
 def test_evaluate_takes_no_settings(copied: Path) -> None:
-    outcome = command("evaluate", copied, "--students", "3")
+    outcome = command("evaluate", copied, "--width", "3")
     assert outcome.code == 1
     assert "Settings are given to `run`" in outcome.err
 
