@@ -56,6 +56,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--shrink", type=int, default=1, help="divide student steps and real images, to try it out")
     parser.add_argument("--tiny", action="store_true", help="sizes for a first try")
     parser.add_argument("--brief", action="store_true", help="one of everything, in this process: the shortest try")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="of iterations and training")
     parser.add_argument("--data_dir", type=Path, default=None, help="with the archives of BloodMNIST and CIFAR-10")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="results: few and small files")
     parser.add_argument("--work", type=Path, default=Path("runs/gpu_work"), help="run folders")
@@ -144,7 +145,7 @@ def iterations(options: argparse.Namespace, rows: Rows) -> None:
         for row in everything:
             row.name = f"IPC {ipc}, N {settings['student_steps']}, {row.name}"
         groups.append(everything)
-    for way in WAYS:
+    for way in options.ways:
         for group in groups:
             _compared(_measured(group, way), options, rows, FASTER["iterations"])
 
@@ -152,7 +153,7 @@ def iterations(options: argparse.Namespace, rows: Rows) -> None:
 def training(options: argparse.Namespace, rows: Rows) -> None:
     """Experts and students per hour, plain and recorded."""
     settings = {**_settings(options), "ipc": 10, "real_images": options.real_images // options.shrink}
-    for way in WAYS[:2]:
+    for way in options.ways:
         for kind in ("experts", "students"):
             group = training_rows(kind, settings)
             for row in group:

@@ -118,5 +118,7 @@ def students(options: argparse.Namespace) -> Callable[[], object]:
     """``training_steps`` SGD steps of ``students_at_once`` students on the synthetic images."""
     network = _network(options)
     images, labels = _images(options, options.ipc * options.classes or options.images)
-    training = StudentTraining(_augment(options), steps=options.training_steps)
+    training = StudentTraining(
+        _augment(options), steps=options.training_steps, vmap=TOGETHER[options.together], compiled=options.compiled
+    )
     return lambda: training(network, images, labels, 0.01, range(options.students_at_once))

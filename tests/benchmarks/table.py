@@ -27,7 +27,10 @@ def distillation_rows(settings: dict[str, Any]) -> list[Row]:
     if settings["autocast"]:
         rows.append(Row(settings["autocast"], kind, {**plain, "autocast": settings["autocast"]}))
     if settings["device"].startswith("cuda"):
-        rows.append(Row("recorded", kind, {**plain, "chunk": None, "compiled": CUDA_GRAPHS}))
+        recorded = {**plain, "chunk": None, "compiled": CUDA_GRAPHS}
+        rows.append(Row("recorded", kind, recorded))
+        if settings["autocast"]:
+            rows.append(Row(f"recorded, {settings['autocast']}", kind, {**recorded, "autocast": settings["autocast"]}))
     if settings["compiled"]:
         ways = {
             "compiled": settings["compiled"],
@@ -53,8 +56,9 @@ def training_rows(kind: str, settings: dict[str, Any]) -> list[Row]:
     rows = [Row("ours", kind, plain, units)]
     if settings["device"].startswith("cuda"):
         rows.append(Row("recorded", kind, {**plain, "together": "no", "compiled": CUDA_GRAPHS}, units))
-    if kind == "experts" and settings["compiled"]:
+    if settings["compiled"]:
         rows.append(Row("one after another", kind, {**plain, "together": "no"}, units))
+    if kind == "experts" and settings["compiled"]:
         rows.append(Row("compiled", kind, {**plain, "together": "no", "compiled": settings["compiled"]}, units))
     if settings["reference"]:
         rows.append(Row("official", f"official {kind}", settings, units=steps))
