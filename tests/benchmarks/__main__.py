@@ -20,6 +20,7 @@ BENCHMARKS = (
     "shapes",
     "first_iteration",
     "epsilon",
+    "groups",
 )
 
 
