@@ -21,6 +21,7 @@ BENCHMARKS = (
     "first_iteration",
     "epsilon",
     "groups",
+    "dp_networks",
 )
 
 
