@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +49,11 @@ def test_the_room_of_a_plan_is_that_of_the_run_with_all_data(method: str, scans:
 
 
 @pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
+def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Bytes that the machine has; a test changes them."""
     bytes_of = {"memory": 2**40}
     monkeypatch.setattr(run_forecast, "available_memory", lambda device: bytes_of["memory"])
-    yield bytes_of
+    return bytes_of
 
 
 def test_a_run_that_does_not_fit_is_refused_by_the_plan(scans: Path, limits: dict[str, int]) -> None:
