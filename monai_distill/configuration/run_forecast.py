@@ -143,7 +143,7 @@ class Limits:
 
     @classmethod
     def here(cls, device: torch.device | str, folder: str | Path) -> Limits:
-        """What this machine can give now.
+        """The limits of this machine at present.
 
         Example:
             >>> Limits.here("cpu", "runs/new").disk > 0
@@ -186,7 +186,7 @@ def refuse_without_room(forecast: MemoryForecast, limits: Limits, folder: str | 
 
 
 def room_sentence(forecast: MemoryForecast, kind: str) -> str:
-    """What a run takes on ``cpu`` or ``cuda``, in words.
+    """The room of a run on ``cpu`` or ``cuda``, in words.
 
     Example:
         >>> small = MemoryForecast(data=2**20, place="host", store=0, cache=0, parts={"scores": 2**21}, libraries=0)
