@@ -6,6 +6,8 @@ from __future__ import annotations
 import datetime
 import textwrap
 
+from monai_distill.configuration.run_forecast import room_sentence
+
 from .fitting import total
 from .plan import Plan
 
@@ -46,6 +48,8 @@ def plan_text(plan: Plan, *, reasons: bool = False, now: datetime.datetime | Non
         lines += _paragraph("Given up", f"{', '.join(plan.given_up)}; for more: --minutes N, or a higher --effort")
     if plan.parts:
         lines += _paragraph("Forecast", _forecast(plan, now))
+    if plan.room is not None:
+        lines += _paragraph("Room", room_sentence(plan.room, plan.machine.device))
     if plan.note:
         lines += _paragraph("Note", plan.note)
     return "\n".join(lines)
@@ -92,10 +96,9 @@ def _forecast(plan: Plan, now: datetime.datetime | None) -> str:
     start = datetime.datetime.now() if now is None else now
     end = start + datetime.timedelta(seconds=seconds)
     parts = [f"{name} {duration(unit.wall)}" for name, unit in plan.parts.items() if unit.wall >= 0.5]
-    disk = f"; experts {plan.disk / 2**20:.0f} MiB of disk" if plan.disk else ""
     when = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %H:%M}" if seconds < 5e5 else f"{end:%Y-%m-%d}"
     busy = _busy(plan)
-    return f"{', '.join(parts)}; in all {duration(seconds)}, ends about {when}{disk}{busy}"
+    return f"{', '.join(parts)}; in all {duration(seconds)}, ends about {when}{busy}"
 
 
 def _busy(plan: Plan) -> str:
