@@ -76,7 +76,7 @@ class SplitBanks:
         hashes = [bank.image_hashes() for bank in raw]
         conflicts = _warn_of_conflicting_labels(raw, hashes, (training, validation, test))
         parts = disjoint(raw, hashes, drop_held_out=drop_held_out)
-        raw, self.dropped = parts.banks, parts.dropped
+        raw, self.dropped, self.drop_held_out = parts.banks, parts.dropped, drop_held_out
         empty = [name for name, count in zip(raw[0].class_names, raw[0].counts, strict=True) if not count]
         if empty:
             raise ValueError(

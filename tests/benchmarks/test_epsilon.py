@@ -96,4 +96,4 @@ def test_rows_are_continued_only_at_their_commit_and_with_their_draws(tmp_path: 
     assert resumed(file, "abc", 2000) == ([], 0)
     file.write_text(json.dumps({"commit": "abc", "cpu_seconds": 7, "rows": rows}))
     assert resumed(file, "abc", 2000) == (rows, 7)
-    assert resumed(file, "abd", 2000) == resumed(file, "abc", 100) == ([], 0)
+    assert resumed(file, "def", 2000) == resumed(file, "abc", 100) == ([], 0)
