@@ -16,6 +16,7 @@ BENCHMARKS = (
     "accuracy",
     "stacking",
     "originals",
+    "trajectory_pairs",
     "ladder",
     "shapes",
     "first_iteration",
