@@ -20,7 +20,7 @@ from monai_distill.configuration.plan.facts import DataFacts, MachineFacts
 from monai_distill.configuration.plan.fitting import fitted, given_up, total
 from monai_distill.configuration.plan.plan import Plan
 from monai_distill.configuration.plan.request import Request, ceilings
-from monai_distill.configuration.plan.rules import EFFORTS, TUNED, base_settings, following_settings
+from monai_distill.configuration.plan.rules import EFFORTS, TUNED, base_settings, effort_settings, following_settings
 from monai_distill.configuration.plan.text import plan_text
 from monai_distill.configuration.plan.timing import Rates
 from monai_distill.configuration.presets import preset_settings
@@ -142,6 +142,12 @@ def test_longer_runs_use_their_time_and_select_among_all_that_shorter_ones_saw(s
             assert total(cost(work)) <= seconds
     seen = [set(range(fit.validate_every, fit.iterations + 1, fit.validate_every)) for fit in fits.values()]
     assert all(shorter <= longer for shorter, longer in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize(("images", "steps"), [(42, 200), (546, 250), (1280, 500), (4708, 1000), (89996, 1000)])
+def test_a_network_on_all_images_takes_a_hundred_passes_at_most(images: int, steps: int) -> None:
+    files = run_files("npz", "convnet", "dm")
+    assert effort_settings(EFFORTS["standard"], files, CPU, 1, images)["full_steps"] == steps
 
 
 def test_a_time_bounds_the_run_alone_unless_an_effort_is_given() -> None:

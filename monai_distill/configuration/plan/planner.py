@@ -77,7 +77,8 @@ class _Planner:
         self.base: dict[str, Choice] = {}
         if request.decides and self.effort is not None:
             self.base = base_settings(self.files, sample.facts, request.images_per_class)
-            self.limits = effort_settings(self.effort, self.files, machine, request.images_per_class)
+            count, training = request.images_per_class, sample.facts.training
+            self.limits = effort_settings(self.effort, self.files, machine, count, training)
 
     def planned(self, quick: bool) -> Plan:
         """The plan."""
