@@ -134,10 +134,11 @@ def test_longer_runs_use_their_time_and_select_among_all_that_shorter_ones_saw(s
     def cost(candidate: Workload) -> dict[str, Unit]:
         return forecast(candidate, _facts(), _rates(**{slow: 5.0, "full_step": 30.0}))
 
-    fits = {seconds: fitted(work, cost, seconds) for seconds in (60.0, 150.0, 400.0, 1000.0)}
+    fits = {seconds: fitted(work, cost, seconds, most=3.0) for seconds in (60.0, 150.0, 400.0, 1000.0)}
     for seconds, fit in fits.items():
         if given_up(work, fit):
             assert total(cost(fit)) > 0.75 * seconds, "nothing is given up while time is left"
+            assert fit.iterations <= work.iterations, "and nothing is taken beyond that"
         else:
             assert total(cost(work)) <= seconds
     seen = [set(range(fit.validate_every, fit.iterations + 1, fit.validate_every)) for fit in fits.values()]

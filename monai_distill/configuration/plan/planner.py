@@ -159,7 +159,8 @@ class _Planner:
         if self.family == "trajectory":
             settings["experts"] = Choice(limits["experts"] if fit is None else fit.experts, of_time)
         every = min(every, iterations)
-        settings["validate_every"] = Choice(every, f"{-(-iterations // every)} validations")
+        count = -(-iterations // every)
+        settings["validate_every"] = Choice(every, f"{count} validation{'s' * (count > 1)}")
         settings |= following_settings(self.files, plain_values(settings), iterations)
         return {name: choice for name, choice in settings.items() if name not in self.request.settings}
 
