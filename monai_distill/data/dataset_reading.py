@@ -115,9 +115,9 @@ def _cores() -> int:
 
 def _packed(items: list[Any]) -> tuple[list[Any], Tensor | None]:
     """The items of a batch with their images as one tensor, where that is possible: every tensor costs a descriptor."""
-    images = [item.get("image") if isinstance(item, Mapping) else None for item in items]
-    kinds = {(image.shape, image.dtype) if type(image) is Tensor else None for image in images}
-    if None in kinds or len(kinds) > 1:
+    all_images = [item.get("image") if isinstance(item, Mapping) else None for item in items]
+    images = [image for image in all_images if type(image) is Tensor]
+    if len(images) < len(items) or len({(image.shape, image.dtype) for image in images}) > 1:
         return items, None
     return [{**item, "image": None} for item in items], torch.stack(images)
 

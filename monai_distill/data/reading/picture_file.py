@@ -71,7 +71,8 @@ def picture_header(path: str) -> FileHeader:
 
 
 def _tiff_header(tags: Mapping[str, Any]) -> FileHeader:
-    return _upright(*tags["shape"], tags["orientation"], "8-bit" if tags["is_byte"] else "stored")
+    rows, columns = tags["shape"]
+    return _upright(rows, columns, tags["orientation"], "8-bit" if tags["is_byte"] else "stored")
 
 
 def _opened(image: Any, path: str, start: bytes) -> tuple[FileHeader, int]:
