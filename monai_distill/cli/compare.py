@@ -98,7 +98,7 @@ def _compared(
         options.log.open(root)
         with options.log.part(run_folder):
             begun = (run_folder / "config.json").exists()
-            run_bundle(resumed(run_folder) if begun else _arguments(request(method, run_folder), root))
+            run_bundle(resumed(run_folder) if begun else _arguments(request(method, run_folder), root, run_folder))
 
     def further(run_folder: Path) -> None:
         with options.log.part(run_folder):
@@ -126,8 +126,11 @@ def _request(options: argparse.Namespace, root: Path, method: str, folder: Path)
     return Request(options.dataset, options.network, method, values, preset_of=options.preset_of, **plan)
 
 
-def _arguments(request: Any, root: Path) -> dict[str, Any]:
-    """The arguments of a run, planned where no preset knows them; how scores are made is the same in all runs."""
+def _arguments(request: Any, root: Path, folder: Path) -> dict[str, Any]:
+    """The arguments of a run, planned where no preset knows them; how scores are made is the same in all runs.
+
+    The plan is left in the run folder, as by ``run``.
+    """
     if not request.decides:
         arguments: dict[str, Any] = request.composed({})
         return arguments
@@ -141,6 +144,7 @@ def _arguments(request: Any, root: Path) -> dict[str, Any]:
     first = json.loads(file.read_text()) if file.exists() else {}
     plan = make_plan(dataclasses.replace(request, settings={**first, **request.settings}))
     print(plan_text(plan), flush=True)
+    atomic_write(folder / "plan.json", json.dumps(plan.to_dict(), indent=2).encode())
     if not first:
         chosen = {name: value for name, value in plan.values.items() if name in SHARED}
         atomic_write(file, json.dumps(chosen, indent=2).encode())

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shutil
 from pathlib import Path
@@ -24,7 +25,7 @@ from monai_distill.runtime.memory_forecast import (
 )
 from monai_distill.transforms.canvas_decode import CanvasDecode
 
-__all__ = ["require_room", "run_forecast", "step_size"]
+__all__ = ["Limits", "refuse_without_room", "require_room", "room_sentence", "run_forecast", "step_size"]
 
 logger = logging.getLogger("monai_distill.runtime.forecast")  # the command shows what rooms of the runtime report
 LOWER = {
@@ -119,12 +120,56 @@ def require_room(
             ...
         RuntimeError: Expected 1073741824.9 GiB of memory for the run, ...
     """
-    kind = torch.device(device).type
-    logger.info("Forecast: %s.", _sentence(forecast, kind))
+    limits = Limits.here(device, folder)
+    logger.info("Forecast: %s.", room_sentence(forecast, limits.kind))
+    refuse_without_room(forecast, dataclasses.replace(limits, disk=None) if resume else limits, folder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Bytes that a machine can give; None where nobody knows.
+
+    Attributes:
+        kind: ``cpu`` or ``cuda``: what computes.
+        host: memory of the machine.
+        gpu: memory of the GPU; None without one.
+        disk: free disk where the run folder will lie.
+    """
+
+    kind: str
+    host: int | None
+    gpu: int | None
+    disk: int | None
+
+    @classmethod
+    def here(cls, device: torch.device | str, folder: str | Path) -> Limits:
+        """The limits of this machine at present.
+
+        Example:
+            >>> Limits.here("cpu", "runs/new").disk > 0
+            True
+        """
+        kind = torch.device(device).type
+        gpu = available_memory(device) if kind == "cuda" else None
+        place = Path(folder).absolute()
+        free = shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
+        return cls(kind, available_memory("cpu"), gpu, free)
+
+
+def refuse_without_room(forecast: MemoryForecast, limits: Limits, folder: str | Path) -> None:
+    """Refuse a run that does not fit.
+
+    Raises:
+        RuntimeError: if the memory of the device or of the host, or the disk, is too small.
+
+    Example:
+        >>> small = MemoryForecast(data=0, place="host", store=0, cache=0, parts={"scores": 2**20})
+        >>> refuse_without_room(small, Limits("cpu", 2**40, None, None), ".")
+    """
     part = max(forecast.parts, key=lambda name: forecast.parts[name])
     for name, needed, available in (
-        ("memory", forecast.host(kind), available_memory("cpu")),
-        ("GPU memory", forecast.device(kind), available_memory(device) if kind == "cuda" else None),
+        ("memory", forecast.host(limits.kind), limits.host),
+        ("GPU memory", forecast.device(limits.kind), limits.gpu),
     ):
         if available is not None and needed > available:
             raise RuntimeError(
@@ -132,21 +177,27 @@ def require_room(
                 f"{part} take {readable_bytes(forecast.parts[part])}, the images {readable_bytes(forecast.data)} "
                 f"({forecast.place}). Give {LOWER.get(part, 'a smaller --width')}, or a smaller --image_size."
             )
-    place = Path(folder).absolute()
-    free = shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
-    if forecast.disk > free and not resume:
+    if limits.disk is not None and forecast.store > limits.disk:  # decoded images lie elsewhere, and may lie there now
         raise RuntimeError(
-            f"Expected {readable_bytes(forecast.disk)} of free disk for the experts' states in {place}, got "
-            f"{readable_bytes(free)}. Give --straight_experts true (two states of every expert), fewer --experts, a "
-            "smaller --width, or an --output_dir on another disk."
+            f"Expected {readable_bytes(forecast.store)} of free disk for the experts' states in "
+            f"{Path(folder).absolute()}, got {readable_bytes(limits.disk)}. Give --straight_experts true (two states "
+            "of every expert), fewer --experts, a smaller --width, or an --output_dir on another disk."
         )
 
 
-def _sentence(forecast: MemoryForecast, kind: str) -> str:
+def room_sentence(forecast: MemoryForecast, kind: str) -> str:
+    """The room of a run on ``cpu`` or ``cuda``, in words.
+
+    Example:
+        >>> small = MemoryForecast(data=2**20, place="host", store=0, cache=0, parts={"scores": 2**21}, libraries=0)
+        >>> room_sentence(small, "cpu")
+        'at most 3 MiB of memory (scores 2 MiB; images 1 MiB in memory)'
+    """
     parts = ", ".join(f"{name} {readable_bytes(size)}" for name, size in forecast.parts.items())
     where = {"host": "in memory", "device": "on the GPU", "disk": "on disk"}[forecast.place]
     text = f"at most {readable_bytes(forecast.host(kind))} of memory"
     if kind != "cpu":
         text += f" and {readable_bytes(forecast.device(kind))} on {kind}"
     text += f" ({parts}; images {readable_bytes(forecast.data)} {where})"
-    return text + (f", {readable_bytes(forecast.disk)} of disk for the experts" if forecast.disk else "")
+    text += f", {readable_bytes(forecast.store)} of disk for the experts" if forecast.store else ""
+    return text + (f", {readable_bytes(forecast.cache)} of disk for decoded images" if forecast.cache else "")

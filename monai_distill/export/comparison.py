@@ -25,6 +25,7 @@ __all__ = ["compare_methods", "save_comparison"]
 
 COSTS = {"seconds": "time in s", "peak_memory_mib": "peak MiB"}
 PANELS: tuple[Metric, ...] = ("accuracy", "balanced_accuracy")
+PLANS = "plans"  # in compare.json
 Row = tuple[str, Mapping[str, Summary]]  # title; summaries by metric and cost
 
 
@@ -44,7 +45,8 @@ def compare_methods(
         folder: made when absent.
         methods: in the order of the rows.
         run: runs (or continues) a method, given its name and its folder.
-        settings: the settings of all runs as plain JSON values; stored in ``compare.json``.
+        settings: the settings of all runs as plain JSON values; stored in ``compare.json``, to which the plans
+            of the runs are added.
         evaluate: called with the folder of every finished run, every time; it adds to the run's ``scores.json``.
 
     Returns:
@@ -69,6 +71,7 @@ def compare_methods(
             failed.append(method)
     done = [method for method in methods if _file(folder, method).exists()]
     table = save_comparison(folder, done) if done or not failed else ""
+    _store_plans(folder, done)
     if failed:
         raise RuntimeError(f"{', '.join(failed)} did not finish; see the warnings.\n{table}")
     return table
@@ -80,7 +83,9 @@ def _require_settings(folder: Path, settings: dict[str, Any]) -> None:
         raise ValueError(
             f"Expected a folder for several runs, got {folder}, the folder of a run. Give another --output_dir."
         )
-    stored = json.loads(file.read_text()) if file.exists() else settings
+    content = json.loads(file.read_text()) if file.exists() else {}
+    plans = {PLANS: content.pop(PLANS)} if PLANS in content else {}
+    stored = content or settings
     names = [name for name in sorted({*stored, *settings}) if stored.get(name) != settings.get(name)]
     if names:
         rows = "; ".join(f"{name}: stored {stored.get(name)!r}, given {settings.get(name)!r}" for name in names)
@@ -92,7 +97,18 @@ def _require_settings(folder: Path, settings: dict[str, Any]) -> None:
             f"Expected a folder for the comparison, or a new name, got {folder}: {error.strerror}. Give another "
             "--output_dir."
         ) from error
-    atomic_write(file, json.dumps(settings, indent=2).encode())
+    atomic_write(file, json.dumps({**settings, **plans}, indent=2).encode())
+
+
+def _store_plans(folder: Path, methods: Sequence[str]) -> None:
+    """Add to ``compare.json`` the settings that a plan chose for every run, its reasons and its forecast."""
+    files = {method: folder / method / "plan.json" for method in methods}
+    plans = {method: json.loads(file.read_text()) for method, file in files.items() if file.is_file()}
+    if plans:
+        names = ("effort", "minutes", "settings", "given_up", "forecast")
+        chosen = {method: {name: plan[name] for name in names} for method, plan in plans.items()}
+        file = folder / "compare.json"
+        atomic_write(file, json.dumps({**json.loads(file.read_text()), PLANS: chosen}, indent=2).encode())
 
 
 def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:

@@ -57,6 +57,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--tiny", action="store_true", help="sizes for a first try")
     parser.add_argument("--brief", action="store_true", help="one of everything, in this process: the shortest try")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="of iterations and training")
+    parser.add_argument("--rows", nargs="+", default=[""], help="ends of the names of their rows; all by default")
     parser.add_argument("--data_dir", type=Path, default=None, help="with the archives of BloodMNIST and CIFAR-10")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="results: few and small files")
     parser.add_argument("--work", type=Path, default=Path("runs/gpu_work"), help="run folders")
@@ -147,7 +148,7 @@ def iterations(options: argparse.Namespace, rows: Rows) -> None:
         groups.append(everything)
     for way in options.ways:
         for group in groups:
-            _compared(_measured(group, way), options, rows, FASTER["iterations"])
+            _compared(_measured(group, way, options.rows), options, rows, FASTER["iterations"])
 
 
 def training(options: argparse.Namespace, rows: Rows) -> None:
@@ -158,15 +159,17 @@ def training(options: argparse.Namespace, rows: Rows) -> None:
             group = training_rows(kind, settings)
             for row in group:
                 row.name = f"{kind}, {row.name}"
-            _compared(_measured(group, way), options, rows, FASTER[kind])
+            _compared(_measured(group, way, options.rows), options, rows, FASTER[kind])
 
 
-def _measured(group: list[Row], way: str) -> list[Row]:
-    """The rows of a way, and the official program's, which is measured next to every one."""
+def _measured(group: list[Row], way: str, ends: list[str]) -> list[Row]:
+    """The chosen rows of a way, and the official program's, which is measured next to every one."""
     kinds = {False: WAYS[0], CUDA_GRAPHS: WAYS[1]}
-    return [
-        row for row in group if row.kind.startswith("official") or kinds.get(row.settings["compiled"], WAYS[2]) == way
-    ]
+
+    def is_chosen(row: Row) -> bool:
+        return kinds.get(row.settings["compiled"], WAYS[2]) == way and row.name.endswith(tuple(ends))
+
+    return [row for row in group if row.kind.startswith("official") or is_chosen(row)]
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -190,3 +190,18 @@ def test_the_folder_of_a_run_is_not_taken_for_one_of_several(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="folder for several runs"):
         compare_methods(tmp_path, ["mtt"], lambda method, folder: pytest.fail("a method was run"), settings=SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_the_plans_of_the_runs_stand_in_compare_json_and_are_no_settings(tmp_path: Path) -> None:
+    plan = {"effort": "trial", "minutes": 3.0, "settings": {"iterations": {"value": 70, "reason": "time"}}}
+    plan |= {"given_up": ["iterations 70 of 100"], "forecast": {"seconds": {"scores": 2.0}}, "machine": {}}
+
+    def run(method: str, folder: Path) -> None:
+        write(folder, scores(0.5))
+        if method == "dm":
+            (folder / "plan.json").write_text(json.dumps(plan))
+
+    for _ in range(2):  # the second call meets the plans of the first
+        compare_methods(tmp_path, ["dm", "mtt"], run, settings=SETTINGS)
+        stored = json.loads((tmp_path / "compare.json").read_text())
+        assert stored == {**SETTINGS, "plans": {"dm": {key: value for key, value in plan.items() if key != "machine"}}}

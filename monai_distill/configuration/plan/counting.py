@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 __all__ = ["Unit", "counted"]
 
@@ -53,20 +53,24 @@ def counted(work: Callable[[], object], units: float) -> Unit:
         >>> counted(lambda: a @ a.T, 1).flops
         24.0
     """
-    calls = _Calls()
-    counter = FlopCounterMode(display=False)
-    with calls, counter:
+    with _Counter() as counter:
         work()
-    return Unit(0.0, 0.0, counter.get_total_flops() / units, calls.count / units)
+    return Unit(0.0, 0.0, counter.flops / units, counter.calls / units)
 
 
-class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operators that compute something."""
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts operators that compute something, and their operations by PyTorch's own formulas.
+
+    PyTorch's ``FlopCounterMode`` also follows modules by hooks, with which no gradient of an image can be computed.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.count = 0
+        self.calls, self.flops = 0, 0.0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += not function.is_view
-        return function(*args, **(kwargs or {}))
+        result = function(*args, **(kwargs or {}))
+        self.calls += not function.is_view
+        formula = flop_registry.get(function.overloadpacket)
+        self.flops += 0 if formula is None else formula(*args, **(kwargs or {}), out_val=result)
+        return result

@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_distill.data.datasets.decoded_images import writes_images
+from monai_distill.data.datasets.image_files import ImageFilesDataset
+from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.split_banks import SplitBanks
 from monai_distill.runtime.memory import physical_memory
 
@@ -124,10 +127,20 @@ class Sample:
     Attributes:
         facts: of the complete data set.
         banks: a few images of every section.
+        on_disk: whether a run reads the images from a memory-mapped file.
+        decoded_to_disk: whether a run decodes the files into that file first.
     """
 
     facts: DataFacts
     banks: SplitBanks
+    on_disk: bool = False
+    decoded_to_disk: bool = False
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of a stored value: 1 for uint8, 4 for float32."""
+        images = self.banks.training.images
+        return 4 if self.decoded_to_disk or not isinstance(images, PreparedImages) else images.pixels.element_size()
 
 
 class _Part:
@@ -175,7 +188,21 @@ def read_sample(name: str, section: Section, fit: Callable[..., Any], device: st
     facts = DataFacts(
         name, tuple(int(n) for n in counts), len(labels[1]), len(labels[2]), tuple(banks.image_shape), seconds
     )
-    return Sample(facts, banks)
+    files = [_decodes_to_disk(dataset, facts.shape) for dataset in datasets]
+    return Sample(facts, banks, any(files) or any(map(_is_mapped, datasets)), any(files))
+
+
+def _is_mapped(dataset: Any) -> bool:
+    """Whether the items are rows of a memory-mapped array."""
+    listed = getattr(dataset, "data", None)
+    first = listed[0] if isinstance(listed, Sequence) and len(listed) else None
+    return isinstance(first, Mapping) and isinstance(first.get("image"), np.memmap)
+
+
+def _decodes_to_disk(dataset: Any, shape: Sequence[int]) -> bool:
+    if not (isinstance(dataset, ImageFilesDataset) and dataset.uses_default_transform):
+        return False
+    return writes_images((len(dataset), *shape), dataset.cache_dir)
 
 
 def _labels(dataset: Any) -> np.ndarray[Any, Any]:

@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monai_distill.runtime.memory_forecast import MemoryForecast
+
 from .counting import Unit
 from .facts import DataFacts, MachineFacts
 from .request import Request
@@ -27,6 +29,7 @@ class Plan:
         given_up: what the time did not allow.
         parts: cost by part; empty where nothing was timed.
         note: why nothing was timed, or that the time is too short.
+        room: memory and disk; None where they were not computed.
     """
 
     request: Request
@@ -36,7 +39,7 @@ class Plan:
     given_up: Sequence[str] = ()
     parts: Mapping[str, Unit] = dataclasses.field(default_factory=dict)
     note: str = ""
-    disk: int = 0
+    room: MemoryForecast | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -53,7 +56,7 @@ class Plan:
         return {
             "dataset": self.request.dataset,
             "method": self.request.method,
-            "effort": self.request.chosen_effort if self.request.decides else None,
+            "effort": self.request.effort or (None if self.request.minutes or not self.request.decides else "standard"),
             "minutes": self.request.minutes,
             "data": self.data.to_dict(),
             "machine": dataclasses.asdict(self.machine),
@@ -62,10 +65,19 @@ class Plan:
             "forecast": {
                 "seconds": seconds,
                 "cpu_seconds": {name: round(unit.cpu, 2) for name, unit in self.parts.items()},
-                "disk_bytes": self.disk,
+                **self._room(),
             },
             "note": self.note,
         }
+
+    def _room(self) -> dict[str, Any]:
+        """Bytes by part, of the images, and of host memory, GPU memory and new files in all."""
+        if self.room is None:
+            return {}
+        kind = self.machine.device
+        memory = {**self.room.parts, "images": self.room.data, "images_are_on": self.room.place}
+        totals = {"host_bytes": self.room.host(kind), "gpu_bytes": self.room.device(kind), "disk_bytes": self.room.disk}
+        return {"memory_bytes": memory, **totals}
 
 
 def plain_values(settings: Mapping[str, Choice]) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from .facts import MachineFacts, Sample, read_sample
 from .fitting import fitted, given_up, total
 from .other_machine import Card, rates_on
 from .plan import Plan, plain_values
-from .request import Request
-from .rules import EFFORTS, Choice, base_settings, effort_settings, family_of, following_settings
+from .request import Request, ceilings, longest
+from .room import planned_room
+from .rules import Choice, base_settings, effort_settings, family_of, following_settings
 from .timing import forward_flops, timed_rates, timing_parser
 
 __all__ = ["make_plan"]
@@ -59,23 +60,25 @@ def make_plan(
         return Plan(request, sample.facts, machine, {}, note="A run with --epsilon is not timed beforehand.")
     if card is not None:
         machine = card.machine(machine.disk)
-    planner = _Planner(request, sample, machine, card)
+    planner = _Planner(request, sample, machine, str(values["output_dir"]), card)
     return planner.planned(quick)
 
 
 class _Planner:
     """Chooses settings and times them, at smaller and smaller widths."""
 
-    def __init__(self, request: Request, sample: Sample, machine: MachineFacts, card: Card | None) -> None:
+    def __init__(self, request: Request, sample: Sample, machine: MachineFacts, folder: str, card: Card | None) -> None:
         self.request, self.sample, self.machine, self.card = request, sample, machine, card
+        self.folder = folder
         self.files = run_files(request.dataset, request.network, request.method)
         self.family = family_of(self.files)
-        self.effort = EFFORTS.get(request.chosen_effort)
+        self.effort = ceilings(request)
         self.limits: dict[str, Any] = {}
         self.base: dict[str, Choice] = {}
         if request.decides and self.effort is not None:
             self.base = base_settings(self.files, sample.facts, request.images_per_class)
-            self.limits = effort_settings(self.effort, self.files, machine, request.images_per_class)
+            count, training = request.images_per_class, sample.facts.training
+            self.limits = effort_settings(self.effort, self.files, machine, count, training)
 
     def planned(self, quick: bool) -> Plan:
         """The plan."""
@@ -88,15 +91,15 @@ class _Planner:
             full = self._workload(parser)
             if quick and request.minutes is None and self._is_quick(parser, full):
                 note = "A run this small is not timed beforehand."
-                return Plan(request, self.sample.facts, self.machine, ceiling, note=note)
+                return self._plan(ceiling, note=note)
             rates = timed_rates(values, self.sample.banks, count=self.card is not None)
             if self.card is not None:
                 rates = rates_on(self.card, rates)
             cost = functools.partial(forecast, facts=self.sample.facts, rates=rates)
             if not request.decides:
-                return self._plan(parser, {}, [], cost(full))
-            grow = request.minutes is not None
-            fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=self._fixed(), grow=grow)
+                return self._plan({}, [], cost(full))
+            most = longest(self.family, request)
+            fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=request.settings, most=most)
             late = total(cost(fit), request.clock) > self.seconds
             if not late or width // 2 < NARROWEST or "width" in request.settings:
                 break
@@ -105,7 +108,7 @@ class _Planner:
         if width < self.limits["width"]:
             lost = [f"width {width} of {self.limits['width']}", *lost]
         note = self._late(cost(fit), lost) if late else ""
-        return self._plan(parser, self._settings(width, fit), lost, cost(fit), note)
+        return self._plan(self._settings(width, fit), lost, cost(fit), note)
 
     def _refuse_small_classes(self, parser: ConfigParser) -> None:
         """Refuse a start from more real images than a class has, as the run would."""
@@ -139,11 +142,11 @@ class _Planner:
         """The chosen settings; ``fit`` replaces the sizes of the effort."""
         if not self.request.decides:
             return {}
-        why = f"effort {self.request.chosen_effort}"
+        why = self.request.aim
         of_time = why if fit is None else f"{why}, fitted to the time"
         limits = self.limits
         iterations = int(limits.get("iterations", 0)) if fit is None else fit.iterations
-        validations = int(limits["validations"]) if fit is None else fit.validations
+        every = int(limits["validate_every"]) if fit is None else fit.validate_every
         settings = {**self.base, "width": Choice(width, why)}
         for name in KNOBS:
             settings[name] = Choice(limits[name] if fit is None else getattr(fit, name), of_time)
@@ -155,17 +158,14 @@ class _Planner:
             settings["iterations"] = Choice(iterations, of_time)
         if self.family == "trajectory":
             settings["experts"] = Choice(limits["experts"] if fit is None else fit.experts, of_time)
-        every = max(1, -(-iterations // validations))
-        settings["validate_every"] = Choice(every, f"{-(-iterations // every)} validations")
+        every = min(every, iterations)
+        count = -(-iterations // every)
+        settings["validate_every"] = Choice(every, f"{count} validation{'s' * (count > 1)}")
         settings |= following_settings(self.files, plain_values(settings), iterations)
         return {name: choice for name, choice in settings.items() if name not in self.request.settings}
 
     def _outer_steps(self) -> int:
         return int(timing_parser(self.request.composed({}), None, "plan").get_parsed_content("outer_steps"))
-
-    def _fixed(self) -> set[str]:
-        given = set(self.request.settings)
-        return given | ({"validations"} if "validate_every" in given else set())
 
     def _workload(self, parser: ConfigParser) -> Workload:
         names = [field.name for field in dataclasses.fields(Workload) if field.name != "plateau"] + [
@@ -179,7 +179,7 @@ class _Planner:
     def _is_quick(self, parser: ConfigParser, work: Workload) -> bool:
         """Whether the run needs so few operations that timing is not worth it."""
         shape, size = self.sample.banks.image_shape, self.request.images_per_class * len(self.sample.facts.counts)
-        once = 3 * forward_flops(parser.get_parsed_content("network"), shape, self.machine.device)
+        once = 3 * forward_flops(parser.get_parsed_content("network"), shape, parser.get_parsed_content("device"))
         batch = min(size, 256)
         students = work.validations * work.validation_students * work.validation_steps * batch
         students += 2 * work.students * work.evaluation_steps * batch + work.full_students * work.full_steps * 256
@@ -191,17 +191,13 @@ class _Planner:
 
     def _plan(
         self,
-        parser: ConfigParser,
         settings: Mapping[str, Choice],
-        lost: Sequence[str],
-        parts: Mapping[str, Unit],
+        lost: Sequence[str] = (),
+        parts: Mapping[str, Unit] | None = None,
         note: str = "",
     ) -> Plan:
-        disk = 0
-        if "store" in parser.config:
-            experts = int(settings["experts"].value if "experts" in settings else parser.get_parsed_content("experts"))
-            snapshots = int(parser.get_parsed_content("expert_train_epochs")) + 1
-            disk = 4 * experts * snapshots * int(parser.get_parsed_content("parameter_count"))
+        parser = timing_parser(self.request.composed(plain_values(settings)), self.sample.banks, "plan")
+        room = planned_room(parser, self.sample, self.folder, self.card)
         if self.card is not None:
             note = f"{note} Estimated from operations counted on this CPU; nothing was measured on such a card.".strip()
-        return Plan(self.request, self.sample.facts, self.machine, settings, lost, parts, note, disk)
+        return Plan(self.request, self.sample.facts, self.machine, settings, lost, parts or {}, note, room)

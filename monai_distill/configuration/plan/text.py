@@ -6,6 +6,8 @@ from __future__ import annotations
 import datetime
 import textwrap
 
+from monai_distill.configuration.run_forecast import room_sentence
+
 from .fitting import total
 from .plan import Plan
 
@@ -43,9 +45,12 @@ def plan_text(plan: Plan, *, reasons: bool = False, now: datetime.datetime | Non
         chosen = ", ".join(f"{name} {choice.value}" for name, choice in plan.settings.items())
         lines += _paragraph("Settings", f"{_title(plan)}: {chosen}" if chosen else _title(plan))
     if plan.given_up:
-        lines += _paragraph("Given up", f"{', '.join(plan.given_up)}; for more: --minutes N, or a higher --effort")
+        more = "more --minutes" if plan.request.minutes else "--minutes N, or a higher --effort"
+        lines += _paragraph("Given up", f"{', '.join(plan.given_up)}; for more: {more}")
     if plan.parts:
         lines += _paragraph("Forecast", _forecast(plan, now))
+    if plan.room is not None:
+        lines += _paragraph("Room", room_sentence(plan.room, plan.machine.device))
     if plan.note:
         lines += _paragraph("Note", plan.note)
     return "\n".join(lines)
@@ -80,9 +85,9 @@ def _title(plan: Plan) -> str:
     request = plan.request
     size = f"{request.images_per_class} image{'s' * (request.images_per_class > 1)} per class"
     if request.decides:
-        time = f", {request.minutes:g} minutes" if request.minutes is not None else ""
+        time = f", {request.minutes:g} minutes" if request.minutes is not None and request.effort else ""
         hint = "" if request.effort or request.minutes else " (no preset knows this data set; --minutes N for another)"
-        return f"{request.method}, {size}, effort {request.chosen_effort}{time}{hint}"
+        return f"{request.method}, {size}, {request.aim}{time}{hint}"
     source = request.preset_of or ("published" if request.effort else request.dataset)
     return f"{request.method}, {size}, preset of {source}"
 
@@ -92,10 +97,9 @@ def _forecast(plan: Plan, now: datetime.datetime | None) -> str:
     start = datetime.datetime.now() if now is None else now
     end = start + datetime.timedelta(seconds=seconds)
     parts = [f"{name} {duration(unit.wall)}" for name, unit in plan.parts.items() if unit.wall >= 0.5]
-    disk = f"; experts {plan.disk / 2**20:.0f} MiB of disk" if plan.disk else ""
     when = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a %H:%M}" if seconds < 5e5 else f"{end:%Y-%m-%d}"
     busy = _busy(plan)
-    return f"{', '.join(parts)}; in all {duration(seconds)}, ends about {when}{disk}{busy}"
+    return f"{', '.join(parts)}; in all {duration(seconds)}, ends about {when}{busy}"
 
 
 def _busy(plan: Plan) -> str:

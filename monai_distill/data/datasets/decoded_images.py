@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,7 @@ from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading.file_to_image import FileToImaged
 from monai_distill.runtime.memory import physical_memory
 
-__all__ = ["decoded_images"]
+__all__ = ["decoded_images", "writes_images"]
 
 READERS = ("monai", "numpy", "pillow", "torch")  # a new version may decode or resize other values
 
@@ -40,7 +40,7 @@ def decoded_images(dataset: Any, reading: FileToImaged, cache_dir: str | PathLik
         ValueError: if the images differ in size.
     """
     shape = (len(dataset), *dataset[0]["image"].shape)
-    if cache_dir is None and 4 * math.prod(shape) * MEMORY_SHARE <= physical_memory():
+    if not writes_images(shape, cache_dir):
         return None
     files = [path for item in dataset.data for path in (item["image"], item.get("mask")) if path is not None]
     job = {
@@ -60,6 +60,16 @@ def decoded_images(dataset: Any, reading: FileToImaged, cache_dir: str | PathLik
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
     array = cached_array(folder, job, shape, np.dtype("float32"), decode)
     return PreparedImages(array, channel_axis=1, source=stored_checksum(array))
+
+
+def writes_images(shape: Sequence[int], cache_dir: str | PathLike[str] | None) -> bool:
+    """Whether decoded images [n, channels, *spatial] are written to a file rather than held in memory.
+
+    Example:
+        >>> writes_images((100, 1, 28, 28), None), writes_images((100, 1, 28, 28), "cache")
+        (False, True)
+    """
+    return cache_dir is not None or 4 * math.prod(shape) * MEMORY_SHARE > physical_memory()
 
 
 def _stamp(paths: Iterable[str]) -> str:

@@ -1,11 +1,13 @@
-"""Average pooling by two, several times as fast on a CPU as PyTorch's kernel."""
+"""Average pooling by two, several times as fast as PyTorch's kernel on a CPU, and its derivative on a GPU."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -18,8 +20,9 @@ __all__ = ["AveragePool"]
 class AveragePool(nn.Module):
     """Mean over blocks of two pixels per axis; an odd last row or column is left out, as ``AvgPool`` does.
 
-    Deviation from PyTorch: on a CPU sums of slices, because its kernel goes pixel by pixel where channels come first:
-    measured on images of 32x32 that fit the cache, 0.2 against 1.7 ms.
+    Deviations from PyTorch: on a CPU sums of slices, because its kernel goes pixel by pixel where channels come first:
+    measured on images of 32x32 that fit the cache, 0.2 against 1.7 ms. On a GPU the derivative is one copy; PyTorch's
+    took a fifth of an expert's training on an H100.
 
     Args:
         spatial_dims: 1, 2 or 3.
@@ -39,7 +42,7 @@ class AveragePool(nn.Module):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             scripted: Tensor = self.kernel(x)
             return scripted
-        if x.device.type != "cpu" or use_native_kernel(x, x.numel()):
+        if use_native_kernel(x, x.numel()):
             plain: Tensor = self.kernel(x)
             return plain
         return _pooled(x)
@@ -57,6 +60,9 @@ class _Halve(Function):
 
     @staticmethod
     def forward(x: Tensor, dims: int) -> Tensor:
+        if x.device.type != "cpu":
+            kernel: Callable[..., Tensor] = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[dims - 1]
+            return kernel(x, 2)
         for axis in range(-dims, 0):
             even = torch.unflatten(x.narrow(axis, 0, x.shape[axis] // 2 * 2), axis, (-1, 2))
             x = even.select(axis, 0) + even.select(axis, 1)
@@ -85,10 +91,7 @@ class _Double(Function):
     @staticmethod
     def forward(x: Tensor, sides: tuple[int, ...]) -> Tensor:
         dims = len(sides)
-        out = x.new_empty(*x.shape[:-1], 2 * x.shape[-1])  # along rows two strided writes: faster than any repeat
-        out[..., 0::2] = out[..., 1::2] = x * 0.5**dims
-        for axis in range(x.ndim - dims, x.ndim - 1):
-            out = torch.repeat_interleave(out, 2, dim=axis)
+        out = (_repeated if x.device.type == "cpu" else _expanded)(x * 0.5**dims, dims)
         for axis in range(-dims, 0):
             if sides[axis] % 2:
                 out = torch.cat([out, torch.zeros_like(out.narrow(axis, 0, 1))], dim=axis)
@@ -107,3 +110,20 @@ class _Double(Function):
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
         out: Tensor = _Double.apply(tangent, ctx.sides)
         return out
+
+
+def _repeated(x: Tensor, dims: int) -> Tensor:
+    """Every value twice along each of the last axes; the fastest way on a CPU."""
+    out = x.new_empty(*x.shape[:-1], 2 * x.shape[-1])  # along rows two strided writes: faster than any repeat
+    out[..., 0::2] = out[..., 1::2] = x
+    for axis in range(x.ndim - dims, x.ndim - 1):
+        out = torch.repeat_interleave(out, 2, dim=axis)
+    return out
+
+
+def _expanded(x: Tensor, dims: int) -> Tensor:
+    """The same by one copy, which is the fastest way on a GPU."""
+    sides = x.shape[-dims:]
+    blocks = x.reshape(*x.shape[:-dims], *(size for side in sides for size in (side, 1)))
+    blocks = blocks.expand(*x.shape[:-dims], *(size for side in sides for size in (side, 2)))
+    return blocks.reshape(*x.shape[:-dims], *(2 * side for side in sides))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from monai_distill.networks.layers import native_kernel
+from monai_distill.networks.layers import average_pool, native_kernel
 from monai_distill.networks.layers.average_pool import AveragePool
 from monai_distill.runtime.randomness import seeded_generator
 
@@ -58,3 +58,9 @@ def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
     assert str(layer(images).grad_fn) != fast_path
     torch.testing.assert_close(layer(images), nn.AvgPool2d(2)(images))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_one_copy_of_a_gpu_has_the_values_of_a_cpu(shape: tuple[int, ...]) -> None:
+    x, dims = torch.randn(shape, generator=seeded_generator(2)), len(shape) - 2
+    assert torch.equal(average_pool._expanded(x, dims), average_pool._repeated(x, dims))
