@@ -84,6 +84,8 @@ class _Fit:
             fit = self._scaled(next(cheap, scored[-1]))
             for richer in (self._selected, self._scored):  # the time that the distillation cannot use up
                 fit = next((work for work in richer(fit) if self._fits(work)), fit)
+        if fit != self.work:
+            return fit
         larger = (self._sized(fit, scale) for scale in reversed(SCALES) if 1 < scale <= most)
         return next((work for work in larger if self._fits(work)), fit)
 

@@ -23,7 +23,7 @@ from .other_machine import Card, rates_on
 from .plan import Plan, plain_values
 from .request import Request, ceilings, longest
 from .room import planned_room
-from .rules import Choice, base_settings, effort_settings, family_of, following_settings
+from .rules import USEFUL, Choice, base_settings, effort_settings, family_of, following_settings
 from .timing import forward_flops, timed_rates, timing_parser
 
 __all__ = ["make_plan"]
@@ -77,7 +77,8 @@ class _Planner:
         self.base: dict[str, Choice] = {}
         if request.decides and self.effort is not None:
             self.base = base_settings(self.files, sample.facts, request.images_per_class)
-            self.limits = effort_settings(self.effort, self.files, machine, request.images_per_class)
+            count, training = request.images_per_class, sample.facts.training
+            self.limits = effort_settings(self.effort, self.files, machine, count, training)
 
     def planned(self, quick: bool) -> Plan:
         """The plan."""
@@ -100,7 +101,8 @@ class _Planner:
             most = longest(self.family, request)
             fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=request.settings, most=most)
             late = total(cost(fit), request.clock) > self.seconds
-            if not late or width // 2 < NARROWEST or "width" in request.settings:
+            short = late or fit.iterations < min(USEFUL[self.family], full.iterations)
+            if not short or width // 2 < NARROWEST or "width" in request.settings:
                 break
             width //= 2
         lost = given_up(full, fit)
@@ -146,7 +148,7 @@ class _Planner:
         limits = self.limits
         iterations = int(limits.get("iterations", 0)) if fit is None else fit.iterations
         every = int(limits["validate_every"]) if fit is None else fit.validate_every
-        settings = {**self.base, "width": Choice(width, why)}
+        settings = {**self.base, "width": Choice(width, why if width == limits["width"] else of_time)}
         for name in KNOBS:
             settings[name] = Choice(limits[name] if fit is None else getattr(fit, name), of_time)
         if self.family == "gradient":
@@ -158,7 +160,8 @@ class _Planner:
         if self.family == "trajectory":
             settings["experts"] = Choice(limits["experts"] if fit is None else fit.experts, of_time)
         every = min(every, iterations)
-        settings["validate_every"] = Choice(every, f"{-(-iterations // every)} validations")
+        count = -(-iterations // every)
+        settings["validate_every"] = Choice(every, f"{count} validation{'s' * (count > 1)}")
         settings |= following_settings(self.files, plain_values(settings), iterations)
         return {name: choice for name, choice in settings.items() if name not in self.request.settings}
 

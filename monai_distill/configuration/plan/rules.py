@@ -16,6 +16,7 @@ from .facts import DataFacts, MachineFacts
 __all__ = [
     "EFFORTS",
     "TUNED",
+    "USEFUL",
     "Choice",
     "Effort",
     "base_settings",
@@ -69,6 +70,8 @@ class Effort:
 
 
 GPU = 4  # times as many iterations on a GPU
+USEFUL = {"trajectory": 50, "distribution": 100, "gradient": 25}  # iterations; for fewer a narrower network is taken
+PASSES, FULL_BATCH = 100, 256  # of a network over all training images, at most; its images per step
 SATURATED = 1000  # iterations of distribution matching at one image per class: more change nothing (see RESULTS.md)
 # a shorter run validates after two, four or eight times as many: a longer one selects among all that a shorter one saw
 VALIDATE_EVERY = {"trajectory": 50, "distribution": 100, "gradient": 25}
@@ -160,13 +163,17 @@ def _trajectory(settings: Mapping[str, Choice], facts: DataFacts, base: str) -> 
     return chosen
 
 
-def effort_settings(effort: Effort, files: RunFiles, machine: MachineFacts, images_per_class: int) -> dict[str, Any]:
-    """The settings by which an effort bounds a run.
+def effort_settings(
+    effort: Effort, files: RunFiles, machine: MachineFacts, images_per_class: int, training: int
+) -> dict[str, Any]:
+    """The settings by which an effort bounds a run, at ``training`` images.
+
+    A network on all of them takes at most a hundred passes over them.
 
     Example:
         >>> from monai_distill.configuration.files import run_files
         >>> here = MachineFacts("cpu", "x86_64", 2**34, 2, 2**40)
-        >>> effort_settings(EFFORTS["trial"], run_files("digits", "convnet", "dm"), here, 1)["iterations"]
+        >>> effort_settings(EFFORTS["trial"], run_files("digits", "convnet", "dm"), here, 1, 1000)["iterations"]
         200
     """
     family, gpu = family_of(files), machine.device != "cpu"
@@ -179,7 +186,7 @@ def effort_settings(effort: Effort, files: RunFiles, machine: MachineFacts, imag
         "validation_students": effort.validation_students,
         "students": effort.students,
         "full_students": effort.full_students,
-        "full_steps": effort.full_steps,
+        "full_steps": min(effort.full_steps, max(200, 50 * math.ceil(PASSES * training / FULL_BATCH / 50))),
     }
     if family == "trajectory":
         settings |= {"experts": effort.experts[gpu], "iterations": iterations}
