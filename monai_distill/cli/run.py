@@ -73,11 +73,13 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
 def _planned(request: Any) -> Any:
     """The plan, made by the first of several processes."""
     from monai_distill.configuration.plan.planner import make_plan
+    from monai_distill.data.datasets.npz_arrays import hand_on_arrays
     from monai_distill.runtime.memory import disable_malloc_trim
     from monai_distill.runtime.processes import exchange
 
     disable_malloc_trim()  # the run does it, too, and its steps are timed
-    return exchange.from_first(lambda: make_plan(request))
+    with hand_on_arrays():  # the run reads the same file
+        return exchange.from_first(lambda: make_plan(request))
 
 
 def _announced(request: Any, folder: Path) -> dict[str, Any]:

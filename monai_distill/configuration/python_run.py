@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from monai_distill.data.datasets.npz_arrays import hand_on_arrays
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.run_folder import RunFolder
 from monai_distill.runtime.atomic_file import atomic_write
@@ -152,7 +153,8 @@ def distill(
 
 def _planned(request: Request, objects: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The settings of a plan, which is left in the run folder."""
-    plan = make_plan(request, objects=objects)
+    with hand_on_arrays():  # the run reads the same file
+        plan = make_plan(request, objects=objects)
     logger.info("%s", plan_text(plan))
     atomic_write(folder / "plan.json", json.dumps(plan.to_dict(), indent=2).encode())
     return plan.values

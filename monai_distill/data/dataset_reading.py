@@ -19,7 +19,7 @@ from .prepared_images import PreparedImages
 __all__ = ["DatasetContent", "differing_sizes", "loaded_items", "read_dataset"]
 
 WORKERS_FROM = 2000  # number of items below which starting worker processes takes longer than reading
-ITEMS_PER_BATCH = 16
+MOST_ITEMS, BATCH_BYTES = 64, 4 * 2**20  # that a worker sends at once
 
 
 class DatasetContent(NamedTuple):
@@ -87,20 +87,45 @@ def loaded_items(dataset: Any) -> Iterator[Any]:
         >>> list(loaded_items([{"image": 1}, {"image": 2}]))
         [{'image': 1}, {'image': 2}]
     """
-    workers = min(os.cpu_count() or 1, 8) if len(dataset) >= WORKERS_FROM else 0
+    workers = min(_cores(), 8) if len(dataset) >= WORKERS_FROM else 0
     if workers < 2:
         items: Any = (dataset[i] for i in range(len(dataset)))
     else:
-        items = (item for batch in _loader(dataset, workers) for item in batch)
+        items = (item for batch in _loader(dataset, workers) for item in _unpacked(*batch))
     name = getattr(dataset, "section", "")
     yield from with_progress(items, len(dataset), f"reading {name} images" if name else "reading images")
 
 
 def _loader(dataset: Any, workers: int) -> Any:
     # Without a generator the loader draws its seed from the global random state.
-    return DataLoader(
-        dataset, batch_size=ITEMS_PER_BATCH, num_workers=workers, collate_fn=list, generator=torch.Generator()
-    )
+    each = _items_at_once(dataset[0])
+    return DataLoader(dataset, workers, batch_size=each, collate_fn=_packed, generator=torch.Generator())
+
+
+def _items_at_once(item: Any) -> int:
+    image = item.get("image") if isinstance(item, Mapping) else None
+    size = image.nbytes if isinstance(image, Tensor) else BATCH_BYTES
+    return max(1, min(MOST_ITEMS, BATCH_BYTES // max(size, 1)))
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _packed(items: list[Any]) -> tuple[list[Any], Tensor | None]:
+    """The items of a batch with their images as one tensor, where that is possible: every tensor costs a descriptor."""
+    all_images = [item.get("image") if isinstance(item, Mapping) else None for item in items]
+    images = [image for image in all_images if type(image) is Tensor]
+    if len(images) < len(items) or len({(image.shape, image.dtype) for image in images}) > 1:
+        return items, None
+    return [{**item, "image": None} for item in items], torch.stack(images)
+
+
+def _unpacked(items: list[Any], images: Tensor | None) -> list[Any]:
+    if images is None:
+        return items
+    return [{**item, "image": image} for item, image in zip(items, images, strict=True)]
 
 
 def differing_sizes(paths: Sequence[str], shapes: Sequence[Sequence[int]]) -> str:

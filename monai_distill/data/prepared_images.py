@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,9 +13,9 @@ from torch import Tensor
 
 from monai_distill.runtime.image_blocks import Images
 
-__all__ = ["PreparedImages", "storage_note"]
+from .mapped_file import MappedFile
 
-MAPPED_BYTES = 256 * 2**20  # read from a memory-mapped file before its pages are released
+__all__ = ["PreparedImages", "storage_note"]
 
 
 class Gate:
@@ -85,13 +84,12 @@ class PreparedImages:
         self.pixels = pixels if isinstance(pixels, Tensor) else torch.from_numpy(pixels)
         if self.pixels.dtype != torch.uint8 and not self.pixels.is_floating_point():
             raise TypeError(f"Expected uint8 or floating-point pixels, got {self.pixels.dtype}. Convert them first.")
-        self.mapped_file = pixels if isinstance(pixels, np.memmap) else None
+        self.mapped_file = MappedFile(pixels) if isinstance(pixels, np.memmap) else None
         self.source = source
         self.channel_axis = channel_axis
         self.prepare = prepare
         self.rows = None if rows is None else rows.to(self.pixels.device)
         self.device = torch.device(device) if device is not None else self.pixels.device
-        self._read_bytes = 0
         sides = list(self.pixels.shape[1:])
         channels = 1 if channel_axis is None else sides.pop(channel_axis % self.pixels.ndim - 1)
         self.shape = torch.Size((len(self.pixels) if rows is None else len(rows), channels, *sides))
@@ -103,7 +101,7 @@ class PreparedImages:
         """Images at ``index``: an integer, a slice, or a tensor of positions of any shape.
 
         Raises:
-            RuntimeError: if the gate is closed.
+            RuntimeError: if the gate is closed, or a memory-mapped file was written to since it was opened.
             TypeError: for more than one index.
         """
         self.gate.require_open()
@@ -159,7 +157,7 @@ class PreparedImages:
     def place(self) -> str:
         """Where the pixels are, in words."""
         if self.mapped_file is not None:
-            return f"on disk ({self.mapped_file.filename})"
+            return f"on disk ({self.mapped_file.array.filename})"
         return "in memory" if self.pixels.device.type == "cpu" else f"on {self.pixels.device}"
 
     @property
@@ -182,7 +180,7 @@ class PreparedImages:
         }
 
     def _with(self, **changes: Any) -> PreparedImages:
-        source = self.pixels if self.mapped_file is None else self.mapped_file
+        source = self.pixels if self.mapped_file is None else self.mapped_file.array
         arguments = {
             "pixels": source,
             "channel_axis": self.channel_axis,
@@ -193,9 +191,14 @@ class PreparedImages:
             "source": None if "pixels" in changes else self.source,
             **changes,
         }
-        return PreparedImages(arguments.pop("pixels"), **arguments)
+        images = PreparedImages(arguments.pop("pixels"), **arguments)
+        if images.mapped_file is not None:
+            images.mapped_file = self.mapped_file
+        return images
 
     def _gather(self, index: Any) -> Tensor:
+        if self.mapped_file is not None:
+            self.mapped_file.require_unchanged()
         if isinstance(index, Tensor):
             index = index.to(self.pixels.device)
             if index.dtype == torch.bool:
@@ -205,7 +208,7 @@ class PreparedImages:
         pixels = self.pixels[index]
         if self.mapped_file is not None:
             pixels = pixels.clone() if isinstance(index, slice) else pixels
-            self._release(pixels.numel() * pixels.element_size())
+            self.mapped_file.count_read(pixels.numel() * pixels.element_size())
         return pixels
 
     def _convert(self, pixels: Tensor) -> Tensor:
@@ -213,15 +216,6 @@ class PreparedImages:
         if images.dtype == torch.uint8:
             return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
         return images.to(torch.float32, memory_format=torch.contiguous_format).contiguous()
-
-    def _release(self, count: int) -> None:
-        """Release the file's pages after every 256 MiB read; the system still caches them while memory allows."""
-        self._read_bytes += count
-        if self._read_bytes > MAPPED_BYTES and self.mapped_file is not None:
-            handle = getattr(self.mapped_file, "_mmap", None)
-            if handle is not None and hasattr(mmap, "MADV_DONTNEED"):
-                handle.madvise(mmap.MADV_DONTNEED)
-            self._read_bytes = 0
 
 
 def storage_note(images: Iterable[Images]) -> str:

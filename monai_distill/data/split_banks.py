@@ -14,22 +14,23 @@ import torch
 from monai_distill.runtime.image_blocks import Images
 
 from .class_bank import ClassBank
+from .disjoint_sections import SECTIONS, disjoint
 from .image_columns import item_columns
 from .prepared_images import storage_note
 
 __all__ = ["SplitBanks"]
 
 logger = logging.getLogger(__name__)
-SECTIONS = ("training", "validation", "test")
 
 
 class SplitBanks:
     """Three :class:`ClassBank` whose images share one preprocessing, fitted on the training images only.
 
     Images that are identical, pixel by pixel, to one in a later section (training to validation and test, validation to
-    test) are dropped from the earlier one, so that no test image ever reaches an expert, an initial image or a
-    statistic; ``dropped`` counts them. Warnings name classes that validation or test has no image of, and count images
-    that lie in one section under two labels. The log accounts for every image in one line.
+    test) are dropped from the earlier one (:func:`~.disjoint_sections.disjoint`), so that no test image ever reaches an
+    expert, an initial image or a statistic; ``dropped`` counts them. Warnings name classes that validation or test has
+    no image of, and count images that lie in one section under two labels. The log accounts for every image in one
+    line.
     ``training_columns`` and ``test_columns`` hold what is known of every image besides its class.
 
     Args:
@@ -39,6 +40,8 @@ class SplitBanks:
         test: the same, for the one last score.
         fit: makes the preprocessing (an invertible transform of [n, channels, *spatial]) from the training images.
         device: where the images are stored.
+        drop_held_out: whether the later of two identical images is dropped instead, so that no held-out image decides
+            which ones are trained on. A guarantee requires it.
 
     Raises:
         ValueError: if the sections differ in class names or image shape, or training lacks a class.
@@ -60,6 +63,7 @@ class SplitBanks:
         *,
         fit: Callable[[Images], Any],
         device: torch.device | str = "cpu",
+        drop_held_out: bool = False,
     ) -> None:
         first = ClassBank.from_dataset(training)
         raw = [first, *(ClassBank.from_dataset(s, class_names=first.class_names) for s in (validation, test))]
@@ -71,19 +75,15 @@ class SplitBanks:
                 )
         hashes = [bank.image_hashes() for bank in raw]
         conflicts = _warn_of_conflicting_labels(raw, hashes, (training, validation, test))
-        raw, self.dropped, kept = _disjoint(raw, hashes)
-        empty = [name for name, count in zip(raw[0].class_names, raw[0].counts, strict=True) if not count]
-        if empty:
-            raise ValueError(
-                f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
-                + " If labels start at 1, subtract 1." * (not raw[0].counts[0] and raw[0].class_names[0] == "0")
-            )
+        parts = disjoint(raw, hashes, drop_held_out=drop_held_out)
+        raw, self.dropped, self.drop_held_out = parts.banks, parts.dropped, drop_held_out
+        _refuse_empty_classes(raw[0])
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
         self.training, self.validation, self.test = (bank.mapped(self.preprocessing, device) for bank in raw)
         self._unused_patients = tuple(getattr(training, "unused_patients", ()))
-        self.training_columns = item_columns(training, kept)
-        self.test_columns = item_columns(test)  # no test image is dropped, so they stay in order
+        self.training_columns = item_columns(training, parts.positions[0])
+        self.test_columns = item_columns(test, parts.positions[2])
         self.provenance: dict[str, Any] = {
             **getattr(training, "provenance", {}),
             "counts": {n: list(b.counts) for n, b in zip(SECTIONS, raw, strict=True)},
@@ -94,7 +94,7 @@ class SplitBanks:
         }
         for note in dict.fromkeys(n for dataset in (training, validation, test) for n in getattr(dataset, "notes", ())):
             logger.info("Data: %s.", note)
-        logger.info("Data: %s.", self._account(getattr(training, "left_out", {})))
+        logger.info("Data: %s.", self._account(getattr(training, "left_out", {}), parts.sentence()))
         logger.info("Data: %s.", storage_note(bank.images for bank in (self.training, self.validation, self.test)))
 
     @property
@@ -123,13 +123,13 @@ class SplitBanks:
             )
         return "image" if self.training.patients is None else "patient"
 
-    def _account(self, left_out: Mapping[str, int]) -> str:
+    def _account(self, left_out: Mapping[str, int], identical: str) -> str:
         """Every image in one sentence: read, left out and why."""
         banks = (self.training, self.validation, self.test)
         parts = [f"{name} {len(bank)}" for name, bank in zip(SECTIONS, banks, strict=True)]
         total = sum(len(bank) for bank in banks) + sum(self.dropped.values())
         out = [f"{count} {reason}" for reason, count in left_out.items()]
-        out += [f"{n} of {name} identical to an image of a later section" for name, n in self.dropped.items() if n]
+        out += [identical] if identical else []
         patients = None if self.training.patients is None else len(set(self.training.patients.tolist()))
         of = "" if patients is None else f" (of {patients} patients in training)"
         return f"{total} images read: {', '.join(parts)}{of}; left out: {', '.join(out) or 'nothing'}"
@@ -166,6 +166,15 @@ class SplitBanks:
     def image_shape(self) -> tuple[int, ...]:
         """Channels and spatial sides of an image."""
         return tuple(self.training.images.shape[1:])
+
+
+def _refuse_empty_classes(training: ClassBank) -> None:
+    empty = [name for name, count in zip(training.class_names, training.counts, strict=True) if not count]
+    if empty:
+        raise ValueError(
+            f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
+            + " If labels start at 1, subtract 1." * (not training.counts[0] and training.class_names[0] == "0")
+        )
 
 
 def _warn_of_absent_classes(validation: ClassBank, test: ClassBank) -> None:
@@ -212,25 +221,3 @@ def _place(dataset: Any, position: int) -> str:
     item = items[position] if isinstance(items, Sequence) and len(items) > position else None
     image = item.get("image") if isinstance(item, Mapping) else None
     return image if isinstance(image, str) else f"item {position}"
-
-
-def _disjoint(
-    banks: Sequence[ClassBank], hashes: Sequence[Sequence[str]]
-) -> tuple[list[ClassBank], dict[str, int], list[int]]:
-    """The banks without images of a later section, how many were dropped, and which training images stay."""
-    _, validation, test = (set(codes) for codes in hashes)
-    taken: tuple[set[str], ...] = (validation | test, test, set())
-    disjoint = []
-    kept = [
-        [i for i, code in enumerate(codes) if code not in later] for codes, later in zip(hashes, taken, strict=True)
-    ]
-    for bank, keep in zip(banks, kept, strict=True):
-        disjoint.append(bank if len(keep) == len(bank) else bank.subset(torch.tensor(keep, dtype=torch.long)))
-    dropped = {name: len(banks[i]) - len(disjoint[i]) for i, name in enumerate(("training", "validation"))}
-    if any(dropped.values()):
-        warnings.warn(
-            f"Identical images lie in two sections; dropped {dropped['training']} from training and "
-            f"{dropped['validation']} from validation, so that test and validation stay unseen.",
-            stacklevel=3,
-        )
-    return disjoint, dropped, kept[0]

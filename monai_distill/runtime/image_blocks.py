@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Images", "blocks"]
+__all__ = ["Images", "block_length", "blocks"]
 
 BLOCK_BYTES = 64 * 2**20  # of float32 values in one block
 
@@ -38,6 +38,16 @@ class Images(Protocol):
     def __getitem__(self, index: Any) -> Tensor: ...
 
 
+def block_length(images: Images) -> int:
+    """The number of images whose float32 values take 64 MiB, at least 1.
+
+    Example:
+        >>> block_length(torch.zeros(5, 1, 2048, 2048))
+        4
+    """
+    return max(BLOCK_BYTES // (4 * max(images.shape[1:].numel(), 1)), 1)
+
+
 def blocks(images: Images, size: int | None = None) -> Iterator[Tensor]:
     """All images in order, in blocks of ``size`` (by default as many as fit 64 MiB of float32 values).
 
@@ -45,7 +55,6 @@ def blocks(images: Images, size: int | None = None) -> Iterator[Tensor]:
         >>> [len(block) for block in blocks(torch.zeros(5, 1, 2, 2), 2)]
         [2, 2, 1]
     """
-    each = max(images.shape[1:].numel(), 1)
-    count = size or max(BLOCK_BYTES // (4 * each), 1)
+    count = size or block_length(images)
     for low in range(0, len(images), count):
         yield images[low : low + count]

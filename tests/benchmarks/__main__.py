@@ -16,10 +16,13 @@ BENCHMARKS = (
     "accuracy",
     "stacking",
     "originals",
+    "trajectory_pairs",
     "ladder",
     "shapes",
     "first_iteration",
     "epsilon",
+    "groups",
+    "dp_networks",
 )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -96,8 +97,15 @@ def record(rows: list[dict[str, Any]], measured: str) -> dict[str, Any]:
     }
 
 
+def resumed(file: Path, measured: str, draws: int) -> tuple[list[dict[str, Any]], int]:
+    """Rows of an interrupted run at the same commit with as many draws, and its CPU seconds; none without the file."""
+    written = json.loads(file.read_text()) if file.exists() else {}
+    same = written.get("commit") == measured and all(row["draws_per_side"] == draws for row in written["rows"])
+    return (written["rows"], written["cpu_seconds"]) if same else ([], 0)
+
+
 def main(words: list[str]) -> int:
-    """Print the table, write the rows as JSON; 1 when a bound is above its claim or half the noise is not noticed."""
+    """Print the table, write the rows as JSON, which a second call continues; 1 when a bound and its claim disagree."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks epsilon", description=__doc__)
     parser.add_argument("--draws", type=int, default=2000, help="releases per side that decide a bound")
     parser.add_argument(
@@ -106,15 +114,15 @@ def main(words: list[str]) -> int:
     parser.add_argument("--epsilons", type=float, nargs="+", default=[1.0, 3.0, 8.0])
     parser.add_argument("--out", type=Path, default=Path("epsilon.json"))
     options = parser.parse_args(words)
-    rows: list[dict[str, Any]] = []
+    rows, before = resumed(options.out, commit(), options.draws)
+    done = {(row["mechanism"], row["epsilon"], row["noise_factor"]) for row in rows}
     start = time.process_time()
-    for epsilon in options.epsilons:
-        for mechanism in MECHANISMS:
-            for factor in (1.0, BROKEN):
-                rows.append(bounds(mechanism, epsilon, options.draws, options.choosing, factor))
-                seconds = time.process_time() - start
-                content = {"commit": commit(), "words": words, "cpu_seconds": round(seconds), "rows": rows}
-                options.out.write_text(json.dumps(content, indent=2))
+    for epsilon, mechanism, factor in itertools.product(options.epsilons, MECHANISMS, (1.0, BROKEN)):
+        if (mechanism.name, epsilon, factor) not in done:
+            rows.append(bounds(mechanism, epsilon, options.draws, options.choosing, factor))
+            seconds = before + round(time.process_time() - start)
+            content = {"commit": commit(), "words": words, "cpu_seconds": seconds, "rows": rows}
+            options.out.write_text(json.dumps(content, indent=2))
     table = record(rows, commit())
     write_record("epsilon", table)
     print(rendered(table))

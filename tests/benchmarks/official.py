@@ -55,68 +55,97 @@ def _images(options: argparse.Namespace, count: int) -> tuple[torch.Tensor, torc
     return images.to(options.device), (torch.arange(count) % options.classes).to(options.device)
 
 
-def distillation(options: argparse.Namespace) -> Callable[[], object]:
-    """One outer iteration: network and wrapper built, N steps unrolled in one graph, one backward, two optimisers."""
-    networks, utils, reparam = _modules(options)
-    images, labels = _images(options, options.ipc * options.classes or options.images)
-    images.requires_grad_(True)
-    student_lr = torch.tensor(0.01, device=options.device, requires_grad=True)
-    optimizers = [
-        torch.optim.SGD([images], lr=1000.0, momentum=0.5),
-        torch.optim.SGD([student_lr], lr=1e-5, momentum=0.5),
-    ]
-    criterion, augmentation = torch.nn.CrossEntropyLoss(), utils.ParamDiffAug()
-    expert = [parameter.detach().clone() for parameter in _network(networks, options).parameters()]
-    target = torch.cat([(p + 0.01 * torch.randn_like(p)).reshape(-1) for p in expert])
+class Trajectory:
+    """Its outer iteration: network and wrapper built, N steps unrolled in one graph, one backward, two optimisers.
 
-    def iteration() -> None:
-        net = reparam.ReparamModule(_network(networks, options)).to(options.device)
+    Args:
+        options: of the subject.
+        images: where the synthetic images start.
+        labels: their class numbers.
+        student_lr: of the students, at the start.
+        image_lr: learning rate of the images.
+        lr_lr: learning rate of the students' learning rate.
+    """
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        *,
+        student_lr: float = 0.01,
+        image_lr: float = 1000.0,
+        lr_lr: float = 1e-5,
+    ) -> None:
+        self.networks, self.utils, self.reparam = _modules(options)
+        self.options, self.labels = options, labels
+        self.images = images.clone().requires_grad_(True)
+        self.student_lr = torch.tensor(student_lr, device=options.device, requires_grad=True)
+        rates = ((self.images, image_lr), (self.student_lr, lr_lr))
+        self.optimizers = [torch.optim.SGD([leaf], lr=lr, momentum=0.5) for leaf, lr in rates]
+        self.criterion, self.augmentation = torch.nn.CrossEntropyLoss(), self.utils.ParamDiffAug()
+
+    def __call__(self, start: torch.Tensor, target: torch.Tensor) -> float:
+        """One iteration on a segment [P], [P]; its loss."""
+        net = self.reparam.ReparamModule(_network(self.networks, self.options)).to(self.options.device)
         net.train()
-        start = torch.cat([p.reshape(-1) for p in expert])
         states = [start.clone().requires_grad_(True)]
         chunks: list[torch.Tensor] = []
-        for _ in range(options.student_steps):
-            chunks = chunks or list(torch.split(torch.randperm(len(images)), len(images)))
-            rows = chunks.pop().to(options.device)
-            batch, truth = images[rows], labels[rows]
-            if not options.no_augmentation:
-                batch = utils.DiffAugment(batch, STRATEGY, param=augmentation)
-            loss = criterion(net(batch, flat_param=states[-1]), truth)
+        for _ in range(self.options.student_steps):
+            chunks = chunks or list(torch.split(torch.randperm(len(self.images)), len(self.images)))
+            rows = chunks.pop().to(self.options.device)
+            batch, truth = self.images[rows], self.labels[rows]
+            if not self.options.no_augmentation:
+                batch = self.utils.DiffAugment(batch, STRATEGY, param=self.augmentation)
+            loss = self.criterion(net(batch, flat_param=states[-1]), truth)
             (gradient,) = torch.autograd.grad(loss, states[-1], create_graph=True)
-            states.append(states[-1] - student_lr * gradient)
+            states.append(states[-1] - self.student_lr * gradient)
         ends = torch.nn.functional.mse_loss(states[-1], target, reduction="sum")
         begins = torch.nn.functional.mse_loss(start, target, reduction="sum")
-        for optimizer in optimizers:
+        for optimizer in self.optimizers:
             optimizer.zero_grad()
         (ends / begins).backward()
-        for optimizer in optimizers:
+        for optimizer in self.optimizers:
             optimizer.step()
+        return (ends / begins).item()
 
-    return iteration
+
+def distillation(options: argparse.Namespace) -> Callable[[], object]:
+    """An outer iteration (see :class:`Trajectory`) on a made segment."""
+    work = Trajectory(options, *_images(options, options.ipc * options.classes or options.images))
+    start = flat(_network(_modules(options)[0], options))
+    target = start + 0.01 * torch.randn_like(start)
+    return lambda: work(start, target)
 
 
-def _epoch(options: argparse.Namespace, count: int) -> Callable[[], object]:
-    """An epoch by its own function on its own data loader, one network."""
+def flat(network: torch.nn.Module) -> torch.Tensor:
+    """The parameters of a network [P]."""
+    return torch.cat([parameter.detach().reshape(-1) for parameter in network.parameters()])
+
+
+def training(
+    options: argparse.Namespace, images: torch.Tensor, labels: torch.Tensor, lr: float = 0.01
+) -> tuple[torch.nn.Module, Callable[[], object]]:
+    """A network, and an epoch of its training by its own function on its own data loader."""
     networks, utils, _ = _modules(options)
-    images, labels = _images(options, count)
     data = utils.TensorDataset(images.cpu(), labels.cpu())
     loader = torch.utils.data.DataLoader(data, batch_size=256, shuffle=True, num_workers=0)
     net = _network(networks, options)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
     settings = argparse.Namespace(
         device=options.device, dataset="CIFAR10", dsa=True, dsa_strategy=STRATEGY, dsa_param=utils.ParamDiffAug()
     )
     criterion = torch.nn.CrossEntropyLoss()
     augmented = not options.no_augmentation
-    return lambda: utils.epoch("train", loader, net, optimizer, criterion, settings, aug=augmented)
+    return net, lambda: utils.epoch("train", loader, net, optimizer, criterion, settings, aug=augmented)
 
 
 def experts(options: argparse.Namespace) -> Callable[[], object]:
     """One epoch of one expert, without the test pass that its program adds to every epoch."""
-    return _epoch(options, options.real_images)
+    return training(options, *_images(options, options.real_images))[1]
 
 
 def students(options: argparse.Namespace) -> Callable[[], object]:
     """``training_steps`` epochs of one student on the synthetic images, which fit one batch."""
-    epoch = _epoch(options, options.ipc * options.classes or options.images)
+    epoch = training(options, *_images(options, options.ipc * options.classes or options.images))[1]
     return lambda: [epoch() for _ in range(options.training_steps)]

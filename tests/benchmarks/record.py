@@ -104,6 +104,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, or one of the GPU benchmark")
     parser.add_argument("--parts", nargs="+", default=[], help="the rows of these parts of the GPU benchmark")
     parser.add_argument("--commit", default=None, help="that the runs measured; default: the current one")
+    parser.add_argument("--at_once", type=int, default=1, help="runs that shared a GPU")
     options = parser.parse_args(words)
     folder = options.runs[0]
     if (folder / "gpu.json").exists():
@@ -114,13 +115,15 @@ def main(words: list[str]) -> int:
     for run in options.runs:
         rows += [row for row in run_rows(run) if row not in rows]
     seeds = [json.loads((run / "scores.json").read_text())["seeds"]["run"] for run in options.runs]
-    threads = {json.loads((run / "scores.json").read_text())["cost"]["threads"] for run in options.runs}
+    costs = [json.loads((run / "scores.json").read_text())["cost"] for run in options.runs]
+    cards = {cost["memory_of"] for cost in costs} - {"process"}
+    on_cards = f"{', '.join(sorted(cards))}, {options.at_once} runs at once"
     record = {
         "columns": list(COLUMNS),
         "rows": rows,
         "command": sorted({command_of(run) for run in options.runs}),
         "commit": options.commit or commit(),
-        "hardware": hardware(max(threads)),
+        "hardware": on_cards if cards else hardware(max(cost["threads"] for cost in costs)),
         "seeds": ", ".join(str(seed) for seed in sorted(set(seeds))),
     }
     print(write_record(options.name, record))

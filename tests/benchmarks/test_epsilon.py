@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import Tensor
 pytest.importorskip("dp_accounting", reason="pip install 'monai-distill[privacy]'")
 from monai_distill.privacy.dp import GaussianEvent
 from monai_distill.privacy.dp.mechanisms import secure_coins
-from tests.benchmarks.epsilon import failures, record
+from tests.benchmarks.epsilon import failures, record, resumed
 from tests.benchmarks.epsilon_bounds import Errors, _trade_off, noise_bound, plain_bound
 from tests.benchmarks.epsilon_mechanisms import ClassSums, NoisyTraining, Prototypes, scaled_noise
 
@@ -87,3 +89,11 @@ def test_a_claim_that_is_exceeded_and_a_broken_build_that_passes_are_failures() 
     assert failures(rows) == []
     assert record(rows, "abc")["rows"] == [["sums", "1", 0.1, 0.9, 1.6]]
     assert len(failures([{**rows[0], "noise_bound": 1.1}])) == len(failures([{**rows[1], "noise_bound": 0.9}])) == 1
+
+
+def test_rows_are_continued_only_at_their_commit_and_with_their_draws(tmp_path: Path) -> None:
+    file, rows = tmp_path / "epsilon.json", [{"draws_per_side": 2000}]
+    assert resumed(file, "abc", 2000) == ([], 0)
+    file.write_text(json.dumps({"commit": "abc", "cpu_seconds": 7, "rows": rows}))
+    assert resumed(file, "abc", 2000) == (rows, 7)
+    assert resumed(file, "def", 2000) == resumed(file, "abc", 100) == ([], 0)

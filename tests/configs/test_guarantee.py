@@ -54,10 +54,17 @@ def test_a_run_with_a_guarantee_states_it_and_keeps_to_it(run: Run, method: str)
 
 def test_what_would_break_the_guarantee_is_refused_with_ways_out(tmp_path: Path) -> None:
     broken = ("--initial_images", "real", "--zca", "true", "--val_interval", "1", "--dp_model", "false")
-    broken += ("--keyed_split", "false")
+    broken += ("--keyed_split", "false", "--drop_held_out", "false")
     outcome = command("run", "--method", "dm", "--epsilon", "8", "--output_dir", tmp_path / "run", *broken)
     assert outcome.code != 0
-    for advice_for in ("--initial_images noise", "--zca false", "leave val_interval", "--keyed_split true"):
+    advice = (
+        "--initial_images noise",
+        "--zca false",
+        "leave val_interval",
+        "--keyed_split true",
+        "--drop_held_out true",
+    )
+    for advice_for in advice:
         assert advice_for in outcome.err
     assert not (tmp_path / "run" / "ledger.json").exists()
 

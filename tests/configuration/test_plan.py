@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ import numpy as np
 import pytest
 
 from monai_distill.configuration.files import available, run_files
+from monai_distill.configuration.plan import planner
 from monai_distill.configuration.plan.cost import Workload, forecast
 from monai_distill.configuration.plan.counting import Unit
 from monai_distill.configuration.plan.facts import DataFacts, MachineFacts
 from monai_distill.configuration.plan.fitting import fitted, given_up, total
 from monai_distill.configuration.plan.plan import Plan
-from monai_distill.configuration.plan.request import Request
-from monai_distill.configuration.plan.rules import TUNED, base_settings, following_settings
+from monai_distill.configuration.plan.request import Request, ceilings
+from monai_distill.configuration.plan.rules import EFFORTS, TUNED, base_settings, effort_settings, following_settings
 from monai_distill.configuration.plan.text import plan_text
 from monai_distill.configuration.plan.timing import Rates
 from monai_distill.configuration.presets import preset_settings
@@ -98,7 +101,7 @@ def test_every_method_composes_with_the_rules(method: str, images_per_class: int
 
 
 def test_forecast_counts_every_pass_over_the_images() -> None:
-    work = Workload(1, 200, 4, 5, 100, 5, 100, 3, 1000, experts=8, expert_epochs=7, plateau=False)
+    work = Workload(1, 200, 50, 5, 100, 5, 100, 3, 1000, experts=8, expert_epochs=7, plateau=False)
     parts = forecast(work, _facts(), _rates())
     assert parts["experts"].cpu == pytest.approx(8 * 7 * 4708 * 0.001)
     assert parts["distillation"].cpu == pytest.approx(0.2)
@@ -110,7 +113,7 @@ def test_forecast_counts_every_pass_over_the_images() -> None:
 @pytest.mark.parametrize("seconds", [40.0, 120.0, 600.0])
 @pytest.mark.parametrize("slow", ["expert_image", "iteration", "full_step", "student_step"])
 def test_a_fitted_run_ends_in_time_and_scores_in_a_third_of_it(seconds: float, slow: str) -> None:
-    work = Workload(1, 300, 5, 3, 600, 5, 1000, 3, 1000, experts=8, expert_epochs=7)
+    work = Workload(1, 300, 50, 3, 600, 5, 1000, 3, 1000, experts=8, expert_epochs=7)
 
     def cost(candidate: Workload) -> dict[str, Unit]:
         return forecast(candidate, _facts(), _rates(**{slow: 5.0, "full_step": 30.0}))
@@ -120,8 +123,58 @@ def test_a_fitted_run_ends_in_time_and_scores_in_a_third_of_it(seconds: float, s
     assert cost(fit)["scores"].wall <= seconds / 3 or fit.students == 3
     assert given_up(work, fit) or total(cost(work)) <= seconds
     assert fitted(work, cost, 1e6) == work
-    assert fitted(work, cost, 1e6, grow=True).iterations > work.iterations
+    assert fitted(work, cost, 1e6, most=3.0).iterations == 3 * work.iterations
     assert fitted(work, cost, seconds, fixed={"iterations"}).iterations == 300
+
+
+@pytest.mark.parametrize("experts", [0, 8])
+@pytest.mark.parametrize("slow", ["expert_image", "iteration", "full_step", "student_step"])
+def test_longer_runs_use_their_time_and_select_among_all_that_shorter_ones_saw(slow: str, experts: int) -> None:
+    work = Workload(1, 1000, 50, 5, 600, 5, 1000, 3, 1000, experts=experts, expert_epochs=7)
+
+    def cost(candidate: Workload) -> dict[str, Unit]:
+        return forecast(candidate, _facts(), _rates(**{slow: 5.0, "full_step": 30.0}))
+
+    fits = {seconds: fitted(work, cost, seconds, most=3.0) for seconds in (60.0, 150.0, 400.0, 1000.0)}
+    for seconds, fit in fits.items():
+        if given_up(work, fit):
+            assert total(cost(fit)) > 0.75 * seconds, "nothing is given up while time is left"
+            assert fit.iterations <= work.iterations, "and nothing is taken beyond that"
+        else:
+            assert total(cost(work)) <= seconds
+    seen = [set(range(fit.validate_every, fit.iterations + 1, fit.validate_every)) for fit in fits.values()]
+    assert all(shorter <= longer for shorter, longer in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize(("images", "steps"), [(42, 200), (546, 250), (1280, 500), (4708, 1000), (89996, 1000)])
+def test_a_network_on_all_images_takes_a_hundred_passes_at_most(images: int, steps: int) -> None:
+    files = run_files("npz", "convnet", "dm")
+    assert effort_settings(EFFORTS["standard"], files, CPU, 1, images)["full_steps"] == steps
+
+
+def test_a_narrower_network_comes_before_a_handful_of_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An iteration takes 10 s at width 32, so that 15 minutes allow 60 of them; at width 16 it takes a quarter."""
+
+    def rates(values: dict[str, Any], banks: object, count: bool) -> Rates:
+        return _rates(iteration=1e4 * (values["width"] / 32) ** 2)
+
+    monkeypatch.setattr(planner, "timed_rates", rates)
+    request = Request("digits", method="dm", effort="standard", settings={"device": "cpu"})
+    plan = planner.make_plan(request, quick=False)
+    assert plan.values["width"] == 16
+    assert 100 <= plan.values["iterations"] < 500
+    assert "width 16 of 32" in plan.given_up
+    wide = planner.make_plan(dataclasses.replace(request, settings={"device": "cpu", "width": 32}), quick=False)
+    assert wide.values["iterations"] < 100, "a given width stays"
+
+
+def test_a_time_bounds_the_run_alone_unless_an_effort_is_given() -> None:
+    short, long, trial = (  # the width of the network follows from the time
+        ceilings(Request("npz", **words))
+        for words in ({"minutes": 3.0}, {"minutes": 20.0}, {"minutes": 20.0, "effort": "trial"})
+    )
+    assert dataclasses.replace(short, width=long.width) == long
+    assert trial == EFFORTS["trial"]
 
 
 def _plan(**changes: Any) -> Plan:

@@ -31,7 +31,7 @@ class Workload:
     Attributes:
         images_per_class: of the synthetic set.
         iterations: of the distillation.
-        validations: how often it validates.
+        validate_every: iterations between two validations.
         validation_students: networks per validation.
         validation_steps: their SGD steps at most.
         students: networks per row of the score table.
@@ -50,7 +50,7 @@ class Workload:
 
     images_per_class: int = 1
     iterations: int = 100
-    validations: int = 1
+    validate_every: int = 100
     validation_students: int = 5
     validation_steps: int = 300
     students: int = 5
@@ -67,13 +67,15 @@ class Workload:
         """The workload of the settings of a run by name."""
         names = {field.name for field in dataclasses.fields(cls)} - {"plateau"}
         values = {name: int(value) for name, value in settings.items() if name in names and value is not None}
-        every = int(settings.get("validate_every", 0) or 0)
-        if every:
-            values["validations"] = -(-values["iterations"] // every)
         values["expert_epochs"] = int(settings.get("expert_train_epochs", 0) or 0)
         judges = int(settings.get("difficulty_networks", 0) or 0)
         values["difficulty_epochs"] = judges * int(settings.get("difficulty_epochs", 0) or 0)
         return cls(**values, plateau=settings.get("student_schedule", "plateau") == "plateau")
+
+    @property
+    def validations(self) -> int:
+        """How often it validates: at the end, too."""
+        return -(-self.iterations // self.validate_every)
 
     def student_steps(self, limit: int) -> int:
         """Steps that a student of a small set takes of at most ``limit``."""

@@ -1,11 +1,11 @@
-"""A workload that ends in time: what is given up first, and by how much."""
+"""A workload that ends in time: what is given up first, by how much, and where time that is left goes."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from .cost import Workload
@@ -13,15 +13,15 @@ from .counting import Unit
 
 __all__ = ["fitted", "given_up", "total"]
 
-SCORES, VALIDATION = 1 / 3, 0.15  # shares of the time, at most
+SCORES, VALIDATION = 1 / 3, 0.15  # shares of the time, at most, while the distillation could use it
 # students per row, students on all images, their steps: later ones cost less
 SCORING = (
-    *((1.0, 1.0, 1.0), (1.0, 0.67, 1.0), (1.0, 0.34, 1.0), (1.0, 0.34, 0.5), (0.6, 0.34, 0.25), (0.6, 0.34, 0.2)),
+    *((1.0, 1.0, 1.0), (1.0, 0.66, 1.0), (1.0, 0.33, 1.0), (1.0, 0.33, 0.5), (0.6, 0.33, 0.5), (0.6, 0.33, 0.2)),
     (0.6, 0.0, 0.2),
 )
-SELECTING = ((1.0, 1.0), (1.0, 0.6), (0.8, 0.4), (0.6, 0.4), (0.4, 0.4), (0.4, 0.2))  # validations, students of each
+SELECTING = ((1, 1.0), (1, 0.6), (2, 0.6), (2, 0.4), (4, 0.4), (8, 0.4))  # rounds per validation, its students
 SCALES = tuple(round(0.02 * step, 2) for step in range(1, 151))  # of iterations and experts
-LEAST = {"iterations": 20, "experts": 2, "students": 3, "full_steps": 200}
+LEAST = {"iterations": 20, "experts": 2, "students": 3, "full_steps": 200, "validation_students": 2}
 Model = Callable[[Workload], Mapping[str, Unit]]
 
 
@@ -42,11 +42,12 @@ def fitted(
     *,
     clock: str = "wall",
     fixed: Collection[str] = (),
-    grow: bool = False,
+    most: float = 1.0,
 ) -> Workload:
     """The largest workload, at most ``work``, whose cost is at most ``seconds``; the smallest one if none is.
 
-    Scores get at most a third of the time, and validation 15 percent. Iterations and experts share the rest.
+    Scores get at most a third of the time, and validation 15 percent. Iterations and experts share the rest. What they
+    do not use up goes back to validation and scores, then to more iterations.
 
     Args:
         work: the workload without a limit.
@@ -54,7 +55,7 @@ def fitted(
         seconds: that the run may take.
         clock: ``wall`` or ``cpu``: which seconds count.
         fixed: names of fields that must not change.
-        grow: whether iterations and experts may also grow, up to threefold.
+        most: how often the iterations (and experts, up to twice) of ``work`` may be taken where time is left.
 
     Example:
         >>> free = {"scores": Unit(0, 0), "validation": Unit(0, 0)}
@@ -62,40 +63,79 @@ def fitted(
         >>> fitted(Workload(iterations=100), cost, 50.0).iterations
         50
     """
+    return _Fit(work, model, seconds, clock, fixed).fitted(most)
 
-    def cost(candidate: Workload, *parts: str) -> float:
-        of = model(candidate)
-        return sum(float(getattr(of[part], clock)) for part in parts or tuple(of))
 
-    def change(**shares: float) -> Workload:
-        sizes = {name: getattr(work, name) * share for name, share in shares.items() if name not in fixed}
-        least = {name: min(LEAST.get(name, 1), getattr(work, name)) if size else 0 for name, size in sizes.items()}
-        return dataclasses.replace(work, **{name: max(least[name], math.ceil(s - 1e-9)) for name, s in sizes.items()})
+@dataclasses.dataclass(frozen=True)
+class _Fit:
+    """The search for one workload."""
 
-    if not grow and cost(work) <= seconds:
-        return work
-    for students, full, steps in SCORING:
-        scored = change(students=students, full_students=full, full_steps=steps)
-        if cost(scored, "scores") <= SCORES * seconds:
-            break
-    work = scored
-    for often, students in SELECTING:
-        selected = change(validations=often, validation_students=students)
-        if cost(selected, "validation") <= VALIDATION * seconds:
-            break
-    work = selected
-    scales = [scale for scale in SCALES if grow or scale <= 1]
-    sizes = [change(iterations=scale, experts=min(scale, 2.0)) for scale in scales]
-    return next((size for size in reversed(sizes) if cost(size) <= seconds), sizes[0])
+    work: Workload
+    model: Model
+    seconds: float
+    clock: str
+    fixed: Collection[str]
+
+    def fitted(self, most: float) -> Workload:
+        fit = self.work
+        if not self._fits(fit):
+            scored = list(self._scored(fit))
+            cheap = (work for work in scored if self._cost(work, "scores") <= SCORES * self.seconds)
+            fit = self._scaled(next(cheap, scored[-1]))
+            for richer in (self._selected, self._scored):  # the time that the distillation cannot use up
+                fit = next((work for work in richer(fit) if self._fits(work)), fit)
+        if fit != self.work:
+            return fit
+        larger = (self._sized(fit, scale) for scale in reversed(SCALES) if 1 < scale <= most)
+        return next((work for work in larger if self._fits(work)), fit)
+
+    def _cost(self, work: Workload, *parts: str) -> float:
+        of = self.model(work)
+        return sum(float(getattr(of[part], self.clock)) for part in parts or tuple(of))
+
+    def _fits(self, work: Workload) -> bool:
+        return self._cost(work) <= self.seconds
+
+    def _scaled(self, fit: Workload) -> Workload:
+        """As many iterations and experts as fit, under the finest selection that takes its share of the time."""
+        scales = [scale for scale in reversed(SCALES) if scale <= 1]
+        for selected in self._selected(fit):
+            sizes = [self._sized(selected, scale) for scale in scales]
+            largest = next((work for work in sizes if self._fits(work)), sizes[-1])
+            if self._cost(largest, "validation") <= VALIDATION * self.seconds:
+                break
+        return largest
+
+    def _scored(self, fit: Workload) -> Iterator[Workload]:
+        for students, full, steps in SCORING:
+            yield self._changed(fit, students=students, full_students=full, full_steps=steps)
+
+    def _selected(self, fit: Workload) -> Iterator[Workload]:
+        for rounds, students in SELECTING:
+            yield self._changed(fit, validate_every=rounds, validation_students=students)
+
+    def _sized(self, fit: Workload, scale: float) -> Workload:
+        return self._changed(fit, iterations=scale, experts=min(scale, 2.0))
+
+    def _changed(self, fit: Workload, **factors: float) -> Workload:
+        """``fit`` with the sizes of the full workload times ``factors``, where they may change."""
+        full = {name: getattr(self.work, name) for name in factors if name not in self.fixed}
+        sizes = {name: math.ceil(of * factors[name] - 1e-9) for name, of in full.items()}
+        least = {name: min(LEAST.get(name, 1), full[name]) if sizes[name] else 0 for name in sizes}
+        return dataclasses.replace(fit, **{name: max(least[name], size) for name, size in sizes.items()})
 
 
 def given_up(full: Workload, fit: Workload) -> list[str]:
     """The sizes that the time did not allow, as short phrases.
 
     Example:
-        >>> given_up(Workload(iterations=300, students=5), Workload(iterations=120, students=3))
-        ['iterations 120 of 300', 'students 3 of 5']
+        >>> given_up(Workload(iterations=300, students=5), Workload(iterations=120, students=3, validate_every=200))
+        ['iterations 120 of 300', 'validate_every 200 instead of 100', 'students 3 of 5']
     """
     names = [field.name for field in dataclasses.fields(Workload)]
     values: list[tuple[str, Any, Any]] = [(name, getattr(fit, name), getattr(full, name)) for name in names]
-    return [f"{name} {less} of {more}" for name, less, more in values if less < more]
+    return [
+        f"{name} {now} {'instead of' if name == 'validate_every' else 'of'} {before}"
+        for name, now, before in values
+        if (now > before if name == "validate_every" else now < before)
+    ]

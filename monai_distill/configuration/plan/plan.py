@@ -56,7 +56,7 @@ class Plan:
         return {
             "dataset": self.request.dataset,
             "method": self.request.method,
-            "effort": self.request.chosen_effort if self.request.decides else None,
+            "effort": self.request.effort or (None if self.request.minutes or not self.request.decides else "standard"),
             "minutes": self.request.minutes,
             "data": self.data.to_dict(),
             "machine": dataclasses.asdict(self.machine),

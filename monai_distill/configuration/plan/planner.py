@@ -21,9 +21,9 @@ from .facts import MachineFacts, Sample, read_sample
 from .fitting import fitted, given_up, total
 from .other_machine import Card, rates_on
 from .plan import Plan, plain_values
-from .request import Request
+from .request import Request, ceilings, longest
 from .room import planned_room
-from .rules import EFFORTS, Choice, base_settings, effort_settings, family_of, following_settings
+from .rules import USEFUL, Choice, base_settings, effort_settings, family_of, following_settings
 from .timing import forward_flops, timed_rates, timing_parser
 
 __all__ = ["make_plan"]
@@ -72,12 +72,13 @@ class _Planner:
         self.folder = folder
         self.files = run_files(request.dataset, request.network, request.method)
         self.family = family_of(self.files)
-        self.effort = EFFORTS.get(request.chosen_effort)
+        self.effort = ceilings(request)
         self.limits: dict[str, Any] = {}
         self.base: dict[str, Choice] = {}
         if request.decides and self.effort is not None:
             self.base = base_settings(self.files, sample.facts, request.images_per_class)
-            self.limits = effort_settings(self.effort, self.files, machine, request.images_per_class)
+            count, training = request.images_per_class, sample.facts.training
+            self.limits = effort_settings(self.effort, self.files, machine, count, training)
 
     def planned(self, quick: bool) -> Plan:
         """The plan."""
@@ -97,10 +98,11 @@ class _Planner:
             cost = functools.partial(forecast, facts=self.sample.facts, rates=rates)
             if not request.decides:
                 return self._plan({}, [], cost(full))
-            grow = request.minutes is not None
-            fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=self._fixed(), grow=grow)
+            most = longest(self.family, request)
+            fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=request.settings, most=most)
             late = total(cost(fit), request.clock) > self.seconds
-            if not late or width // 2 < NARROWEST or "width" in request.settings:
+            short = late or fit.iterations < min(USEFUL[self.family], full.iterations)
+            if not short or width // 2 < NARROWEST or "width" in request.settings:
                 break
             width //= 2
         lost = given_up(full, fit)
@@ -133,20 +135,20 @@ class _Planner:
         needed = total(parts, self.request.clock) / 60 / MARGIN
         raise ValueError(
             f"Expected at least {needed:.1f} minutes for this run, got {self.request.minutes:g}: even with "
-            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size), fewer "
-            "--images_per_class, or a method without experts (--method dm)."
+            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size for files), "
+            "fewer --images_per_class, or a method without experts (--method dm)."
         )
 
     def _settings(self, width: int, fit: Workload | None) -> dict[str, Choice]:
         """The chosen settings; ``fit`` replaces the sizes of the effort."""
         if not self.request.decides:
             return {}
-        why = f"effort {self.request.chosen_effort}"
+        why = self.request.aim
         of_time = why if fit is None else f"{why}, fitted to the time"
         limits = self.limits
         iterations = int(limits.get("iterations", 0)) if fit is None else fit.iterations
-        validations = int(limits["validations"]) if fit is None else fit.validations
-        settings = {**self.base, "width": Choice(width, why)}
+        every = int(limits["validate_every"]) if fit is None else fit.validate_every
+        settings = {**self.base, "width": Choice(width, why if width == limits["width"] else of_time)}
         for name in KNOBS:
             settings[name] = Choice(limits[name] if fit is None else getattr(fit, name), of_time)
         if self.family == "gradient":
@@ -157,17 +159,14 @@ class _Planner:
             settings["iterations"] = Choice(iterations, of_time)
         if self.family == "trajectory":
             settings["experts"] = Choice(limits["experts"] if fit is None else fit.experts, of_time)
-        every = max(1, -(-iterations // validations))
-        settings["validate_every"] = Choice(every, f"{-(-iterations // every)} validations")
+        every = min(every, iterations)
+        count = -(-iterations // every)
+        settings["validate_every"] = Choice(every, f"{count} validation{'s' * (count > 1)}")
         settings |= following_settings(self.files, plain_values(settings), iterations)
         return {name: choice for name, choice in settings.items() if name not in self.request.settings}
 
     def _outer_steps(self) -> int:
         return int(timing_parser(self.request.composed({}), None, "plan").get_parsed_content("outer_steps"))
-
-    def _fixed(self) -> set[str]:
-        given = set(self.request.settings)
-        return given | ({"validations"} if "validate_every" in given else set())
 
     def _workload(self, parser: ConfigParser) -> Workload:
         names = [field.name for field in dataclasses.fields(Workload) if field.name != "plateau"] + [

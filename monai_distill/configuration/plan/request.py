@@ -11,9 +11,9 @@ from monai_distill.configuration.composition import PUBLISHED, composed
 from monai_distill.configuration.files import run_files
 from monai_distill.configuration.presets import preset_settings
 
-from .rules import EFFORTS
+from .rules import EFFORTS, Effort
 
-__all__ = ["Request"]
+__all__ = ["Request", "ceilings", "longest"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +90,11 @@ class Request:
         return next((name for name, effort in EFFORTS.items() if self.minutes <= 1.5 * effort.minutes), "thorough")
 
     @property
+    def aim(self) -> str:
+        """The effort or the time in words."""
+        return f"{self.minutes:g} minutes" if self.effort is None and self.minutes else f"effort {self.chosen_effort}"
+
+    @property
     def preset(self) -> str | None:
         """Whose preset lies below the settings; None for the data set's own."""
         return PUBLISHED if self.decides or self.effort == PUBLISHED else self.preset_of
@@ -97,3 +102,38 @@ class Request:
     def composed(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of ``monai.bundle.run`` with ``chosen`` below the given settings."""
         return composed(self.dataset, self.network, self.method, {**chosen, **self.settings}, self.preset)
+
+
+def ceilings(request: Request) -> Effort | None:
+    """The most that the run may do. A time without an effort is the bound itself, except for width and scores.
+
+    Example:
+        >>> ceilings(Request("digits", minutes=3.0)).iterations == ceilings(Request("digits", minutes=20.0)).iterations
+        True
+        >>> ceilings(Request("digits", minutes=3.0, effort="trial")).full_steps
+        500
+    """
+    effort = EFFORTS.get(request.chosen_effort)
+    if effort is None or request.effort is not None or request.minutes is None:
+        return effort
+    most, scores = EFFORTS["thorough"], effort if request.chosen_effort == "thorough" else EFFORTS["standard"]
+    return dataclasses.replace(
+        most,
+        width=effort.width,
+        students=scores.students,
+        full_students=scores.full_students,
+        full_steps=scores.full_steps,
+    )
+
+
+def longest(family: str, request: Request) -> float:
+    """How often the iterations of an effort may be taken where a requested time is left.
+
+    Distribution matching gains nothing from more of them at one image per class (measured, see RESULTS.md).
+
+    Example:
+        >>> longest("trajectory", Request("digits", minutes=60.0)), longest("distribution", Request("digits"))
+        (3.0, 1.0)
+    """
+    saturated = family == "distribution" and request.images_per_class == 1
+    return 1.0 if saturated or request.minutes is None else 3.0

@@ -16,6 +16,7 @@ from .facts import DataFacts, MachineFacts
 __all__ = [
     "EFFORTS",
     "TUNED",
+    "USEFUL",
     "Choice",
     "Effort",
     "base_settings",
@@ -52,7 +53,6 @@ class Effort:
         width: of the network on a CPU and on a GPU.
         experts: trained networks, on a CPU and on a GPU.
         iterations: of trajectory matching, distribution matching and gradient matching, on a CPU.
-        validations: how often a run selects.
         validation_students: networks per selection.
         students: networks per row of the score table.
         full_students: networks on all training images.
@@ -63,7 +63,6 @@ class Effort:
     width: tuple[int, int]
     experts: tuple[int, int]
     iterations: Mapping[str, int]
-    validations: int
     validation_students: int
     students: int
     full_students: int
@@ -71,13 +70,18 @@ class Effort:
 
 
 GPU = 4  # times as many iterations on a GPU
+USEFUL = {"trajectory": 50, "distribution": 100, "gradient": 25}  # iterations; for fewer a narrower network is taken
+PASSES, FULL_BATCH = 100, 256  # of a network over all training images, at most; its images per step
+SATURATED = 1000  # iterations of distribution matching at one image per class: more change nothing (see RESULTS.md)
+# a shorter run validates after two, four or eight times as many: a longer one selects among all that a shorter one saw
+VALIDATE_EVERY = {"trajectory": 50, "distribution": 100, "gradient": 25}
 EFFORTS = {
-    "trial": Effort(3, (32, 64), (4, 10), {"trajectory": 100, "distribution": 200, "gradient": 50}, 3, 2, 3, 1, 500),
+    "trial": Effort(3, (32, 64), (4, 10), {"trajectory": 100, "distribution": 200, "gradient": 50}, 2, 3, 1, 500),
     "standard": Effort(
-        15, (32, 128), (8, 20), {"trajectory": 300, "distribution": 500, "gradient": 200}, 5, 3, 5, 3, 1000
+        15, (32, 128), (8, 20), {"trajectory": 300, "distribution": 500, "gradient": 200}, 3, 5, 3, 1000
     ),
     "thorough": Effort(
-        60, (64, 128), (20, 50), {"trajectory": 1500, "distribution": 2000, "gradient": 1000}, 8, 5, 5, 3, 2000
+        60, (64, 128), (20, 50), {"trajectory": 1500, "distribution": 2000, "gradient": 1000}, 5, 5, 3, 2000
     ),
 }
 
@@ -159,24 +163,30 @@ def _trajectory(settings: Mapping[str, Choice], facts: DataFacts, base: str) -> 
     return chosen
 
 
-def effort_settings(effort: Effort, files: RunFiles, machine: MachineFacts, images_per_class: int) -> dict[str, Any]:
-    """The settings by which an effort bounds a run.
+def effort_settings(
+    effort: Effort, files: RunFiles, machine: MachineFacts, images_per_class: int, training: int
+) -> dict[str, Any]:
+    """The settings by which an effort bounds a run, at ``training`` images.
+
+    A network on all of them takes at most a hundred passes over them.
 
     Example:
         >>> from monai_distill.configuration.files import run_files
         >>> here = MachineFacts("cpu", "x86_64", 2**34, 2, 2**40)
-        >>> effort_settings(EFFORTS["trial"], run_files("digits", "convnet", "dm"), here, 1)["iterations"]
+        >>> effort_settings(EFFORTS["trial"], run_files("digits", "convnet", "dm"), here, 1, 1000)["iterations"]
         200
     """
     family, gpu = family_of(files), machine.device != "cpu"
     iterations = effort.iterations[family] * (GPU if gpu else 1)
+    if family == "distribution" and images_per_class == 1:
+        iterations = min(iterations, SATURATED)
     settings: dict[str, Any] = {
         "width": effort.width[gpu],
-        "validations": effort.validations,
+        "validate_every": VALIDATE_EVERY[family] * (GPU if gpu else 1),
         "validation_students": effort.validation_students,
         "students": effort.students,
         "full_students": effort.full_students,
-        "full_steps": effort.full_steps,
+        "full_steps": min(effort.full_steps, max(200, 50 * math.ceil(PASSES * training / FULL_BATCH / 50))),
     }
     if family == "trajectory":
         settings |= {"experts": effort.experts[gpu], "iterations": iterations}

@@ -45,7 +45,8 @@ def plan_text(plan: Plan, *, reasons: bool = False, now: datetime.datetime | Non
         chosen = ", ".join(f"{name} {choice.value}" for name, choice in plan.settings.items())
         lines += _paragraph("Settings", f"{_title(plan)}: {chosen}" if chosen else _title(plan))
     if plan.given_up:
-        lines += _paragraph("Given up", f"{', '.join(plan.given_up)}; for more: --minutes N, or a higher --effort")
+        more = "more --minutes" if plan.request.minutes else "--minutes N, or a higher --effort"
+        lines += _paragraph("Given up", f"{', '.join(plan.given_up)}; for more: {more}")
     if plan.parts:
         lines += _paragraph("Forecast", _forecast(plan, now))
     if plan.room is not None:
@@ -84,9 +85,9 @@ def _title(plan: Plan) -> str:
     request = plan.request
     size = f"{request.images_per_class} image{'s' * (request.images_per_class > 1)} per class"
     if request.decides:
-        time = f", {request.minutes:g} minutes" if request.minutes is not None else ""
+        time = f", {request.minutes:g} minutes" if request.minutes is not None and request.effort else ""
         hint = "" if request.effort or request.minutes else " (no preset knows this data set; --minutes N for another)"
-        return f"{request.method}, {size}, effort {request.chosen_effort}{time}{hint}"
+        return f"{request.method}, {size}, {request.aim}{time}{hint}"
     source = request.preset_of or ("published" if request.effort else request.dataset)
     return f"{request.method}, {size}, preset of {source}"
 

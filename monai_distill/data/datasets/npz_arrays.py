@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
 import logging
 import struct
 import zipfile
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -16,11 +18,13 @@ from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_c
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.memory import physical_memory
 
-__all__ = ["fits_memory", "mapped_array"]
+__all__ = ["fits_memory", "hand_on_arrays", "handed_on", "mapped_array"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member, up to the lengths of its name and its extra field
 ROW_BYTES = 64 * 2**20  # that are copied at a time
+_held: dict[tuple[str | int, ...], Array] = {}
+_holding = False
 logger = logging.getLogger(__name__)
 
 
@@ -36,6 +40,47 @@ def fits_memory(path: Path) -> bool:
     """
     with zipfile.ZipFile(path) as archive:
         return sum(member.file_size for member in archive.infolist()) * MEMORY_SHARE <= physical_memory()
+
+
+@contextlib.contextmanager
+def hand_on_arrays() -> Iterator[None]:
+    """Arrays that are loaded inside the block are held for one more reading of the same file, after the block.
+
+    A plan reads a few images of a file, which has to be unpacked as a whole, and the run then reads all of them.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+        >>> path.touch()
+        >>> with hand_on_arrays():
+        ...     first = handed_on(path, "a", lambda: np.zeros(2))
+        >>> handed_on(path, "a", lambda: np.ones(2)) is first, handed_on(path, "a", lambda: np.ones(2)).tolist()
+        (True, [1.0, 1.0])
+    """
+    global _holding
+    _held.clear()
+    _holding = True
+    try:
+        yield
+    finally:
+        _holding = False
+
+
+def handed_on(path: Path, name: str, load: Callable[[], Array]) -> Array:
+    """The array that an earlier reading handed on, else the loaded one; see :func:`hand_on_arrays`.
+
+    Args:
+        path: the file.
+        name: of the array and its use.
+        load: reads it.
+    """
+    state = path.stat()
+    key = (str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns, name)
+    if not _holding:
+        held = _held.pop(key, None)
+        return load() if held is None else held
+    _held[key] = load()
+    return _held[key]
 
 
 def mapped_array(path: Path, key: str, cache_dir: str | PathLike[str] | None = None) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .npz_arrays import fits_memory, mapped_array
+from .npz_arrays import fits_memory, handed_on, mapped_array
 from .split_rule import SplitRule
 
 __all__ = ["SectionArrays", "read_section"]
@@ -82,7 +82,10 @@ def read_section(
         labels = {name: _labels(path, archive, f"{_PREFIX[name]}_labels") for name in stored}
         source = section if section in stored else "training"
         key = f"{_PREFIX[source]}_images"
-        images = _read(path, archive, key) if fits_memory(path) else mapped_array(path, key, cache_dir)
+        if fits_memory(path):
+            images = handed_on(path, f"{key} for {section}", lambda: _read(path, archive, key))
+        else:
+            images = mapped_array(path, key, cache_dir)
     where = f"{_PREFIX[source]}_images of {path}"
     channels_last = _check_images(images, len(labels[source]), where)
     chosen = labels[source]

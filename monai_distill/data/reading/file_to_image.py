@@ -15,7 +15,7 @@ from PIL import Image
 from .dicom_head import modality_of
 from .fitting import FITS, Fit, axis_sizes, cropped_or_filled, fitted, inner_sizes, resampled
 from .intensity import KIND_MEANINGS, scaled_values
-from .stored_image import FileHeader, ValueKind, file_header, stored_image
+from .stored_image import FileHeader, ValueKind, cached_header, stored_image
 
 __all__ = ["FileToImaged", "with_channels"]
 
@@ -114,7 +114,7 @@ class FileToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
 
     def header(self, path: str) -> FileHeader:
         """The facts of the header of ``path``, for the axes of the image that a call gives."""
-        return file_header(path, self.orientation)
+        return cached_header(path, self.orientation)
 
     def spacing_of(self, path: str) -> tuple[float, ...] | None:
         """Millimeters per axis of the image that a call gives for ``path``; None where the file does not tell."""

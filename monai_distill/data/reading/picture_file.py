@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ __all__ = ["picture_header", "stored_picture"]
 
 _Array = np.ndarray[Any, Any]
 _ORIENTATION = 0x0112  # the tag of EXIF and TIFF
+_ORIENTATION_TEXTS = (b"Raw profile type exif", b"XML:com.adobe.xmp", b"xmp")  # keywords of PNG's text chunks
+_LONGEST = 80  # bytes of a keyword of PNG, with the zero behind it
 _WHITE_IS_ZERO = 0
 _TURNS: Mapping[int, Callable[[_Array], _Array]] = {  # rows and columns are the first two axes
     2: lambda a: a[:, ::-1],
@@ -40,17 +43,18 @@ def stored_picture(path: str) -> StoredImage:
         ValueError: when the file holds several pages, or channels of an unknown meaning.
         OSError: when the file is damaged.
     """
-    header = picture_header(path)
-    if _is_deep_color_png(path):
-        stored = _turned(_deep_png(path), _opened_orientation(path))
-        return _stored(stored, header, is_inverted=False)
-    tags = _tiff_tags(path)
+    start = _start(path)
+    tags = _tiff_tags(path, start)
     if tags is not None and not _pillow_reads(tags):
         stored = _turned(_deep_tiff(path), tags["orientation"])
-        return _stored(stored, header, is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
+        return _stored(stored, _tiff_header(tags), is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
     # by a stream: given a name, Pillow maps TIFF into memory and scrambles gray ones that lie on their side
     with Path(path).open("rb") as stream, Image.open(stream) as image:
-        stored = np.asarray(_as_gray_or_rgb(image))
+        header, turn = _opened(image, path, start)
+        if not _is_deep_color_png(start):
+            stored = np.asarray(_as_gray_or_rgb(image))
+    if _is_deep_color_png(start):
+        return _stored(_turned(_deep_png(path), turn), header, is_inverted=False)
     is_deep = stored.dtype != np.uint8
     is_inverted = is_deep and tags is not None and tags["photometric"] == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
     return _stored(stored, header, is_inverted)
@@ -58,18 +62,44 @@ def stored_picture(path: str) -> StoredImage:
 
 def picture_header(path: str) -> FileHeader:
     """The facts of a picture; see :func:`~.stored_image.file_header`."""
-    tags = _tiff_tags(path)
+    start = _start(path)
+    tags = _tiff_tags(path, start)
     if tags is not None and not _pillow_reads(tags):
-        rows, columns = tags["shape"]
-        values: ValueKind = "8-bit" if tags["is_byte"] else "stored"
-        turn = tags["orientation"]
-    else:
-        with Image.open(path) as image:
-            # Pillow gives the size of a TIFF after turning it
-            (columns, rows), turn = image.size, 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION, 1)
-            deep = image.mode[:1] in ("I", "F") or _is_deep_color_png(path)
-        values = "stored" if deep else "8-bit"
+        return _tiff_header(tags)
+    with Image.open(path) as image:
+        return _opened(image, path, start)[0]
+
+
+def _tiff_header(tags: Mapping[str, Any]) -> FileHeader:
+    rows, columns = tags["shape"]
+    return _upright(rows, columns, tags["orientation"], "8-bit" if tags["is_byte"] else "stored")
+
+
+def _opened(image: Any, path: str, start: bytes) -> tuple[FileHeader, int]:
+    """The header and the orientation tag of a picture that Pillow has opened; its pixels are not decoded."""
+    (columns, rows), turn = image.size, 1
+    # Pillow gives the size of a TIFF after turning it, and decodes a PNG whole to look for tags behind the pixels
+    if image.format != "TIFF" and (image.format != "PNG" or _may_state_orientation(path)):
+        turn = int(image.getexif().get(_ORIENTATION, 1))
+    deep = image.mode[:1] in ("I", "F") or _is_deep_color_png(start)
+    return _upright(rows, columns, turn, "stored" if deep else "8-bit"), turn
+
+
+def _upright(rows: int, columns: int, turn: int, values: ValueKind) -> FileHeader:
     return FileHeader((columns, rows) if turn in (5, 6, 7, 8) else (rows, columns), values)
+
+
+def _may_state_orientation(path: str) -> bool:
+    """Whether a PNG has a chunk, before or behind its pixels, in which Pillow looks for an orientation."""
+    with Path(path).open("rb", buffering=0) as stream:
+        stream.seek(8)  # the signature
+        while len(chunk := stream.read(8)) == 8 and chunk[4:] != b"IEND":
+            length = int.from_bytes(chunk[:4], "big")
+            read = stream.read(min(length, _LONGEST)) if chunk[4:] in (b"tEXt", b"zTXt", b"iTXt") else b""
+            if chunk[4:] == b"eXIf" or read.split(b"\0", 1)[0] in _ORIENTATION_TEXTS:
+                return True
+            stream.seek(length - len(read) + 4, os.SEEK_CUR)  # behind it lies a checksum of four bytes
+    return False
 
 
 def _stored(stored: _Array, header: FileHeader, is_inverted: bool) -> StoredImage:
@@ -83,14 +113,12 @@ def _turned(stored: _Array, orientation: int) -> _Array:
     return _TURNS[orientation](stored) if orientation in _TURNS else stored
 
 
-def _opened_orientation(path: str) -> int:
-    with Image.open(path) as image:
-        return int(image.getexif().get(_ORIENTATION, 1))
-
-
-def _is_deep_color_png(path: str) -> bool:
+def _start(path: str) -> bytes:
     with Path(path).open("rb") as stream:
-        start = stream.read(26)
+        return stream.read(26)
+
+
+def _is_deep_color_png(start: bytes) -> bool:
     return start.startswith(b"\x89PNG") and start[24:25] == b"\x10" and start[25:26] in (b"\2", b"\4", b"\6")
 
 
@@ -105,11 +133,10 @@ def _without_alpha(stored: _Array) -> _Array:
     return stored[..., 0] if stored.shape[-1] in (1, 2) else stored[..., :3]
 
 
-def _tiff_tags(path: str) -> dict[str, Any] | None:
+def _tiff_tags(path: str, start: bytes) -> dict[str, Any] | None:
     """The tags that say how the pixels of a TIFF are stored; None for another type of file."""
-    with Path(path).open("rb") as stream:
-        if stream.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return None
+    if start[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return None
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
         bits = page.bitspersample

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from monai_distill.runtime.progress import with_progress
@@ -13,7 +12,7 @@ from monai_distill.runtime.progress import with_progress
 from .file_to_image import FileToImaged
 from .fitting import axis_sizes, inner_sizes
 from .intensity import KIND_MEANINGS, shared_kind
-from .stored_image import FileHeader, file_header
+from .stored_image import FileHeader, cached_header
 
 __all__ = ["shared_reading"]
 
@@ -57,18 +56,9 @@ def shared_reading(reader: FileToImaged, paths: Sequence[str]) -> tuple[FileToIm
 
 def _header_of(path: str, orientation: str | None) -> FileHeader | None:
     try:
-        if Path(path).is_dir():
-            return file_header(path, orientation)
-        facts = Path(path).stat()
-        return _cached_header(path, orientation, facts.st_mtime_ns, facts.st_size)
+        return cached_header(path, orientation)
     except Exception:  # reading the image fails too, and its error names the file
         return None
-
-
-@lru_cache(maxsize=2**17)
-def _cached_header(path: str, orientation: str | None, time: int, size: int) -> FileHeader:
-    # the three sections of a data set read the same headers
-    return file_header(path, orientation)
 
 
 def _intensity_lines(values: str | None) -> list[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from .file_type import IMAGE_SUFFIXES, file_type
 
-__all__ = ["FileHeader", "StoredImage", "ValueKind", "file_header", "stored_image"]
+__all__ = ["FileHeader", "StoredImage", "ValueKind", "cached_header", "file_header", "stored_image"]
 
 ValueKind = Literal["8-bit", "hounsfield", "rescaled", "stored"]
 """How the numbers of a file become [0, 1]: ``8-bit``, integers whose full range is known and divides them;
@@ -97,6 +98,25 @@ def file_header(path: str, orientation: str | None = "RAS") -> FileHeader:
     if kind == "NIfTI":
         return nifti_file.nifti_header(path, orientation)
     return dicom_file.dicom_header(path) if kind == "DICOM" else picture_file.picture_header(path)
+
+
+def cached_header(path: str, orientation: str | None = "RAS") -> FileHeader:
+    """:func:`file_header`; that of a file which has not changed is read once in a process.
+
+    Raises:
+        ValueError: as :func:`stored_image`.
+        OSError: if there is no such file.
+    """
+    if Path(path).is_dir():
+        return file_header(path, orientation)
+    facts = Path(path).stat()
+    return _header(path, orientation, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=2**17)
+def _header(path: str, orientation: str | None, _time: int, _size: int) -> FileHeader:
+    # the three sections of a data set read the same headers
+    return file_header(path, orientation)
 
 
 def _known_type(path: str) -> str:

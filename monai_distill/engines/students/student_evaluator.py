@@ -20,7 +20,7 @@ from monai_distill.metrics.classification import SCORES
 from monai_distill.metrics.score_logits import StudentMetric, summary
 from monai_distill.metrics.score_record import ScoreRow
 from monai_distill.networks.flat_network import FlatNetwork
-from monai_distill.runtime.image_blocks import blocks
+from monai_distill.runtime.image_blocks import block_length, blocks
 
 from .scoring import BATCH, TrainingSet, predict_logits, student_seeds, train_students
 from .student_training import StudentDivergedError, StudentTraining
@@ -95,7 +95,7 @@ class StudentEvaluator(Evaluator):  # type: ignore[misc]
         key, *others = self.student_metrics
         super().__init__(
             device=bank.device,
-            val_data_loader=_Batches(bank, BATCH),
+            val_data_loader=_Batches(bank, _images_of_batch(network, bank)),
             key_val_metric={key: self.student_metrics[key]},
             additional_metrics={name: self.student_metrics[name] for name in others},
             metric_cmp_fn=lambda value, best: value > best or math.isnan(best),  # the first value may be NaN
@@ -151,6 +151,11 @@ def _items(images: Tensor, labels: Tensor, pred: Tensor) -> list[dict[str, Any]]
         for number, student in enumerate(pred.unbind())
         for image, label, probabilities in zip(images.unbind(), labels.unbind(), student.unbind(), strict=True)
     ]
+
+
+def _images_of_batch(network: FlatNetwork, bank: ClassBank) -> int:
+    """As many as a block holds, because a batch, its preparation and the batch before are in memory together."""
+    return BATCH if network.mixes_images else min(BATCH, block_length(bank.images))
 
 
 class _Batches:

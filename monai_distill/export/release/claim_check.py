@@ -116,7 +116,7 @@ class Claim(NamedTuple):
         if self.tier == "T1":
             lines.append("Whether the audit attacked this set and measured these figures.")
         if self.tier == "T2":
-            lines.append("Whether the ledger lists every access to the real images.")
+            lines.append("Whether the ledger lists every result that was computed from training images.")
         if self.tier != "T0" and self.manifest["release"].get("labels_reduced"):
             lines.append(
                 "Whether the images are those of the set that the evidence names: its learned labels, which its hash "

@@ -118,6 +118,6 @@ def _guaranteed(manifest: Mapping[str, Any], ledger: Mapping[str, Any]) -> Relea
     statement = (
         f"Differentially private with epsilon {epsilon:g} and delta {delta:g}. Unit: one {unit}. Accountant: "
         f"{ledger['accountant']}.{'' if unit == 'patient' else weaker} The guarantee covers this unit and this "
-        "mechanism under the listed assumptions. It is not a legal determination."
+        "mechanism under the assumptions that privacy_report.md lists as known gaps. It is not a legal determination."
     )
     return ReleaseTier("T2", statement, (), unit, epsilon, delta)

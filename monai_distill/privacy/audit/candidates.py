@@ -96,6 +96,7 @@ class Candidates:
         at_most: int,
         seed: int,
         training_sha256: str | None = None,
+        drop_held_out: bool = False,
     ) -> Candidates:
         """Make the candidates of a run.
 
@@ -106,12 +107,13 @@ class Candidates:
             at_most: largest number of images that are attacked.
             seed: of all draws.
             training_sha256: checksum of the images that the run used, if it is known.
+            drop_held_out: whether the run dropped the held-out image instead; then no training image is dropped.
 
         Raises:
             ValueError: if there are too few images for this number of canaries.
             RuntimeError: if these are not the images that the run used.
         """
-        bank, positions = _without_duplicates(training, held_out, training_sha256)
+        bank, positions = _without_duplicates(training, [] if drop_held_out else held_out, training_sha256)
         items = [training.data[i] for i in positions]
         patients = [item.get("patient") for item in items]
         known = all(patient is not None for patient in patients)

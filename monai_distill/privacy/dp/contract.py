@@ -108,12 +108,17 @@ class TrainingRecords:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def breaches(self, delta: float) -> list[str]:
-        """Every way in which delta is too large for these records, or one of them decides on others."""
+        """Every way in which delta is too large for these records, or one record decides on others."""
         breaches = []
         if is_drawn_from_all_records(self.provenance):
             breaches.append(
                 f"the split is {self.provenance.get('split')!r}: removing one record would move others into or out of "
                 "training. Use --keyed_split true, or give a split with the data."
+            )
+        if "training" in self.provenance.get("identical_images_dropped", ()):
+            breaches.append(
+                "training loses the images that are identical to held-out ones: removing one held-out record would "
+                "return them. Use --drop_held_out true."
             )
         if self.public_number is not None and delta > 1 / self.public_number:
             advised = 10.0 ** -math.ceil(math.log10(10 * self.public_number))

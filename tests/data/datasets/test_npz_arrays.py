@@ -3,15 +3,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from monai_distill.data import ClassBank
 from monai_distill.data.datasets import NPZDataset, npz_arrays
-from monai_distill.data.datasets.npz_arrays import fits_memory, mapped_array
+from monai_distill.data.datasets.npz_arrays import fits_memory, hand_on_arrays, mapped_array
+from monai_distill.data.datasets.npz_reading import read_section
 from monai_distill.data.datasets.split_rule import SplitRule
+from monai_distill.data.prepared_images import PreparedImages
 
 
 def arrays(count: int = 12) -> dict[str, np.ndarray]:
@@ -42,6 +46,42 @@ def test_a_changed_file_is_read_again(path: Path, tmp_path: Path) -> None:
     changed = {**arrays(), "train_images": arrays()["train_images"][::-1].copy()}
     np.savez_compressed(path, **changed)
     assert np.array_equal(mapped_array(path, "train_images", tmp_path / "cache"), changed["train_images"])
+
+
+@pytest.mark.parametrize("change", ["written", "replaced", "removed"])
+def test_a_mapped_file_that_is_written_to_is_refused(tmp_path: Path, change: str) -> None:
+    """One that another file takes the place of stays readable: the mapping holds the old one."""
+    path = tmp_path / "x.npz"
+    np.savez(path, **arrays())
+    images = PreparedImages(mapped_array(path, "train_images"), channel_axis=-1).subset(torch.tensor([1, 3]))
+    before = images[:]
+    if change == "written":
+        content = path.read_bytes()
+        os.utime(path, ns=(1, 1))  # so that the clock's step does not hide the change
+        path.write_bytes(content[: len(content) // 2] + bytes(100) + content[len(content) // 2 + 100 :])
+        with pytest.raises(RuntimeError, match="written to"):
+            images.subset(torch.tensor([0]))[:]
+        return
+    if change == "replaced":
+        np.savez(tmp_path / "y.npz", **{name: array + 1 for name, array in arrays().items()})
+        (tmp_path / "y.npz").replace(path)
+    else:
+        path.unlink()
+    assert torch.equal(images[:], before)
+
+
+def test_an_array_is_handed_on_once(path: Path) -> None:
+    """From a plan to its run: read again after that, and where the file has changed."""
+    with hand_on_arrays():
+        planned = read_section(path, "training", SplitRule()).images
+    assert read_section(path, "test", SplitRule()).images is not planned
+    assert read_section(path, "training", SplitRule()).images is planned
+    assert read_section(path, "training", SplitRule()).images is not planned
+    with hand_on_arrays():
+        read_section(path, "training", SplitRule())
+    changed = arrays()["train_images"][::-1].copy()
+    np.savez(path, **{**arrays(), "train_images": changed})
+    assert np.array_equal(read_section(path, "training", SplitRule()).images, changed)
 
 
 @pytest.mark.parametrize(

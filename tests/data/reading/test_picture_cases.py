@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, ImageFile
 
 from monai_distill.data.reading.stored_image import file_header
 from tests.data.conftest import write_dicom
@@ -46,6 +48,34 @@ def test_exif_orientation_is_undone(orientation: int, suffix: str, tmp_path: Pat
     Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
     assert read(path)[0] == pytest.approx(upright / 255, abs=0.02)
     assert file_header(str(path)).shape == upright.shape
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_EXIF = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, 3, 1, 6, 0)  # the one tag: orientation 6
+_XMP = b"XML:com.adobe.xmp\0\0\0\0\0" + b'<x tiff:Orientation="6"/>'
+_RAW = b"Raw profile type exif\0\nexif\n      26\n" + _EXIF.hex().encode()
+
+
+@pytest.mark.parametrize("chunk", [(b"eXIf", _EXIF), (b"iTXt", _XMP), (b"tEXt", _RAW)], ids=["exif", "xmp", "raw"])
+def test_the_orientation_of_a_png_behind_its_pixels_is_found(chunk: tuple[bytes, bytes], tmp_path: Path) -> None:
+    """Oracle: Pillow, which decodes the image to find it."""
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-12] + _chunk(b"tEXt", b"Comment\0Orientation") + _chunk(*chunk) + whole[-12:])
+    with Image.open(path) as image:
+        assert image.getexif().get(0x0112) == 6
+    assert file_header(str(path)).shape == (3, 2)
+    assert read(path).shape == (1, 3, 2)
+
+
+def test_the_header_of_a_png_is_read_without_its_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)
+    assert file_header(str(tmp_path / "a.png")).shape == (4, 5)
 
 
 @pytest.mark.parametrize("orientation", [6, 8])

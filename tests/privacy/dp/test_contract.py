@@ -60,6 +60,11 @@ def test_a_sound_job_passes() -> None:
             "removing one record would move others",
             "--keyed_split true",
         ),
+        (
+            {"records": TrainingRecords(1000, provenance={"identical_images_dropped": {"training": 0, "test": 0}})},
+            "one held-out record would return them",
+            "--drop_held_out true",
+        ),
     ],
 )
 def test_each_leak_is_refused_with_advice(broken: dict[str, Any], reason: str, advice: str) -> None:
