@@ -132,7 +132,7 @@ def test_data_without_a_preset_take_the_students_of_a_plan_and_missing_classes_a
     outcome = command("score", tmp_path / "set.npz", *words, *few, "--output_dir", tmp_path / "scores")
     assert outcome.code == 0, outcome.err
     settings = next(line for line in outcome.out.splitlines() if line.startswith("Settings"))
-    assert "full_steps 1000 (effort standard)" in settings
+    assert "(effort standard)" in settings
     assert "depth 2" in settings
     assert "students 5" not in settings  # given
     absent = read(tmp_path / "scores", "scores.json")["set"]["classes_without_images"]

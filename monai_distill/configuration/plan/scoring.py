@@ -40,7 +40,9 @@ def student_settings(request: Request) -> dict[str, Choice]:
     section, fit = parser.get_parsed_content("dataset"), parser.get_parsed_content("data#fit")
     facts = read_sample(str(parser.get_parsed_content("dataset_name")), section, fit, device).facts
     files = run_files(request.dataset, request.network, request.method)
-    limits = effort_settings(EFFORTS["standard"], files, MachineFacts.here(device, "."), request.images_per_class)
+    limits = effort_settings(
+        EFFORTS["standard"], files, MachineFacts.here(device, "."), request.images_per_class, facts.training
+    )
     chosen = base_settings(files, facts, request.images_per_class)
     chosen |= {name: Choice(value, "effort standard") for name, value in limits.items()}
     return {name: chosen[name] for name in OF_STUDENTS if name in chosen and name not in request.settings}
