@@ -28,7 +28,7 @@ TRAIN = (
     *("validate#evaluator", "validate#handlers", "validate#dataset", "validate#dataset#data"),
 )
 LARGEST = 25 * 2**20
-PERSONAL = re.compile(r"/(home|root|Users|tmp|work)/")
+PERSONAL = re.compile(r"/(home|root|Users|work)/")
 
 
 @pytest.fixture(params=NAMES)
