@@ -135,8 +135,8 @@ class _Planner:
         needed = total(parts, self.request.clock) / 60 / MARGIN
         raise ValueError(
             f"Expected at least {needed:.1f} minutes for this run, got {self.request.minutes:g}: even with "
-            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size), fewer "
-            "--images_per_class, or a method without experts (--method dm)."
+            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size for files), "
+            "fewer --images_per_class, or a method without experts (--method dm)."
         )
 
     def _settings(self, width: int, fit: Workload | None) -> dict[str, Choice]:
