@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.run_folder import RunFolder
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.literals import literal_settings
+from monai_distill.runtime.validation import listed_names
 
 from .composition import run_settings
 from .files import available
@@ -80,6 +81,7 @@ def distill(
     output_dir: str | Path | None = None,
     effort: str | None = None,
     minutes: float | None = None,
+    class_names: Sequence[str] | None = None,
     **settings: Any,
 ) -> Distilled:
     """Distill a data set by the configuration that ``monai-distill run --method METHOD`` uses.
@@ -99,6 +101,8 @@ def distill(
         effort: ``trial``, ``standard`` or ``thorough``, for about 3, 15 or 60 minutes; ``published`` for the settings
             of the method's paper or program, for a GPU.
         minutes: wall time that the whole run may take.
+        class_names: every class in label order, for datasets that name none (their classes are numbers otherwise), or
+            the folders of a path that are used.
         settings: further settings of the run by name, such as ``iterations=200``, ``preset_of="bloodmnist"``,
             ``device="cpu"``; names with ``#`` as ``**{"train#trainer#max_epochs": 3}``.
 
@@ -122,6 +126,8 @@ def distill(
         (10, ['accuracy', 'auroc'])
     """
     dataset, given = _data(training, validation, test)
+    if class_names is not None:
+        given |= _named(given, listed_names(class_names))
     preset_of = settings.pop("preset_of", None)
     values = {**given, **settings, "images_per_class": images_per_class}
     for kind, name in (("methods", method), ("networks", network)):
@@ -158,6 +164,36 @@ def _planned(request: Request, objects: Mapping[str, Any], folder: Path) -> dict
     logger.info("%s", plan_text(plan))
     atomic_write(folder / "plan.json", json.dumps(plan.to_dict(), indent=2).encode())
     return plan.values
+
+
+def _named(given: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
+    """The setting of a path, or the three datasets with names for their classes."""
+    sections = given.get("dataset")
+    if not isinstance(sections, _Sections):
+        return {"class_names": list(class_names)}
+    for name, dataset in sections.datasets.items():
+        own = getattr(dataset, "class_names", None)
+        if own is not None or "class_name" in dataset[0]:
+            raise ValueError(f"Expected no class_names, got {list(class_names)}: {name} names its classes itself.")
+    return {"dataset": _Sections({name: _Named(part, class_names) for name, part in sections.datasets.items()})}
+
+
+class _Named:
+    """A dataset with names for its classes; everything else is the dataset's own."""
+
+    def __init__(self, dataset: Any, class_names: Sequence[str]) -> None:
+        self.dataset, self.class_names = dataset, tuple(class_names)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.dataset[index]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # while it is unpickled in a process that reads the data
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
 
 
 class _Sections:
