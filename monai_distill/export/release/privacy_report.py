@@ -9,7 +9,7 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .audit_evidence import OUTCOMES, findings
+from .audit_evidence import OUTCOMES, direct_findings, findings
 from .license import Owner
 from .tier import ReleaseTier, bounds
 
@@ -184,7 +184,7 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
         return "An audit was run. Its figures are computed on real images and stay with the owner."
     if audit["void"]:
         return f"An audit was run and is void: {audit.get('why_void')}"
-    return {"shadow_sets": audit["shadows"], **findings(audit)}
+    return {"shadow_sets": audit["shadows"], **findings(audit), "the_set_itself": direct_findings(audit)}
 
 
 def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str] | str:
@@ -200,7 +200,7 @@ def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> di
         return f"tested by {', '.join(tests)}" if tests else "not tested"
 
     return {
-        "singling_out": tested("pixel", "feature", "neighbo", "lira", "confidence", "gradient", "matching", "member"),
+        "singling_out": tested("nearest", "feature", "lira", "confidence", "gradient", "matching", "member"),
         "linkability": tested("copy", "copies", "link"),
         "inference": tested("attribute"),
     }
@@ -222,8 +222,9 @@ def _mitigation(manifest: Mapping[str, Any], tier: ReleaseTier) -> list[str]:
     measures = [
         "Every file with images is written from plain tensors. It has no header, metadata or name of a source file.",
         "The seeds of the run, checksums of the source and exact counts of the source are left out.",
-        "Previews carry the word SYNTHETIC.",
     ]
+    if "png" in manifest["release"]["formats"]:
+        measures.append("Previews carry the word SYNTHETIC.")
     if manifest.get("initial_images") == "noise":
         measures.append(f"The initial images are {start(manifest)}.")
     if tier.name == "T2":
