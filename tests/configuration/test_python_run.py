@@ -15,7 +15,7 @@ import torch
 from monai.data import Dataset
 
 import monai_distill
-from monai_distill.configuration.python_run import _Named
+from monai_distill.configuration.python_data import NamedDataset
 from monai_distill.data import SyntheticDataset
 from monai_distill.data.datasets import DigitsDataset
 from tests.configs.command import command, read
@@ -167,7 +167,7 @@ def test_classes_of_plain_datasets_get_names(tmp_path: Path) -> None:
     names = ["benign", "malignant", "normal"]
     result = monai_distill.distill(*plain, method="dm", effort="published", class_names=names, **FAST)
     assert list(result.synthetic.class_names) == names
-    named = pickle.loads(pickle.dumps(_Named(plain[0], names)))
+    named = pickle.loads(pickle.dumps(NamedDataset(plain[0], names)))
     assert (len(named), named.class_names, len(named.data)) == (18, tuple(names), 18)
     with pytest.raises(ValueError, match="training names its classes itself"):
         monai_distill.distill(*map(DigitsDataset, SECTIONS), method="dm", class_names=names, **FAST)
