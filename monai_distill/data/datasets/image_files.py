@@ -6,7 +6,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -49,7 +49,6 @@ class ImageFilesDataset(SectionDataset):
     Args:
         root_dir: the folder that paths are relative to.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        transform: replaces the default transform; it receives ``image`` as a path.
         class_names: in label order; the sorted labels unless given.
         reading: how a file becomes an image ``[C, *spatial]`` in [0, 1].
         split: how sections are drawn where the data does not give them.
@@ -57,7 +56,8 @@ class ImageFilesDataset(SectionDataset):
         dicom_patients: whether DICOM headers name the patients where the data does not. Their identifiers are hashed.
         cache_dir: folder where the decoded images are stored for later runs; None stores only images that do not fit
             into memory, in the user's cache folder.
-        options: ``seed`` and the cache options of :class:`SectionDataset`.
+        options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
+            :class:`SectionDataset`.
 
     Raises:
         ValueError: if a label or split is unknown, a patient is in two sections, or the images differ in size.
@@ -71,7 +71,6 @@ class ImageFilesDataset(SectionDataset):
         self,
         root_dir: str | PathLike[str],
         section: str,
-        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
         class_names: Sequence[str] | None = None,
         reading: FileToImaged | None = None,
@@ -91,7 +90,7 @@ class ImageFilesDataset(SectionDataset):
         self._patient_note = ""  # the headers' takes the place of the folders'
         self._given_names = None if class_names is None else tuple(cleaned_names(listed_names(class_names)))
         self._source = source or DataSource()
-        super().__init__(root_dir, section, transform, **options)
+        super().__init__(root_dir, section, **options)
         if self.uses_default_transform:
             self._check_shapes()
             self._record_spacing()

@@ -65,7 +65,7 @@ class ImageFolderDataset(ImageFilesDataset):
             raise TypeError(f"Expected patient_folders as true, false or null, got {patient_folders!r}.")
         self.patient_folders = patient_folders
         self.spatial_dims = spatial_dims
-        super().__init__(root_dir, section, transform, class_names=class_names, **options)
+        super().__init__(root_dir, section, transform=transform, class_names=class_names, **options)
 
     def _rows(self) -> list[ImageRow]:
         folders = visible_folders(self.root_dir)

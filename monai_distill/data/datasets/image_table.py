@@ -58,7 +58,7 @@ class ImageTableDataset(ImageFilesDataset):
         self.table = table
         self.columns = columns or TableColumns()
         self._patient_column: str | None = None
-        super().__init__(root_dir, section, transform, **options)
+        super().__init__(root_dir, section, transform=transform, **options)
 
     def _rows(self) -> list[ImageRow]:
         table = self._read_table()
