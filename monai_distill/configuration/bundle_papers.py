@@ -49,7 +49,7 @@ def about_bundle(
         "network": network,
         "images_per_class": str(train["images_per_class"]),
         "number": str(len(class_names)),
-        "total": str(len(class_names) * int(train["images_per_class"])),
+        "images": _images(train, len(class_names), len(shape) - 1),
         "classes": ", ".join(class_names),
         "channels": str(shape[0]),
         "sides": "x".join(map(str, shape[1:])),
@@ -62,6 +62,13 @@ def about_bundle(
         "command": words.get("command") or f"monai-distill bundle {shlex.quote(name)} --images_per_class N --to FOLDER",
     }
     return {**fixed, **{key: filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
+
+
+def _images(train: Config, classes: int, dims: int) -> str:
+    """The number of stored images, and of those that they hold."""
+    stored, factor = classes * int(train["images_per_class"]), int(train["factor"])
+    held = f"{stored * factor**dims}" if train["factor_kind"] == "single" else "several each"
+    return f"{stored} synthetic images" + (f", which hold {held} smaller ones," if factor > 1 else "")
 
 
 def _spread(train: Config) -> str:

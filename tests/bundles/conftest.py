@@ -19,6 +19,8 @@ __all__ = ["covid_root", "mhist_root", "npz_root"]
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 DATA = {
     "digits_dataset_distillation": None,
+    "bloodmnist_dataset_distillation": "npz_root",
+    "pneumoniamnist_dataset_distillation": "npz_root",
     "pathmnist_dataset_distillation": "npz_root",
     "mhist_dataset_distillation": "mhist_root",
     "covid_cxr_dataset_distillation": "covid_root",
@@ -60,7 +62,8 @@ def settings(request: pytest.FixtureRequest) -> Callable[[str], tuple[dict[str, 
             shared["dataset_dir"] = str(request.getfixturevalue(DATA[name]))
         if name.startswith(("mhist", "covid")):
             shared["image_size"] = [12, 12]
-        train = {**QUICK, **shared, **({} if name.startswith("mhist") else TRAJECTORY)}
+        by_experts = name.startswith(("digits", "pathmnist", "covid"))
+        train = {**QUICK, **shared, **(TRAJECTORY if by_experts else {})}
         return train, shared
 
     return chosen

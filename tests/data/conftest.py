@@ -26,9 +26,10 @@ def pixels(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.RandomState(seed).randint(0, 256, shape, dtype=np.uint8)
 
 
-def npz_arrays(shape: tuple[int, ...], classes: int = 2) -> dict[str, np.ndarray]:
+def npz_arrays(shape: tuple[int, ...], classes: int = 2, times: int = 1) -> dict[str, np.ndarray]:
     arrays = {}
-    for seed, (part, count) in enumerate(COUNTS.items()):
+    for seed, (part, least) in enumerate(COUNTS.items()):
+        count = times * least
         arrays[f"{part}_images"] = pixels(count, *shape, seed=seed)
         arrays[f"{part}_labels"] = (np.arange(count) % classes)[:, None].astype(np.uint8)
     return arrays
@@ -72,9 +73,10 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 @pytest.fixture
 def npz_root(tmp_path: Path) -> Path:
-    """One file of own data, pneumoniamnist, pathmnist and a 3D set, all with made pixels."""
+    """One file of own data, pneumoniamnist, bloodmnist, pathmnist and a 3D set, all with made pixels."""
     np.savez(tmp_path / "own.npz", **npz_arrays((7, 5, 3), classes=3))
     np.savez(tmp_path / "pneumoniamnist.npz", **npz_arrays((28, 28)))
+    np.savez(tmp_path / "bloodmnist.npz", **npz_arrays((28, 28, 3), classes=8, times=3))
     np.savez(tmp_path / "pathmnist.npz", **npz_arrays((28, 28, 3), classes=9))
     np.savez(tmp_path / "organmnist3d.npz", **npz_arrays((28, 28, 28), classes=4))
     return tmp_path
