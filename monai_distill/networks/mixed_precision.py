@@ -34,6 +34,9 @@ def with_amp(network: FlatNetwork, amp: bool) -> FlatNetwork:
 def training_logits(network: FlatNetwork, parameters: Tensor, images: Tensor) -> Tensor:
     """Logits [B, K] in single precision, computed in bfloat16 where PyTorch does so if ``network.amp`` is set.
 
+    Measured with a student of width 32 on 80 images of 3x28x28, one thread of a CPU with AVX512-BF16: 61 ms of CPU time
+    a step without, 46 ms with.
+
     Args:
         network: of a student or an expert.
         parameters: [P], in single precision.
