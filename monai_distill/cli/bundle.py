@@ -13,11 +13,11 @@ from typing import Any
 from monai_distill.configuration.bundle_configs import (
     bundle_configs,
     bundle_names,
-    bundle_papers,
     classifier_config,
     composed_job,
     recipe,
 )
+from monai_distill.configuration.bundle_papers import bundle_papers
 from monai_distill.configuration.files import available, dataset_entry, read_yaml, uses
 from monai_distill.configuration.overrides import parsed_overrides
 
@@ -26,6 +26,8 @@ from .run_arguments import add_run_arguments, given_settings
 __all__ = ["add_command", "execute"]
 
 MACHINE = ("output_dir", "device")  # of one machine: given when the bundle runs, not written into it
+
+PLACES = ("dataset_dir", "download", "license", "cache_dir")  # settings that change no result
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -54,6 +56,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.name not in bundle_names():
         words["command"] = _same_command(options, settings)
         job["dataset_name"] = options.name
+    elif any(words.get("settings", {}).get(key) != value for key, value in settings.items() if key not in PLACES):
+        words = _without_scores(words)
     shape, class_names = _measured(job, words, options.dataset_dir)
     configs = bundle_configs(options.name, job, shape, class_names, words)
     papers = bundle_papers(options.name, configs["train"], words, shape, class_names)
@@ -63,6 +67,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     folder = write_bundle(options.to / options.name, configs, papers, network_def, replace=options.replace)
     print(f"Bundle: {folder}\nFill it with:\n  {_train_line(folder, dataset_dir)}")
     return 0
+
+
+def _without_scores(words: dict[str, Any]) -> dict[str, Any]:
+    """The recipe of a bundle whose scores, and whose shipped set, are those of other settings."""
+    metadata = {key: value for key, value in words.get("metadata", {}).items() if key != "eval_metrics"}
+    return {**words, "metadata": metadata, "status": recipe("own_data")["status"]}
 
 
 def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:

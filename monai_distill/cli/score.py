@@ -72,13 +72,15 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if options.network is not None and options.network != network:  # the set's width and depth are of its own network
         declared = {name: value for name, value in declared.items() if name not in ("width", "depth")}
     network = options.network or network or "convnet"
-    shape = read_set(path, mean=options.mean, std=options.std, spatial_dims=_axes(options, settings)).images.shape[1:]
+    stored = read_set(path, mean=options.mean, std=options.std, spatial_dims=_axes(options, settings))
+    shape = stored.images.shape[1:]
     files = run_files(options.dataset, network, METHOD)
     fitted = {"image_size": list(shape[1:]), "channels": shape[0] if shape[0] in (1, 3) else None}
     declared |= {name: value for name, value in fitted.items() if name in files.contents[1]}
     places = {name: getattr(options, name) for name in ("dataset_dir", "dataset_file", "device")}
     given = {**settings, **{name: value for name, value in places.items() if value is not None}}
-    files, values = run_settings(options.dataset, network, METHOD, {**declared, **given}, options.preset_of)
+    size = max(1, len(stored.images) // len(stored.class_names))
+    files, values = _composed(options, network, {"images_per_class": size, **declared, **given})
     name = path.parent.name if path.name in ("models", "synthetic.safetensors") else path.stem
     output = Path(options.output_dir or f"runs/score_{name}_{options.dataset}")
     values |= {key: str(Path(values[key]).expanduser().resolve()) for key in PLACES if values.get(key)}
@@ -91,6 +93,20 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     print(_finished(output))
     return 0
+
+
+def _composed(options: argparse.Namespace, network: str, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The files and values of the scoring; where no preset knows the data, with the students of a plan."""
+    from monai_distill.configuration.plan.request import Request
+    from monai_distill.configuration.plan.scoring import student_settings
+
+    request = Request(options.dataset, network, METHOD, settings, options.preset_of)
+    chosen = student_settings(request)
+    if chosen:
+        shown = ", ".join(f"{name} {choice.value} ({choice.reason})" for name, choice in chosen.items())
+        print(f"Settings  no preset knows {options.dataset}, so by the rules of a plan: {shown}", flush=True)
+    planned = {name: choice.value for name, choice in chosen.items()}
+    return run_settings(options.dataset, network, METHOD, {**planned, **settings}, request.preset)
 
 
 def _axes(options: argparse.Namespace, settings: dict[str, Any]) -> int:
@@ -109,8 +125,15 @@ def _finished(folder: Path) -> str:
         f"{score_table(scores)}\n"
         f"Set: {words['images']} images ({words['stored_images']} stored), {words['values']}; labels: "
         f"{words['labels']}; learning rate {words['student_lr']:.4g}; made from {words['made_from']}.\n"
+        f"{_absent(words['classes_without_images'])}"
         f"Scores: {folder / 'scores.json'}"
     )
+
+
+def _absent(classes: list[str]) -> str:
+    if not classes:
+        return ""
+    return f"Caution: the set has no image of {', '.join(classes)}, so no network can learn them; the controls have.\n"
 
 
 def _numbers(text: str) -> list[float] | float:

@@ -3,20 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from monai_distill import __version__
-
+from .bundle_papers import about_bundle, filled
 from .bundle_parts import overridable_network, overridable_sections, placeholder_sections, steps_of_bundle
 from .composition import run_settings
 from .dependencies import with_dependencies
-from .files import config_dir, read_yaml, uses
+from .files import config_dir, read_yaml
 
-__all__ = ["bundle_configs", "bundle_names", "bundle_papers", "classifier_config", "composed_job", "recipe"]
+__all__ = ["bundle_configs", "bundle_names", "classifier_config", "composed_job", "recipe"]
 
 Config = dict[str, Any]
 NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it calls
@@ -86,14 +83,14 @@ def bundle_configs(
     train = overridable_network(overridable_sections(train, class_names), measures)
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
-    about = _about(name, train, words, image_shape, class_names)
+    about = about_bundle(name, train, words, image_shape, class_names)
     from monai_distill.transforms.canvas_decode import CanvasDecode  # here, so that `list` and `--help` answer at once
 
     decode = CanvasDecode(int(train["factor"]), str(train["factor_kind"]))
     per_class = len(decode.cells([0] * int(train["images_per_class"]), len(image_shape) - 1).canvas)
     formats = _data_formats(image_shape, class_names, per_class)
     return {
-        "metadata": literal({**_filled(metadata, about), **formats}),  # it holds texts only, some of them class names
+        "metadata": literal({**filled(metadata, about), **formats}),  # it holds texts only, some of them class names
         "train": train,
         "inference": inference,
         "export": _export(train),
@@ -108,21 +105,6 @@ def classifier_config(inference: Config) -> Config:
     return {
         key: inference[value[1:]] if isinstance(value, str) and value.startswith("@") else value
         for key, value in inference["network_def"].items()
-    }
-
-
-def bundle_papers(
-    name: str, train: Config, words: Config, image_shape: Sequence[int], class_names: Sequence[str]
-) -> dict[str, str]:
-    """LICENSE, logging.conf, README and data license by path."""
-    about = _about(name, train, words, image_shape, class_names)
-    root = config_dir()
-    license = root.parent / "LICENSE"  # next to configs/, in a checkout and in an installed package
-    return {
-        "LICENSE": license.read_text(),
-        "configs/logging.conf": (root / "bundle" / "logging.conf").read_text(),
-        "docs/README.md": Template((root / "bundle" / "README.md").read_text()).substitute(about),
-        "docs/data_license.txt": words["data_license"],
     }
 
 
@@ -149,53 +131,6 @@ def _export(train: Config) -> Config:
     of_the_command = read_yaml(config_dir() / "export.yaml")
     of_the_command.pop("export")  # the run list of the command
     return with_dependencies({**of_the_command, **_piece("export")}, train)
-
-
-def _about(name: str, train: Config, words: Config, shape: Sequence[int], class_names: Sequence[str]) -> dict[str, str]:
-    network = str(train["network_def"]["_target_"]).rpartition(".")[2]
-    needs_data = uses(train["train"]["dataset"]["data"], "dataset_dir")
-    fixed = {
-        "name": name,
-        "method": str(train["method"]),
-        "network": network,
-        "images_per_class": str(train["images_per_class"]),
-        "number": str(len(class_names)),
-        "total": str(len(class_names) * int(train["images_per_class"])),
-        "classes": ", ".join(class_names),
-        "channels": str(shape[0]),
-        "package_version": __version__,
-        "measured": _measured(words.get("metadata", {}).get("eval_metrics", {})),
-        "spread": _spread(train),
-        "data_words": " --dataset_dir DATA" if needs_data else "",
-        "command": words.get("command") or f"monai-distill bundle {shlex.quote(name)} --images_per_class N --to FOLDER",
-    }
-    return {**fixed, **{key: _filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
-
-
-def _spread(train: Config) -> str:
-    """The sentence on how several processes change a bundle's result."""
-    if "segments_per_step" in train:
-        return (
-            ".\nAn iteration then averages one trajectory segment per process; `--segments_per_step N` in one process "
-            "gives the same set to\nrounding. Machines must share the folder of the experts, `--expert_dir`"
-        )
-    return ".\nThe set is to rounding the one that a single process makes"
-
-
-def _measured(scores: Mapping[str, float]) -> str:
-    """The scores of a filled bundle as a section of its README."""
-    if not scores:
-        return ""
-    rows = [f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores.items()]
-    return "\n".join(["", "## Measured", "", "| on what is shipped here | |", "|---|---|", *rows, ""])
-
-
-def _filled(content: Any, about: Mapping[str, str]) -> Any:
-    if isinstance(content, str):
-        return Template(content).substitute(about)
-    if isinstance(content, Mapping):
-        return {key: _filled(value, about) for key, value in content.items()}
-    return [_filled(value, about) for value in content] if isinstance(content, list) else content
 
 
 def _data_formats(shape: Sequence[int], class_names: Sequence[str], images_per_class: int) -> Config:

@@ -7,13 +7,12 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.bundle import ConfigParser
 
 from monai_distill.data.datasets.npz_arrays import hand_on_arrays
@@ -21,17 +20,18 @@ from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.run_folder import RunFolder
 from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.literals import literal_settings
+from monai_distill.runtime.validation import listed_names
 
 from .composition import run_settings
 from .files import available
 from .plan.planner import make_plan
 from .plan.request import Request
 from .plan.text import plan_text
+from .python_data import python_data, with_class_names
 
 __all__ = ["Distilled", "distill"]
 
 logger = logging.getLogger(__name__)
-SECTIONS = ("training", "validation", "test")
 RESULTS = (
     *("synthetic.safetensors", "manifest.json", "scores.json", "history.json", "report.html"),
     *("grid.png", "curves.png"),
@@ -80,6 +80,7 @@ def distill(
     output_dir: str | Path | None = None,
     effort: str | None = None,
     minutes: float | None = None,
+    class_names: Sequence[str] | None = None,
     **settings: Any,
 ) -> Distilled:
     """Distill a data set by the configuration that ``monai-distill run --method METHOD`` uses.
@@ -99,6 +100,8 @@ def distill(
         effort: ``trial``, ``standard`` or ``thorough``, for about 3, 15 or 60 minutes; ``published`` for the settings
             of the method's paper or program, for a GPU.
         minutes: wall time that the whole run may take.
+        class_names: every class in label order, for datasets that name none (their classes are numbers otherwise), or
+            the folders of a path that are used.
         settings: further settings of the run by name, such as ``iterations=200``, ``preset_of="bloodmnist"``,
             ``device="cpu"``; names with ``#`` as ``**{"train#trainer#max_epochs": 3}``.
 
@@ -121,7 +124,9 @@ def distill(
         >>> len(result.synthetic), sorted(result.scores["distilled"])[:2]
         (10, ['accuracy', 'auroc'])
     """
-    dataset, given = _data(training, validation, test)
+    dataset, given = python_data(training, validation, test)
+    if class_names is not None:
+        given |= with_class_names(given, listed_names(class_names))
     preset_of = settings.pop("preset_of", None)
     values = {**given, **settings, "images_per_class": images_per_class}
     for kind, name in (("methods", method), ("networks", network)):
@@ -158,56 +163,6 @@ def _planned(request: Request, objects: Mapping[str, Any], folder: Path) -> dict
     logger.info("%s", plan_text(plan))
     atomic_write(folder / "plan.json", json.dumps(plan.to_dict(), indent=2).encode())
     return plan.values
-
-
-class _Sections:
-    """Three datasets as the function of a section's name that a configuration calls."""
-
-    def __init__(self, datasets: Mapping[str, Any]) -> None:
-        self.datasets = datasets
-
-    def __call__(self, section: str, cache_rate: float = 0.0) -> Any:  # caching is up to the given datasets
-        return self.datasets[section]
-
-
-def _data(training: Any, validation: Any, test: Any) -> tuple[str, dict[str, Any]]:
-    """The name of the data set's configuration, and the settings that say where the data is."""
-    if isinstance(training, str | Path):
-        if validation is not None or test is not None:
-            raise TypeError(f"Expected no validation and test next to the path {training}: it holds all sections.")
-        return _path(Path(training).expanduser().resolve())
-    datasets = dict(zip(SECTIONS, (training, validation, test), strict=True))
-    for name, dataset in datasets.items():
-        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-            raise TypeError(
-                f"Expected {name} as a dataset with items image and label, got {type(dataset).__name__}. Give three "
-                "datasets, or one path."
-            )
-        if not len(dataset):
-            raise ValueError(f"Expected images in {name}, got an empty dataset.")
-    if training is validation or training is test or validation is test:
-        raise ValueError("Expected three different datasets, got one of them twice: scores would be of seen images.")
-    item = training[0]
-    if not isinstance(item, Mapping) or not {"image", "label"} <= item.keys():
-        shown = sorted(item) if isinstance(item, Mapping) else type(item).__name__
-        raise TypeError(f"Expected items with image and label in training, got {shown}.")
-    dims = torch.as_tensor(item["image"]).ndim - 1
-    if dims not in (2, 3):
-        raise ValueError(
-            f"Expected images [channels, *spatial] with 2 or 3 spatial axes, got {list(item['image'].shape)}. Add a "
-            "channel axis, such as with EnsureChannelFirstd."
-        )
-    return "python", {"dataset": _Sections(datasets), "spatial_dims": dims}
-
-
-def _path(path: Path) -> tuple[str, dict[str, Any]]:
-    if path.is_dir():
-        return "folder", {"dataset_dir": str(path)}
-    kinds = {".csv": "table", ".npz": "npz"}
-    if not path.is_file() or path.suffix.lower() not in kinds:
-        state = "another file" if path.exists() else "nothing"
-        raise ValueError(f"Expected a folder of images, a .csv table or a .npz file, got {path}: {state} is there.")
-    return kinds[path.suffix.lower()], {"dataset_dir": str(path.parent), "dataset_file": path.name}
 
 
 def _run(parser: ConfigParser, folder: Path, config: dict[str, Any] | None) -> None:

@@ -175,7 +175,8 @@ def refuse_without_room(forecast: MemoryForecast, limits: Limits, folder: str | 
             raise RuntimeError(
                 f"Expected {readable_bytes(needed)} of {name} for the run, got {readable_bytes(available)}: the "
                 f"{part} take {readable_bytes(forecast.parts[part])}, the images {readable_bytes(forecast.data)} "
-                f"({forecast.place}). Give {LOWER.get(part, 'a smaller --width')}, or a smaller --image_size."
+                f"({forecast.place}). Give {LOWER.get(part, 'a smaller --width')}, or for image files a smaller "
+                "--image_size."
             )
     if limits.disk is not None and forecast.store > limits.disk:  # decoded images lie elsewhere, and may lie there now
         raise RuntimeError(

@@ -86,11 +86,17 @@ def score_set(
         "labels": "soft" if synthetic.soft else "class numbers",
         "student_lr": float(synthetic.student_lr.detach()),
         "values": "pixel values" if stored.preprocessing is None else "standardized, as declared",
+        "classes_without_images": [] if synthetic.soft else _absent(synthetic),
         "made_from": _origin(stored.manifest.get("source", {}), scorecard.data.provenance),
     }
     _refuse_other(run_folder, sha256)
     run_folder.folder.mkdir(parents=True, exist_ok=True)
     run_folder.save_scores(cast(RunScores, {**about, "set": words, **scorecard.run(synthetic)}))
+
+
+def _absent(synthetic: SyntheticDataset) -> list[str]:
+    there = set(synthetic.labels.tolist())
+    return [name for label, name in enumerate(synthetic.class_names) if label not in there]
 
 
 def _origin(source: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -97,6 +97,12 @@ def machine(device: str) -> dict[str, Any]:
     }
 
 
+def _write(file: Path, words: Sequence[str], device: str, parts: dict[str, Any]) -> None:
+    rows = read_rows(file.with_name("rows.jsonl"))
+    content = {"words": list(words), "machine": machine(device), "parts": parts, "rows": rows}
+    atomic_write(file, json.dumps(content, indent=1).encode())
+
+
 def main(words: Sequence[str], start: Start = apart) -> int:
     """Run the parts in turn; 1 when a part failed or a row missed its target."""
     options = parsed(words)
@@ -105,8 +111,10 @@ def main(words: Sequence[str], start: Start = apart) -> int:
         run_part(options.part, options)
         return 0
     begin, file = time.monotonic(), options.out / "gpu.json"
-    before = json.loads(file.read_text())["parts"] if file.exists() else {}
-    parts: dict[str, Any] = dict(before)
+    parts: dict[str, Any] = json.loads(file.read_text())["parts"] if file.exists() else {}
+    if start is apart:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a part ends with what started it
+    _write(file, words, options.device, parts)  # what a stopped call leaves says where it ran
     for part in options.parts:
         left = 60 * options.minutes - (time.monotonic() - begin)
         limit = min(LIMITS[part] * options.limit_scale, left)
@@ -122,9 +130,7 @@ def main(words: Sequence[str], start: Start = apart) -> int:
             ended = start(part, words, limit)
             parts[part] = {"seconds": round(time.monotonic() - since, 1), "limit": round(limit, 1), "ended": ended}
         print(f"{part}: {parts[part]['ended']} after {parts[part]['seconds']} s", flush=True)
-        rows = read_rows(options.out / "rows.jsonl")
-        content = {"words": list(words), "machine": machine(options.device), "parts": parts, "rows": rows}
-        atomic_write(file, json.dumps(content, indent=1).encode())
+        _write(file, words, options.device, parts)
     rows = read_rows(options.out / "rows.jsonl")
     failed = [part for part in parts.values() if part["ended"].startswith("failed")]
     missed = [row for row in rows if row.get("target_met") is False or "error" in row]

@@ -45,13 +45,21 @@ def inverted_rows(labels: Labels, share: float) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def write_table(source: Path, folder: Path, share: float) -> None:
-    """Write the gray images of a MedMNIST file as PNG and a table with the columns image, label, split and site."""
+def write_table(source: Path, folder: Path, share: float, at_most: int) -> None:
+    """Write gray images of a MedMNIST file as PNG and a table with the columns image, label, split and site.
+
+    Args:
+        source: the file.
+        folder: where to write.
+        share: of the second site in training and validation.
+        at_most: images of a section; they are random ones.
+    """
     arrays = np.load(source)
     lines = []
     for short, section in SECTIONS.items():
         (folder / section).mkdir(parents=True, exist_ok=True)
-        images, labels = arrays[f"{short}_images"], arrays[f"{short}_labels"].reshape(-1)
+        rows = np.random.default_rng(0).permutation(len(arrays[f"{short}_labels"]))[:at_most]
+        images, labels = arrays[f"{short}_images"][rows], arrays[f"{short}_labels"].reshape(-1)[rows]
         second = inverted_rows(labels, 0.5 if section == "test" else share)
         for number, (image, label, negative) in enumerate(zip(images, labels, second, strict=True)):
             name = f"{section}/{number}.png"
@@ -100,11 +108,12 @@ def main(words: list[str]) -> int:
     parser.add_argument("--source", type=Path, default=Path("../shared/data/pneumoniamnist.npz"))
     parser.add_argument("--work", type=Path, default=Path("runs/groups"))
     parser.add_argument("--share", type=float, default=0.05)
+    parser.add_argument("--at_most", type=int, default=10**6, help="images of a section")
     parser.add_argument("--images_per_class", type=int, default=10)
     parser.add_argument("--more", nargs=argparse.REMAINDER, default=[], help="settings of every run, given last")
     options = parser.parse_args(words)
     if not (options.work / "table" / "table.csv").exists():
-        write_table(options.source, options.work / "table", options.share)
+        write_table(options.source, options.work / "table", options.share, options.at_most)
     scores: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for cell in options.cells:
         for target in TARGETS:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -67,6 +68,27 @@ def test_a_part_ends_at_its_limit_with_what_it_started(tmp_path: Path, monkeypat
     assert ends_within(5.0, Path(f"/proc/{pid.read_text()}/stat"))
     launcher.write_text("#!/bin/sh\nexit 3\n")
     assert gpu.apart("training", [], 5.0) == "failed with 3"
+
+
+def test_a_stopped_call_ends_its_part_and_leaves_its_machine(tmp_path: Path) -> None:
+    waits = "import time; time.sleep(60)"
+    (tmp_path / "stopped.py").write_text(
+        "import sys\n"
+        "from tests.benchmarks import gpu\n"
+        "sys.executable = sys.argv[1]\n"
+        f"gpu.main({given(tmp_path, '--parts', 'training')!r})\n"
+    )
+    pid, launcher = tmp_path / "pid", tmp_path / "launcher"
+    launcher.write_text(f"#!/bin/sh\necho $$ > {pid}.made; mv {pid}.made {pid}\nexec {sys.executable} -c '{waits}'\n")
+    launcher.chmod(0o755)
+    call = subprocess.Popen([sys.executable, str(tmp_path / "stopped.py"), str(launcher)], cwd=gpu.ROOT)
+    limit = time.monotonic() + 60
+    while not pid.exists() and time.monotonic() < limit:
+        time.sleep(0.05)
+    call.terminate()
+    assert call.wait(timeout=20) == 1
+    assert ends_within(5.0, Path(f"/proc/{pid.read_text().strip()}/stat"))
+    assert json.loads((tmp_path / "out" / "gpu.json").read_text())["machine"]["device"] == "cpu"
 
 
 def test_a_later_call_repeats_what_was_not_done(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ FILES = {
     "docs/data_license.txt",
     "models/model.pt",
 }
+TUTORIAL = {DIGITS: {"docs/tutorial.ipynb"}}
 FILLED = {"models/manifest.json", "models/scores.json", "models/synthetic.safetensors"}
 RUN_THERE = ("train", "eval", "release")  # what is there where somebody ran a bundle, and models/model.ts
 
@@ -74,7 +75,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def test_there_are_these_bundles_and_each_is_whole() -> None:
     assert {path.name for path in BUNDLES.iterdir()} == set(NAMES)
     for bundle in NAMES:
-        assert files(BUNDLES / bundle) == FILES | (FILLED if bundle in FULL else set())
+        assert files(BUNDLES / bundle) == FILES | (FILLED if bundle in FULL else set()) | TUTORIAL.get(bundle, set())
 
 
 def test_it_is_what_the_command_writes_from_configs(name: str, tmp_path: Path) -> None:

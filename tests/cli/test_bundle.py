@@ -109,6 +109,11 @@ def test_settings_are_written_into_the_bundle(tmp_path: Path) -> None:
     job = json.loads((tmp_path / DIGITS / "configs" / "train.json").read_text())
     assert (job["images_per_class"], job["iterations"], job["seed"]) == (10, 7, 5)
     assert job["train"]["trainer"]["limits"]["min_student_lr"] == 1e-4
+    # the shipped scores are those of other settings
+    assert "eval_metrics" not in json.loads((tmp_path / DIGITS / "configs" / "metadata.json").read_text())
+    readme = (tmp_path / DIGITS / "docs" / "README.md").read_text()
+    assert "0.900" not in readme
+    assert "not filled yet" in readme
 
 
 def test_what_somebody_changed_is_not_written_over_without_a_request(tmp_path: Path) -> None:

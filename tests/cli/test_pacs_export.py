@@ -52,13 +52,13 @@ def test_a_table_of_the_same_files(tmp_path: Path) -> None:
     every = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file() and p.name != "DICOMDIR"]
     write_table(tmp_path, [f"{path},{path.partition('/')[0]}" for path in radiographs], table="chosen.csv")
     write_table(tmp_path, [f"{path},{path.partition('/')[0]}" for path in every], table="all.csv")
-    parts = [ImageTableDataset(tmp_path, name, "chosen.csv", reading=FileToImaged(8)) for name in SECTIONS]
-    same = [ImageTableDataset(tmp_path, name, "all.csv", reading=CHOSEN) for name in SECTIONS]
+    parts = [ImageTableDataset(tmp_path, name, table="chosen.csv", reading=FileToImaged(8)) for name in SECTIONS]
+    same = [ImageTableDataset(tmp_path, name, table="all.csv", reading=CHOSEN) for name in SECTIONS]
     assert [part.data for part in parts] == [part.data for part in same]
     assert sum(map(len, parts)) == 16
     assert same[0].left_out == {kind: int(count) for count, kind in COUNTS.items() if kind != "DICOMDIR index"}
     with pytest.raises(ValueError, match=r"6 row\(s\).*2 Basic Text SR.*4 Segmentation"):
-        ImageTableDataset(tmp_path, "test", "all.csv")
+        ImageTableDataset(tmp_path, "test", table="all.csv")
 
 
 def test_folders_of_patients_without_classes_are_refused(tmp_path: Path) -> None:

@@ -117,3 +117,30 @@ def test_a_set_that_does_not_fit_is_refused(arrays: dict[str, Any], says: str, t
     assert outcome.code == 1
     assert says in outcome.err
     assert not (tmp_path / "scores").exists()
+
+
+def test_data_without_a_preset_take_the_students_of_a_plan_and_missing_classes_are_said(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    parts = {}
+    for split, count in (("train", 12), ("val", 6), ("test", 6)):
+        parts[f"{split}_images"] = generator.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        parts[f"{split}_labels"] = np.arange(count)[:, None] % 3
+    np.savez(tmp_path / "mine.npz", **parts)
+    np.savez(tmp_path / "set.npz", images=parts["train_images"][:2], labels=np.array([0, 1]))  # one class has none
+    words = ("--dataset", "npz", "--dataset_dir", tmp_path, "--dataset_file", "mine.npz", "--device", "cpu")
+    few = ("--students", "1", "--full_students", "0", "--evaluation_steps", "2", "--width", "4")
+    outcome = command("score", tmp_path / "set.npz", *words, *few, "--output_dir", tmp_path / "scores")
+    assert outcome.code == 0, outcome.err
+    settings = next(line for line in outcome.out.splitlines() if line.startswith("Settings"))
+    assert "(effort standard)" in settings
+    assert "depth 2" in settings
+    assert "students 5" not in settings  # given
+    absent = read(tmp_path / "scores", "scores.json")["set"]["classes_without_images"]
+    assert len(absent) == 1
+    assert absent[0].endswith("2")
+    assert f"no image of {absent[0]}," in outcome.out
+    named = command(
+        "score", tmp_path / "set.npz", *words, *few, "--preset_of", "digits", "--output_dir", tmp_path / "b"
+    )
+    assert named.code == 0, named.err
+    assert "Settings" not in named.out

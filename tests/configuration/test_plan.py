@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from monai_distill.configuration.files import available, run_files
+from monai_distill.configuration.plan import planner
 from monai_distill.configuration.plan.cost import Workload, forecast
 from monai_distill.configuration.plan.counting import Unit
 from monai_distill.configuration.plan.facts import DataFacts, MachineFacts
@@ -149,6 +150,22 @@ def test_longer_runs_use_their_time_and_select_among_all_that_shorter_ones_saw(s
 def test_a_network_on_all_images_takes_a_hundred_passes_at_most(images: int, steps: int) -> None:
     files = run_files("npz", "convnet", "dm")
     assert effort_settings(EFFORTS["standard"], files, CPU, 1, images)["full_steps"] == steps
+
+
+def test_a_narrower_network_comes_before_a_handful_of_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An iteration takes 10 s at width 32, so that 15 minutes allow 60 of them; at width 16 it takes a quarter."""
+
+    def rates(values: dict[str, Any], banks: object, count: bool) -> Rates:
+        return _rates(iteration=1e4 * (values["width"] / 32) ** 2)
+
+    monkeypatch.setattr(planner, "timed_rates", rates)
+    request = Request("digits", method="dm", effort="standard", settings={"device": "cpu"})
+    plan = planner.make_plan(request, quick=False)
+    assert plan.values["width"] == 16
+    assert 100 <= plan.values["iterations"] < 500
+    assert "width 16 of 32" in plan.given_up
+    wide = planner.make_plan(dataclasses.replace(request, settings={"device": "cpu", "width": 32}), quick=False)
+    assert wide.values["iterations"] < 100, "a given width stays"
 
 
 def test_a_time_bounds_the_run_alone_unless_an_effort_is_given() -> None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.data import Dataset
 
 import monai_distill
+from monai_distill.configuration.python_data import NamedDataset
 from monai_distill.data import SyntheticDataset
 from monai_distill.data.datasets import DigitsDataset
 from tests.configs.command import command, read
 
+SECTIONS = ("training", "validation", "test")
 FAST: dict[str, Any] = {
     "device": "cpu",
     "iterations": 4,
@@ -154,3 +158,20 @@ def test_importing_the_package_imports_neither_torch_nor_monai() -> None:
     assert done.stdout.strip() == "set()"
     with pytest.raises(AttributeError, match="distil"):
         monai_distill.distil  # noqa: B018
+
+
+def test_classes_of_plain_datasets_get_names(tmp_path: Path) -> None:
+    images = torch.rand(36, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    items = [{"image": image, "label": number % 3} for number, image in enumerate(images)]
+    plain = [Dataset(items[:18]), Dataset(items[18:27]), Dataset(items[27:])]
+    names = ["benign", "malignant", "normal"]
+    result = monai_distill.distill(*plain, method="dm", effort="published", class_names=names, **FAST)
+    assert list(result.synthetic.class_names) == names
+    named = pickle.loads(pickle.dumps(NamedDataset(plain[0], names)))
+    assert (len(named), named.class_names, len(named.data)) == (18, tuple(names), 18)
+    with pytest.raises(ValueError, match="training names its classes itself"):
+        monai_distill.distill(*map(DigitsDataset, SECTIONS), method="dm", class_names=names, **FAST)
+    with pytest.raises(ValueError, match="2 classes"):
+        monai_distill.distill(*plain, method="dm", effort="published", class_names=names[:2], **FAST)
+    with pytest.raises(TypeError, match="class_names"):
+        monai_distill.distill(*plain, method="dm", class_names="benign", **FAST)

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import inspect
 import json
 import random
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.apps import MedNISTDataset
 from monai.data import CacheDataset
 from monai.transforms import Randomizable
 
@@ -60,6 +62,17 @@ def case(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], tuple[int,
     if fixture is None:
         return make, shape, classes
     return partial(make, request.getfixturevalue(fixture)), shape, classes
+
+
+def test_the_arguments_stand_in_the_order_of_monai_s_datasets(case: tuple[Callable[..., Any], Any, int]) -> None:
+    dataset = case[0] if isinstance(case[0], type) else case[0].func  # type: ignore[attr-defined]
+    ours, theirs = (list(inspect.signature(made).parameters) for made in (dataset, MedNISTDataset))
+    order = [name for name in theirs if name in ours[:4]]
+    assert ours[: len(order)] == order
+    assert {"section", "transform"} <= set(order)
+    assert dataset is DigitsDataset or order[0] == "root_dir"
+    with pytest.raises(TypeError, match=r"table='mine\.csv'"):
+        case[0](section="test", transform="mine.csv")
 
 
 def test_items_and_sections(case: tuple[Callable[..., Any], tuple[int, ...], int]) -> None:

@@ -88,7 +88,7 @@ def _npz(path: Path, seed: int) -> Path:
 
 def _facts(folder: Path) -> list[object]:
     """Hashes and fingerprints, with a section that is a part of an array."""
-    banks = [ClassBank.from_dataset(NPZDataset(folder, s, "a.npz")) for s in ("training", "validation", "test")]
+    banks = [ClassBank.from_dataset(NPZDataset(folder, s, file="a.npz")) for s in ("training", "validation", "test")]
     return [fact for bank in banks for fact in (bank.image_hashes(), bank.fingerprint())]
 
 
@@ -107,7 +107,7 @@ def test_hashes_of_images_are_those_of_their_file(tmp_path: Path, monkeypatch: p
     _npz(tmp_path / "a.npz", 1)
     others = _facts(tmp_path)
     assert all(other != fact for other, fact in zip(others, computed, strict=True))
-    bank = ClassBank.from_dataset(NPZDataset(tmp_path, "test", "a.npz"))
+    bank = ClassBank.from_dataset(NPZDataset(tmp_path, "test", file="a.npz"))
     assert ClassBank(bank.images, 1 - bank.labels, bank.class_names).fingerprint() != bank.fingerprint()
 
 

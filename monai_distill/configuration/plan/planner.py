@@ -23,7 +23,7 @@ from .other_machine import Card, rates_on
 from .plan import Plan, plain_values
 from .request import Request, ceilings, longest
 from .room import planned_room
-from .rules import Choice, base_settings, effort_settings, family_of, following_settings
+from .rules import USEFUL, Choice, base_settings, effort_settings, family_of, following_settings
 from .timing import forward_flops, timed_rates, timing_parser
 
 __all__ = ["make_plan"]
@@ -101,7 +101,8 @@ class _Planner:
             most = longest(self.family, request)
             fit = fitted(full, cost, self.seconds, clock=request.clock, fixed=request.settings, most=most)
             late = total(cost(fit), request.clock) > self.seconds
-            if not late or width // 2 < NARROWEST or "width" in request.settings:
+            short = late or fit.iterations < min(USEFUL[self.family], full.iterations)
+            if not short or width // 2 < NARROWEST or "width" in request.settings:
                 break
             width //= 2
         lost = given_up(full, fit)
@@ -134,8 +135,8 @@ class _Planner:
         needed = total(parts, self.request.clock) / 60 / MARGIN
         raise ValueError(
             f"Expected at least {needed:.1f} minutes for this run, got {self.request.minutes:g}: even with "
-            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size), fewer "
-            "--images_per_class, or a method without experts (--method dm)."
+            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size for files), "
+            "fewer --images_per_class, or a method without experts (--method dm)."
         )
 
     def _settings(self, width: int, fit: Workload | None) -> dict[str, Choice]:
@@ -147,7 +148,7 @@ class _Planner:
         limits = self.limits
         iterations = int(limits.get("iterations", 0)) if fit is None else fit.iterations
         every = int(limits["validate_every"]) if fit is None else fit.validate_every
-        settings = {**self.base, "width": Choice(width, why)}
+        settings = {**self.base, "width": Choice(width, why if width == limits["width"] else of_time)}
         for name in KNOBS:
             settings[name] = Choice(limits[name] if fit is None else getattr(fit, name), of_time)
         if self.family == "gradient":

@@ -16,6 +16,7 @@ from .facts import DataFacts, MachineFacts
 __all__ = [
     "EFFORTS",
     "TUNED",
+    "USEFUL",
     "Choice",
     "Effort",
     "base_settings",
@@ -69,6 +70,7 @@ class Effort:
 
 
 GPU = 4  # times as many iterations on a GPU
+USEFUL = {"trajectory": 50, "distribution": 100, "gradient": 25}  # iterations; for fewer a narrower network is taken
 PASSES, FULL_BATCH = 100, 256  # of a network over all training images, at most; its images per step
 SATURATED = 1000  # iterations of distribution matching at one image per class: more change nothing (see RESULTS.md)
 # a shorter run validates after two, four or eight times as many: a longer one selects among all that a shorter one saw

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,12 @@ class COVIDRadiographyDataset(ImageFolderDataset):
     Args:
         root_dir: the folder of the class folders.
         section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform, which reads the file that ``image`` names.
         class_names: other class folders in the same layout, in label order; all four of the database unless given.
         lung_masks: multiply every image by its lung mask, resized to the image without interpolation.
         reading: how a file becomes an image; one channel, unchanged in size, unless given.
         split: shares and seed; keep the seed to compare with others.
-        options: ``source``, ``transform``, ``seed`` and the cache options of :class:`ImageFilesDataset`.
+        options: ``source``, ``seed`` and the cache options of :class:`ImageFilesDataset`.
 
     Raises:
         ValueError: if the images differ in size and ``reading`` has no ``image_size``.
@@ -58,6 +59,7 @@ class COVIDRadiographyDataset(ImageFolderDataset):
         self,
         root_dir: str | PathLike[str],
         section: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
         class_names: Sequence[str] | None = None,
         lung_masks: bool = False,
@@ -71,6 +73,7 @@ class COVIDRadiographyDataset(ImageFolderDataset):
         super().__init__(
             inner if inner.is_dir() else root_dir,
             section,
+            transform,
             class_names=class_names or _CLASSES,
             reading=reading or FileToImaged(channels=1),
             split=split or SplitRule(val_frac=0.1, test_frac=0.2, seed=20260810),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,12 @@ class ImageFolderDataset(ImageFilesDataset):
     Args:
         root_dir: the folder of the class folders.
         section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform, which reads the file that ``image`` names.
         class_names: the folders to use, in label order; all that hold images, sorted, unless given.
         patient_folders: whether the folders below a class are patients; None takes them for patients where there are
             some, and images outside them for patients of their own.
         spatial_dims: 2, or 3 for volumes: then a folder below a class with DICOM slices is one image.
-        options: ``reading``, ``split``, ``source``, ``dicom_patients``, ``transform``, ``seed`` and the cache options
+        options: ``reading``, ``split``, ``source``, ``dicom_patients``, ``seed`` and the cache options
             of :class:`ImageFilesDataset`.
 
     Raises:
@@ -53,6 +54,7 @@ class ImageFolderDataset(ImageFilesDataset):
         self,
         root_dir: str | PathLike[str],
         section: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
         class_names: Sequence[str] | None = None,
         patient_folders: bool | None = None,
@@ -63,7 +65,7 @@ class ImageFolderDataset(ImageFilesDataset):
             raise TypeError(f"Expected patient_folders as true, false or null, got {patient_folders!r}.")
         self.patient_folders = patient_folders
         self.spatial_dims = spatial_dims
-        super().__init__(root_dir, section, class_names=class_names, **options)
+        super().__init__(root_dir, section, transform=transform, class_names=class_names, **options)
 
     def _rows(self) -> list[ImageRow]:
         folders = visible_folders(self.root_dir)

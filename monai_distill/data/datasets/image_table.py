@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ class ImageTableDataset(ImageFilesDataset):
     Args:
         root_dir: the folder of the table.
         section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform, which reads the file that ``image`` names.
         table: the name of the table in ``root_dir``.
         columns: which column holds what.
-        options: ``class_names``, ``reading``, ``split``, ``source``, ``transform``, ``seed`` and the cache options of
+        options: ``class_names``, ``reading``, ``split``, ``source``, ``seed`` and the cache options of
             :class:`ImageFilesDataset`.
 
     Raises:
@@ -40,22 +42,23 @@ class ImageTableDataset(ImageFilesDataset):
 
     Example:
         >>> from monai_distill.data.reading import FileToImaged
-        >>> dataset = ImageTableDataset("data", "test", "xrays.csv", reading=FileToImaged(224))  # doctest: +SKIP
+        >>> dataset = ImageTableDataset("data", "test", table="xrays.csv", reading=FileToImaged(224))  # doctest: +SKIP
     """
 
     def __init__(
         self,
         root_dir: str | PathLike[str],
         section: str,
-        table: str = "table.csv",
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
+        table: str = "table.csv",
         columns: TableColumns | None = None,
         **options: Any,
     ) -> None:
         self.table = table
         self.columns = columns or TableColumns()
         self._patient_column: str | None = None
-        super().__init__(root_dir, section, **options)
+        super().__init__(root_dir, section, transform=transform, **options)
 
     def _rows(self) -> list[ImageRow]:
         table = self._read_table()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,28 +37,29 @@ class MedMNISTDataset(NPZDataset):
     Args:
         root_dir: the folder of the file.
         section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform; it receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ....
+        download: get the file with the medmnist package if it is missing; its md5 is checked.
         flag: a key of ``medmnist.INFO``, such as ``"pathmnist"`` or ``"organmnist3d"``.
         size: pixels or voxels a side: 28, 64, 128 or 224; for the 3D sets 28 or 64.
-        download: get the file with the medmnist package if it is missing; its md5 is checked.
-        options: ``transform`` (receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...), ``seed`` and the cache
-            options of :class:`SectionDataset`.
+        options: ``seed`` and the cache options of :class:`SectionDataset`.
 
     Raises:
         ValueError: for an unknown flag or size, a multi-label set, or a file that is damaged or of another shape.
         RuntimeError: if the file is missing and ``download`` is False, or the download failed or is damaged.
 
     Example:
-        >>> dataset = MedMNISTDataset("data", "training", "bloodmnist", download=True)  # doctest: +SKIP
+        >>> dataset = MedMNISTDataset("data", "training", download=True, flag="bloodmnist")  # doctest: +SKIP
     """
 
     def __init__(
         self,
         root_dir: str | PathLike[str],
         section: str,
-        flag: str,
-        *,
-        size: int = 28,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         download: bool = False,
+        *,
+        flag: str,
+        size: int = 28,
         **options: Any,
     ) -> None:
         info = _info(flag, size)
@@ -72,7 +74,8 @@ class MedMNISTDataset(NPZDataset):
         super().__init__(
             root_dir,
             section,
-            f"{flag}{suffix}.npz",
+            transform,
+            file=f"{flag}{suffix}.npz",
             class_names=[info["label"][str(label)] for label in range(len(info["label"]))],
             source=DataSource(f"{info['python_class']} (MedMNIST v2), size {size}", info["license"], _CITATION),
             **options,

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
@@ -29,9 +30,10 @@ class MHISTDataset(ImageTableDataset):
     Args:
         root_dir: the folder of ``annotations.csv``.
         section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform, which reads the file that ``image`` names.
         reading: how a file becomes an image; 224x224 unless given, the stored size.
         split: ``val_frac`` and ``seed`` of the validation part.
-        options: ``transform``, ``seed`` and the cache options of :class:`ImageFilesDataset`.
+        options: ``seed`` and the cache options of :class:`ImageFilesDataset`.
 
     Raises:
         ValueError: if the header, a label, a vote or a partition is not as published.
@@ -45,6 +47,7 @@ class MHISTDataset(ImageTableDataset):
         self,
         root_dir: str | PathLike[str],
         section: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
         reading: FileToImaged | None = None,
         split: SplitRule | None = None,
@@ -56,9 +59,8 @@ class MHISTDataset(ImageTableDataset):
             "Wei et al., A Petri Dish for Histopathology Image Analysis, AIME 2021",
         )
         options = {"class_names": ("HP", "SSA"), "source": source, **options}
-        super().__init__(
-            root_dir, section, "annotations.csv", reading=reading or FileToImaged(224), split=split, **options
-        )
+        reading, table = reading or FileToImaged(224), "annotations.csv"
+        super().__init__(root_dir, section, transform, table=table, reading=reading, split=split, **options)
 
     def _rows(self) -> list[ImageRow]:
         table = self._read_table()

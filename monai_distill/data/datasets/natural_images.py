@@ -8,7 +8,7 @@ import hashlib
 import io
 import pickle
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -95,27 +95,29 @@ class NaturalImageDataset(SectionDataset):
     Args:
         root_dir: the folder that holds ``MNIST`` or ``cifar-10-batches-py``.
         section: ``"training"``, ``"validation"`` or ``"test"``.
-        name: ``"mnist"`` or ``"cifar10"``.
+        transform: replaces the default transform; it receives ``image`` as stored, a uint8 array ``[28, 28]`` or
+            ``[32, 32, 3]``.
         download: get the files if they are missing; the archives' md5 is checked.
+        name: ``"mnist"`` or ``"cifar10"``.
         split: ``val_frac`` and ``seed`` of the validation part.
-        options: ``transform`` (receives ``image`` as a uint8 array ``[28, 28]`` or ``[32, 32, 3]``), ``seed`` and the
-            cache options of :class:`SectionDataset`.
+        options: ``seed`` and the cache options of :class:`SectionDataset`.
 
     Raises:
         ValueError: if the name, the section or the root folder is wrong.
         RuntimeError: if files are missing and ``download`` is False, are damaged or, for CIFAR-10, not the published.
 
     Example:
-        >>> dataset = NaturalImageDataset("data", "training", "mnist", download=True)  # doctest: +SKIP
+        >>> dataset = NaturalImageDataset("data", "training", download=True, name="mnist")  # doctest: +SKIP
     """
 
     def __init__(
         self,
         root_dir: str | PathLike[str],
         section: str,
-        name: str,
-        *,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         download: bool = False,
+        *,
+        name: str,
         split: SplitRule | None = None,
         **options: Any,
     ) -> None:
@@ -124,7 +126,7 @@ class NaturalImageDataset(SectionDataset):
         self.name = name
         self.split = split or SplitRule(val_frac=0.1)
         self._download = download
-        super().__init__(root_dir, section, **options)
+        super().__init__(root_dir, section, transform, **options)
 
     def _items(self, section: str) -> list[dict[str, Any]]:
         published = PUBLISHED[self.name]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,28 +36,29 @@ class NPZDataset(SectionDataset):
     Args:
         root_dir: the folder of the file.
         section: ``"training"``, ``"validation"`` or ``"test"``.
+        transform: replaces the default transform; it receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ....
         file: the name of the file in ``root_dir``.
         class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
         split: ``val_frac`` and ``seed`` of the validation part, where the file has none.
         source: name, license and citation, for the provenance.
         cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
-        options: ``transform`` (receives ``image`` as stored, ``[H, W]``, ``[H, W, C]``, ...), ``seed`` and the cache
-            options of :class:`SectionDataset`.
+        options: ``seed`` and the cache options of :class:`SectionDataset`.
 
     Raises:
         ValueError: if the file is damaged, lacks keys, is multi-label, or has arrays of a wrong shape, type or range.
         RuntimeError: if the file is missing.
 
     Example:
-        >>> dataset = NPZDataset("data", "training", "blood.npz")  # doctest: +SKIP
+        >>> dataset = NPZDataset("data", "training", file="blood.npz")  # doctest: +SKIP
     """
 
     def __init__(
         self,
         root_dir: str | PathLike[str],
         section: str,
-        file: str,
+        transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
+        file: str,
         class_names: Sequence[str] | None = None,
         split: SplitRule | None = None,
         source: DataSource | None = None,
@@ -70,7 +71,7 @@ class NPZDataset(SectionDataset):
         self._source = source or DataSource()
         self.cache_dir = cache_dir
         self._channels_last = False
-        super().__init__(root_dir, section, **options)
+        super().__init__(root_dir, section, transform, **options)
 
     def _items(self, section: str) -> list[dict[str, Any]]:
         path = self.root_dir / self.file

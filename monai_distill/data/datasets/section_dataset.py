@@ -73,6 +73,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
     Raises:
         ValueError: if ``root_dir`` is not a directory, the section is unknown or empty, or there are fewer than two
             classes.
+        TypeError: if ``transform`` is a text.
         RuntimeError: if the data is missing, or an image cannot be read; the message names the file.
 
     Example:
@@ -99,6 +100,11 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
     ) -> None:
         if section not in SECTIONS:
             raise ValueError(f"Unsupported section: {section!r}, available options are {list(SECTIONS)}.")
+        if isinstance(transform, str):
+            raise TypeError(
+                f"Expected a transform as the third argument, as in MONAI's datasets, got {transform!r}. Name it: "
+                f"flag={transform!r}, file={transform!r}, table={transform!r} or name={transform!r}."
+            )
         if root_dir is not None and not Path(root_dir).is_dir():
             raise ValueError(
                 f"Root directory root_dir must be a directory, got {str(root_dir)!r}; create it or correct the path."

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["findings", "released_audit", "rounded"]
+__all__ = ["direct_findings", "findings", "released_audit", "rounded"]
 
 ATTRIBUTE = "attribute "  # followed by the name of a column, which stays with the owner
 NO_MEMBERSHIP = ("copies", ATTRIBUTE)
@@ -31,6 +31,28 @@ def findings(audit: Mapping[str, Any]) -> dict[str, list[str]]:
     return {text: attacks for text, attacks in by_outcome.items() if attacks}
 
 
+def direct_findings(audit: Mapping[str, Any]) -> list[str]:
+    """Sentences on the set itself, of which no shadow is needed: copies, and attacks on its own training images.
+
+    Example:
+        >>> direct_findings({"released_set": {"copied": 0}})
+        ['No image of the set is more similar to a training image than any image that was not used.']
+    """
+    released = audit.get("released_set") or {}
+    if not released:
+        return []
+    copied = released.get("copied") or 0
+    who = "No image of the set is" if not copied else f"Images of the set ({copied}) are"
+    lines = [f"{who} more similar to a training image than any image that was not used."]
+    counted = {name: attack for name, attack in released.get("attacks", {}).items() if not attack["void"]}
+    caught = [name for name, attack in counted.items() if attack["caught"]]
+    if caught:
+        lines.append(f"Attacked directly, without shadows, the set shows members beyond chance to {', '.join(caught)}.")
+    elif counted:
+        lines.append(f"Attacked directly, without shadows, the set shows no members to {', '.join(counted)}.")
+    return lines
+
+
 def described(name: str, attack: Mapping[str, Any]) -> str:
     """An attack with its AUC and true-positive rates, their 95% intervals, and the same of its known leak."""
     leak = "; ".join(_figures(attack.get("positive_control") or {}))
@@ -52,6 +74,8 @@ def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
         general["released_set"] = {
             name: released[name] for name in ("seen", "copied", "references") if name in released
         }
+        if "references" in released:
+            general["released_set"]["references"] = rounded(released["references"])
         general["released_set"]["attacks"] = {
             name: {**_released_attack(attack), "control": attack["control"]}
             for name, attack in released.get("attacks", {}).items()

@@ -10,7 +10,7 @@ from monai_distill.metrics.score_tables import METRIC_TITLES, ROW_TITLES
 
 from .croissant import stamp
 from .license import Owner
-from .privacy_report import NON_CLAIMS
+from .privacy_report import NON_CLAIMS, start
 from .tier import ReleaseTier
 
 __all__ = ["data_card"]
@@ -27,7 +27,7 @@ FILES = {
     "scores.json": "test scores of networks that were trained on these files",
     "privacy_report.md": "the claim, its evidence and its limits (also as .json)",
     "audit.json": "the attacks and their figures",
-    "dp_ledger.json": "every access to real images, with its noise",
+    "dp_ledger.json": "every result that was computed from training images, with its noise",
     "croissant.json": "metadata for data catalogs, with checksums",
     "LICENSE": "the terms of use",
 }
@@ -41,7 +41,7 @@ loader = DataLoader(dataset, batch_size=256, shuffle=True)
 network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear({classes}))  # put your network here
 network(dataset[0]["image"][None])
 optimizer = torch.optim.SGD(network.parameters(), lr=float(dataset.student_lr.detach()), momentum=0.9)
-for epoch in range(20):  # the scores below took {steps} steps
+for epoch in range(20):  # the scores below took {most}{steps} steps
     for batch in loader:
         loss = torch.nn.functional.cross_entropy(network(batch["image"]), batch["label"])
         optimizer.zero_grad()
@@ -160,7 +160,8 @@ def _composition(manifest: Mapping[str, Any]) -> str:
 def _use(manifest: Mapping[str, Any]) -> str:
     release, students = manifest["release"], manifest.get("protocol", {}).get("students", {})
     soft = manifest["labels"] != "class numbers"
-    values = {"classes": len(manifest["class_names"]), "steps": students.get("steps", "more")}
+    most = "at most " if students.get("plateau") else ""
+    values = {"most": most, "classes": len(manifest["class_names"]), "steps": students.get("steps", "more")}
     parts = [TRAINING.format(**values, labels=SOFT_LABELS if soft else HARD_LABELS)]
     if "npz" in release["formats"]:
         base = "MedMNIST3D" if manifest["spatial_dims"] == 3 else "MedMNIST2D"
@@ -187,9 +188,10 @@ def _scores(scores: Mapping[str, Any]) -> str:
         if values is not None
     }
     count = f"{scores['students']} new network{'' if scores['students'] == 1 else 's'}"
+    others = " Other rows: from the run, its protocol." if len(lines) > len(scores["formats"]) else ""
     intro = (
-        f"Distilled rows: {count} trained on that file as it lies in this folder. Other rows: from the run, its "
-        "protocol. Values: mean ± standard deviation on the held-out test images."
+        f"Distilled rows: {count} trained on that file as it lies in this folder.{others} Values: mean ± standard "
+        "deviation on the held-out test images."
     )
     parts = [
         intro,
@@ -219,8 +221,8 @@ def _method(manifest: Mapping[str, Any]) -> str:
     network = manifest["network"].get("_target_", "").rsplit(".", 1)[-1]
     return (
         f"Method: {manifest['method']}. Images per class: {manifest['images_per_class']}. Initial images: "
-        f"{manifest.get('initial_images')}. Network: {network}. Split: {manifest['source']['split']}. "
-        "`manifest.json` has the settings, the protocol and the versions. Seeds are left out."
+        f"{start(manifest)}. Network: {network}. Split: {manifest['source']['split']}. "
+        "`manifest.json` has the settings, the protocol and the versions. The seeds of the run are left out."
     )
 
 

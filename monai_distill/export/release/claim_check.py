@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from monai_distill import __version__
 from monai_distill.claims.tier import tier_of
 
-from .audit_evidence import findings
+from .audit_evidence import direct_findings, findings
 from .card import data_card, notes_of
 from .croissant import croissant
 from .license import Owner
@@ -97,12 +97,14 @@ class Claim(NamedTuple):
         if self.tier == "T2":
             for fpr, limit in bounds(claim["epsilon"], claim["delta"]).items():
                 lines.append(
-                    f"If so, no attack finds more than {limit:.2%} of the members at {float(fpr):.1%} false positives."
+                    f"Then no attack finds more than {limit:.2%} of the members at {float(fpr):.1%} false positives."
                 )
         if self.tier == "T1":  # the statement has the same figures in one sentence
-            lines = [f"T1 ({NAMES['T1']}): attacked with {(self.audit or {})['shadows']} shadow sets, no guarantee."]
-            for outcome, attacks in findings(self.audit or {}).items():
+            audit = self.audit or {}
+            lines = [f"T1 ({NAMES['T1']}): the job was attacked with {audit['shadows']} shadow sets, no guarantee."]
+            for outcome, attacks in findings(audit).items():
                 lines += [f"An attack {outcome}: {attack}." for attack in attacks]
+            lines += direct_findings(audit)
         students = self.scores["students"]
         for name, row in self.scores["formats"].items():
             lines.append(f"Accuracy {row['accuracy']['mean']:.3f} for {students} networks trained on {name}.")
@@ -116,7 +118,7 @@ class Claim(NamedTuple):
         if self.tier == "T1":
             lines.append("Whether the audit attacked this set and measured these figures.")
         if self.tier == "T2":
-            lines.append("Whether the ledger lists every access to the real images.")
+            lines.append("Whether the ledger lists every result that was computed from training images.")
         if self.tier != "T0" and self.manifest["release"].get("labels_reduced"):
             lines.append(
                 "Whether the images are those of the set that the evidence names: its learned labels, which its hash "

@@ -9,11 +9,11 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .audit_evidence import OUTCOMES, findings
+from .audit_evidence import OUTCOMES, direct_findings, findings
 from .license import Owner
 from .tier import ReleaseTier, bounds
 
-__all__ = ["guarantee", "privacy_report", "report_markdown"]
+__all__ = ["guarantee", "privacy_report", "report_markdown", "start"]
 
 SCHEMA = 2
 NON_CLAIMS = (
@@ -39,7 +39,12 @@ GAPS = (
     "The scores are measured on held-out real images. No guarantee covers those images.",
     "Releases about the same patients add up. Use one ledger per site.",
     "The guarantee treats as public: class names, image size, the kind of stored values, settings, and a given split.",
+    "It also treats as public that every class has an image.",
 )
+UNIT_GAPS = {
+    "patient": "A patient is what the owner's data name so. One person under two names counts as two.",
+    "image": "A patient with several images is protected less than one image.",
+}
 TITLES = {
     "hipaa evidence not a determination": "HIPAA: evidence, not a determination",
     "not claimed": "Limits of every release",
@@ -50,7 +55,7 @@ TITLES = {
 IDENTIFIERS = {
     "A names": "searched for, if the table of the run lists patients",
     "B geographic subdivisions": "the export writes no such field",
-    "C dates": "the export writes only its own date",
+    "C dates": "the export writes only its own date and that of the next review",
     "D-F telephone, fax, e-mail": "the export writes none; the owner's texts can hold them",
     "G-M numbers (social security, record, plan, account, certificate, vehicle, device)": (
         "record numbers are searched for, if the table of the run lists them; DICOM identifiers are searched for"
@@ -104,7 +109,7 @@ def privacy_report(
         "mitigation": _mitigation(manifest, tier),
         "governance": {
             "before_release": "The export checked tier, license and scan, and scored every trainable file.",
-            "after_release": "The recipient checks the folder with `monai-distill verify DIR`.",
+            "after_release": "The recipient can check the folder with `monai-distill verify DIR`.",
             "review_by": today.replace(year=today.year + 1, day=min(today.day, 28)).isoformat(),
         },
         "hipaa_evidence_not_a_determination": IDENTIFIERS,
@@ -132,7 +137,7 @@ def guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
         "events": len(ledger["events"]),
         "ledger": "dp_ledger.json",
         "largest_true_positive_rate_of_any_membership_attack": limits,
-        "known_gaps": list(GAPS),
+        "known_gaps": [*GAPS, UNIT_GAPS[tier.unit or "image"]],
     }
 
 
@@ -166,7 +171,7 @@ def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "principals": "the persons whose images were distilled",
         "training_images_rounded": source["training_images_rounded"],
         "synthetic_images": manifest["images"].get("decoded", manifest["images"]["count"]),
-        "initial_images": manifest.get("initial_images"),
+        "initial_images": start(manifest),
         "labels": manifest["labels"],
         "warnings": manifest["release"]["warnings"],
     }
@@ -179,7 +184,7 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
         return "An audit was run. Its figures are computed on real images and stay with the owner."
     if audit["void"]:
         return f"An audit was run and is void: {audit.get('why_void')}"
-    return {"shadow_sets": audit["shadows"], **findings(audit)}
+    return {"shadow_sets": audit["shadows"], **findings(audit), "the_set_itself": direct_findings(audit)}
 
 
 def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str] | str:
@@ -195,22 +200,35 @@ def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> di
         return f"tested by {', '.join(tests)}" if tests else "not tested"
 
     return {
-        "singling_out": tested("pixel", "feature", "neighbo", "lira", "confidence", "gradient", "matching", "member"),
+        "singling_out": tested("nearest", "feature", "lira", "confidence", "gradient", "matching", "member"),
         "linkability": tested("copy", "copies", "link"),
         "inference": tested("attribute"),
     }
 
 
+def start(manifest: Mapping[str, Any]) -> str:
+    """The initial images in words: prototypes that were released with noise are none that noise alone would give.
+
+    Example:
+        >>> start({"initial_images": "noise", "settings": {"method": {"prototypes": {"share": 0.5}}}})
+        'noise, moved to prototypes of the classes, which the ledger lists'
+    """
+    prototypes = manifest.get("settings", {}).get("method", {}).get("prototypes") or {}
+    moved = ", moved to prototypes of the classes, which the ledger lists" if prototypes.get("share") else ""
+    return f"{manifest.get('initial_images')}{moved}"
+
+
 def _mitigation(manifest: Mapping[str, Any], tier: ReleaseTier) -> list[str]:
     measures = [
-        "Every file is written from plain tensors. It has no header, metadata or name of a source file.",
-        "Seeds, checksums of the source and exact counts of the source are left out.",
-        "Previews carry the word SYNTHETIC.",
+        "Every file with images is written from plain tensors. It has no header, metadata or name of a source file.",
+        "The seeds of the run, checksums of the source and exact counts of the source are left out.",
     ]
+    if "png" in manifest["release"]["formats"]:
+        measures.append("Previews carry the word SYNTHETIC.")
     if manifest.get("initial_images") == "noise":
-        measures.append("The initial images are noise.")
+        measures.append(f"The initial images are {start(manifest)}.")
     if tier.name == "T2":
-        measures.append("Noise was added to everything that was learned from real images; see the ledger.")
+        measures.append("Noise was added to everything that was learned from training images; see the ledger.")
     if manifest["labels"] == "class numbers":
         measures.append("Labels are class numbers. Learned labels can carry more about single training images.")
     return measures

@@ -10,7 +10,7 @@ from typing import Any
 
 from monai_distill.claims.tier import tier_of
 
-from .audit_evidence import findings, released_audit
+from .audit_evidence import direct_findings, findings, released_audit
 
 __all__ = ["ReleaseTier"]
 
@@ -77,8 +77,9 @@ class ReleaseTier:
             return cls("T0", NO_CLAIM, tier.reasons)
         outcomes = " ".join(f"Attack that {outcome}: {', '.join(found)}." for outcome, found in findings(audit).items())
         statement = (
-            f"The set was attacked with {audit['shadows']} shadow sets. {outcomes} This is no guarantee: a failed "
-            "attack does not show that every attack fails."
+            "The job was repeated on random halves of the training images, and the results were attacked "
+            f"({audit['shadows']} shadow sets). {outcomes} {' '.join(direct_findings(audit))} This is no guarantee: a "
+            "failed attack does not show that every attack fails."
         )
         return cls("T1", statement, ("the set has no differential privacy",))
 
@@ -118,6 +119,6 @@ def _guaranteed(manifest: Mapping[str, Any], ledger: Mapping[str, Any]) -> Relea
     statement = (
         f"Differentially private with epsilon {epsilon:g} and delta {delta:g}. Unit: one {unit}. Accountant: "
         f"{ledger['accountant']}.{'' if unit == 'patient' else weaker} The guarantee covers this unit and this "
-        "mechanism under the listed assumptions. It is not a legal determination."
+        "mechanism under the assumptions that privacy_report.md lists as known gaps. It is not a legal determination."
     )
     return ReleaseTier("T2", statement, (), unit, epsilon, delta)

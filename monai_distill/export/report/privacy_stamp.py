@@ -17,8 +17,8 @@ FIGURES = ("epsilon", "delta", "unit")
 MEANS = {
     "T0": ("No privacy claim is made for this set. It is derived from real images. Treat it like those images."),
     "T1": (
-        "The set was attacked; the results are below. There is no guarantee: a failed attack does not show that every "
-        "attack fails."
+        "Repetitions of the job, and the set itself, were attacked; the results are below. There is no guarantee: a "
+        "failed attack does not show that every attack fails."
     ),
     "T2": (
         "The guarantee covers only the stated unit, mechanism, epsilon and delta, under the assumptions of the ledger. "

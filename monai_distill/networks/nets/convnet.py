@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from monai.networks.layers.factories import Norm, Pool
+from monai.networks.layers.utils import get_act_layer, get_norm_layer
 from torch import Tensor, nn
 
 from monai_distill.networks.layers.average_pool import AveragePool
@@ -18,6 +20,7 @@ from .image_classifier import ACTIVATIONS, ImageClassifier
 
 __all__ = ["ConvNet"]
 
+Layer = str | tuple[str, Mapping[str, Any]] | list[Any]  # a name, or a name and its arguments, as MONAI writes it
 NORMS = ("batch", "group", "instance", "layer", "none")
 POOLINGS = ("avg", "max", "none")
 
@@ -41,8 +44,9 @@ class ConvNet(ImageClassifier):
         width: channels of every block.
         depth: number of blocks; each halves the sides (rounding down) unless ``pooling="none"``.
         norm: ``"instance"`` (one group per channel, affine, no running statistics), ``"group"`` (4 groups),
-            ``"layer"`` (1 group), ``"batch"`` or ``"none"``.
-        activation: ``"relu"``, ``"leaky_relu"``, ``"sigmoid"`` or ``"silu"``.
+            ``"layer"`` (1 group), ``"batch"`` or ``"none"``; or as MONAI's networks take it, a name and arguments,
+            such as ``("group", {"num_groups": 2})``.
+        activation: ``"relu"``, ``"leaky_relu"``, ``"sigmoid"`` or ``"silu"``; or a name and arguments, as above.
         pooling: ``"avg"``, ``"max"`` or ``"none"``.
 
     Raises:
@@ -64,8 +68,8 @@ class ConvNet(ImageClassifier):
         image_size: int | Sequence[int],
         width: int = 128,
         depth: int = 3,
-        norm: str = "instance",
-        activation: str = "relu",
+        norm: Layer = "instance",
+        activation: Layer = "relu",
         pooling: str = "avg",
     ) -> None:
         super().__init__(spatial_dims, in_channels, num_classes, image_size)
@@ -84,7 +88,7 @@ class ConvNet(ImageClassifier):
             layers[f"conv{block}"] = PlainConvolution(spatial_dims, channels, width, kernel_size=3, padding=1)
             if norm != "none":
                 layers[f"norm{block}"] = _norm_layer(norm, spatial_dims, width)
-            layers[f"act{block}"] = ACTIVATIONS[activation]()
+            layers[f"act{block}"] = _activation(activation)
             if pooling != "none":
                 layers[f"pool{block}"] = _pool_layer(pooling, spatial_dims)
                 sides = tuple(side // 2 for side in sides)
@@ -96,6 +100,11 @@ class ConvNet(ImageClassifier):
         """Flattened features before the classifier: images [B, C, *spatial] to [B, F]."""
         self.check_images(x)
         return torch.flatten(self.features(x), 1)
+
+    @property
+    def feature_layers(self) -> tuple[str, ...]:
+        """Names (valid for ``get_submodule``) of the activations in forward order, whatever class they have."""
+        return tuple(f"features.{name}" for name, _ in self.features.named_children() if name.startswith("act"))
 
     def _require_depth(self, depth: int, pooling: str) -> None:
         # Normalizing one pixel per channel gives a constant (zero), so such a block would hide the image from the head.
@@ -110,7 +119,17 @@ class ConvNet(ImageClassifier):
             )
 
 
-def _norm_layer(norm: str, spatial_dims: int, channels: int) -> nn.Module:
+def _activation(activation: Layer) -> nn.Module:
+    if isinstance(activation, str):
+        return ACTIVATIONS[activation]()
+    layer: nn.Module = get_act_layer((activation[0], dict(activation[1])))
+    return layer
+
+
+def _norm_layer(norm: Layer, spatial_dims: int, channels: int) -> nn.Module:
+    if not isinstance(norm, str):
+        made: nn.Module = get_norm_layer((norm[0], dict(norm[1])), spatial_dims, channels)
+        return made
     if norm == "batch":
         layer: nn.Module = Norm[Norm.BATCH, spatial_dims](channels)
         return layer
@@ -126,6 +145,13 @@ def _pool_layer(pooling: str, spatial_dims: int) -> nn.Module:
     return layer
 
 
-def _require_known(argument: str, value: str, available: Iterable[str]) -> None:
-    if value not in available:
-        raise ValueError(f"Expected {argument} to be one of {sorted(available)}, got {value!r}.")
+def _require_known(argument: str, value: Layer, available: Iterable[str]) -> None:
+    if isinstance(value, str):
+        known = value in available
+    else:
+        known = len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], Mapping)
+    if not known:
+        raise ValueError(
+            f"Expected {argument} to be one of {sorted(available)}, or a name of MONAI's layers and its arguments, got "
+            f"{value!r}."
+        )

@@ -21,8 +21,8 @@ Tools = dict[str, Callable[..., Any]]
 SECTIONS = ("training", "validation", "test")
 
 
-def all_sections(root: Path, *args: Any, **options: Any) -> dict[str, ImageTableDataset]:
-    return {section: ImageTableDataset(root, section, *args, **options) for section in SECTIONS}
+def all_sections(root: Path, table: str = "table.csv", **options: Any) -> dict[str, ImageTableDataset]:
+    return {section: ImageTableDataset(root, section, table=table, **options) for section in SECTIONS}
 
 
 def test_patients_stay_whole(table_root: Path) -> None:
@@ -41,7 +41,7 @@ def test_split_does_not_depend_on_the_order_of_rows(table_root: Path, tools: Too
     before = [item["image"].sum().item() for item in ImageTableDataset(table_root, "test")]
     rows = (table_root / "table.csv").read_text().splitlines()[1:]
     tools["table"](table_root, rows[::-1], "image,label,patient", "turned.csv")
-    assert [item["image"].sum().item() for item in ImageTableDataset(table_root, "test", "turned.csv")] == before
+    assert [item["image"].sum().item() for item in ImageTableDataset(table_root, "test", table="turned.csv")] == before
     other = [item["image"].sum().item() for item in ImageTableDataset(table_root, "test", split=SplitRule(seed=1))]
     assert other != before
 
@@ -80,7 +80,7 @@ def test_png_and_npz_have_the_same_orientation(tmp_path: Path, tools: Tools) -> 
         Image.fromarray(arrays["train_images"][i]).save(tmp_path / f"train{i}.png")
         rows += [f"train{i}.png,{i},{'train' if i else 'val'}"]
     tools["table"](tmp_path, rows, "image,label,split")
-    from_files, from_npz = ImageTableDataset(tmp_path, "test"), NPZDataset(tmp_path, "test", "a.npz")
+    from_files, from_npz = ImageTableDataset(tmp_path, "test"), NPZDataset(tmp_path, "test", file="a.npz")
     for i in range(len(arrays["test_images"])):
         assert torch.equal(from_files[i]["image"], from_npz[i]["image"])
         assert from_files[i]["label"] == from_npz[i]["label"]
@@ -92,9 +92,9 @@ def test_dicom_and_volumes(tmp_path: Path, tools: Tools) -> None:
         nibabel.Nifti1Image(np.random.RandomState(i).rand(4, 5, 6), np.eye(4)).to_filename(tmp_path / f"{i}.nii.gz")
     tools["table"](tmp_path, [f"{i}.dcm,{i % 2}" for i in range(9)], table="dicom.csv")
     tools["table"](tmp_path, [f"{i}.nii.gz,{i % 2}" for i in range(9)], table="volumes.csv")
-    dicom = ImageTableDataset(tmp_path, "training", "dicom.csv", num_workers=3)
+    dicom = ImageTableDataset(tmp_path, "training", table="dicom.csv", num_workers=3)
     assert tuple(dicom[0]["image"].shape) == (1, 8, 8)
-    volumes = ImageTableDataset(tmp_path, "training", "volumes.csv", reading=FileToImaged((4, 4, 4), channels=1))
+    volumes = ImageTableDataset(tmp_path, "training", table="volumes.csv", reading=FileToImaged((4, 4, 4), channels=1))
     assert tuple(volumes[0]["image"].shape) == (1, 4, 4, 4)
     assert type(volumes[0]["image"]) is torch.Tensor
 

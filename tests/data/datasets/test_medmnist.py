@@ -22,7 +22,7 @@ SECTIONS = ("training", "validation", "test")
 
 def test_warns_once_per_file_and_says_so_in_the_provenance(npz_root: Path) -> None:
     with pytest.warns(UserWarning, match=r"is not the published pneumoniamnist.npz: expected md5 \w+, got") as caught:
-        datasets = [MedMNISTDataset(npz_root, section, "pneumoniamnist") for section in SECTIONS]
+        datasets = [MedMNISTDataset(npz_root, section, flag="pneumoniamnist") for section in SECTIONS]
     assert len(caught) == 1
     assert [len(dataset) for dataset in datasets] == [12, 6, 6]
     for dataset in datasets:
@@ -38,7 +38,7 @@ def test_the_published_file_is_official_without_a_warning(npz_root: Path, monkey
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dataset = MedMNISTDataset(
-            npz_root, "training", "pathmnist", download=True
+            npz_root, "training", flag="pathmnist", download=True
         )  # a file that is there is not downloaded
     assert dataset.provenance["official"] is True
     assert dataset.provenance["files"] == {"pathmnist.npz": f"md5:{md5}"}
@@ -58,41 +58,41 @@ def test_the_published_file_is_official_without_a_warning(npz_root: Path, monkey
 )
 def test_sizes(tmp_path: Path, tools: Tools, flag: str, size: int, file: str, stored: Any, shape: Any) -> None:
     np.savez(tmp_path / file, **tools["npz_arrays"](stored))
-    dataset = MedMNISTDataset(tmp_path, "test", flag, size=size, cache_rate=0.0)
+    dataset = MedMNISTDataset(tmp_path, "test", flag=flag, size=size, cache_rate=0.0)
     assert tuple(dataset[0]["image"].shape) == shape
     assert dataset.get_num_classes() == len(medmnist.INFO[flag]["label"])
 
 
 def test_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Unknown MedMNIST flag 'medmnist', available options are \['adrenal"):
-        MedMNISTDataset(tmp_path, "test", "medmnist")
+        MedMNISTDataset(tmp_path, "test", flag="medmnist")
     with pytest.raises(ValueError, match=r"chestmnist is multi-label .*not supported.*NPZDataset"):
-        MedMNISTDataset(tmp_path, "test", "chestmnist")
+        MedMNISTDataset(tmp_path, "test", flag="chestmnist")
     with pytest.raises(ValueError, match=r"Unsupported size 128 of organmnist3d, available options are \[28, 64\]"):
-        MedMNISTDataset(tmp_path, "test", "organmnist3d", size=128)
+        MedMNISTDataset(tmp_path, "test", flag="organmnist3d", size=128)
     with pytest.raises(RuntimeError, match=r"Cannot find dataset file: .*bloodmnist_64.npz.*use download=True.*zenodo"):
-        MedMNISTDataset(tmp_path, "test", "bloodmnist", size=64)
+        MedMNISTDataset(tmp_path, "test", flag="bloodmnist", size=64)
 
 
 def test_every_other_flag_is_known(tmp_path: Path) -> None:
     for flag in medmnist.INFO:
         if flag != "chestmnist":
             with pytest.raises(RuntimeError, match="Cannot find dataset file"):
-                MedMNISTDataset(tmp_path, "test", flag)
+                MedMNISTDataset(tmp_path, "test", flag=flag)
 
 
 @pytest.mark.filterwarnings("ignore:.*is not the published:UserWarning")
 def test_refuses_another_shape(tmp_path: Path, tools: Tools) -> None:
     np.savez(tmp_path / "breastmnist.npz", **tools["npz_arrays"]((20, 20)))
     with pytest.raises(ValueError, match=r"images of shape \(20, 20\), expected \(28, 28\) for breastmnist at size 28"):
-        MedMNISTDataset(tmp_path, "test", "breastmnist")
+        MedMNISTDataset(tmp_path, "test", flag="breastmnist")
 
 
 @pytest.mark.filterwarnings("ignore:.*is not the published:UserWarning")
 def test_grades_are_plain_classes_with_one_warning(tmp_path: Path, tools: Tools) -> None:
     np.savez(tmp_path / "retinamnist.npz", **tools["npz_arrays"]((28, 28, 3), classes=5))
     with pytest.warns(UserWarning, match="used as plain classes, unordered") as caught:
-        datasets = [MedMNISTDataset(tmp_path, section, "retinamnist") for section in SECTIONS]
+        datasets = [MedMNISTDataset(tmp_path, section, flag="retinamnist") for section in SECTIONS]
     assert sum("ordinal" in str(warning.message) for warning in caught) == 1
     assert datasets[0].class_names == ("0", "1", "2", "3", "4")
 
@@ -111,12 +111,12 @@ class FakeDownload:
 def test_a_damaged_download_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(medmnist, "BloodMNIST", FakeDownload)
     with pytest.raises(RuntimeError, match=r"download of bloodmnist.npz is damaged: expected md5 .* download again"):
-        MedMNISTDataset(tmp_path, "test", "bloodmnist", download=True)
+        MedMNISTDataset(tmp_path, "test", flag="bloodmnist", download=True)
     assert not (tmp_path / "bloodmnist.npz").exists()
     assert (tmp_path / "bloodmnist.npz.bad").is_file()
     monkeypatch.setattr(FakeDownload, "content", None)
     with pytest.raises(RuntimeError, match=r"Cannot download bloodmnist.npz from https://zenodo.*by hand"):
-        MedMNISTDataset(tmp_path, "test", "bloodmnist", download=True)
+        MedMNISTDataset(tmp_path, "test", flag="bloodmnist", download=True)
 
 
 def test_downloads_through_medmnist(npz_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,13 +130,13 @@ def test_downloads_through_medmnist(npz_root: Path, tmp_path: Path, monkeypatch:
     info = {**medmnist.INFO["pathmnist"], "MD5": file_checksum(source, "md5")}
     monkeypatch.setitem(medmnist.INFO, "pathmnist", info)
     monkeypatch.setattr(medmnist, "PathMNIST", Good)
-    assert MedMNISTDataset(root, "validation", "pathmnist", download=True).provenance["official"] is True
+    assert MedMNISTDataset(root, "validation", flag="pathmnist", download=True).provenance["official"] is True
 
 
 def test_reads_real_pneumoniamnist(shared_data: Path, tmp_path: Path) -> None:
     # a copy of its own, as the warning is given once per file and process
     shutil.copyfile(shared_data / "pneumoniamnist.npz", tmp_path / "pneumoniamnist.npz")
     with pytest.warns(UserWarning, match="is not the published") as caught:
-        datasets = [MedMNISTDataset(tmp_path, section, "pneumoniamnist") for section in SECTIONS]
+        datasets = [MedMNISTDataset(tmp_path, section, flag="pneumoniamnist") for section in SECTIONS]
     assert len(caught) == 1
     assert [len(dataset) for dataset in datasets] == [4708, 524, 624]

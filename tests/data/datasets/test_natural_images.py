@@ -30,7 +30,9 @@ def test_digits_split_is_the_same_for_every_run_seed() -> None:
 
 
 def test_mnist_from_unpacked_files(mnist_root: Path) -> None:
-    parts = {section: NaturalImageDataset(mnist_root, section, "mnist", split=SplitRule(0.25)) for section in SECTIONS}
+    parts = {
+        section: NaturalImageDataset(mnist_root, section, name="mnist", split=SplitRule(0.25)) for section in SECTIONS
+    }
     assert {name: len(part) for name, part in parts.items()} == {"training": 30, "validation": 10, "test": 10}
     assert parts["test"].provenance["official"] is False
     assert "reproduction" in parts["test"].provenance["name"]
@@ -40,15 +42,15 @@ def test_mnist_refuses_damage(mnist_root: Path, tools: Tools) -> None:
     raw = mnist_root / "MNIST" / "raw"
     tools["idx"](raw / "train-labels-idx1-ubyte", tools["pixels"](39) % 10)
     with pytest.raises(RuntimeError, match="got 39 labels and images \\(40, 28, 28\\)"):
-        NaturalImageDataset(mnist_root, "training", "mnist")
+        NaturalImageDataset(mnist_root, "training", name="mnist")
     (raw / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03 cut short")
     with pytest.raises(RuntimeError, match=r"Cannot read MNIST in .*expected the unpacked files"):
-        NaturalImageDataset(mnist_root, "training", "mnist")
+        NaturalImageDataset(mnist_root, "training", name="mnist")
 
 
 def test_cifar10(cifar_root: Path, tools: Tools) -> None:
     parts = {
-        section: NaturalImageDataset(cifar_root, section, "cifar10", split=SplitRule(val_frac=0.2))
+        section: NaturalImageDataset(cifar_root, section, name="cifar10", split=SplitRule(val_frac=0.2))
         for section in SECTIONS
     }
     assert {name: len(part) for name, part in parts.items()} == {"training": 40, "validation": 10, "test": 10}
@@ -63,12 +65,12 @@ def test_cifar10(cifar_root: Path, tools: Tools) -> None:
 def test_cifar10_opens_no_pickle_but_the_published_ones(cifar_root: Path) -> None:
     (cifar_root / "cifar-10-batches-py" / "data_batch_3").write_bytes(b"cos\nsystem\n(S'touch hacked'\ntR.")
     with pytest.raises(RuntimeError, match="data_batch_3"):
-        NaturalImageDataset(cifar_root, "training", "cifar10")
+        NaturalImageDataset(cifar_root, "training", name="cifar10")
 
 
 def test_unknown_name(mnist_root: Path) -> None:
     with pytest.raises(ValueError, match=r"'emnist'.*\['cifar10', 'mnist'\]"):
-        NaturalImageDataset(mnist_root, "training", "emnist")
+        NaturalImageDataset(mnist_root, "training", name="emnist")
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -91,11 +93,11 @@ def test_download_unpacks_archives_that_have_the_published_md5(
     monkeypatch.setitem(natural_images.PUBLISHED, name, dataclasses.replace(published, archives=archives))
     root = tmp_path / "new"
     root.mkdir()
-    assert len(NaturalImageDataset(root, "test", name, download=True)) == 10
+    assert len(NaturalImageDataset(root, "test", name=name, download=True)) == 10
     packed[0].write_bytes(packed[0].read_bytes() + b"x")
     (tmp_path / "other").mkdir()
     with pytest.raises(RuntimeError, match="Cannot download"):
-        NaturalImageDataset(tmp_path / "other", "test", name, download=True)
+        NaturalImageDataset(tmp_path / "other", "test", name=name, download=True)
 
 
 def test_reads_real_mnist_test_section(shared_data: Path, tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_reads_real_mnist_test_section(shared_data: Path, tmp_path: Path) -> Non
     raw.mkdir(parents=True)
     for packed in (shared_data / "MNIST").glob("*.gz"):
         (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
-    dataset = NaturalImageDataset(tmp_path, "test", "mnist")
+    dataset = NaturalImageDataset(tmp_path, "test", name="mnist")
     assert len(dataset) == 10000
     assert dataset.provenance["official"] is True
     assert [item["label"] for item in dataset[:5]] == [7, 2, 1, 0, 4]

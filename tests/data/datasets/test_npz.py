@@ -35,7 +35,7 @@ def save(root: Path, arrays: dict[str, Any], **changes: Any) -> Path:
 )
 def test_shapes(tmp_path: Path, tools: Tools, stored: tuple[int, ...], expected: tuple[int, ...]) -> None:
     arrays = tools["npz_arrays"](stored)
-    dataset = NPZDataset(save(tmp_path, arrays), "test", "a.npz")
+    dataset = NPZDataset(save(tmp_path, arrays), "test", file="a.npz")
     assert tuple(dataset[0]["image"].shape) == expected
     raw = torch.from_numpy(arrays["test_images"][2].astype(np.float32) / 255)
     moved = raw.movedim(-1, 0) if stored[-1] in (1, 3) else raw[None]
@@ -47,8 +47,8 @@ def test_shapes(tmp_path: Path, tools: Tools, stored: tuple[int, ...], expected:
 def test_float_images_and_float_labels(tmp_path: Path, tools: Tools) -> None:
     arrays = tools["npz_arrays"]((4, 4))
     floats = {key: value / 255.0 if "images" in key else value[:, 0].astype(float) for key, value in arrays.items()}
-    dataset = NPZDataset(save(tmp_path, floats), "training", "a.npz", class_names=["no", "yes"])
-    reference = NPZDataset(save(tmp_path, arrays), "training", "a.npz")
+    dataset = NPZDataset(save(tmp_path, floats), "training", file="a.npz", class_names=["no", "yes"])
+    reference = NPZDataset(save(tmp_path, arrays), "training", file="a.npz")
     assert [item["label"] for item in dataset] == [0, 1] * 6
     assert dataset[1]["class_name"] == "yes"
     torch.testing.assert_close(dataset[3]["image"], reference[3]["image"])
@@ -57,7 +57,7 @@ def test_float_images_and_float_labels(tmp_path: Path, tools: Tools) -> None:
 def test_validation_is_split_off_where_absent(tmp_path: Path, tools: Tools) -> None:
     root = save(tmp_path, tools["npz_arrays"]((4, 4)), val_images=None, val_labels=None)
     training, validation = (
-        NPZDataset(root, name, "a.npz", split=SplitRule(0.34)) for name in ("training", "validation")
+        NPZDataset(root, name, file="a.npz", split=SplitRule(0.34)) for name in ("training", "validation")
     )
     assert (len(training), len(validation)) == (8, 4)
     assert "stratified 0.34 of the training part" in training.provenance["split"]
@@ -93,7 +93,7 @@ def test_validation_is_split_off_where_absent(tmp_path: Path, tools: Tools) -> N
 def test_refuses(tmp_path: Path, tools: Tools, changes: dict[str, Any], match: str) -> None:
     root = save(tmp_path, tools["npz_arrays"]((4, 4)), **changes)
     with pytest.raises(ValueError, match=match):
-        NPZDataset(root, "training", "a.npz")
+        NPZDataset(root, "training", file="a.npz")
 
 
 def test_refuses_damage(tmp_path: Path, tools: Tools) -> None:
@@ -107,10 +107,10 @@ def test_refuses_damage(tmp_path: Path, tools: Tools) -> None:
     ):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=match):
-            NPZDataset(tmp_path, "training", "a.npz")
+            NPZDataset(tmp_path, "training", file="a.npz")
     np.save(tmp_path / "b.npy", np.zeros(3))
     with pytest.raises(ValueError, match=r"b.npy is not an .npz archive"):
-        NPZDataset(tmp_path, "training", "b.npy")
+        NPZDataset(tmp_path, "training", file="b.npy")
 
 
 def test_refuses_labels_without_a_name(tmp_path: Path, tools: Tools) -> None:
@@ -118,14 +118,14 @@ def test_refuses_labels_without_a_name(tmp_path: Path, tools: Tools) -> None:
     with pytest.raises(
         ValueError, match=r"holds the label 2, expected labels 0 to 1 .*\(in this section at \[2, 5, 8, 11\]"
     ):
-        NPZDataset(root, "training", "a.npz", class_names=["a", "b"])
+        NPZDataset(root, "training", file="a.npz", class_names=["a", "b"])
     with pytest.raises(ValueError, match="distinct class names"):
-        NPZDataset(root, "training", "a.npz", class_names=["a", "a", "b"])
+        NPZDataset(root, "training", file="a.npz", class_names=["a", "a", "b"])
 
 
 def test_reads_real_bloodmnist(shared_data: Path) -> None:
     dataset = NPZDataset(
-        shared_data, "validation", "bloodmnist_own_split.npz", source=DataSource("BloodMNIST, own split")
+        shared_data, "validation", file="bloodmnist_own_split.npz", source=DataSource("BloodMNIST, own split")
     )
     assert len(dataset) == 1712
     assert dataset.get_num_classes() == 8

@@ -104,7 +104,7 @@ def test_a_dataset_that_is_mapped_gives_the_same_bank(
 
     def bank() -> ClassBank:
         return ClassBank.from_dataset(
-            NPZDataset(tmp_path, section, "x.npz", split=split, cache_dir=tmp_path / "cache", cache_rate=0.0)
+            NPZDataset(tmp_path, section, file="x.npz", split=split, cache_dir=tmp_path / "cache", cache_rate=0.0)
         )
 
     assert fits_memory(path)
@@ -118,5 +118,5 @@ def test_a_dataset_that_is_mapped_gives_the_same_bank(
 
 
 def test_the_bank_of_an_array_is_the_bank_of_its_items(path: Path, tmp_path: Path) -> None:
-    dataset = NPZDataset(tmp_path, "test", "x.npz")
+    dataset = NPZDataset(tmp_path, "test", file="x.npz")
     assert ClassBank.from_dataset(dataset).fingerprint() == ClassBank.from_dataset([*dataset]).fingerprint()

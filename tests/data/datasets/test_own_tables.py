@@ -41,7 +41,7 @@ def table(
     """The three sections of a table whose first column is the path and whose others are functions of the row."""
     lines = [",".join(header), *(",".join([f"img/{i:02d}.png", *(f'"{cell(i)}"' for cell in cells)]) for i in rows)]
     (images / "case.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {name: ImageTableDataset(images, name, "case.csv", cache_rate=0.0, **options) for name in SECTIONS}
+    return {name: ImageTableDataset(images, name, table="case.csv", cache_rate=0.0, **options) for name in SECTIONS}
 
 
 def items(parts: dict[str, ImageTableDataset]) -> list[dict[str, Any]]:
@@ -315,7 +315,7 @@ def test_headers_in_another_case(images: Path, header: list[str]) -> None:
 def test_paths_in_the_spelling_of_another_system(images: Path, listed: str, path: str) -> None:
     rows = [f"{listed.format(f'{i:02d}')},{label(i)}" for i in range(ROWS)]
     (images / "paths.csv").write_text("image,label\n" + "\n".join(rows))
-    dataset = ImageTableDataset(images, "training", "paths.csv", cache_rate=0.0)
+    dataset = ImageTableDataset(images, "training", table="paths.csv", cache_rate=0.0)
     assert all(Path(item["image"]).is_file() for item in dataset.data)
     assert bool(dataset.notes) == (listed != path)
 
@@ -333,7 +333,7 @@ def test_paths_that_lead_nowhere(images: Path, listed: str, says: str) -> None:
     rows = [f"{listed.format(f'{i:02d}')},{label(i)}" for i in range(ROWS)]
     (images / "paths.csv").write_text("image,label\n" + "\n".join(rows))
     with pytest.raises(RuntimeError, match=f"Cannot find 24 of 24 .*{says}"):
-        ImageTableDataset(images, "training", "paths.csv", cache_rate=0.0)
+        ImageTableDataset(images, "training", table="paths.csv", cache_rate=0.0)
 
 
 def test_a_name_without_a_suffix_that_fits_two_files(images: Path, tmp_path: Path) -> None:
@@ -354,4 +354,4 @@ def test_an_image_listed_twice_names_both_labels(images: Path) -> None:
     lines = ["image,label", *(f"img/{i:02d}.png,{label(i)}" for i in range(ROWS)), "img/00.png,b"]
     (images / "twice.csv").write_text("\n".join(lines))
     with pytest.raises(ValueError, match=r"img/00.png is listed twice.*row 2 .*row 26 .*'a' and 'b'"):
-        ImageTableDataset(images, "training", "twice.csv", split=SplitRule(0.25, 0.25))
+        ImageTableDataset(images, "training", table="twice.csv", split=SplitRule(0.25, 0.25))

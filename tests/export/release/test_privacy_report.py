@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from monai_distill.export.release.privacy_report import start
 from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
 
 ISO_27559 = ("Context assessment", "Data assessment", "Identifiability assessment", "Mitigation", "Governance")
@@ -48,6 +51,11 @@ def test_a_guarantee_is_reported_with_the_limit_for_an_attacker(make_run: MakeRu
     guarantee = report["identifiability_assessment"]["guarantee"]
     assert (guarantee["epsilon"], guarantee["unit"], guarantee["events"]) == (3.0, "patient", 1)
     assert any("Floating-point" in gap for gap in guarantee["known_gaps"])
+    assert any("two names counts as two" in gap for gap in guarantee["known_gaps"])
+    card = (folder / "DATA_CARD.md").read_text()
+    assert "Other rows" not in card  # they stay with the owner
+    assert "listed assumptions" not in card  # a card lists none
+    assert "lists as known gaps" in card
     # figures of attacks on real images would be a release of their own
     assert "0.51" not in (folder / "privacy_report.json").read_text()
     assert "stay with the owner" in report["identifiability_assessment"]["adversarial_testing"]
@@ -58,3 +66,10 @@ def test_counts_are_rounded_and_the_scan_says_how_much_it_looked_for(write: Writ
     assert report["data_assessment"]["training_images_rounded"] == 360
     scan = report["identifiability_assessment"]["scan"]
     assert (scan["words"], scan["weak"], scan["result"]) == (2, 1, "nothing found")
+
+
+@pytest.mark.parametrize(("share", "says"), [(0.5, "moved to prototypes of the classes"), (0, None)])
+def test_a_start_at_prototypes_is_not_called_plain_noise(share: float, says: str | None) -> None:
+    """The prototypes of a released set look like its source; a reader who sees "noise" would not trust the page."""
+    manifest = {"initial_images": "noise", "settings": {"method": {"prototypes": {"share": share}}}}
+    assert start(manifest) == "noise" if says is None else says in start(manifest)

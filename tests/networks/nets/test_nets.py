@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -165,3 +166,19 @@ def test_impossible_networks_are_refused() -> None:
 def test_wrong_images_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"Expected images of shape \[B, 1, 8, 8\], got"):
         ConvNet(2, 1, 2, 8, width=4, depth=1)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("kind", [tuple, list])  # a manifest holds lists
+def test_the_convnet_takes_norm_and_activation_as_monai_s_networks_do(kind: Any) -> None:
+    norm, activation = kind(("group", {"num_groups": 2})), kind(("leakyrelu", {"negative_slope": 0.3}))
+    network = ConvNet(2, 1, 3, 8, width=4, depth=2, norm=norm, activation=activation)
+    assert [layer.num_groups for layer in network.modules() if isinstance(layer, nn.GroupNorm)] == [2, 2]
+    slopes = [network.get_submodule(name).negative_slope for name in network.feature_layers]
+    assert slopes == [0.3, 0.3]
+    smooth = ConvNet(2, 1, 3, 8, width=4, depth=1, activation=("gelu", {}))  # of no class that this package lists
+    assert isinstance(smooth.get_submodule(smooth.feature_layers[0]), nn.GELU)
+    same = ConvNet(2, 1, 3, 8, width=4, depth=2, norm=("group", {"num_groups": 4}), activation=("relu", {}))
+    same.load_state_dict(ConvNet(2, 1, 3, 8, width=4, depth=2, norm="group").state_dict())
+    for wrong in ("swish", ("group",), ("group", 4)):
+        with pytest.raises(ValueError, match="name of MONAI's layers"):
+            ConvNet(2, 1, 3, 8, width=4, depth=1, norm=wrong)

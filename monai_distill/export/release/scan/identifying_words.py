@@ -47,6 +47,10 @@ def without_accents(text: str) -> str:
 
 # a decimal number is one word: 0.1024 does not contain the id 1024
 TOKEN = re.compile(r"\d+\.\d+(?:e[-+]?\d+)?|[^\W_]+")
+# the next entry of a JSON object or of a list, and the seed in the rule of a split, are no number of a patient:
+# "unit": "patient", "views": 20, and "by a keyed hash of each patient, seed 0"
+NAMING = r"(?:id|no|nr|number|name|code|key|file|image)\b"
+NEXT_ENTRY = re.compile(rf'(?:,\s*"|\n[\s*-]*+)(?!{NAMING})[^":,\n]*"?\s*:|, seed\b')
 MARKERS = {"patient", "patients", "patientid", "subject", "case", "mrn", "pid"}
 ANYBODY = {"root", "user", "admin", "ubuntu", "localhost", "runner", "docker"}
 LONG = 8
@@ -61,7 +65,7 @@ class IdentifyingWords:
     Words of at least eight characters with a letter, and names of at least seven letters in several parts, are also
     found inside other words. Words shorter than four characters and numbers of fewer than six digits would match
     everywhere, and so would a class name followed by such a number (``COVID-2.png``). They match only next to a word
-    like *patient*; :attr:`weak` counts them.
+    like *patient*, and not in the next entry of a JSON object; :attr:`weak` counts them.
 
     Args:
         words: the words to find; empty ones are ignored.
@@ -127,14 +131,22 @@ class IdentifyingWords:
         yield from sorted({word for code, word in self.encoded.items() if code in data})
 
     def _within(self, text: str) -> set[str]:
-        tokens = _tokens(text)
+        plain = without_accents(text)
+        matches = list(TOKEN.finditer(plain))
+        tokens = [match[0] for match in matches]
         whole, seen = "".join(tokens), set()
         for place, token in enumerate(tokens):
             for parts, word, weak in self.by_first.get(token, ()):
                 here = word not in seen and tuple(tokens[place : place + len(parts)]) == parts
-                if here and (not weak or MARKERS & set(tokens[max(0, place - 2) : place])):
+                if here and (not weak or _is_marked(plain, matches[max(0, place - 2) : place + 1])):
                     seen.add(word)
         return seen | {word for joined, word in self.inside.items() if joined in whole}
+
+
+def _is_marked(text: str, matches: Sequence[re.Match[str]]) -> bool:
+    """Whether one of the words before the last is a marker of the same entry."""
+    *before, last = matches
+    return any(m[0] in MARKERS and not NEXT_ENTRY.search(text, m.end(), last.start()) for m in before)
 
 
 def own_names() -> list[str]:

@@ -87,7 +87,7 @@ def test_this_projects_own_reader_takes_its_training_part(make_run: MakeRun) -> 
     with np.load(run / "synthetic.npz", allow_pickle=False) as arrays:
         kept = {key: arrays[key] for key in ("train_images", "train_labels")}
     np.savez(run / "again.npz", **kept, test_images=kept["train_images"], test_labels=kept["train_labels"])
-    assert NPZDataset(run, "test", "again.npz")[0]["image"].shape == (3, 6, 5)
+    assert NPZDataset(run, "test", file="again.npz")[0]["image"].shape == (3, 6, 5)
 
 
 def test_the_same_set_gives_the_same_bytes(make_run: MakeRun) -> None:

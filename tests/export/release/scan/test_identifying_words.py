@@ -82,3 +82,24 @@ def test_this_machine_and_user_are_words_unless_any_machine_has_them(monkeypatch
     monkeypatch.setattr(getpass, "getuser", lambda: "root")
     monkeypatch.setattr(Path, "home", lambda: Path("/home/jdoe"))
     assert own_names() == ["jdoe", "ward7-pc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ('"unit": "patient", "views": 17', False),
+        ('"by a keyed hash of each patient",\n  "seed": 17', False),
+        ("- unit: patient\n- views: 17", False),
+        ("by a keyed hash of each patient, seed 17", False),
+        ('"patient": 17', True),
+        ('{"patient": {"id": "17"}}', True),
+        ('{"patient": null, "id": 17}', False),  # too far, as ever
+        ('["patient", "17"]', True),
+        ("patient,17", True),
+        ("patient\n17", True),
+        ("- Patient:\n  - number: 17", True),
+    ],
+)
+def test_a_short_number_is_a_patient_s_only_within_the_entry_of_the_marker(text: str, marked: bool) -> None:
+    """A folder with 17.png must not stop every release whose unit is the patient."""
+    assert list(IdentifyingWords(["17"]).within(text)) == ["17"] * marked
