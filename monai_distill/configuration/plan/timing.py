@@ -91,7 +91,7 @@ def timed_rates(values: Mapping[str, Any], banks: SplitBanks, *, count: bool = F
     Args:
         values: arguments of ``monai.bundle.run``.
         banks: a few images of every section.
-        count: also count floating-point operations and calls, for a forecast for another machine.
+        count: count floating-point operations and calls instead, for a forecast for another machine.
     """
     with tempfile.TemporaryDirectory(prefix="monai_distill_plan_") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a few random images are no sensible run
@@ -123,8 +123,7 @@ class _Timing:
         return max(1, min(most, int(LONG * self.speed / max(flops, 1.0))))
 
     def _time(self, work: Callable[[], object], units: float) -> Unit:
-        unit = _seconds(work, units, self.device)
-        return counted(work, units) + unit if self.count else unit
+        return counted(work, units) if self.count else _seconds(work, units, self.device)
 
     def _students(self) -> tuple[Unit, Unit]:
         """A student's step on random images of the synthetic set's size, and its prediction."""

@@ -29,9 +29,10 @@ def score_section(records: RunRecords) -> Section:
     drawn = [(title, value) for title, value in rows if value and value["mean"] is not None]
     chance = 1 / len(records.synthetic.class_names)
     pictures = [score_chart(drawn, chance, "balanced accuracy")] if drawn else []
+    but = " but that of DP-SGD" if "dp_sgd" in scores else ""
     explanation = (
-        "Every row was trained by the protocol below and tested on the same images, which nothing before had used. "
-        "Balanced accuracy: the share of images predicted correctly in each class, averaged over the classes."
+        f"Every row{but} was trained by the protocol below. All were tested on the same images, which nothing before "
+        "had used. Balanced accuracy: the share of images predicted correctly in each class, averaged over the classes."
     )
     return Section("Scores", [explanation], pictures, [score_table_section(scores)])
 
@@ -43,8 +44,9 @@ def how_section(records: RunRecords) -> Section:
     settings = dict(manifest.get("settings", {}))
     method = {"settings of the method": settings.pop("method")} if "method" in settings else {}
     made = {name: manifest[name] for name in MADE if manifest.get(name) is not None}
+    selected = "last" if str(manifest.get("protocol", {}).get("selection")).startswith("none") else "selected"
     chosen_set = {
-        "selected iteration": chosen,
+        f"{selected} iteration": chosen,
         "learning rate of the set": manifest.get("student_lr"),
         "labels": manifest["labels"],
     }
@@ -54,7 +56,7 @@ def how_section(records: RunRecords) -> Section:
     if records.scores.get("cost"):
         tables.append(settings_table("What it cost", records.scores["cost"]))
     curves = curve_pictures(records.history, chosen)
-    paragraphs = ["The dotted line marks the selected iteration."] if curves and chosen else []
+    paragraphs = [f"The dotted line marks the {selected} iteration."] if curves and chosen else []
     return Section("How it was made", paragraphs, curves, tables)
 
 

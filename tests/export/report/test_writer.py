@@ -211,3 +211,9 @@ def test_saving_scores_writes_it_and_again_when_they_change(run: Changed) -> Non
 def test_words_that_promise_too_much_are_never_used(everything: str) -> None:
     text = Page(everything).text()
     assert not re.search(r"\b(private|anonym\w*|compliant|compliance)\b", text, re.I)
+
+
+def test_a_set_that_nothing_selected_is_not_called_selected(run: Changed) -> None:
+    page, _ = written(run(manifest=manifest(protocol={"selection": "none, the last iterate"})))
+    assert "last iteration 20" in page.text()
+    assert "selected iteration" not in page.text()

@@ -80,7 +80,13 @@ def test_statement_names_what_is_public() -> None:
     ledger = PrivacyLedger(None, epsilon=1.0, delta=1e-5, unit="patient")
     ledger.enter(GaussianEvent("class sums", 5.0))
     text = ledger.statement()["statement"]
-    for public in ("class names", "image size", "every setting", "a drawn split depends on all", "other releases"):
+    for public in (
+        "class names",
+        "image size",
+        "every setting",
+        "a drawn one depends on each patient alone",
+        "other releases",
+    ):
         assert public in text
 
 
