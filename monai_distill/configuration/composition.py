@@ -68,6 +68,8 @@ def run_settings(
     _check_start(values, files)
     _check_groups(values, files, method)
     _check_recording(values)
+    if values.get("amp") and values.get("epsilon") is not None:
+        raise ValueError("Expected no --amp with --epsilon: its noise is for sums in full precision. Leave it out.")
     preset = preset_settings(files, preset_of or dataset, values.get("images_per_class", 1))
     return files, {**files.entry, **preset, **values}
 

@@ -47,6 +47,7 @@ def declared_settings(manifest: Mapping[str, Any]) -> tuple[str | None, dict[str
     protocol = manifest.get("protocol", {})
     steps = {"evaluation_steps": protocol.get("students"), "full_steps": protocol.get("full")}
     settings |= {key: part["steps"] for key, part in steps.items() if part and "steps" in part}
+    settings |= {"amp": True} if manifest.get("settings", {}).get("amp") else {}
     operations = manifest.get("augmentation", {}).get("operations")
     temperature = (protocol.get("students") or {}).get("temperature")
     settings |= {} if operations is None else {"operations": list(operations)}

@@ -212,7 +212,8 @@ class ClassBank:
 def _finite(images: Images) -> bool:
     if isinstance(images, PreparedImages) and (images.prepare is not None or images.pixels.dtype == torch.uint8):
         return True  # bytes are finite, and prepared images were checked before
-    return all(bool(torch.isfinite(block).all()) for block in blocks(images))
+    # a sum costs less to check; it can overflow, and then every value is checked
+    return all(bool(torch.isfinite(block.sum())) or bool(torch.isfinite(block).all()) for block in blocks(images))
 
 
 def _float_array(block: Tensor) -> np.ndarray[Any, Any]:

@@ -150,14 +150,18 @@ class _GrowingArray:
         self.values: Tensor = torch.empty(0)
 
     def put(self, position: int, image: Tensor) -> None:
-        scaled = (image * 255).round()
-        fits = bool(((scaled >= 0) & (scaled <= 255)).all()) and torch.equal(scaled.to(torch.uint8) / 255, image)
+        if position and self.values.dtype == torch.float32:
+            self.values[position] = image
+            return
+        # a value outside [0, 1] becomes some byte, which is not equal to it
+        as_bytes = (image * 255).round().to(torch.uint8)
+        fits = torch.equal(as_bytes / 255, image)
         if not position:
             self.values = torch.empty((self.count, *image.shape), dtype=torch.uint8 if fits else torch.float32)
-        if self.values.dtype == torch.uint8 and not fits:
+        elif not fits:
             before, self.values = self.values, torch.empty(self.values.shape, dtype=torch.float32)
             self.values[:position] = before[:position] / 255
-        self.values[position] = scaled.to(torch.uint8) if self.values.dtype == torch.uint8 else image
+        self.values[position] = as_bytes if fits else image
 
 
 def _name(dataset: Any, position: int) -> str:

@@ -57,6 +57,7 @@ class FlatNetwork:
             )
         with temporary_global_seed(0):
             skeleton = factory()
+        self.amp = False  # whether its training computes in mixed precision, see mixed_precision
         self.one_at_a_time = False  # whether networks run one after another, because a call changes something
         self.replaces_statistics = has_running_statistics(skeleton)
         skeleton = refuse_single_values(self.prepared(skeleton))

@@ -12,6 +12,7 @@ from monai_distill.runtime.micro_batches import MicroBatches
 from monai_distill.runtime.randomness import temporary_global_seed
 
 from .flat_network import FlatNetwork
+from .mixed_precision import with_amp
 
 __all__ = ["ScoredNetwork", "scored_network"]
 
@@ -103,4 +104,4 @@ def scored_network(network: FlatNetwork) -> FlatNetwork:
     if not network.replaces_statistics:
         return network
     device = next(network.module.parameters()).device
-    return ScoredNetwork(network.factory, network.memory).to(device)
+    return with_amp(ScoredNetwork(network.factory, network.memory).to(device), network.amp)

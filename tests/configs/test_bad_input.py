@@ -266,6 +266,7 @@ def test_a_step_that_may_be_zero_is_a_number_all_the_same(run: Path, word: str, 
     ("words", "says"),
     [
         (("--zca", "maybe"), ("true or false for --zca, got maybe",)),
+        (("--amp", "float16"), ("true or false for --amp, got float16",)),
         (("--compile_training", "fast"), ("one of reduce-overhead,", "for --compile_training, got fast")),
         (("--compile_distillation", "1"), ("true, false or one of", "for --compile_distillation, got 1")),
         (("--compile_training", "cuda-graphs"), ("a GPU for --compile_training cuda-graphs, got cpu",)),

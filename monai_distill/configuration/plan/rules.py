@@ -182,7 +182,7 @@ def effort_settings(
         iterations = min(iterations, SATURATED)
     settings: dict[str, Any] = {
         "width": effort.width[gpu],
-        "validate_every": VALIDATE_EVERY[family] * (GPU if gpu else 1),
+        "validate_every": VALIDATE_EVERY[family],
         "validation_students": effort.validation_students,
         "students": effort.students,
         "full_students": effort.full_students,

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -107,9 +108,9 @@ def cached_header(path: str, orientation: str | None = "RAS") -> FileHeader:
         ValueError: as :func:`stored_image`.
         OSError: if there is no such file.
     """
-    if Path(path).is_dir():
-        return file_header(path, orientation)
     facts = Path(path).stat()
+    if stat.S_ISDIR(facts.st_mode):
+        return file_header(path, orientation)
     return _header(path, orientation, facts.st_mtime_ns, facts.st_size)
 
 

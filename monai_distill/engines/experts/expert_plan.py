@@ -73,14 +73,14 @@ def expert_folder(
     )
 
 
-def expert_recipe(recipe: Mapping[str, Any], balanced: bool) -> dict[str, Any]:
+def expert_recipe(recipe: Mapping[str, Any], balanced: bool, amp: bool = False) -> dict[str, Any]:
     """The settings that distinguish experts from plain ones, for their job.
 
     Example:
         >>> expert_recipe({"direction": "flat"}, balanced=True)
         {'direction': 'flat', 'balanced': True}
     """
-    return {**recipe, **({"balanced": True} if balanced else {})}
+    return {**recipe, **({"balanced": True} if balanced else {}), **({"amp": True} if amp else {})}
 
 
 def images_by_epoch(

@@ -19,6 +19,7 @@ from monai_distill.losses.soft_cross_entropy import classification_loss
 from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.networks.gradients import in_parts, parameter_gradient
 from monai_distill.networks.map_over_networks import map_over_networks, should_vmap
+from monai_distill.networks.mixed_precision import training_logits
 from monai_distill.runtime.processes import exchange, group
 from monai_distill.runtime.randomness import derived_seed, seeded_generator
 from monai_distill.runtime.validation import require_positive_int
@@ -161,7 +162,7 @@ class ExpertTrainer(Trainer):  # type: ignore[misc]
         return torch.cat([moved, notes[0]])
 
     def _loss(self, vector: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.network(vector, images)
+        logits = training_logits(self.network, vector, images)
         value = classification_loss(logits, labels)
         return value, torch.stack([value.detach(), (logits.argmax(dim=1) == labels).float().mean()])
 

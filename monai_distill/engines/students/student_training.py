@@ -14,6 +14,7 @@ from monai_distill.losses.soft_cross_entropy import classification_loss
 from monai_distill.networks.flat_network import FlatNetwork
 from monai_distill.networks.gradients import in_parts, parameter_gradient
 from monai_distill.networks.map_over_networks import map_over_networks, should_vmap
+from monai_distill.networks.mixed_precision import training_logits
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import derived_seed
 from monai_distill.runtime.validation import require_in_interval, require_positive_int
@@ -186,7 +187,7 @@ class StudentTraining:
         """The gradient of one student with its loss appended [P + 1]."""
 
         def loss(parameters: Tensor, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-            value = self.loss(network(parameters, images), targets)
+            value = self.loss(training_logits(network, parameters, images), targets)
             return value, value.detach()
 
         compiled = False if network.one_at_a_time else self.compiled

@@ -140,6 +140,7 @@ def training_job(
         "protocol": {"class": type(protocol).__qualname__, **protocol.config()},
         "seeds": list(seeds),
         "network": factory_config(network.factory),
+        **({"amp": True} if network.amp else {}),
         "device": images.device.type,
     }
 
