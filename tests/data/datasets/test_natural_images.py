@@ -100,6 +100,21 @@ def test_download_unpacks_archives_that_have_the_published_md5(
         NaturalImageDataset(tmp_path / "other", "test", name=name, download=True)
 
 
+@pytest.mark.parametrize(("knows_filters", "expected"), [(True, {"filter": "data"}), (False, {})])
+def test_an_archive_is_unpacked_by_every_supported_python(
+    knows_filters: bool, expected: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, given = tmp_path / "made.tar.gz", []
+    with tarfile.open(file, "w:gz"):
+        pass
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    if knows_filters:
+        monkeypatch.setattr(tarfile, "data_filter", None, raising=False)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", lambda archive, path, **words: given.append((path, words)))
+    natural_images._download(file.as_uri(), hashlib.md5(file.read_bytes()).hexdigest(), tmp_path / "folder")
+    assert given == [(tmp_path, expected)]
+
+
 def test_reads_real_mnist_test_section(shared_data: Path, tmp_path: Path) -> None:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
