@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .bundle_papers import about_bundle, filled
+from .bundle_papers import about_bundle, filled, images_held
 from .bundle_parts import overridable_network, overridable_sections, placeholder_sections, steps_of_bundle
 from .composition import run_settings
 from .dependencies import with_dependencies
@@ -84,11 +84,7 @@ def bundle_configs(
     inference = _inference(train, known)
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = about_bundle(name, train, words, image_shape, class_names)
-    from monai_distill.transforms.canvas_decode import CanvasDecode  # here, so that `list` and `--help` answer at once
-
-    decode = CanvasDecode(int(train["factor"]), str(train["factor_kind"]))
-    per_class = len(decode.cells([0] * int(train["images_per_class"]), len(image_shape) - 1).canvas)
-    formats = _data_formats(image_shape, class_names, per_class)
+    formats = _data_formats(image_shape, class_names, images_held(train, len(image_shape) - 1))
     return {
         "metadata": literal({**filled(metadata, about), **formats}),  # it holds texts only, some of them class names
         "train": train,

@@ -12,7 +12,7 @@ from monai_distill import __version__
 
 from .files import config_dir, read_yaml, uses
 
-__all__ = ["about_bundle", "bundle_papers", "filled"]
+__all__ = ["about_bundle", "bundle_papers", "filled", "images_held"]
 
 Config = dict[str, Any]
 
@@ -64,11 +64,24 @@ def about_bundle(
     return {**fixed, **{key: filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
 
 
+def images_held(train: Config, dims: int) -> int:
+    """Images that the stored images of one class hold: as many as are stored, or more with a factor above 1.
+
+    Args:
+        train: the configuration of the bundle's job.
+        dims: spatial dimensions of an image.
+    """
+    from monai_distill.transforms.canvas_decode import CanvasDecode  # here, so that `list` and `--help` answer at once
+
+    decode = CanvasDecode(int(train["factor"]), str(train["factor_kind"]))
+    return len(decode.cells([0] * int(train["images_per_class"]), dims).canvas)
+
+
 def _images(train: Config, classes: int, dims: int) -> str:
-    """The number of stored images, and of those that they hold."""
-    stored, factor = classes * int(train["images_per_class"]), int(train["factor"])
-    held = f"{stored * factor**dims}" if train["factor_kind"] == "single" else "several each"
-    return f"{stored} synthetic images" + (f", which hold {held} smaller ones," if factor > 1 else "")
+    """The number of stored images and, where it differs, of those that they hold."""
+    stored, held = int(train["images_per_class"]), images_held(train, dims)
+    smaller = "" if held == stored else f", which hold {classes * held} smaller ones,"
+    return f"{classes * stored} synthetic images{smaller}"
 
 
 def _spread(train: Config) -> str:
