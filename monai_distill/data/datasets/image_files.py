@@ -112,7 +112,7 @@ class ImageFilesDataset(SectionDataset):
         return itertools.chain(listed_paths(self.root_dir, rows), map(str, filter(None, [self._listing()])))
 
     def _settings(self) -> dict[str, Any] | None:
-        """What decides the listing besides the files; None for a class that may list by facts not known here."""
+        """The settings that decide the listing; None for a class that may list by facts not known here."""
         if type(self).__module__.partition(".")[0] != __name__.partition(".")[0]:
             return None
         others = {name: value for name, value in vars(self).items() if name not in ("section", "cache_dir", "R")}
