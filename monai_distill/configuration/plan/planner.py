@@ -136,7 +136,7 @@ class _Planner:
         needed = total(parts, self.request.clock) / 60 / MARGIN
         raise ValueError(
             f"Expected at least {needed:.1f} minutes for this run, got {self.request.minutes:g}: even with "
-            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size for files), "
+            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size), "
             "fewer --images_per_class, or a method without experts (--method dm)."
         )
 
