@@ -43,9 +43,8 @@ class NPZDataset(SectionDataset):
         class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
         split: ``val_frac`` and ``seed`` of the validation part, where the file has none.
         source: name, license and citation, for the provenance.
-        cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
         image_size: the spatial size to resize the images to, a number for all axes or one per axis; None leaves them.
-        options: ``seed`` and the cache options of :class:`SectionDataset`.
+        options: ``seed``, ``cache_dir`` and the cache options of :class:`SectionDataset`.
 
     Raises:
         ValueError: if the file is damaged, lacks keys, is multi-label, or has arrays of a wrong shape, type or range;
@@ -66,7 +65,6 @@ class NPZDataset(SectionDataset):
         class_names: Sequence[str] | None = None,
         split: SplitRule | None = None,
         source: DataSource | None = None,
-        cache_dir: str | PathLike[str] | None = None,
         image_size: int | Sequence[int] | None = None,
         **options: Any,
     ) -> None:
@@ -75,7 +73,6 @@ class NPZDataset(SectionDataset):
         self.split = split or SplitRule(val_frac=0.1)
         self._given_names = None if class_names is None else listed_names(class_names)
         self._source = source or DataSource()
-        self.cache_dir = cache_dir
         self._channels_last = False
         super().__init__(root_dir, section, transform, **options)
 
