@@ -17,7 +17,7 @@ __all__ = ["bundle_configs", "bundle_names", "classifier_config", "composed_job"
 
 Config = dict[str, Any]
 NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it calls
-    *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "entries", "config_format"),
+    *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "dp_presets", "entries", "config_format"),
     *("evaluate", "reproduce", "save_execute_config"),
 )
 
@@ -77,6 +77,7 @@ def bundle_configs(
         "class_names": literal(list(class_names)),
         "image_size": sides,
         "channels": channels if channels in (1, 3) else None,
+        "dp_model": False,  # of a guarantee: no step of a bundle scores it
     }
     train |= {key: value for key, value in known.items() if key in train or key == "image_size"}
     measures = {"in_channels": channels, "num_classes": len(class_names), "image_size": "@image_size"}
@@ -85,6 +86,7 @@ def bundle_configs(
     metadata = {**_piece("metadata"), **words.get("metadata", {})}
     about = about_bundle(name, train, words, image_shape, class_names)
     formats = _data_formats(image_shape, class_names, images_held(train, len(image_shape) - 1))
+    several = {} if train["guarantee"] is not None else _several_processes(train)
     return {
         "metadata": literal({**filled(metadata, about), **formats}),  # it holds texts only, some of them class names
         "train": train,
@@ -92,8 +94,14 @@ def bundle_configs(
         "export": _export(train),
         "evaluate": _piece("evaluate"),
         "no_data": placeholder_sections(_piece("no_data"), channels, len(sides), len(class_names)),
-        "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
+        **several,
     }
+
+
+def _several_processes(train: Config) -> dict[str, Config]:
+    """The file for ``torchrun``; with a guarantee there is none, because each process would add noise of its own."""
+    piece = _piece("multi_gpu_train")
+    return {"multi_gpu_train": {key: value for key, value in piece.items() if key[0] == "+" or key in train}}
 
 
 def classifier_config(inference: Config) -> Config:
