@@ -32,8 +32,9 @@ class SyntheticSetAlgo(ClientAlgo):  # type: ignore[misc]  # MONAI ships no type
     """Distils the images of a site with a bundle, exports a release, and sends the set of that release.
 
     Follows :py:class:`monai.fl.client.MonaiAlgo` (MONAI, 2022), which needs a ``SupervisedTrainer`` and sends its
-    weights. One round is enough: the server collects the messages and makes sets of them with
-    :func:`~monai_distill.data.received_sets.received_set` and :func:`~monai_distill.data.received_sets.joined_set`.
+    weights. One round is enough. The site calls ``initialize()``, ``train(ExchangeObject())`` and ``get_weights()``.
+    The server makes a set of every answer with ``received_set(answer.weights)``, and one of all of them with
+    ``joined_set``, both of :mod:`monai_distill.data.received_sets`.
 
     Weights of networks, statistics and scores stay at the site: ``evaluate`` sends no metric. The refusals of the
     export hold (license, claim, size, identifying words). A release that is there already is sent as it is. So a site
