@@ -53,9 +53,7 @@ class ImageFilesDataset(SectionDataset):
         split: how sections are drawn where the data does not give them.
         source: name, license and citation, for the provenance.
         dicom_patients: whether DICOM headers name the patients where the data does not. Their identifiers are hashed.
-        cache_dir: folder where the decoded images are stored for later runs; None stores only images that do not fit
-            into memory, in the user's cache folder.
-        options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
+        options: ``transform`` (receives ``image`` as a path), ``seed``, ``cache_dir`` and the cache options of
             :class:`SectionDataset`.
 
     Raises:
@@ -76,7 +74,6 @@ class ImageFilesDataset(SectionDataset):
         split: SplitRule | None = None,
         source: DataSource | None = None,
         dicom_patients: bool = True,
-        cache_dir: str | PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         self.reading = reading or FileToImaged()
@@ -84,7 +81,6 @@ class ImageFilesDataset(SectionDataset):
         if not isinstance(dicom_patients, bool):  # any word would pass for true
             raise TypeError(f"Expected dicom_patients as true or false, got {dicom_patients!r}.")
         self.dicom_patients = dicom_patients
-        self.cache_dir = cache_dir
         self._modalities: Counter[str] = Counter()
         self._patient_note = ""  # the headers' takes the place of the folders'
         self._cautions: tuple[str, ...] = ()
