@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from monai_distill.data.canvases import decoded_per_class
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.split_banks import SplitBanks
 from monai_distill.networks.flat_network import FlatNetwork
@@ -60,7 +61,7 @@ def step_size(
     """
     classes = len(data.class_names)
     if decode is not None and not steps:
-        images_per_class = len(decode.cells([0] * images_per_class, len(data.image_shape) - 1).canvas)
+        images_per_class = decoded_per_class(decode, images_per_class, len(data.image_shape) - 1)
     synthetic = images_per_class * classes
     return StepSize(
         synthetic=synthetic if batch_size is None else min(batch_size, synthetic),

@@ -11,7 +11,7 @@ from monai_distill.transforms.canvas_decode import CanvasDecode
 
 from .synthetic_dataset import SyntheticDataset
 
-__all__ = ["decoded_start", "images_to_pack", "packed_canvases"]
+__all__ = ["decoded_per_class", "decoded_start", "images_to_pack", "packed_canvases"]
 
 
 def images_to_pack(decode: CanvasDecode, canvases: int, spatial_dims: int) -> int:
@@ -27,6 +27,16 @@ def images_to_pack(decode: CanvasDecode, canvases: int, spatial_dims: int) -> in
         (40, 80)
     """
     return len(decode.cells([0] * canvases, spatial_dims).finest().canvas)
+
+
+def decoded_per_class(decode: CanvasDecode, canvases: int, spatial_dims: int) -> int:
+    """How many images the networks see of that many canvases of one class.
+
+    Example:
+        >>> decoded_per_class(CanvasDecode(2), 10, 2), decoded_per_class(CanvasDecode(2, "multi"), 10, 2)
+        (40, 50)
+    """
+    return len(decode.cells([0] * canvases, spatial_dims).canvas)
 
 
 def packed_canvases(images: Tensor, labels: Tensor, decode: CanvasDecode, preprocessing: Any = None) -> Tensor:

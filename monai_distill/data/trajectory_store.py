@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ class TrajectoryStore:
     Args:
         directory: the folder with ``trajectories.f32`` and ``manifest.json``.
         job: the settings that decide the trajectories (network, parameter names and shapes, preprocessing, data hash,
-            optimizer, augmentation, seed), as plain JSON values. The store of another job is refused; the error names
-            the settings that differ.
+            optimizer, augmentation, seed), as plain JSON values. The store of another job is refused once it has
+            a finished expert; the error names the settings that differ.
         experts: number of experts in the complete store.
         snapshots: snapshots per expert: the largest epoch that a sampler can request, plus one.
         parameters: length of the flat vector.
 
     Raises:
-        ValueError: if the folder holds the trajectories of another job.
+        ValueError: if the folder holds finished trajectories of another job.
         RuntimeError: if the disk has no room for the whole array (finished experts stay), or a process does not see
             the folder of the first one.
 
@@ -170,9 +170,10 @@ class TrajectoryStore:
 
     def _open_folder(self) -> dict[int, Any]:
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self.manifest_file.exists():
-            self._adopt(json.loads(self.manifest_file.read_text()))
-        else:
+        manifest = json.loads(self.manifest_file.read_text()) if self.manifest_file.exists() else {}
+        if manifest.get("history"):
+            self._adopt(manifest)
+        else:  # without a finished expert, such as after a refused run, a folder holds nothing of its job
             self._allocate()
             self._write_manifest()
         return self.history
@@ -180,10 +181,8 @@ class TrajectoryStore:
     def _adopt(self, manifest: dict[str, Any]) -> None:
         stored = {**manifest["job"], "shape": manifest["shape"]}
         requested = {**self.job, "shape": list(self.shape)}
-        names = [k for k in sorted({*stored, *requested}) if stored.get(k) != requested.get(k)]
-        if names or manifest.get("format") != FORMAT:
-            values = {k: f"stored {_short(stored.get(k))}, requested {_short(requested.get(k))}" for k in names}
-            rows = "; ".join(f"{name}: {pair}" for name, pair in values.items())
+        rows = "; ".join(_differences(stored, requested))
+        if rows or manifest.get("format") != FORMAT:
             raise ValueError(
                 f"The trajectories in {self.directory} were made by another job ({rows or 'another format'}). "
                 "Give another expert_dir, or delete that folder."
@@ -220,6 +219,16 @@ class TrajectoryStore:
             f"Cannot write the trajectories to {self.directory}: {reason}. They need {size:.1f} MiB. Free some room "
             f"or give another expert_dir; the finished experts ({len(self.finished)} of {self.shape[0]}) stay."
         )
+
+
+def _differences(stored: Mapping[str, Any], requested: Mapping[str, Any], inside: str = "") -> Iterator[str]:
+    """A sentence for every setting that differs, down to those within settings."""
+    for name in sorted({*stored, *requested}):
+        old, new = stored.get(name), requested.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{inside}{name} ")
+        elif old != new:
+            yield f"{inside}{name}: stored {_short(old)}, requested {_short(new)}"
 
 
 def _short(value: Any) -> str:

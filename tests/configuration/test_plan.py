@@ -106,8 +106,14 @@ def test_forecast_counts_every_pass_over_the_images() -> None:
     assert parts["experts"].cpu == pytest.approx(8 * 7 * 4708 * 0.001)
     assert parts["distillation"].cpu == pytest.approx(0.2)
     assert parts["validation"].cpu == pytest.approx(4 * 5 * (100 * 0.001 + 524 * 0.0001))
-    scored = (2 * 5 + 2) * (100 * 0.001 + 624 * 0.0001) + 3 * (1000 * 0.001 + 624 * 0.0001)
+    scored = (2 * 5 + 1) * (100 * 0.001 + 624 * 0.0001) + 3 * (1000 * 0.001 + 624 * 0.0001)
     assert parts["scores"].cpu == pytest.approx(scored)
+
+
+def test_forecast_counts_the_controls_of_canvases() -> None:
+    """A score table with canvases has four rows of students; a candidate more costs one student a control."""
+    plain, canvases = Workload(students=5), Workload(students=5, controls=3, candidates=1)
+    assert (plain.scored_students, canvases.scored_students) == (2 * 5 + 1, 4 * 5)
 
 
 @pytest.mark.parametrize("seconds", [40.0, 120.0, 600.0])
@@ -225,7 +231,9 @@ def test_a_step_of_every_kind_is_timed(method: str) -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_a_set_larger_than_the_images_that_are_timed_is_planned(factor: int, tmp_path: Path) -> None:
+def test_a_set_larger_than_the_images_that_are_timed_is_planned(
+    factor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """256 images, 128 of every class, stand for all; the start takes 200 real images of every class."""
     labels = np.arange(900) % 2
     images = np.random.default_rng(0).integers(0, 255, (900, 8, 8), np.uint8)
@@ -233,8 +241,12 @@ def test_a_set_larger_than_the_images_that_are_timed_is_planned(factor: int, tmp
     np.savez(tmp_path / "scans.npz", **sections, **{f"{name}_labels": labels[part] for name, part in SECTIONS.items()})
     words = ("--dataset", "npz", "--dataset_dir", tmp_path, "--dataset_file", "scans.npz", "--method", "dm")
     words += ("--preset_of", "published", "--width", "4", "--depth", "1", "--factor", str(factor), "--device", "cpu")
+    works: list[Workload] = []
+    monkeypatch.setattr(planner, "forecast", lambda work, **rest: works.append(work) or forecast(work, **rest))
     planned = command("plan", *words, "--images_per_class", str(200 // factor**2), "--json")
     assert planned.code == 0, planned.err
+    (work,) = works
+    assert (work.images_per_class, work.controls, work.candidates) == (200, 1 if factor == 1 else 3, 1)
     assert json.loads(planned.out)["forecast"]["seconds"]["distillation"] > 0
     refused = command("plan", *words, "--images_per_class", "500", "--json")
     assert refused.code == 1

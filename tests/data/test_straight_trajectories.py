@@ -49,7 +49,8 @@ def test_a_store_of_whole_trajectories_is_refused(store: StraightTrajectories, t
     """In both directions: a line must not pass for a trajectory."""
     with pytest.raises(ValueError, match="another job"):
         TrajectoryStore(store.directory, {}, experts=1, snapshots=2, parameters=3)
-    TrajectoryStore(tmp_path / "whole", {}, experts=1, snapshots=2, parameters=3)
+    whole = TrajectoryStore(tmp_path / "whole", {}, experts=1, snapshots=2, parameters=3)
+    whole.write(0, torch.zeros(2, 3), [])
     with pytest.raises(ValueError, match="another job"):
         StraightTrajectories(tmp_path / "whole", {}, experts=1, snapshots=2, parameters=3)
 

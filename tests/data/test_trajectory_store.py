@@ -120,6 +120,7 @@ def test_epochs_that_are_not_stored_are_refused(store: TrajectoryStore, start: i
         ({**JOB, "network": "VGG11"}, {}, 'network: stored "ConvNet", requested "VGG11"'),
         ({**JOB, "rho": 0.1}, {}, "rho: stored null, requested 0.1"),
         ({"network": "ConvNet", "seed": 0}, {}, r"operations: stored \[\"flip\"\], requested null"),
+        ({**JOB, "settings": {"lr": 2, "decay": 0}}, {}, r"settings: stored null, requested"),
         (JOB, {"experts": 4}, r"shape: stored \[3, 4, 7\], requested \[4, 4, 7\]"),
         (JOB, {"parameters": 8}, r"shape: stored \[3, 4, 7\], requested \[3, 4, 8\]"),
     ],
@@ -132,6 +133,22 @@ def test_another_job_is_refused_with_the_difference_named(
         open_store(store.directory, job, **sizes)
     assert str(refusal.value).count("requested") == 1
     assert (store.array_file.read_bytes(), store.manifest_file.read_bytes()) == before
+
+
+def test_of_settings_within_settings_those_that_differ_are_named(tmp_path: Path) -> None:
+    store = open_store(tmp_path, {"settings": {"long": list(range(99)), "start": {"share": 0.5}}})
+    store.write(0, rows_of(0), history_of(0))
+    with pytest.raises(ValueError, match=r"job \(settings start share: stored 0.5, requested 0\)"):
+        open_store(tmp_path, {"settings": {"long": list(range(99)), "start": {"share": 0}}})
+
+
+def test_a_folder_without_a_finished_expert_is_free_for_another_job(tmp_path: Path) -> None:
+    """A run that was refused after it opened the folder must not refuse the corrected one."""
+    open_store(tmp_path, {"seed": 0}, experts=2)
+    store = open_store(tmp_path, {"seed": 1})
+    store.write(2, rows_of(2), history_of(2))
+    assert open_store(tmp_path, {"seed": 1}).finished == [2]
+    assert json.loads(store.manifest_file.read_text())["job"] == {"seed": 1}
 
 
 def test_another_format_is_refused(store: TrajectoryStore) -> None:

@@ -21,7 +21,6 @@ HASHING = 4e-9  # seconds per byte of an image: hashes, duplicates, statistics
 WORKERS_FROM = 2000  # images that several processes decode
 SMALL_STEPS = 240  # of a student that ends at its plateau, at one image per class
 GROWTH = 0.4  # exponent of that number in the images per class
-LINE_LR = 2.0  # first students of a control, one per candidate learning rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Workload:
     """The settings of a run that decide its cost.
 
     Attributes:
-        images_per_class: of the synthetic set.
+        images_per_class: of the synthetic set, as the networks see it: a canvas is several.
         iterations: of the distillation.
         validate_every: iterations between two validations.
         validation_students: networks per validation.
@@ -42,6 +41,8 @@ class Workload:
         expert_epochs: passes of an expert over the training images.
         difficulty_epochs: passes of all networks that judge the images (PAD).
         plateau: whether students end when their loss stops falling.
+        controls: rows of real images, as many as a set stores or shows.
+        candidates: learning rates that the first student of a control tries.
 
     Example:
         >>> Workload.of({"iterations": 200, "validate_every": 60, "students": 5}).validations
@@ -61,6 +62,8 @@ class Workload:
     expert_epochs: int = 0
     difficulty_epochs: int = 0
     plateau: bool = True
+    controls: int = 1
+    candidates: int = 2
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Workload:
@@ -76,6 +79,11 @@ class Workload:
     def validations(self) -> int:
         """How often it validates: at the end, too."""
         return -(-self.iterations // self.validate_every)
+
+    @property
+    def scored_students(self) -> int:
+        """Students of the set and of its controls, whose first one tries every candidate."""
+        return self.students * (1 + self.controls) + (self.candidates - 1) * self.controls
 
     def student_steps(self, limit: int) -> int:
         """Steps that a student of a small set takes of at most ``limit``."""
@@ -111,7 +119,7 @@ def forecast(work: Workload, facts: DataFacts, rates: Rates) -> dict[str, Unit]:
         "experts": experts,
         "distillation": rates.iteration * work.iterations,
         "validation": validated * (work.validations * work.validation_students),
-        "scores": scored * (2 * work.students + LINE_LR) + full * work.full_students,
+        "scores": scored * work.scored_students + full * work.full_students,
     }
 
 

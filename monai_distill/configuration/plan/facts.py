@@ -18,6 +18,7 @@ import torch
 
 from monai_distill.data.datasets.decoded_images import writes_images
 from monai_distill.data.datasets.image_files import ImageFilesDataset
+from monai_distill.data.datasets.npz import NPZDataset
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.split_banks import SplitBanks
 from monai_distill.runtime.memory import physical_memory
@@ -194,15 +195,21 @@ def read_sample(name: str, section: Section, fit: Callable[..., Any], device: st
 
 def _is_mapped(dataset: Any) -> bool:
     """Whether the items are rows of a memory-mapped array."""
+    if _is_resized(dataset):
+        return False
     listed = getattr(dataset, "data", None)
     first = listed[0] if isinstance(listed, Sequence) and len(listed) else None
     return isinstance(first, Mapping) and isinstance(first.get("image"), np.memmap)
 
 
 def _decodes_to_disk(dataset: Any, shape: Sequence[int]) -> bool:
-    if not (isinstance(dataset, ImageFilesDataset) and dataset.uses_default_transform):
+    if not (isinstance(dataset, ImageFilesDataset) or _is_resized(dataset)) or not dataset.uses_default_transform:
         return False
     return writes_images((len(dataset), *shape), dataset.cache_dir)
+
+
+def _is_resized(dataset: Any) -> bool:
+    return isinstance(dataset, NPZDataset) and dataset.image_size is not None
 
 
 def _labels(dataset: Any) -> np.ndarray[Any, Any]:

@@ -12,8 +12,9 @@ import torch
 from monai.bundle import ConfigParser
 
 from monai_distill.configuration.files import run_files
-from monai_distill.data.canvases import images_to_pack
+from monai_distill.data.canvases import decoded_per_class, images_to_pack
 from monai_distill.data.initial_images import refuse_small_classes
+from monai_distill.engines.students.lr_choice import lr_candidates
 
 from .cost import Workload, forecast
 from .counting import Unit
@@ -135,7 +136,7 @@ class _Planner:
         needed = total(parts, self.request.clock) / 60 / MARGIN
         raise ValueError(
             f"Expected at least {needed:.1f} minutes for this run, got {self.request.minutes:g}: even with "
-            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size for files), "
+            f"{', '.join(lost)} it takes that long here. Give more --minutes, smaller images (--image_size), "
             "fewer --images_per_class, or a method without experts (--method dm)."
         )
 
@@ -173,17 +174,23 @@ class _Planner:
             *("validate_every", "expert_train_epochs", "difficulty_networks", "student_schedule"),
         ]
         known = {name: parser.get_parsed_content(name) for name in names if name in parser.config}
+        decode, axes = parser.get_parsed_content("decode"), len(self.sample.banks.image_shape) - 1
+        known["images_per_class"] = decoded_per_class(decode, self.request.images_per_class, axes)
+        known["controls"] = 1 if decode.is_identity else 3  # with canvases, and with as many images as they show
+        lrs, student_lr = parser.get_parsed_content("scorecard").lrs, float(parser.get_parsed_content("student_lr"))
+        learned = self.family == "trajectory"
+        known["candidates"] = 1 + len(lrs) if learned else len(lr_candidates(student_lr, lrs))
         known["iterations"] = parser.get_parsed_content("planned_iterations")
         known["validate_every"] = parser.get_parsed_content("train#trainer#epoch_length")
         return Workload.of(known)
 
     def _is_quick(self, parser: ConfigParser, work: Workload) -> bool:
         """Whether the run needs so few operations that timing is not worth it."""
-        shape, size = self.sample.banks.image_shape, self.request.images_per_class * len(self.sample.facts.counts)
+        shape, size = self.sample.banks.image_shape, work.images_per_class * len(self.sample.facts.counts)
         once = 3 * forward_flops(parser.get_parsed_content("network"), shape, parser.get_parsed_content("device"))
         batch = min(size, 256)
         students = work.validations * work.validation_students * work.validation_steps * batch
-        students += 2 * work.students * work.evaluation_steps * batch + work.full_students * work.full_steps * 256
+        students += work.scored_students * work.evaluation_steps * batch + work.full_students * work.full_steps * 256
         inner = int(parser.get_parsed_content("student_steps")) * 5 if "student_steps" in parser.config else 1
         real = int(parser.get_parsed_content("batch_per_class")) if "batch_per_class" in parser.config else 0
         matched = work.iterations * (inner * size + real * len(self.sample.facts.counts))

@@ -16,6 +16,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
+from monai_distill.data.canvases import decoded_per_class
 from monai_distill.data.split_banks import SplitBanks
 from monai_distill.data.trajectory_store import TrajectoryStore
 from monai_distill.engines.students.scoring import predict_logits, student_seeds
@@ -108,7 +109,8 @@ class _Timing:
         parser = timing_parser(self.values, banks, folder)
         self.device = torch.device(parser.get_parsed_content("device"))
         self.network: FlatNetwork = parser.get_parsed_content("network")
-        self.size = int(parser.get_parsed_content("images_per_class")) * len(banks.class_names)
+        stored, decode = int(parser.get_parsed_content("images_per_class")), parser.get_parsed_content("decode")
+        self.size = decoded_per_class(decode, stored, len(banks.image_shape) - 1) * len(banks.class_names)
         self.flops = forward_flops(self.network, banks.image_shape, self.device)
         self.speed = SPEED.get(self.device.type, SPEED["cuda"])
         self.parser = parser

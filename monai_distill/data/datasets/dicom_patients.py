@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +14,15 @@ from monai_distill.data.reading.dicom_series import dicom_files
 from monai_distill.data.reading.file_type import NOT_DICOM, file_type
 from monai_distill.runtime.progress import with_progress
 
+from .image_rows import ImageRow
 from .spelling import spelling_key
 
-__all__ = ["HeaderPatients", "header_patients"]
+__all__ = ["HeaderPatients", "RowPatients", "header_patients", "rows_with_header_patients"]
+
+_HEADERS_WAY_OUT = (
+    "Name patients in a column of a table (patient_column); if the headers hold a placeholder, give "
+    "--dicom_patients false, and a split is drawn by image."
+)
 
 
 class HeaderPatients(NamedTuple):
@@ -52,6 +59,59 @@ def header_patients(paths: Sequence[Path]) -> HeaderPatients | None:
         return None
     patients = [known[path][1] if path in known else None for path in paths]
     return HeaderPatients(patients, any(is_study for _, _, is_study in known.values()))
+
+
+class RowPatients(NamedTuple):
+    """Rows with the patients of their headers.
+
+    Attributes:
+        rows: with patients, or as they were where headers say nothing better.
+        note: a sentence on who the patients are; empty where the rows are as they were.
+        unused: what may name patients and is not used.
+    """
+
+    rows: list[ImageRow]
+    note: str = ""
+    unused: tuple[str, ...] = ()
+
+
+def rows_with_header_patients(root: Path, rows: list[ImageRow]) -> RowPatients:
+    """The rows with the patients of the DICOM headers, unless the rows name patients better.
+
+    Args:
+        root: the folder that paths are relative to.
+        rows: with the patients that folders name, or without any.
+
+    Raises:
+        ValueError: if only some headers name a patient, or all name one.
+
+    Example:
+        >>> rows_with_header_patients(Path(), [ImageRow("a.png", "cat", "row 2")]).note
+        ''
+    """
+    headers = header_patients([root / row.image for row in rows])
+    by_folder = all(row.patient is not None for row in rows)
+    if headers is None or not any(headers.patients) or (by_folder and len(set(headers.patients)) == 1):
+        return RowPatients(rows)
+    without = [row.image for row, patient in zip(rows, headers.patients, strict=True) if patient is None]
+    if without and by_folder:
+        return RowPatients(rows)
+    if without:
+        raise ValueError(
+            f"{len(without)} of {len(rows)} files name no patient in a DICOM header, such as {without[:3]}, "
+            f"expected all or none. {_HEADERS_WAY_OUT}"
+        )
+    count = len(set(headers.patients))
+    if count == 1 and len(rows) > 1:
+        raise ValueError(
+            f"The DICOM headers of all {len(rows)} images name one patient, expected several: images of one "
+            f"patient in training and test measure nothing. {_HEADERS_WAY_OUT}"
+        )
+    unit = "studies" if headers.by_study else "patients"
+    note = f"{unit} are those of the DICOM headers ({count}); their identifiers are hashed"
+    unused = ("DICOM headers without PatientID, of which only the study is known",) * headers.by_study
+    named = [replace(row, patient=patient) for row, patient in zip(rows, headers.patients, strict=True)]
+    return RowPatients(named, f"{note}; for placeholders give --dicom_patients false", unused)
 
 
 def _identity(path: Path) -> tuple[bool, str | None, bool]:

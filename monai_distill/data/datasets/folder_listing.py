@@ -15,7 +15,7 @@ from monai_distill.data.reading.file_type import NOT_DICOM, file_type, is_image_
 
 from .column_words import header_key
 
-__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "other_kind", "visible_files", "visible_folders"]
+__all__ = ["CONTAINERS", "MASK_FOLDERS", "ClassFolder", "other_kind", "visible_files", "visible_folders", "walked"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -60,7 +60,7 @@ class ClassFolder:
     others: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        for place, names in _walk(self.folder):
+        for place, names in walked(self.folder):
             inside = place.relative_to(self.folder).parts
             images = [path for name in names if self._is_image(path := place / name)]
             if any(header_key(part) in MASK_FOLDERS for part in inside):
@@ -135,7 +135,7 @@ def _is_visible(name: str) -> bool:
     return not name.startswith((".", "__")) and name.lower() not in _SYSTEM_FILES
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Every visible folder with the names of its visible files; links are followed, each folder once."""
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True):

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
+import itertools
 import warnings
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,18 @@ from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
 from .decoded_images import decoded_images
-from .dicom_patients import header_patients
-from .image_rows import ImageRow, cleaned_rows, label_indices, sorted_names
+from .dicom_patients import rows_with_header_patients
+from .image_rows import ImageRow, cleaned_rows, label_indices, refuse_patients_as_classes, sorted_names
 from .listed_files import found_rows, listing_checksum
 from .modalities import counted, refuse_documents, rows_of_modalities
 from .section_dataset import DataSource, SectionDataset
+from .shared_listing import LAST, Listing, listed_paths
 from .spacing import shared_spacing
 from .spelling import cleaned_names
 from .split_rule import SplitRule
 
 __all__ = ["ImageFilesDataset"]
 
-_HEADERS_WAY_OUT = (
-    "Name patients in a column of a table (patient_column); if the headers hold a placeholder, give "
-    "--dicom_patients false, and a split is drawn by image."
-)
 _CHOOSE = "; --modalities CR,DX reads these alone"
 
 
@@ -42,7 +40,8 @@ class ImageFilesDataset(SectionDataset):
     """One section of labeled image files; subclasses list the files.
 
     Rows are sorted by path before a split is drawn, so that neither the order of a table nor that of the disk changes
-    it. All files are read by one rule, which is ``reading`` of ``provenance``
+    it. The files are listed once for all sections while none of them changes. All are read by one rule, which is
+    ``reading`` of ``provenance``
     (:func:`~monai_distill.data.reading.shared_reading.shared_reading`); that of the training section has a ``spacing``
     where the files state it.
 
@@ -54,9 +53,7 @@ class ImageFilesDataset(SectionDataset):
         split: how sections are drawn where the data does not give them.
         source: name, license and citation, for the provenance.
         dicom_patients: whether DICOM headers name the patients where the data does not. Their identifiers are hashed.
-        cache_dir: folder where the decoded images are stored for later runs; None stores only images that do not fit
-            into memory, in the user's cache folder.
-        options: ``transform`` (receives ``image`` as a path), ``seed`` and the cache options of
+        options: ``transform`` (receives ``image`` as a path), ``seed``, ``cache_dir`` and the cache options of
             :class:`SectionDataset`.
 
     Raises:
@@ -77,7 +74,6 @@ class ImageFilesDataset(SectionDataset):
         split: SplitRule | None = None,
         source: DataSource | None = None,
         dicom_patients: bool = True,
-        cache_dir: str | PathLike[str] | None = None,
         **options: Any,
     ) -> None:
         self.reading = reading or FileToImaged()
@@ -85,9 +81,9 @@ class ImageFilesDataset(SectionDataset):
         if not isinstance(dicom_patients, bool):  # any word would pass for true
             raise TypeError(f"Expected dicom_patients as true or false, got {dicom_patients!r}.")
         self.dicom_patients = dicom_patients
-        self.cache_dir = cache_dir
         self._modalities: Counter[str] = Counter()
         self._patient_note = ""  # the headers' takes the place of the folders'
+        self._cautions: tuple[str, ...] = ()
         self._given_names = None if class_names is None else tuple(cleaned_names(listed_names(class_names)))
         self._source = source or DataSource()
         super().__init__(root_dir, section, **options)
@@ -107,28 +103,67 @@ class ImageFilesDataset(SectionDataset):
         """The file that lists the images, where there is one."""
         return None
 
+    def _watched(self, rows: Sequence[ImageRow]) -> Iterable[str]:
+        """The files and folders that decide the listing."""
+        return itertools.chain(listed_paths(self.root_dir, rows), map(str, filter(None, [self._listing()])))
+
+    def _settings(self) -> dict[str, Any] | None:
+        """The settings that decide the listing; None for a class that may list by facts not known here."""
+        if type(self).__module__.partition(".")[0] != __name__.partition(".")[0]:
+            return None
+        others = {name: value for name, value in vars(self).items() if name not in ("section", "cache_dir", "R")}
+        reading = (type(self.reading), self.reading.to_dict())
+        return copy.deepcopy({**others, "type": type(self), "root_dir": self.root_dir.absolute(), "reading": reading})
+
     def _items(self, section: str) -> list[dict[str, Any]]:
+        listing = LAST.of(self._settings(), self._all_sections, self._watched)
+        for sentence in set(listing.cautions) - set(self._cautions):  # listed for another section
+            warnings.warn(sentence, stacklevel=2)
+        self._listed, self.class_names, self.provenance = (
+            listing,
+            listing.class_names,
+            copy.deepcopy(listing.provenance),
+        )
+        self.notes, self.unused_patients = listing.notes, listing.unused_patients
+        self.left_out, self._modalities = dict(listing.left_out), listing.modalities
+        return [self._item(listing.rows[i], listing.labels[i]) for i in listing.sections[section]]
+
+    def _all_sections(self) -> Listing:
+        """List the files, and draw the sections."""
         rows = cleaned_rows(self._rows(), self._given_names or ())
         rows, notes = found_rows(self.root_dir, rows, self._advice())
         self.notes += tuple(notes)
         rows = self._with_header_patients(self._of_modalities(sorted(rows, key=lambda row: row.image)))
         self.notes += (self._patient_note,) * bool(self._patient_note)
         self.class_names = self._given_names or sorted_names([row.label for row in rows])
-        self._refuse_patients_as_classes(rows)
+        if self._given_names is None:
+            refuse_patients_as_classes(rows)
         self._check_class_names()
         labels = label_indices(rows, self.class_names)
-        self._paths = [str(self.root_dir / row.image) for row in rows]
         try:
             sections, rule = self.split.sections(rows, labels)
         except ValueError as error:  # who the patients are may not be what the user expects
             raise ValueError(" ".join([str(error), *(f"Here {note}." for note in self.notes)])) from error
         if " as " in rule.partition("(")[2]:  # sections have other names than train, val and test
             self.notes += (f"the split is {rule}",)
-        files = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}
-        listing = self._listing()
-        if listing is not None:
-            files[listing.name] = f"sha256:{file_checksum(listing)}"
-        self.provenance = {
+        return Listing(
+            rows,
+            labels,
+            sections,
+            [str(self.root_dir / row.image) for row in rows],
+            self.class_names,
+            self._provenance(rows, rule),
+            self.notes,
+            self.left_out,
+            self.unused_patients,
+            self._modalities,
+            self._cautions,
+        )
+
+    def _provenance(self, rows: Sequence[ImageRow], rule: str) -> dict[str, Any]:
+        files, listing = {"listing (paths, sizes, labels)": listing_checksum(self.root_dir, rows)}, self._listing()
+        files |= {} if listing is None else {listing.name: f"sha256:{file_checksum(listing)}"}
+        return {
             **self._source.to_dict(self.root_dir.name if listing is None else listing.name),
             "files": files,
             "official": False,
@@ -136,7 +171,10 @@ class ImageFilesDataset(SectionDataset):
             "seed": self.split.seed if "seed" in rule else None,
             "left_out": dict(self.left_out),
         }
-        return [self._item(rows[i], labels[i]) for i in sections[section]]
+
+    def _caution(self, sentence: str) -> None:
+        warnings.warn(sentence, stacklevel=3)
+        self._cautions += (sentence,)
 
     def _of_modalities(self, rows: list[ImageRow]) -> list[ImageRow]:
         """The rows of the modalities that ``reading`` names; others are counted in ``left_out``."""
@@ -154,40 +192,10 @@ class ImageFilesDataset(SectionDataset):
         """The rows with the patients of the DICOM headers, where the data names none or only folders do."""
         if not self.dicom_patients or self._names_patients():
             return rows
-        headers = header_patients([self.root_dir / row.image for row in rows])
-        by_folder = all(row.patient is not None for row in rows)
-        if headers is None or not any(headers.patients) or (by_folder and len(set(headers.patients)) == 1):
-            return rows
-        without = [row.image for row, patient in zip(rows, headers.patients, strict=True) if patient is None]
-        if without and by_folder:
-            return rows
-        if without:
-            raise ValueError(
-                f"{len(without)} of {len(rows)} files name no patient in a DICOM header, such as {without[:3]}, "
-                f"expected all or none. {_HEADERS_WAY_OUT}"
-            )
-        count = len(set(headers.patients))
-        if count == 1 and len(rows) > 1:
-            raise ValueError(
-                f"The DICOM headers of all {len(rows)} images name one patient, expected several: images of one "
-                f"patient in training and test measure nothing. {_HEADERS_WAY_OUT}"
-            )
-        unit = "studies" if headers.by_study else "patients"
-        note = f"{unit} are those of the DICOM headers ({count}); their identifiers are hashed"
-        self._patient_note = f"{note}; for placeholders give --dicom_patients false"
-        if headers.by_study:
-            self.unused_patients += ("DICOM headers without PatientID, of which only the study is known",)
-        return [replace(row, patient=patient) for row, patient in zip(rows, headers.patients, strict=True)]
-
-    def _refuse_patients_as_classes(self, rows: Sequence[ImageRow]) -> None:
-        pairs = {(row.patient, row.label) for row in rows}
-        patients, labels = (set(names) for names in zip(*pairs, strict=True))
-        if len(pairs) == len(patients) == len(labels) > 2 and self._given_names is None:
-            raise ValueError(
-                f"Each of the {len(labels)} classes, such as {min(labels)}, holds one patient, expected classes of "
-                "several patients. If these are the patients, put them into a folder for each class, or list the "
-                "images with their class in a table."
-            )
+        found = rows_with_header_patients(self.root_dir, rows)
+        self._patient_note = found.note or self._patient_note
+        self.unused_patients += found.unused
+        return found.rows
 
     def _names_patients(self) -> bool:
         """Whether the data names patients with certainty, so that headers are not read."""
@@ -200,17 +208,22 @@ class ImageFilesDataset(SectionDataset):
 
     def _default_transform(self) -> FileToImaged:
         # decided over the files of all sections, so that no section is read by another rule
-        try:
-            self.reading, changes = shared_reading(self.reading, self._paths)
-        except ValueError as error:
-            if self.reading.modalities is not None or len(self._modalities) < 2:
-                raise
-            raise ValueError(f"{error} Here are {counted(self._modalities)}{_CHOOSE}.") from error
+        if self._listed.reading is None:
+            self._listed.reading = self._shared_reading()
+        self.reading, changes = self._listed.reading
         if self.section == "training":
             for sentence in changes:
                 warnings.warn(sentence, stacklevel=2)
         self.provenance["reading"] = self.reading.to_dict()
         return self.reading
+
+    def _shared_reading(self) -> tuple[FileToImaged, list[str]]:
+        try:
+            return shared_reading(self.reading, self._listed.paths)
+        except ValueError as error:
+            if self.reading.modalities is not None or len(self._modalities) < 2:
+                raise
+            raise ValueError(f"{error} Here are {counted(self._modalities)}{_CHOOSE}.") from error
 
     def stored_images(self) -> PreparedImages | None:
         """All images as one array (:func:`decoded_images`); None with a transform of one's own."""

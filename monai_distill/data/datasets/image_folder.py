@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from monai_distill.data.reading.file_type import IMAGE_SUFFIXES
 from monai_distill.runtime.progress import open_progress_bar
 
 from .column_words import header_key, names_split
-from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, other_kind, visible_files, visible_folders
+from .folder_listing import CONTAINERS, MASK_FOLDERS, ClassFolder, other_kind, visible_files, visible_folders, walked
 from .image_files import ImageFilesDataset
 from .image_rows import ImageRow
 from .split_rule import section_named
@@ -88,6 +87,11 @@ class ImageFolderDataset(ImageFilesDataset):
             for image in content.images
         ]
         return self._with_folder_patients(rows, {image: c.levels(image) for c in used.values() for image in c.images})
+
+    def _watched(self, rows: Sequence[ImageRow]) -> Iterator[str]:
+        for place, names in walked(self.root_dir):
+            yield str(place)
+            yield from (f"{place}/{name}" for name in names)
 
     def _row(self, folder: Path, path: Path, split: str | None) -> ImageRow:
         image = path.relative_to(self.root_dir).as_posix()
@@ -183,15 +187,11 @@ class ImageFolderDataset(ImageFilesDataset):
         self.left_out = dict(sorted((+left).items()))
         empty = sorted({f.name for f, c in listed.items() if not c.images} - {f.name for f in used})
         if empty and used and self._given_names is None:
-            warnings.warn(
-                f"Left out {empty}: no image in these folders. Known types are {', '.join(IMAGE_SUFFIXES)}.",
-                stacklevel=2,
-            )
+            self._caution(f"Left out {empty}: no image in these folders. Known types are {', '.join(IMAGE_SUFFIXES)}.")
         if doubtful := [path for content in used.values() for path in content.doubtful]:
-            warnings.warn(
+            self._caution(
                 f"{len(doubtful)} file(s) are named like masks and belong to no image, such as {doubtful[0].name}; "
-                "they are read as images. Take masks out.",
-                stacklevel=2,
+                "they are read as images. Take masks out."
             )
 
     def _nothing_there(self, listed: dict[Path, ClassFolder], absent: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .spelling import cleaned_names, is_missing, refuse_two_spellings, spelling_key
 
-__all__ = ["ImageRow", "cleaned_rows", "label_indices", "sorted_names"]
+__all__ = ["ImageRow", "cleaned_rows", "label_indices", "refuse_patients_as_classes", "sorted_names"]
 
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 _SHORT = {"t": "1", "y": "1", "f": "0", "n": "0"}  # only where every label is one of these words
@@ -197,3 +197,22 @@ def label_indices(rows: Sequence[ImageRow], class_names: Sequence[str]) -> list[
             f"correct them or pass class_names ({len(counts)} names are missing in it)."
         )
     return [order[row.label] for row in rows]
+
+
+def refuse_patients_as_classes(rows: Sequence[ImageRow]) -> None:
+    """Refuse rows whose classes hold one patient each.
+
+    Raises:
+        ValueError: if there are more than two such classes.
+
+    Example:
+        >>> refuse_patients_as_classes([ImageRow("a.png", "cat", "row 2", "7")])
+    """
+    pairs = {(row.patient, row.label) for row in rows}
+    patients, labels = (set(names) for names in zip(*pairs, strict=True))
+    if len(pairs) == len(patients) == len(labels) > 2:
+        raise ValueError(
+            f"Each of the {len(labels)} classes, such as {min(labels)}, holds one patient, expected classes of "
+            "several patients. If these are the patients, put them into a folder for each class, or list the "
+            "images with their class in a table."
+        )

@@ -13,10 +13,12 @@ import torch
 
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading.array_to_image import ArrayToImaged
+from monai_distill.data.reading.fitting import axis_sizes
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
 from .npz_reading import SectionArrays, read_section
+from .resized_arrays import resized_images
 from .section_dataset import DataSource, SectionDataset
 from .split_rule import SplitRule
 
@@ -31,7 +33,7 @@ class NPZDataset(SectionDataset):
     Images are uint8 or floats in [0, 1], shaped ``[n, H, W]``, ``[n, H, W, 1 or 3]``, ``[n, D, H, W]`` or
     ``[n, D, H, W, 1 or 3]``; labels are whole numbers from 0, shaped ``[n]`` or ``[n, 1]``.
     Only the section's own two arrays are loaded, as bytes. They are memory-mapped where the file is larger than a
-    quarter of the machine's memory.
+    quarter of the machine's memory. With ``image_size`` each image is resized once, to float32.
 
     Args:
         root_dir: the folder of the file.
@@ -41,11 +43,12 @@ class NPZDataset(SectionDataset):
         class_names: in label order; ``"class 0"``, ``"class 1"``, ... unless given.
         split: ``val_frac`` and ``seed`` of the validation part, where the file has none.
         source: name, license and citation, for the provenance.
-        cache_dir: folder for images that do not fit into memory; None: the user's cache folder.
-        options: ``seed`` and the cache options of :class:`SectionDataset`.
+        image_size: the spatial size to resize the images to, a number for all axes or one per axis; None leaves them.
+        options: ``seed``, ``cache_dir`` and the cache options of :class:`SectionDataset`.
 
     Raises:
-        ValueError: if the file is damaged, lacks keys, is multi-label, or has arrays of a wrong shape, type or range.
+        ValueError: if the file is damaged, lacks keys, is multi-label, or has arrays of a wrong shape, type or range;
+            for an ``image_size`` with another number of axes than the images.
         RuntimeError: if the file is missing.
 
     Example:
@@ -62,14 +65,14 @@ class NPZDataset(SectionDataset):
         class_names: Sequence[str] | None = None,
         split: SplitRule | None = None,
         source: DataSource | None = None,
-        cache_dir: str | PathLike[str] | None = None,
+        image_size: int | Sequence[int] | None = None,
         **options: Any,
     ) -> None:
+        self.image_size = image_size
         self.file = file
         self.split = split or SplitRule(val_frac=0.1)
         self._given_names = None if class_names is None else listed_names(class_names)
         self._source = source or DataSource()
-        self.cache_dir = cache_dir
         self._channels_last = False
         super().__init__(root_dir, section, transform, **options)
 
@@ -80,6 +83,11 @@ class NPZDataset(SectionDataset):
         arrays = read_section(path, section, self.split, self.cache_dir)
         self.class_names = self._names(arrays, path)
         self._channels_last = arrays.channels_last
+        stored = arrays.images.shape[1 : -1 if arrays.channels_last else None]
+        sizes = axis_sizes(self.image_size, stored)
+        if sizes != stored:
+            old, new = (" x ".join(map(str, sides)) for sides in (stored, sizes))
+            self.notes = (f"the images are resized from {old} to {new} pixels",)
         self.provenance = {
             **self._source.to_dict(self.file),
             "files": {path.name: self._checksum(path)},
@@ -103,10 +111,14 @@ class NPZDataset(SectionDataset):
         (checksum,) = self.provenance["files"].values()
         source = f"{checksum} {self.section}"
         axis = -1 if self._channels_last else None
-        return PreparedImages(self._arrays.images, channel_axis=axis, rows=rows, source=source)
+        images = PreparedImages(self._arrays.images, channel_axis=axis, rows=rows, source=source)
+        if self.image_size is None:
+            return images
+        sizes = axis_sizes(self.image_size, images.shape[2:])
+        return resized_images(images, sizes, self.cache_dir)
 
     def _default_transform(self) -> ArrayToImaged:
-        return ArrayToImaged(channels_last=self._channels_last)
+        return ArrayToImaged(channels_last=self._channels_last, image_size=self.image_size)
 
     def _names(self, arrays: SectionArrays, path: Path) -> tuple[str, ...]:
         if self._given_names is None:

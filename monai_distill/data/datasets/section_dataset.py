@@ -59,6 +59,8 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         section: ``"training"``, ``"validation"`` or ``"test"``.
         transform: replaces the default transform, which reads the image and scales it to [0, 1].
         seed: seed of this object's random state; the split does not depend on it.
+        cache_dir: folder where images are stored that do not fit into memory, or that take long to decode; None stores
+            only those that do not fit, in the user's cache folder.
         cache_options: ``cache_num``, ``cache_rate``, ``num_workers``, ``progress`` (MONAI's bar in place of ours),
             ``copy_cache``, ``as_contiguous``, ``runtime_cache``: see :py:class:`monai.data.CacheDataset`.
 
@@ -96,6 +98,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
         transform: Sequence[Callable[..., Any]] | Callable[..., Any] = (),
         *,
         seed: int = 0,
+        cache_dir: str | PathLike[str] | None = None,
         **cache_options: Any,
     ) -> None:
         if section not in SECTIONS:
@@ -111,6 +114,7 @@ class SectionDataset(Randomizable, CacheDataset):  # type: ignore[misc]  # MONAI
             )
         self.root_dir = Path() if root_dir is None else Path(root_dir)
         self.section = section
+        self.cache_dir = cache_dir
         self.set_random_state(seed=seed)
         items = self._items(section)
         self._check(items)

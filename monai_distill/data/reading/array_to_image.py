@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import torch
 from monai.transforms import Transform
+
+from .fitting import axis_sizes, fitted
 
 __all__ = ["ArrayToImaged"]
 
@@ -17,8 +19,10 @@ class ArrayToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
 
     Args:
         channels_last: whether the arrays are ``[..., C]``; otherwise they have no channel axis and one is put in front.
+        image_size: the spatial size to resize the image to, a number for all axes or one per axis; None leaves it.
 
     Raises:
+        ValueError: for an ``image_size`` with another number of axes than the image.
         TypeError: if an array is neither uint8 (0 to 255) nor floating point (taken to be in [0, 1] already).
 
     Example:
@@ -28,8 +32,8 @@ class ArrayToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
         torch.Size([3, 2, 2])
     """
 
-    def __init__(self, *, channels_last: bool) -> None:
-        self.channels_last = channels_last
+    def __init__(self, *, channels_last: bool, image_size: int | Sequence[int] | None = None) -> None:
+        self.channels_last, self.image_size = channels_last, image_size
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a new item; the item of the dataset stays as it is."""
@@ -43,4 +47,5 @@ class ArrayToImaged(Transform):  # type: ignore[misc]  # MONAI ships no types
             raise TypeError(
                 f"expected a uint8 array or a float array in [0, 1], got {image.dtype}; convert the images first."
             )
-        return {**data, "image": image}
+        sizes = axis_sizes(self.image_size, image.shape[1:])
+        return {**data, "image": fitted(image, sizes, "stretch")}

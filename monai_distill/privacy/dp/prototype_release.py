@@ -27,7 +27,7 @@ SIDE = 0.1  # share of a vector's squared length for the count and the brightnes
 NOISE_MARGIN = 2.0  # standard deviations of noise by which a pixel must differ from the class mean to be used
 MIN_SIZE = 0.2  # of the mean group size: a smaller group is dropped and the largest group is split
 SPLIT_STEP = 0.15  # distance along a random field at which the two halves of a split group start
-ADVICE = "Use --prototype_share 0 (start from noise), fewer --images_per_class, or raise epsilon."
+ADVICE = "Use --prototype_share 0 (start from noise), fewer --images_per_class, a smaller --factor, or raise epsilon."
 
 
 class _NoisyGroups(NamedTuple):
@@ -91,8 +91,8 @@ class PrototypeRelease:
         self.synthetic = synthetic
         self.bank = bank
         self.ledger = ledger
-        canvases = len(synthetic.images) // bank.num_classes
-        self.groups_per_class = images_to_pack(synthetic.decode, canvases, len(bank.image_shape) - 1)
+        self.canvases_per_class = len(synthetic.images) // bank.num_classes
+        self.groups_per_class = images_to_pack(synthetic.decode, self.canvases_per_class, len(bank.image_shape) - 1)
         if (event.steps == 1) != (self.groups_per_class == 1):
             raise ValueError(
                 f"Expected 1 round for 1 image per class, else 2 or more, got {event.steps} for "
@@ -189,9 +189,14 @@ class PrototypeRelease:
         return fine.reshape(self.bank.num_classes, self.groups_per_class, -1).to(torch.float64)
 
     def _min_records(self) -> int:
-        """Records per class at which the center of a group of average size is as long as its noise."""
+        """Records per class at which the center of a group of average size is as long as its noise, as stored.
+
+        In a canvas a center is shrunk: a stored pixel is the mean of several, which divides the noise by the factor.
+        """
         pixels = self.bank.image_shape.numel()
-        return math.ceil(self.groups_per_class * self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)))
+        cells = self.synthetic.decode.cells([0] * self.canvases_per_class, len(self.bank.image_shape) - 1).finest()
+        noise = self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)) / int(cells.factor.min())
+        return math.ceil(self.groups_per_class * noise)
 
 
 def _shrunk(values: Tensor, reference: Tensor, noise: Tensor) -> Tensor:

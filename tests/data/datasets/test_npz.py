@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from monai_distill.data.dataset_reading import read_dataset
 from monai_distill.data.datasets import NPZDataset, SplitRule
 from monai_distill.data.datasets.section_dataset import DataSource
+from monai_distill.data.reading.fitting import fitted
 
 Tools = dict[str, Callable[..., Any]]
 
@@ -52,6 +54,43 @@ def test_float_images_and_float_labels(tmp_path: Path, tools: Tools) -> None:
     assert [item["label"] for item in dataset] == [0, 1] * 6
     assert dataset[1]["class_name"] == "yes"
     torch.testing.assert_close(dataset[3]["image"], reference[3]["image"])
+
+
+@pytest.mark.parametrize(("stored", "size"), [((12, 8, 3), [6, 4]), ((12, 8), 4), ((12, 8, 4), [6, 4, 2])])
+def test_images_are_resized(tmp_path: Path, tools: Tools, stored: tuple[int, ...], size: Any) -> None:
+    """Items and the images of a run are the same, and those that the transform of files would make."""
+    arrays = tools["npz_arrays"](stored)
+    dataset = NPZDataset(save(tmp_path, arrays), "test", file="a.npz", image_size=size)
+    whole = NPZDataset(tmp_path, "test", file="a.npz")
+    sides = tuple(size) if isinstance(size, list) else (size, size)
+    assert tuple(dataset[0]["image"].shape[1:]) == sides
+    assert any("resized from 12 x 8" in note for note in dataset.notes)
+    assert whole.notes == ()
+    content, items = read_dataset(dataset), torch.stack([item["image"] for item in dataset])
+    assert torch.equal(content.images[:], items)
+    assert torch.equal(items[1], fitted(whole[1]["image"], sides, "stretch"))
+
+
+def test_a_size_with_other_axes_is_refused(tmp_path: Path, tools: Tools) -> None:
+    root = save(tmp_path, tools["npz_arrays"]((12, 6)))
+    with pytest.raises(ValueError, match="has 3 numbers"):
+        NPZDataset(root, "test", file="a.npz", image_size=[6, 6, 6])
+
+
+def test_resized_images_are_stored_once_in_a_given_folder(tmp_path: Path, tools: Tools) -> None:
+    root, cache = save(tmp_path, tools["npz_arrays"]((12, 8)), val_images=None, val_labels=None), tmp_path / "cache"
+
+    def images(section: str, **options: Any) -> torch.Tensor:
+        options = {"split": SplitRule(0.34), "image_size": 4, **options}
+        return read_dataset(NPZDataset(root, section, file="a.npz", **options)).images[:]
+
+    for section in ("training", "validation"):  # rows of one array
+        assert torch.equal(images(section, cache_dir=cache), images(section))
+    assert len(list(cache.glob("*.npy"))) == 2
+    before = {file: file.stat().st_mtime_ns for file in cache.glob("*.npy")}
+    assert torch.equal(images("training", cache_dir=cache), images("training"))
+    assert {file: file.stat().st_mtime_ns for file in cache.glob("*.npy")} == before
+    assert images("training", cache_dir=cache, image_size=6).shape[2:] == (6, 6)
 
 
 def test_validation_is_split_off_where_absent(tmp_path: Path, tools: Tools) -> None:

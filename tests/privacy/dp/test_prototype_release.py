@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,18 @@ def test_too_small_classes_and_wrong_rounds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Expected 1 round"):
         prototypes(bank_of(8), tmp_path / "p", rounds=1)
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_centers_shrunk_in_a_canvas_need_fewer_records(tmp_path: Path, factor: int) -> None:
+    """Shrinking divides white noise by the factor or more, and so the records that a center needs."""
+    decode = CanvasDecode(factor)
+    noise = torch.randn(factor**2, 1, 24, 24, generator=seeded_generator(0, "white noise"))
+    assert float(decode.pack(noise, [0]).std()) <= 1.03 / factor
+    release = prototypes(bank_of(400), tmp_path / "p", per_class=1, noise=10.0, decode=decode, public_records=200)
+    expected = math.ceil(factor**2 * 10.0 * math.sqrt(64 / 0.9) / factor)
+    with pytest.raises(ValueError, match=f"at least {expected} images in every class"):
+        release.prepare()
 
 
 def test_small_noisy_counts_cause_a_warning_only(tmp_path: Path) -> None:
