@@ -12,7 +12,7 @@ import torch
 from monai.data import DataLoader
 from torch import Tensor
 
-from monai_distill.runtime.progress import with_progress
+from monai_distill.runtime.progress import MANY, open_progress_bar
 
 from .prepared_images import PreparedImages
 
@@ -59,25 +59,27 @@ def read_dataset(dataset: Any) -> DatasetContent:
     if not len(dataset):
         raise ValueError("The dataset is empty.")
     stored = dataset.stored_images() if hasattr(dataset, "stored_images") else None
-    items = dataset.data if stored is not None else loaded_items(dataset)
+    blocks = [(dataset.data, None)] if stored is not None else _loaded_blocks(dataset)
     array = _GrowingArray(len(dataset))
     labels = torch.empty(len(dataset), dtype=torch.long)
     names: dict[int, str] = {}
     patients: list[Any] = []
-    for position, item in enumerate(items):
-        label = _class_number(item, position)
-        labels[position] = label
-        names.setdefault(label, str(item.get("class_name", label)))
-        patients.append(item.get("patient"))
-        if stored is None:
-            image = torch.as_tensor(item["image"], dtype=torch.float32).as_subclass(Tensor)
-            if position and image.shape != array.values.shape[1:]:
-                files = [_name(dataset, place) for place in (0, position)]
-                raise ValueError(differing_sizes(files, (array.values.shape[1:], image.shape)))
-            array.put(position, image)
+    position = 0
+    for items, images in blocks:
+        if images is not None:
+            _put(array, position, images, dataset)
+        for item in items:
+            label = _class_number(item, position)
+            labels[position] = label
+            names.setdefault(label, str(item.get("class_name", label)))
+            patients.append(item.get("patient"))
+            if stored is None and images is None:
+                image = torch.as_tensor(item["image"], dtype=torch.float32).as_subclass(Tensor)
+                _put(array, position, image[None], dataset)
+            position += 1
     class_names = [names.get(label, str(label)) for label in range(int(labels.max()) + 1)]
-    images = stored if stored is not None else PreparedImages(array.values, channel_axis=1)
-    return DatasetContent(images, labels, class_names, _patient_numbers(patients))
+    prepared = stored if stored is not None else PreparedImages(array.values, channel_axis=1)
+    return DatasetContent(prepared, labels, class_names, _patient_numbers(patients))
 
 
 def loaded_items(dataset: Any) -> Iterator[Any]:
@@ -87,13 +89,31 @@ def loaded_items(dataset: Any) -> Iterator[Any]:
         >>> list(loaded_items([{"image": 1}, {"image": 2}]))
         [{'image': 1}, {'image': 2}]
     """
+    for items, images in _loaded_blocks(dataset):
+        yield from items if images is None else _unpacked(items, images)
+
+
+def _loaded_blocks(dataset: Any) -> Iterator[tuple[Sequence[Any], Tensor | None]]:
+    """The items of a dataset in blocks, each with its images [m, channels, *spatial] where these make one tensor."""
     workers = min(_cores(), 8) if len(dataset) >= WORKERS_FROM else 0
-    if workers < 2:
-        items: Any = (dataset[i] for i in range(len(dataset)))
-    else:
-        items = (item for batch in _loader(dataset, workers) for item in _unpacked(*batch))
+    blocks = map(_packed, _gathered(dataset)) if workers < 2 else _loader(dataset, workers)
     name = getattr(dataset, "section", "")
-    yield from with_progress(items, len(dataset), f"reading {name} images" if name else "reading images")
+    description = f"reading {name} images" if name else "reading images"
+    with open_progress_bar(len(dataset), description, "files", soon=len(dataset) >= MANY) as bar:
+        for items, images in blocks:
+            yield items, images
+            bar.update(len(items))
+
+
+def _gathered(dataset: Any) -> Iterator[list[Any]]:
+    items: list[Any] = []
+    for position in range(len(dataset)):
+        items.append(dataset[position])
+        if len(items) == _items_at_once(items[0]):
+            yield items
+            items = []
+    if items:
+        yield items
 
 
 def _loader(dataset: Any, workers: int) -> Any:
@@ -116,16 +136,25 @@ def _cores() -> int:
 def _packed(items: list[Any]) -> tuple[list[Any], Tensor | None]:
     """The items of a batch with their images as one tensor, where that is possible: every tensor costs a descriptor."""
     all_images = [item.get("image") if isinstance(item, Mapping) else None for item in items]
-    images = [image for image in all_images if type(image) is Tensor]
-    if len(images) < len(items) or len({(image.shape, image.dtype) for image in images}) > 1:
+    images = [image for image in all_images if type(image) is Tensor and image.dtype == torch.float32]
+    if len(images) < len(items) or len({image.shape for image in images}) > 1:
         return items, None
-    return [{**item, "image": None} for item in items], torch.stack(images)
+    return [{**item, "image": None} for item in items], _as_bytes(torch.stack(images))
 
 
-def _unpacked(items: list[Any], images: Tensor | None) -> list[Any]:
-    if images is None:
-        return items
-    return [{**item, "image": image} for item, image in zip(items, images, strict=True)]
+def _as_bytes(images: Tensor) -> Tensor:
+    """Images [m, ...] of float32 as bytes if every value is a multiple of 1/255, else as they are."""
+    for part in (images[:1], images):  # the first image costs little, and mostly decides
+        # a value outside [0, 1] becomes some byte, which is not equal to it
+        stored = (part * 255).round_().to(torch.uint8)
+        if not torch.equal(stored / 255, part):
+            return images
+    return stored
+
+
+def _unpacked(items: Sequence[Any], images: Tensor) -> list[Any]:
+    values = images / 255 if images.dtype == torch.uint8 else images
+    return [{**item, "image": image} for item, image in zip(items, values, strict=True)]
 
 
 def differing_sizes(paths: Sequence[str], shapes: Sequence[Sequence[int]]) -> str:
@@ -149,19 +178,23 @@ class _GrowingArray:
         self.count = count
         self.values: Tensor = torch.empty(0)
 
-    def put(self, position: int, image: Tensor) -> None:
-        if position and self.values.dtype == torch.float32:
-            self.values[position] = image
-            return
-        # a value outside [0, 1] becomes some byte, which is not equal to it
-        as_bytes = (image * 255).round().to(torch.uint8)
-        fits = torch.equal(as_bytes / 255, image)
+    def put(self, position: int, images: Tensor) -> None:
+        """Store images [m, channels, *spatial], which are bytes or float32, from ``position`` on."""
         if not position:
-            self.values = torch.empty((self.count, *image.shape), dtype=torch.uint8 if fits else torch.float32)
-        elif not fits:
+            self.values = torch.empty((self.count, *images.shape[1:]), dtype=images.dtype)
+        elif images.dtype == torch.float32 != self.values.dtype:
             before, self.values = self.values, torch.empty(self.values.shape, dtype=torch.float32)
             self.values[:position] = before[:position] / 255
-        self.values[position] = as_bytes if fits else image
+        are_bytes = images.dtype == torch.uint8 != self.values.dtype
+        self.values[position : position + len(images)] = images / 255 if are_bytes else images
+
+
+def _put(array: _GrowingArray, position: int, images: Tensor, dataset: Any) -> None:
+    if position and images.shape[1:] != array.values.shape[1:]:
+        files = [_name(dataset, place) for place in (0, position)]
+        raise ValueError(differing_sizes(files, (array.values.shape[1:], images.shape[1:])))
+    may_be_bytes = images.dtype == torch.float32 and not (position and array.values.dtype == torch.float32)
+    array.put(position, _as_bytes(images) if may_be_bytes else images)
 
 
 def _name(dataset: Any, position: int) -> str:

@@ -29,5 +29,7 @@ def classification_loss(logits: Tensor, targets: Tensor, temperature: float = 1.
         >>> bool(torch.isclose(hard, soft))
         True
     """
-    soft = (targets / temperature).softmax(dim=1) if targets.is_floating_point() else targets
-    return F.cross_entropy(logits / temperature, soft)
+    if temperature != 1:  # a division by one is four operations of a student's step and its derivative
+        logits = logits / temperature
+        targets = targets / temperature if targets.is_floating_point() else targets
+    return F.cross_entropy(logits, targets.softmax(dim=1) if targets.is_floating_point() else targets)

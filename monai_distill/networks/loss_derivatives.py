@@ -12,6 +12,7 @@ from monai_distill.runtime.randomness import seeded_generator
 
 from .cuda_graphs import CUDA_GRAPHS, Recorded
 from .gradients import parameter_gradient, through_compiler
+from .layers.native_kernel import second_derivative_follows
 
 __all__ = ["LossDerivatives"]
 
@@ -96,7 +97,7 @@ class LossDerivatives:
 
     def gradient_with_graph(self, parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         """The gradient [P] with a graph for second derivatives; never compiled."""
-        with torch.enable_grad():
+        with torch.enable_grad(), second_derivative_follows():
             vector = parameters if parameters.requires_grad else parameters.detach().requires_grad_()
             return torch.autograd.grad(self.loss(vector, images, targets), vector, create_graph=True)[0]
 

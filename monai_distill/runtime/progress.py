@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["LoggedBar", "open_progress_bar", "with_progress"]
+__all__ = ["MANY", "LoggedBar", "open_progress_bar", "with_progress"]
 
 logger = logging.getLogger(__name__)
 Item = TypeVar("Item")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Resized, ScaleIntensityRanged
 from PIL import Image
 
 from monai_distill.data import SplitBanks, dataset_reading
@@ -35,11 +36,24 @@ class _First(logging.Handler):
             self.seconds = time.perf_counter() - self.began
 
 
+def _monai(side: int | None) -> Compose:
+    """The same by MONAI's transforms."""
+    transforms = [
+        LoadImaged("image", reader="PILReader", image_only=True),
+        EnsureChannelFirstd("image"),
+        ScaleIntensityRanged("image", 0, 255, 0, 1, clip=True),
+    ]
+    if side is not None:
+        transforms.append(Resized("image", (side, side), mode="bilinear", anti_aliasing=True))
+    return Compose(transforms)
+
+
 def main(words: Sequence[str]) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks decoding", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--side", type=int, help="pixels that every image is resized to; default: unchanged")
+    parser.add_argument("--monai", type=int, default=1000, help="images that MONAI's own transforms read")
     parser.add_argument("--workers", type=int, default=2, help="processes that decode for the run")
     options = parser.parse_args(words)
     disable_malloc_trim()
@@ -64,6 +78,12 @@ def main(words: Sequence[str]) -> int:
     for file in files:
         reading({"image": file})
     watched("the transform: decoded, scaled, resized", before)
+    own, some = _monai(options.side), files[: options.monai]
+    before = cpu_seconds()
+    for file in some:
+        own({"image": file})
+    spent = 1000 * (cpu_seconds() - before) / max(len(some), 1)
+    print(f"MONAI's own transforms decode, scale and resize: {spent:.2f} ms an image ({len(some)} images)", flush=True)
     before, first.began = cpu_seconds(), time.perf_counter()
     sections = [
         ImageFolderDataset(options.folder, section, reading=reading, cache_rate=0.0)

@@ -29,6 +29,7 @@ class Elsewhere(Tensor):
 
     here: Tensor
     waits = 0  # of the process
+    operations = 0  # of the process, views left out
 
     @staticmethod
     def __new__(cls, here: Tensor) -> Elsewhere:
@@ -54,6 +55,7 @@ class Elsewhere(Tensor):
     @classmethod
     def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        Elsewhere.operations += not operation.is_view
         target = kwargs.get("device")
         _keep_the_rules(operation, args, kwargs)
         home = {"device": torch.device("cpu")} if target is not None else {}

@@ -23,7 +23,7 @@ from tests.cli.test_evaluate import ALL
 from tests.configs.command import command, read, undrawn_figures
 from tests.other_device.device import NAME, Elsewhere, count_graphs_by_length
 from tests.other_device.runs import HELD, RUNS
-from tests.other_device.waiting import rules, waits_of_loops
+from tests.other_device.waiting import operations_of_a_step, rules, waits_of_loops
 from tests.runtime.processes.test_two_processes import furthest
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
@@ -103,6 +103,7 @@ def alone(folder: Path) -> dict[str, tuple[str | Path, ...]]:
 def main(folder: Path) -> None:
     """Run every case and write outcome.json."""
     result: dict[str, Any] = {"rules": rules(), "waits": [waits_of_loops(steps) for steps in (3, 24)]}
+    result["operations"] = [operations_of_a_step(chunk) for chunk in (1, 6)]
     result |= {name: both(folder, name) for name in RUNS}
     result |= {f"interrupted {name}": interrupted(folder, name) for name in INTERRUPTED}
     for name, words in alone(folder).items():

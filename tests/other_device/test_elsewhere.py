@@ -43,7 +43,14 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-4000:]
     content: dict[str, Any] = json.loads((folder / "outcome.json").read_text())
-    assert content.keys() == {*METHODS, *COMMANDS, "rules", "waits", *(f"interrupted {name}" for name in INTERRUPTED)}
+    assert content.keys() == {
+        *METHODS,
+        *COMMANDS,
+        "rules",
+        "waits",
+        "operations",
+        *(f"interrupted {name}" for name in INTERRUPTED),
+    }
     return content
 
 
@@ -80,3 +87,9 @@ def test_no_loop_waits_for_the_device_in_every_step(outcome: dict[str, Any]) -> 
     assert few == many
     once = {"chunk 1": 1, "chunk 3": 1, "images in parts": 1, "students": 2}  # for parameters, and for the result
     assert few.items() >= once.items()
+
+
+def test_a_step_and_its_derivative_take_half_the_operations_that_they_did(outcome: dict[str, Any]) -> None:
+    step_by_step, at_once = outcome["operations"]
+    assert 0 < step_by_step <= 469 / 2
+    assert 0 < at_once <= 423 / 2

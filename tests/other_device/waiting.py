@@ -86,3 +86,19 @@ def waits_of_loops(steps: int) -> dict[str, int]:
         "experts": waits(epoch),
         "students": waits(lambda: training(network, images, labels, 0.01, range(2))),
     }
+
+
+def operations_of_a_step(chunk: int) -> float:
+    """Operations, views left out, of a student's step and its derivative: ConvNet of three blocks, two images."""
+    network = FlatNetwork(lambda: ConvNet(2, 3, 2, 16, width=4, depth=3)).to(NAME)
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)).to(NAME)
+    synthetic = SyntheticDataset(images, torch.arange(2).to(NAME), NAMES[:2])
+    segment = Segment(0, 0, 0, network.initial(0).to(NAME), network.initial(1).to(NAME))
+    counts = []
+    for steps in (3, 6):
+        memory = UnrollMemory(min(chunk, steps), 2)
+        match = TrajectoryMatching(network, SiameseAugment(()), inner=InnerLoop(steps), memory=memory)
+        before = Elsewhere.operations
+        match(synthetic, segment)
+        counts.append(Elsewhere.operations - before)
+    return (counts[1] - counts[0]) / 3

@@ -6,7 +6,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from os import PathLike
-from pathlib import Path
 from typing import Literal
 
 __all__ = ["IMAGE_SUFFIXES", "NOT_DICOM", "FileType", "file_type", "is_image_file"]
@@ -40,7 +39,7 @@ def file_type(path: str | PathLike[str]) -> FileType | None:
         ...     file_type(f"{folder}/1.2.840.0"), file_type(f"{folder}/a.dcm"), file_type(f"{folder}/a.txt")
         ('picture', 'DICOM', None)
     """
-    return _type_of_content(_start(Path(path))) or _type_of_suffix(str(path).lower())
+    return _type_of_content(_start(path)) or _type_of_suffix(str(path).lower())
 
 
 def is_image_file(path: str | PathLike[str]) -> bool:
@@ -53,9 +52,9 @@ def is_image_file(path: str | PathLike[str]) -> bool:
     return str(path).lower().endswith(IMAGE_SUFFIXES) or file_type(path) is not None
 
 
-def _start(path: Path) -> bytes:
+def _start(path: str | PathLike[str]) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - pathlib takes twice as long
             start = stream.read(_HEADER_BYTES)
         if start[:2] == b"\x1f\x8b":
             with gzip.open(path) as unpacked:

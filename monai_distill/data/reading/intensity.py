@@ -45,8 +45,10 @@ def scaled_values(image: StoredImage, intensity_range: Sequence[float] | None) -
     """
     values, padding = image.values, image.padding
     inside = values if padding is None else values[:, ~padding]
-    # the sum of many values costs less to check; it can overflow, and then every value is checked
-    if not (bool(torch.isfinite(inside.sum())) or bool(torch.isfinite(inside).all())):
+    # integers are finite; the sum of many values costs less to check, and where it overflows every value is checked
+    if image.header.values != "8-bit" and not (
+        bool(torch.isfinite(inside.sum())) or bool(torch.isfinite(inside).all())
+    ):
         raise ValueError("expected finite values, got NaN or infinity; clean the image.")
     if intensity_range is not None:
         low, high = (float(edge) for edge in intensity_range)
@@ -56,7 +58,8 @@ def scaled_values(image: StoredImage, intensity_range: Sequence[float] | None) -
         low, high = CT_WINDOW
     else:
         low, high = (float(inside.min()), float(inside.max())) if inside.numel() else (0.0, 1.0)
-    scaled = ((values - low) / (high - low)).clamp_(0, 1) if high > low else torch.zeros_like(values)
+    shifted = values - low if low else values
+    scaled = (shifted / (high - low)).clamp_(0, 1) if high > low else torch.zeros_like(values)
     scaled = 1 - scaled if image.is_inverted else scaled
     return scaled if padding is None else scaled.masked_fill(padding, 0.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -21,6 +21,7 @@ _Array = np.ndarray[Any, Any]
 _ORIENTATION = 0x0112  # the tag of EXIF and TIFF
 _ORIENTATION_TEXTS = (b"Raw profile type exif", b"XML:com.adobe.xmp", b"xmp")  # keywords of PNG's text chunks
 _LONGEST = 80  # bytes of a keyword of PNG, with the zero behind it
+_LONGEST_START = 26  # bytes that tell the type of a file and the depth of its colors
 _WHITE_IS_ZERO = 0
 _TURNS: Mapping[int, Callable[[_Array], _Array]] = {  # rows and columns are the first two axes
     2: lambda a: a[:, ::-1],
@@ -43,17 +44,19 @@ def stored_picture(path: str) -> StoredImage:
         ValueError: when the file holds several pages, or channels of an unknown meaning.
         OSError: when the file is damaged.
     """
-    start = _start(path)
-    tags = _tiff_tags(path, start)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib takes twice as long
+        content = file.read()
+    tags = _tiff_tags(path, content)
     if tags is not None and not _pillow_reads(tags):
         stored = _turned(_deep_tiff(path), tags["orientation"])
         return _stored(stored, _tiff_header(tags), is_inverted=tags["photometric"] == _WHITE_IS_ZERO)
     # by a stream: given a name, Pillow maps TIFF into memory and scrambles gray ones that lie on their side
-    with Path(path).open("rb") as stream, Image.open(stream) as image:
-        header, turn = _opened(image, path, start)
-        if not _is_deep_color_png(start):
-            stored = np.asarray(_as_gray_or_rgb(image))
-    if _is_deep_color_png(start):
+    stream = BytesIO(content)
+    with Image.open(stream) as image:
+        header, turn = _opened(image, stream, content)
+        if not _is_deep_color_png(content):
+            stored = np.asarray(_as_gray_or_rgb(image, turn))
+    if _is_deep_color_png(content):
         return _stored(_turned(_deep_png(path), turn), header, is_inverted=False)
     is_deep = stored.dtype != np.uint8
     is_inverted = is_deep and tags is not None and tags["photometric"] == _WHITE_IS_ZERO  # Pillow inverts 8 bits only
@@ -62,12 +65,14 @@ def stored_picture(path: str) -> StoredImage:
 
 def picture_header(path: str) -> FileHeader:
     """The facts of a picture; see :func:`~.stored_image.file_header`."""
-    start = _start(path)
-    tags = _tiff_tags(path, start)
-    if tags is not None and not _pillow_reads(tags):
-        return _tiff_header(tags)
-    with Image.open(path) as image:
-        return _opened(image, path, start)[0]
+    with open(path, "rb") as stream:  # noqa: PTH123 - as above
+        start = stream.read(_LONGEST_START)
+        tags = _tiff_tags(path, start)
+        if tags is not None and not _pillow_reads(tags):
+            return _tiff_header(tags)
+        stream.seek(0)
+        with Image.open(stream) as image:
+            return _opened(image, stream, start)[0]
 
 
 def _tiff_header(tags: Mapping[str, Any]) -> FileHeader:
@@ -75,11 +80,11 @@ def _tiff_header(tags: Mapping[str, Any]) -> FileHeader:
     return _upright(rows, columns, tags["orientation"], "8-bit" if tags["is_byte"] else "stored")
 
 
-def _opened(image: Any, path: str, start: bytes) -> tuple[FileHeader, int]:
+def _opened(image: Any, stream: BinaryIO, start: bytes) -> tuple[FileHeader, int]:
     """The header and the orientation tag of a picture that Pillow has opened; its pixels are not decoded."""
     (columns, rows), turn = image.size, 1
     # Pillow gives the size of a TIFF after turning it, and decodes a PNG whole to look for tags behind the pixels
-    if image.format != "TIFF" and (image.format != "PNG" or _may_state_orientation(path)):
+    if image.format != "TIFF" and (image.format != "PNG" or _may_state_orientation(stream)):
         turn = int(image.getexif().get(_ORIENTATION, 1))
     deep = image.mode[:1] in ("I", "F") or _is_deep_color_png(start)
     return _upright(rows, columns, turn, "stored" if deep else "8-bit"), turn
@@ -89,9 +94,10 @@ def _upright(rows: int, columns: int, turn: int, values: ValueKind) -> FileHeade
     return FileHeader((columns, rows) if turn in (5, 6, 7, 8) else (rows, columns), values)
 
 
-def _may_state_orientation(path: str) -> bool:
+def _may_state_orientation(stream: BinaryIO) -> bool:
     """Whether a PNG has a chunk, before or behind its pixels, in which Pillow looks for an orientation."""
-    with Path(path).open("rb", buffering=0) as stream:
+    place = stream.tell()
+    try:
         stream.seek(8)  # the signature
         while len(chunk := stream.read(8)) == 8 and chunk[4:] != b"IEND":
             length = int.from_bytes(chunk[:4], "big")
@@ -99,7 +105,9 @@ def _may_state_orientation(path: str) -> bool:
             if chunk[4:] == b"eXIf" or read.split(b"\0", 1)[0] in _ORIENTATION_TEXTS:
                 return True
             stream.seek(length - len(read) + 4, os.SEEK_CUR)  # behind it lies a checksum of four bytes
-    return False
+        return False
+    finally:
+        stream.seek(place)
 
 
 def _stored(stored: _Array, header: FileHeader, is_inverted: bool) -> StoredImage:
@@ -111,11 +119,6 @@ def _stored(stored: _Array, header: FileHeader, is_inverted: bool) -> StoredImag
 
 def _turned(stored: _Array, orientation: int) -> _Array:
     return _TURNS[orientation](stored) if orientation in _TURNS else stored
-
-
-def _start(path: str) -> bytes:
-    with Path(path).open("rb") as stream:
-        return stream.read(26)
 
 
 def _is_deep_color_png(start: bytes) -> bool:
@@ -184,11 +187,12 @@ def _pages(count: int) -> str:
     return f"expected one image in the file, got {count} pages; store one page, or a volume as NIfTI."
 
 
-def _as_gray_or_rgb(image: Any) -> Any:
+def _as_gray_or_rgb(image: Any, turn: int) -> Any:
     frames = getattr(image, "n_frames", 1)
     if frames != 1:
         raise ValueError(_pages(frames))
-    turned = ImageOps.exif_transpose(image)
+    # Pillow copies the pixels even where there is nothing to turn
+    turned = image if turn == 1 and image.format != "TIFF" else ImageOps.exif_transpose(image)
     gray = {"1": "L", "LA": "L", "La": "L"}
     if turned.mode in gray:
         return turned.convert(gray[turned.mode])

@@ -21,7 +21,7 @@ class StudentPlan(NamedTuple):
     Attributes:
         batches: numbers [n] of a step's images in the set.
         augmentations: augmentation parameters of every step.
-        labels: of the whole set, class numbers [N] or logits [N, classes]; None where the set learns its labels.
+        labels: of a step's images, class numbers [n] or logits [n, classes]; None where the set learns its labels.
 
     Example:
         >>> data = SyntheticDataset(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 0]), ["a", "b"])
@@ -33,7 +33,7 @@ class StudentPlan(NamedTuple):
 
     batches: Sequence[Tensor]
     augmentations: Sequence[AugmentParameters]
-    labels: Tensor | None
+    labels: Sequence[Tensor] | None
 
     @classmethod
     def random(
@@ -49,6 +49,7 @@ class StudentPlan(NamedTuple):
         """A plan of ``steps`` steps: shuffled rounds over the canvases, cut into batches; the last may be smaller.
 
         Where a canvas holds several images, a step takes a random one of each canvas, so that its cost stays the same.
+        ``labels`` are those of the whole set, class numbers [N] or logits [N, classes].
         """
         count, device = len(synthetic.images), synthetic.images.device
         size = count if batch_size is None else min(batch_size, count)
@@ -60,7 +61,8 @@ class StudentPlan(NamedTuple):
         shape = synthetic.images.shape[2:]
         augmentations = [augment.draw(length, shape, generator).to(device) for length in lengths]
         rows = _random_images(synthetic, canvases, generator).to(device, non_blocking=True)  # one transfer
-        return cls(torch.split(rows, lengths), augmentations, labels)
+        targets = None if labels is None else torch.split(labels[rows], lengths)
+        return cls(torch.split(rows, lengths), augmentations, targets)
 
 
 def _random_images(synthetic: SyntheticDataset, canvases: Tensor, generator: torch.Generator) -> Tensor:

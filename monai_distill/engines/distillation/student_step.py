@@ -42,7 +42,7 @@ class StudentStep:
         >>> network = FlatNetwork(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
         >>> loss = LossDerivatives(
         ...     lambda p, images, labels: nn.functional.cross_entropy(network(p[0], images[0]), labels[0]))
-        >>> plan = StudentPlan([torch.arange(3)], [AugmentParameters("none", {})], torch.tensor([0, 1, 0]))
+        >>> plan = StudentPlan([torch.arange(3)], [AugmentParameters("none", {})], [torch.tensor([0, 1, 0])])
         >>> step = StudentStep(loss, SiameseAugment(()), names=["images", "student_lr"], plans=[plan])
         >>> step(torch.zeros(1, 10), [torch.ones(3, 1, 2, 2), torch.tensor(0.1)], 0).shape
         torch.Size([1, 10])
@@ -77,7 +77,7 @@ class StudentStep:
             total = next(gradients)
             for gradient in gradients:
                 total += gradient
-        return states - student_lr * total
+        return torch.addcmul(states, student_lr, total, value=-1)
 
     def vjp(
         self, states: Tensor, leaves: Sequence[Tensor], number: int, cotangent: Tensor
@@ -94,9 +94,8 @@ class StudentStep:
         """
         copies = [leaf.detach().requires_grad_() for leaf in leaves]
         images, targets, student_lr = self._inputs(copies, number)
-        by_states, by_lr = cotangent.clone(), torch.zeros_like(student_lr)
         learned = [t for t in (images, targets) if t.requires_grad]
-        by_learned: list[list[Tensor]] = [[] for _ in learned]
+        by_states, by_lr, by_learned = cotangent, list[Tensor](), [list[Tensor]() for _ in learned]
         with self.replayable(number):
             for part in self._parts(images.detach(), targets.detach()):
                 vectors = states.detach().requires_grad_()
@@ -106,14 +105,14 @@ class StudentStep:
                 slope, (by_vectors, *by_inputs) = self.derivatives.along(vectors, *part, cotangent, [vectors, *inputs])
                 share = part[0].shape[1] / images.shape[1]
                 scale = -share * student_lr.detach()
-                by_states += scale * by_vectors
-                by_lr = by_lr - share * slope
+                by_states = torch.addcmul(by_states, scale, by_vectors)
+                by_lr.append(-share * slope)
                 for parts, value in zip(by_learned, by_inputs, strict=True):
                     parts.append(scale * value)
-        cotangents = [torch.cat(values, dim=1) for values in by_learned]
-        by_leaves = torch.autograd.grad(learned, copies, cotangents, allow_unused=True, materialize_grads=True)
-        lr_place = self.names.index("student_lr")
-        return by_states, [g + by_lr if i == lr_place else g for i, g in enumerate(by_leaves)]
+        cotangents = [values[0] if len(values) == 1 else torch.cat(values, dim=1) for values in by_learned]
+        others = [copy for name, copy in zip(self.names, copies, strict=True) if name != "student_lr"]
+        by_others = iter(torch.autograd.grad(learned, others, cotangents, allow_unused=True, materialize_grads=True))
+        return by_states, [sum(by_lr[1:], by_lr[0]) if name == "student_lr" else next(by_others) for name in self.names]
 
     def graph_bytes(self, states: Tensor, leaves: Sequence[Tensor]) -> GraphSize:
         """Bytes of a step's graph that do not depend on its images, and bytes for every image of each student.
@@ -124,8 +123,12 @@ class StudentStep:
         start, copies = states.detach().requires_grad_(), [leaf.detach().requires_grad_() for leaf in leaves]
 
         def step_on(count: int) -> Tensor:
+            def several(batches: Sequence[Tensor]) -> list[Tensor]:
+                return [batches[0][:1].expand(count, *batches[0].shape[1:])]
+
+            no_change = [AugmentParameters("none", {})]
             plans = [
-                StudentPlan([plan.batches[0][:1].expand(count)], [AugmentParameters("none", {})], plan.labels)
+                StudentPlan(several(plan.batches), no_change, plan.labels and several(plan.labels))
                 for plan in self.plans
             ]
             small = StudentStep(
@@ -147,7 +150,7 @@ class StudentStep:
         for plan in self.plans:
             rows = plan.batches[number]
             images.append(self.augment.apply(self.decode(values["images"], rows), plan.augmentations[number]))
-            targets.append((values["label_logits"] if plan.labels is None else plan.labels)[rows])
+            targets.append(values["label_logits"][rows] if plan.labels is None else plan.labels[number])
         return _stacked(images), _stacked(targets), values["student_lr"]
 
     def _parts(self, images: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -232,7 +232,7 @@ def _sum_over_students(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Call
 
     def total(parameters: Tensor, images: Tensor, targets: Tensor) -> Tensor:
         if len(parameters) == 1:  # the layers' own derivatives are faster than mapped ones
-            return loss(parameters[0], images[0], targets[0])
+            return loss(parameters.squeeze(0), images.squeeze(0), targets.squeeze(0))
         values: Tensor = torch.func.vmap(loss)(parameters, images, targets)
         return values.sum()
 

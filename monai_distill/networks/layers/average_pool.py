@@ -12,7 +12,7 @@ from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from .native_kernel import use_native_kernel
+from .native_kernel import use_native_kernel, with_stored_signature
 
 __all__ = ["AveragePool"]
 
@@ -53,6 +53,7 @@ def _pooled(x: Tensor) -> Tensor:
     return out
 
 
+@with_stored_signature
 class _Halve(Function):
     """Means of blocks of two along the last ``dims`` axes; its derivative is :class:`_Double` and the reverse."""
 
@@ -83,6 +84,7 @@ class _Halve(Function):
         return out
 
 
+@with_stored_signature
 class _Double(Function):
     """Every value spread evenly over its block, with zeros up to ``sides`` where these are odd."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from .native_kernel import use_native_kernel
+from .native_kernel import use_native_kernel, with_stored_signature
 
 __all__ = ["PlainConvolution"]
 
@@ -119,6 +119,7 @@ def _spread(grad: Tensor, sides: Sequence[int], weight: Tensor, padding: Sides) 
     return total
 
 
+@with_stored_signature
 class _Convolve(Function):
     """(x [B, C, *spatial], weight, bias, stride, padding) -> convolved."""
 
@@ -147,6 +148,7 @@ class _Convolve(Function):
         return _moved(by_x, by_weight, by_bias, x, weight, ctx.stride, ctx.padding)
 
 
+@with_stored_signature
 class _ConvolveBackward(Function):
     """(cotangent a, x, weight w, stride, padding, which) -> cotangents of those of x, weight and bias that are needed.
 

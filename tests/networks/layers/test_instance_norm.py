@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from monai_distill.networks.layers import native_kernel
+from monai_distill.networks.layers import instance_norm, native_kernel
 from monai_distill.networks.layers.instance_norm import InstanceNorm
 from monai_distill.runtime.randomness import seeded_generator
 
@@ -64,6 +65,28 @@ def test_second_derivatives_equal_differences() -> None:
     assert torch.autograd.gradgradcheck(ours, inputs((2, 3, 3, 3)))
 
 
+def test_cotangents_without_values_of_their_own_count_as_well() -> None:
+    """A sum's gradient is one value, expanded: a kernel that reads memory in order would read past it."""
+    parts = inputs((2, 3, 4, 4))
+    results = []
+    for function in (ours, plain):
+        first = torch.autograd.grad(function(*parts).pow(3).sum(), parts, create_graph=True)
+        results.append(torch.autograd.grad(sum(value.sum() for value in first), parts[:2]))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_one_cotangent_of_three_is_enough(place: int) -> None:
+    parts = inputs((2, 3, 4, 4))
+    results = []
+    for function in (ours, plain):
+        first = torch.autograd.grad(function(*parts).pow(3).sum(), parts, create_graph=True)
+        results.append(torch.autograd.grad(first[place].pow(2).sum(), parts[:2]))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8)
+
+
 def test_a_constant_image_has_finite_derivatives() -> None:
     x = torch.ones(2, 3, 4, 4, requires_grad=True)
     weight, bias = torch.ones(3, requires_grad=True), torch.zeros(3, requires_grad=True)
@@ -101,6 +124,29 @@ def test_parameters_are_those_of_group_norm_with_a_channel_per_group() -> None:
     x = torch.randn(2, 4, 5, 5, generator=seeded_generator(0))
     torch.testing.assert_close(norm(x), group(x))
     torch.testing.assert_close(torch.jit.trace(norm, x)(x), F.group_norm(x, 4, norm.weight, norm.bias))
+
+
+def test_a_small_batch_is_not_where_calls_decide_and_a_second_derivative_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer, images = InstanceNorm(3), torch.randn(2, 3, 4, 4, generator=seeded_generator(0, "few"), requires_grad=True)
+    own = str(layer(images).grad_fn).split(" at")[0]
+    monkeypatch.setattr(native_kernel, "SMALL", images.numel() + 1)
+    with native_kernel.second_derivative_follows():
+        on_a_cpu = str(layer(images).grad_fn)
+        monkeypatch.setattr(native_kernel, "CALLED", ())
+        assert str(layer(images).grad_fn).startswith(own)
+        mapped = torch.func.vmap(layer)(images[None])
+    assert not on_a_cpu.startswith(own)
+    assert not str(layer(images).grad_fn).startswith(own)
+    torch.testing.assert_close(mapped[0], layer(images))
+
+
+def test_a_stored_signature_is_the_function_s_own() -> None:
+    forward = instance_norm._Normalize.forward
+    stored = inspect.signature(forward)
+    assert vars(forward)["__signature__"] is stored  # nothing is inspected again
+    assert list(stored.parameters) == ["x", "weight", "bias", "eps"]
 
 
 def test_a_small_batch_is_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
