@@ -58,6 +58,7 @@ def test_the_table_holds_paired_ratios_and_every_row_of_an_earlier_call(
     assert [row[0] for row in written["rows"]] == ["`dm`", "`dc`", "`dsa`"]
     assert [row[3:6] for row in written["rows"]] == [[0.5, 0.5, 1.0]] * 3
     assert len(written["command"]) == 2
+    assert "/somewhere" not in str(written["command"])
 
 
 def test_with_data_a_row_holds_cost_and_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,4 +71,3 @@ def test_with_data_a_row_holds_cost_and_accuracy(tmp_path: Path, monkeypatch: py
     assert originals.main([*words, "--repeats", "0", "--add"]) == 0
     rows = json.loads((tmp_path / "other.json").read_text())["rows"]
     assert rows == [["`dm`", 1, "digits", 0.5, 0.5, 0.9, *figures], ["`dm`", 1, "digits", *[None] * 3, *figures]]
-    assert "/somewhere" not in str(written["command"])
