@@ -113,7 +113,7 @@ def record_of(rows: Sequence[dict[str, Any]], synthetic: SyntheticDataset, state
     return {
         "columns": ["trained by", "networks", "accuracy"], "rows": lines,
         "command": "python -m tests.benchmarks supervised_trainer --data_dir DIR --work FILE --labels hard|soft",
-        "commit": rows[0]["commit"], "hardware": hardware(torch.get_num_threads()),
+        "commit": ", ".join(dict.fromkeys(row["commit"] for row in rows)), "hardware": hardware(torch.get_num_threads()),
         "seeds": ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows})),
     }  # fmt: skip
 
