@@ -77,10 +77,10 @@ def _without_scores(words: dict[str, Any]) -> dict[str, Any]:
 
 def _choose(options: argparse.Namespace, words: dict[str, Any]) -> None:
     """Data set, network and method: the recipe's, or the user's where there is no recipe."""
-    if options.epsilon is not None or options.delta is not None:
+    if options.site_ledger is not None or options.site_epsilon is not None:
         raise ValueError(
-            "A bundle trains without a guarantee, so it takes no --epsilon and --delta. Use monai-distill run with "
-            "them, then monai-distill export."
+            "Expected no --ledger and --ledger_epsilon for a bundle: they belong to a site, not to a recipe. Give them "
+            "to its train command, as --site_ledger FILE --site_epsilon E."
         )
     given = {key: getattr(options, key) for key in ("dataset", "network", "method")}
     if options.name in bundle_names():

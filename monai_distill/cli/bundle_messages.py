@@ -48,12 +48,19 @@ def print_scored(
         models: folder of the set, which has a copy.
         dataset_dir: where the data lie.
     """
-    file = Path(scores) / "scores.json"
+    file, next_to_set = Path(scores) / "scores.json", Path(models) / "scores.json"
+    content = json.loads(file.read_text())
+    command = bundle_command(root, "export", dataset_dir=dataset_dir)
+    claim = content.get("privacy")
+    if claim is None:
+        copied, way = "a copy", " (--no_claim true: without a claim about privacy, for use inside the institution)"
+        command += " --no_claim true"
+    else:
+        copied = "the row of the set"
+        way = f" (tier {claim['tier']}: epsilon {claim['epsilon']:g}, delta {claim['delta']:g}, unit {claim['unit']})"
     print(
-        f"{score_table(json.loads(file.read_text()))}\n"
-        f"Scores: {file}, and a copy next to the set: {Path(models) / 'scores.json'}\n"
-        "Next, write a release of the set (--no_claim true: without a claim about privacy, for use inside the "
-        f"institution):\n  {bundle_command(root, 'export', dataset_dir=dataset_dir)} --no_claim true"
+        f"{score_table(content)}\nScores: {file}, and {copied} next to the set: {next_to_set}\n"
+        f"Next, write a release of the set{way}:\n  {command}"
     )
 
 

@@ -17,7 +17,7 @@ __all__ = ["bundle_configs", "bundle_names", "classifier_config", "composed_job"
 
 Config = dict[str, Any]
 NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it calls
-    *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "entries", "config_format"),
+    *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "dp_presets", "entries", "config_format"),
     *("evaluate", "reproduce", "save_execute_config"),
 )
 
@@ -25,7 +25,7 @@ NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it cal
 def recipe(name: str) -> Config:
     """The values of ``configs/bundle/own_data.yaml``, overridden by ``configs/bundles/NAME.yaml`` if it exists."""
     own = config_dir() / "bundles" / f"{name}.yaml"
-    return {**_piece("own_data"), **(read_yaml(own) if own.is_file() else {})}
+    return {**_template("own_data"), **(read_yaml(own) if own.is_file() else {})}
 
 
 def composed_job(
@@ -71,29 +71,37 @@ def bundle_configs(
     from monai_distill.runtime.literals import literal
 
     channels, *sides = image_shape
-    piece = _piece("train")
-    train = steps_of_bundle({**job, **piece}, piece["run"])
+    template = _template("train")
+    train = steps_of_bundle({**job, **template}, template["run"])
     known = {
         "class_names": literal(list(class_names)),
         "image_size": sides,
         "channels": channels if channels in (1, 3) else None,
+        "dp_model": False,  # of a guarantee: no step of a bundle scores it
     }
     train |= {key: value for key, value in known.items() if key in train or key == "image_size"}
     measures = {"in_channels": channels, "num_classes": len(class_names), "image_size": "@image_size"}
     train = overridable_network(overridable_sections(train, class_names), measures)
     inference = _inference(train, known)
-    metadata = {**_piece("metadata"), **words.get("metadata", {})}
+    metadata = {**_template("metadata"), **words.get("metadata", {})}
     about = about_bundle(name, train, words, image_shape, class_names)
     formats = _data_formats(image_shape, class_names, images_held(train, len(image_shape) - 1))
+    several = {} if train["guarantee"] is not None else _several_processes(train)
     return {
         "metadata": literal({**filled(metadata, about), **formats}),  # it holds texts only, some of them class names
         "train": train,
         "inference": inference,
         "export": _export(train),
-        "evaluate": _piece("evaluate"),
-        "no_data": placeholder_sections(_piece("no_data"), channels, len(sides), len(class_names)),
-        "multi_gpu_train": {key: v for key, v in _piece("multi_gpu_train").items() if key[0] == "+" or key in train},
+        "evaluate": _template("evaluate"),
+        "no_data": placeholder_sections(_template("no_data"), channels, len(sides), len(class_names)),
+        **several,
     }
+
+
+def _several_processes(train: Config) -> dict[str, Config]:
+    """The file for ``torchrun``; not with a guarantee: each process would add noise of its own."""
+    template = _template("multi_gpu_train")
+    return {"multi_gpu_train": {key: value for key, value in template.items() if key[0] == "+" or key in train}}
 
 
 def classifier_config(inference: Config) -> Config:
@@ -104,7 +112,7 @@ def classifier_config(inference: Config) -> Config:
     }
 
 
-def _piece(name: str) -> Config:
+def _template(name: str) -> Config:
     return read_yaml(config_dir() / "bundle" / f"{name}.yaml")
 
 
@@ -115,7 +123,7 @@ def _inference(train: Config, known: Config) -> Config:
     if "reading" in section:  # of files, which are read as those of the set were
         as_trained = {"_target_": "monai_distill.data.reading.read_as_trained.trained_reading", "folder": "@ckpt_dir"}
         section["reading"] = {**train["reading"], **as_trained}
-    made: Config = {**_piece("inference"), "section": section, "network_def": train["network_def"]}
+    made: Config = {**_template("inference"), "section": section, "network_def": train["network_def"]}
     channels = train["network_def"]["in_channels"]
     shape = [channels, *(f"@image_size#{axis}" for axis in range(len(known["image_size"])))]
     made |= {"class_names": known["class_names"], "image_shape": shape}
@@ -126,7 +134,7 @@ def _export(train: Config) -> Config:
     """The configuration that ``monai-distill export`` lays over a run, with the entries that it refers to."""
     of_the_command = read_yaml(config_dir() / "export.yaml")
     of_the_command.pop("export")  # the run list of the command
-    return with_dependencies({**of_the_command, **_piece("export")}, train)
+    return with_dependencies({**of_the_command, **_template("export")}, train)
 
 
 def _data_formats(shape: Sequence[int], class_names: Sequence[str], images_per_class: int) -> Config:

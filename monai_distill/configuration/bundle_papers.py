@@ -57,10 +57,10 @@ def about_bundle(
         "measured": _measured(metadata.get("eval_metrics", {})),
         "references": _references(metadata["references"], str(train["method"])),
         "system": words.get("system", ""),
-        "spread": _spread(train),
         "data_words": " --dataset_dir DATA" if needs_data else "",
         "command": words.get("command") or f"monai-distill bundle {shlex.quote(name)} --images_per_class N --to FOLDER",
     }
+    fixed |= filled(_claims(train), {**fixed, "spread": _spread(train), **_numbers(train)})
     return {**fixed, **{key: filled(words[key].strip(), fixed) for key in ("title", "status", "data")}}
 
 
@@ -92,6 +92,17 @@ def _spread(train: Config) -> str:
             "gives the same set to\nrounding. Machines must share the folder of the experts, `--expert_dir`"
         )
     return ".\nThe set is to rounding the one that a single process makes"
+
+
+def _claims(train: Config) -> dict[str, str]:
+    """The sentences that depend on whether the set has a guarantee."""
+    sentences: dict[str, dict[str, str]] = read_yaml(config_dir() / "bundle" / "claims.yaml")
+    return sentences["none" if train["guarantee"] is None else "epsilon"]
+
+
+def _numbers(train: Config) -> dict[str, str]:
+    """The numbers of the guarantee, where there is one."""
+    return {name: f"{train[name]:g}" for name in ("epsilon", "delta", "public_mean", "public_std") if name in train}
 
 
 def _measured(scores: Mapping[str, float]) -> str:

@@ -55,17 +55,17 @@ def overridable_network(job: Config, numbers: Config) -> Config:
     return {**job, "network_def": network, "network_factory": factory}
 
 
-def placeholder_sections(piece: Config, channels: int, axes: int, classes: int) -> Config:
+def placeholder_sections(template: Config, channels: int, axes: int, classes: int) -> Config:
     """The content of ``no_data.json``: noise as large as ``image_size`` says when the bundle is loaded.
 
     Args:
-        piece: with a component for the data of every section, which get their measures.
+        template: with a component for the data of every section, which get their measures.
         channels: of an image.
         axes: its spatial axes.
         classes: number of classes.
     """
     measures = {"shape": [channels, *(f"@image_size#{axis}" for axis in range(axes))], "classes": classes}
-    return {key: {**value, **measures} if key.endswith("::data") else value for key, value in piece.items()}
+    return {key: {**value, **measures} if key.endswith("::data") else value for key, value in template.items()}
 
 
 def steps_of_bundle(job: Config, run: Sequence[Any]) -> Config:

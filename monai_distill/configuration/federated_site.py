@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,12 +32,13 @@ class SyntheticSetAlgo(ClientAlgo):  # type: ignore[misc]  # MONAI ships no type
     """Distils the images of a site with a bundle, exports a release, and sends the set of that release.
 
     Follows :py:class:`monai.fl.client.MonaiAlgo` (MONAI, 2022), which needs a ``SupervisedTrainer`` and sends its
-    weights. One round is enough: the server collects the messages and makes sets of them with
-    :func:`~monai_distill.data.received_sets.received_set` and :func:`~monai_distill.data.received_sets.joined_set`.
+    weights. One round is enough. The site calls ``initialize()``, ``train(ExchangeObject())`` and ``get_weights()``.
+    The server makes a set of every answer with ``received_set(answer.weights)``, and one of all of them with
+    ``joined_set``, both of :mod:`monai_distill.data.received_sets`.
 
     Weights of networks, statistics and scores stay at the site: ``evaluate`` sends no metric. The refusals of the
     export hold (license, claim, size, identifying words). A release that is there already is sent as it is. So a site
-    can read it first. A set with a privacy guarantee comes from ``monai-distill run --epsilon`` and ``export --to``.
+    can read it first. A set with a privacy guarantee comes from a bundle that was written with ``--epsilon``.
 
     Args:
         bundle_root: folder of the bundle, or of the release alone; relative to ``ExtraItems.APP_ROOT``.
@@ -93,10 +95,11 @@ class SyntheticSetAlgo(ClientAlgo):  # type: ignore[misc]  # MONAI ships no type
                 f"Expected a bundle (configs/train.json) or a release ({self.release_dir}/) in {self.bundle_root}, got "
                 "neither. Write a bundle with monai-distill bundle, or a release with monai-distill export."
             )
-        if not self.no_claim:
+        train = json.loads((self.bundle_root / "configs" / "train.json").read_text())
+        if not self.no_claim and train.get("guarantee") is None:
             raise ValueError(
-                "A set that a bundle distils has no claim about privacy. Pass no_claim=True to send it anyway, or make "
-                f"a release with a claim (monai-distill run --epsilon, then export --to {self.release})."
+                f"The set that {self.bundle_root} distils has no claim about privacy. Pass no_claim=True to send it "
+                "anyway, or write the bundle with a guarantee: monai-distill bundle --epsilon E."
             )
 
     def train(self, data: ExchangeObject, extra: Mapping[str, Any] | None = None) -> None:
@@ -179,7 +182,8 @@ class SyntheticSetAlgo(ClientAlgo):  # type: ignore[misc]  # MONAI ships no type
 
     def _workflow(self, names: tuple[str, ...]) -> ConfigWorkflow:
         files = [str(self.bundle_root / "configs" / f"{name}.json") for name in names]
-        own = {"bundle_root": str(self.bundle_root), "resume": True, "no_claim": True, "release_dir": str(self.release)}
+        own = {"bundle_root": str(self.bundle_root), "resume": True, "no_claim": self.no_claim}
+        own["release_dir"] = str(self.release)
         return ConfigWorkflow(config_file=files, logging_file=False, **{**self.train_kwargs, **own})
 
     def _require_license(self, workflow: ConfigWorkflow) -> None:

@@ -3,17 +3,23 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from torch import nn
+
 from monai_distill.data.synthetic_dataset import SyntheticDataset
+from monai_distill.export.bundle import fill_models
+from monai_distill.export.release.manifest import CONTROLS_LEFT_OUT
 from monai_distill.export.run_folder import RunFolder
 from monai_distill.handlers.best_synthetic import BestSynthetic
 from monai_distill.handlers.history import History
 from monai_distill.handlers.run_cost import RunCost
 from monai_distill.metrics.score_record import RunScores
+from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.processes import group
 
 from .parts import load_set
@@ -48,6 +54,9 @@ class Guarantees(Protocol):
 
     def bind_set(self, sha256: str) -> None:
         """Bind the guarantee to the saved set."""
+
+    def record(self) -> Mapping[str, Any]:
+        """The content of the ledger."""
 
     def scores(self) -> Mapping[str, Any]:
         """Further rows of the score table."""
@@ -146,8 +155,22 @@ class DistillationRun:
             objective()
         self.score(scorecard, load_set(self.run_folder.folder, device), about)
 
+    def fill_bundle(self, models: str | Path, synthetic: SyntheticDataset, classifier: nn.Module) -> None:
+        """Write the set and its classifier into a bundle's ``models/``, with the ledger of a guarantee.
+
+        Args:
+            models: the bundle's folder of the set.
+            synthetic: the saved set.
+            classifier: trained on it, and on nothing else.
+        """
+        ledger = None if self.guarantee is None else self.guarantee.record()
+        fill_models(models, synthetic, classifier, ledger)
+
     def score_bundle(self, scorecard: Scores, about: Mapping[str, Any], models: str | Path, device: Any) -> None:
         """Score the set in a bundle's ``models/`` and leave ``scores.json`` there too, where the export reads it.
+
+        The scores of networks that were trained on real images are covered by no guarantee. Those next to a set with a
+        guarantee stay in the run folder.
 
         Args:
             scorecard: as for :meth:`score`.
@@ -156,9 +179,16 @@ class DistillationRun:
             device: where the set is put.
         """
         self.run_folder.folder.mkdir(parents=True, exist_ok=True)
-        scores = {**about, **scorecard.run(load_set(models, device))}
+        synthetic = load_set(models, device)
+        claim = {key: value for key, value in synthetic.manifest.items() if key == "privacy"}
+        scores = {**about, **claim, **scorecard.run(synthetic)}
         self.run_folder.save_scores(cast(RunScores, scores))
-        shutil.copyfile(self.run_folder.scores_file, Path(models) / "scores.json")
+        released = Path(models) / "scores.json"
+        if self.guarantee is None:
+            shutil.copyfile(self.run_folder.scores_file, released)
+        else:
+            row = {"distilled": scores["distilled"], "controls_left_out": CONTROLS_LEFT_OUT}
+            atomic_write(released, json.dumps({**about, **claim, **row}, indent=2).encode())
 
     def _about(self, about: Mapping[str, Any]) -> dict[str, Any]:
         return {**about, **({} if self.guarantee is None else {"privacy": self.guarantee.statement()})}

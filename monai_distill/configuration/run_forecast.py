@@ -193,13 +193,13 @@ def room_sentence(forecast: MemoryForecast, kind: str) -> str:
     Example:
         >>> small = MemoryForecast(data=2**20, place="host", store=0, cache=0, parts={"scores": 2**21}, libraries=0)
         >>> room_sentence(small, "cpu")
-        'at most 3 MiB of memory (scores 2 MiB; images 1 MiB in memory)'
+        'at most 3 MiB of memory (scores 2 MiB; reading 0 MiB; images 1 MiB in memory)'
     """
     parts = ", ".join(f"{name} {readable_bytes(size)}" for name, size in forecast.parts.items())
     where = {"host": "in memory", "device": "on the GPU", "disk": "on disk"}[forecast.place]
     text = f"at most {readable_bytes(forecast.host(kind))} of memory"
     if kind != "cpu":
         text += f" and {readable_bytes(forecast.device(kind))} on {kind}"
-    text += f" ({parts}; images {readable_bytes(forecast.data)} {where})"
+    text += f" ({parts}; reading {readable_bytes(forecast.reading)}; images {readable_bytes(forecast.data)} {where})"
     text += f", {readable_bytes(forecast.store)} of disk for the experts" if forecast.store else ""
     return text + (f", {readable_bytes(forecast.cache)} of disk for decoded images" if forecast.cache else "")

@@ -19,20 +19,31 @@ from monai_distill.runtime.randomness import temporary_global_seed
 
 __all__ = ["blank_model", "fill_models", "write_bundle"]
 
-MODEL_FILE = "model.pt"
-OF_A_SET = ("scores.json", "model.ts")  # made after the set, by evaluate and export
+MODEL_FILE, MANIFEST_FILE = "model.pt", "manifest.json"
+OF_THE_NETWORK = ("inference", "export")  # configurations that make the network of model.pt
+NOT_ARGUMENTS = (
+    "_target_",
+    "weights",
+    "weights_sha256",
+)  # the class stays, and a file of pretrained weights is not needed
+LEDGER_FILE = "ledger.json"  # where the export looks for it
+OF_A_SET = ("scores.json", "model.ts", LEDGER_FILE)  # of an earlier set
 
 
-def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.Module) -> None:
+def fill_models(
+    folder: str | Path, synthetic: SyntheticDataset, classifier: nn.Module, ledger: Mapping[str, Any] | None = None
+) -> None:
     """Write ``synthetic.safetensors``, ``manifest.json`` and ``model.pt`` (the bare weights), each as a whole.
 
-    What an earlier set left there, its scores and the TorchScript of its classifier, is taken away. The bundle's
-    ``configs/inference.json``, where there is one, gets the numbers of the new set.
+    What an earlier set left there, its scores, its ledger and the TorchScript of its classifier, is taken away. The
+    bundle's ``configs/inference.json`` and ``configs/export.json``, where they are, get the numbers of the new set and
+    of its network, so that a bundle that was trained with another ``--width`` is used and exported without it.
 
     Args:
         folder: the bundle's ``models/``; made when absent.
         synthetic: the distilled set with its manifest.
         classifier: trained on it.
+        ledger: of a set with a guarantee: becomes ``ledger.json``, from which the export makes the claim.
 
     Example:
         >>> import tempfile
@@ -46,11 +57,49 @@ def fill_models(folder: str | Path, synthetic: SyntheticDataset, classifier: nn.
     for name in OF_A_SET:
         (Path(folder) / name).unlink(missing_ok=True)
     synthetic.save(folder)
-    inference = Path(folder).resolve().parent / "configs" / "inference.json"
-    if inference.is_file():
-        config = with_constants(json.loads(inference.read_text()), Path(folder))
-        atomic_write(inference, (json.dumps(config, indent=4) + "\n").encode())
+    if ledger is not None:
+        atomic_write(Path(folder) / LEDGER_FILE, json.dumps(ledger, indent=2).encode())
+    for name in OF_THE_NETWORK:
+        file = Path(folder).resolve().parent / "configs" / f"{name}.json"
+        if file.is_file():
+            config = _with_numbers(name, json.loads(file.read_text()), Path(folder))
+            atomic_write(file, (json.dumps(config, indent=4) + "\n").encode())
     _write(Path(folder), {name: value.detach().cpu().clone() for name, value in classifier.state_dict().items()})
+
+
+def _with_numbers(name: str, config: Mapping[str, Any], models: Path) -> dict[str, Any]:
+    """The configuration with the numbers of the set in ``models``, if there is one, and of its network."""
+    file = models / MANIFEST_FILE
+    network = json.loads(file.read_text()).get("network") if file.is_file() else None
+    changed = dict(config) if network is None else with_network(config, network)
+    return with_constants(changed, models) if name == "inference" else changed
+
+
+def with_network(config: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with a ``network_def`` that makes ``network``.
+
+    Args:
+        config: with ``network_def``, whose arguments may refer to values of the configuration.
+        network: the arguments of the trained network, as its set's manifest names them.
+
+    Example:
+        >>> config = {"width": 32, "network_def": {"_target_": "Net", "width": "@width", "classes": 2}}
+        >>> with_network(config, {"_target_": "nets.Net", "width": 16, "classes": 2})["width"]
+        16
+    """
+    changed, definition = dict(config), dict(config["network_def"])
+    factory = dict(config.get("network_factory", {}))
+    for key, value in network.items():
+        if key in NOT_ARGUMENTS:
+            continue
+        known = definition.get(key)
+        if isinstance(known, str) and known.startswith("@") and known[1:] in config:
+            changed[known[1:]] = value
+            continue
+        definition[key] = value
+        if factory:
+            factory.setdefault(key, f"%network_def#{key}")
+    return {**changed, "network_def": definition, **({"network_factory": factory} if factory else {})}
 
 
 def with_constants(inference: Mapping[str, Any], models: Path) -> dict[str, Any]:
@@ -66,7 +115,7 @@ def with_constants(inference: Mapping[str, Any], models: Path) -> dict[str, Any]
         >>> with_constants({"preprocessing": {}}, Path("absent"))
         {'preprocessing': {}}
     """
-    file = models / "manifest.json"
+    file = models / MANIFEST_FILE
     if not file.is_file():
         return dict(inference)
     manifest = json.loads(file.read_text())
@@ -149,8 +198,10 @@ def write_bundle(
         ['configs/metadata.json', 'models/model.pt']
     """
     folder = Path(folder)
-    if "inference" in configs:
-        configs = {**configs, "inference": with_constants(configs["inference"], folder / "models")}
+    numbered = {
+        name: _with_numbers(name, configs[name], folder / "models") for name in OF_THE_NETWORK if name in configs
+    }
+    configs = {**configs, **numbered}
     texts = {f"configs/{name}.json": json.dumps(content, indent=4) + "\n" for name, content in configs.items()}
     texts |= papers
     differing = [n for n, text in texts.items() if (folder / n).is_file() and (folder / n).read_text() != text]

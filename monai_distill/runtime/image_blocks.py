@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Images", "block_length", "blocks"]
+__all__ = ["BLOCK_BYTES", "Images", "block_length", "blocks"]
 
 BLOCK_BYTES = 64 * 2**20  # of float32 values in one block
 

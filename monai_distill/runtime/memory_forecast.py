@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from .image_blocks import BLOCK_BYTES
+
 __all__ = ["DataSize", "ExpertSize", "MemoryForecast", "NetworkSize", "StepSize", "memory_forecast", "readable_bytes"]
 
 MIB = 2**20
@@ -12,6 +14,7 @@ FLOAT = 4  # bytes of a float32
 LIBRARIES = 900 * MIB  # resident set after importing the libraries: 861 MiB with torch 2.14 and MONAI 1.6 on Linux
 BACKWARD = 1.5  # a backward pass takes about half as much again as the graph
 BATCH_COPIES = 3  # float32 copies of a batch: prepared, augmented, and one in between
+BLOCK_COPIES = 5  # of a block of images that is read: its float32 values, those of the block before, doubles, bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +116,12 @@ class MemoryForecast:
         store: the experts' store, on disk.
         cache: new files of images, on disk.
         parts: peak by part of the run (experts, distillation, scores) on the device that computes, without the stored
-            images, the snapshots and the libraries.
+            images, the snapshots and the libraries. On a CPU they add up: the process keeps freed memory, and blocks of
+            another size seldom fit into its gaps.
         snapshots: of experts in training, in host memory.
         libraries: Python and its libraries, in host memory.
+        reading: blocks of images while hashes and statistics are computed, in host memory. Pages of a memory-mapped
+            file are not counted: the system takes them back when memory is short.
 
     Example:
         >>> forecast = MemoryForecast(data=100, place="host", store=50, cache=0, parts={"scores": 7}, libraries=10)
@@ -130,6 +136,7 @@ class MemoryForecast:
     parts: dict[str, int]
     snapshots: int = 0
     libraries: int = LIBRARIES
+    reading: int = 0
 
     @property
     def disk(self) -> int:
@@ -139,10 +146,8 @@ class MemoryForecast:
     def host(self, device_type: str) -> int:
         """Peak bytes of host memory, for a run on ``"cpu"`` or on another device such as ``"cuda"``."""
         stored = self.data if self.place == "host" else 0
-        if device_type != "cpu":
-            return self.libraries + stored + self.snapshots
-        experts = self.parts.get("experts", 0) + self.snapshots
-        return self.libraries + stored + max([*self.parts.values(), experts])
+        parts = sum(self.parts.values()) if device_type == "cpu" else 0
+        return self.libraries + stored + self.snapshots + self.reading + parts
 
     def device(self, device_type: str) -> int:
         """Peak bytes of the GPU's memory; 0 for a run on the CPU."""
@@ -187,7 +192,8 @@ def memory_forecast(
     graph = _graph(network.graph_per_image * step.batch, network.graph_per_image, step.budget)
     parts["scores"] = 4 * step.students * vector + BATCH_COPIES * step.batch * image + graph
     store = 0 if experts is None else experts.experts * experts.snapshots * vector
-    return MemoryForecast(data.stored_bytes, data.place, store, cache, parts, snapshots)
+    reading = BLOCK_COPIES * min(BLOCK_BYTES, data.images * image)
+    return MemoryForecast(data.stored_bytes, data.place, store, cache, parts, snapshots, reading=reading)
 
 
 def _distillation(network: NetworkSize, step: StepSize, image: int) -> int:

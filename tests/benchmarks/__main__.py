@@ -25,6 +25,7 @@ BENCHMARKS = (
     "epsilon",
     "groups",
     "dp_networks",
+    "supervised_trainer",
 )
 
 

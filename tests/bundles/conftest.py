@@ -21,6 +21,7 @@ DATA = {
     "digits_dataset_distillation": None,
     "bloodmnist_dataset_distillation": "npz_root",
     "pneumoniamnist_dataset_distillation": "npz_root",
+    "pneumoniamnist_epsilon8_dataset_distillation": "npz_root",
     "pathmnist_dataset_distillation": "npz_root",
     "mhist_dataset_distillation": "mhist_root",
     "covid_cxr_dataset_distillation": "covid_root",

@@ -140,7 +140,7 @@ def test_what_somebody_changed_is_not_written_over_without_a_request(tmp_path: P
         ((DIGITS, "--method", "dm"), "leave out --method"),
         (("my_scans", "--dataset", "folder"), "Expected --dataset_dir"),
         ((DIGITS, "--itertions", "3"), "Did you mean --iterations?"),
-        (("my_scans", "--dataset", "digits", "--epsilon", "1", "--delta", "1e-5"), "trains without a guarantee"),
+        (("my_scans", "--dataset", "digits", "--epsilon", "1", "--ledger", "site.json"), "--site_ledger FILE"),
     ],
 )
 def test_mistakes_are_reported_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:

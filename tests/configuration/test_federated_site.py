@@ -74,8 +74,10 @@ def test_what_could_not_be_sent_is_refused_before_the_work(tmp_path: Path) -> No
     shutil.copytree(BUNDLES / DIGITS, tmp_path / "bundle")
     with pytest.raises(ValueError, match="neither"):
         SyntheticSetAlgo(str(tmp_path / "absent"), no_claim=True).initialize()
-    with pytest.raises(ValueError, match="run --epsilon"):
+    with pytest.raises(ValueError, match="bundle --epsilon"):
         SyntheticSetAlgo("bundle").initialize({ExtraItems.APP_ROOT: str(tmp_path)})
+    shutil.copytree(BUNDLES / "pneumoniamnist_epsilon8_dataset_distillation", tmp_path / "with_epsilon")
+    SyntheticSetAlgo("with_epsilon").initialize({ExtraItems.APP_ROOT: str(tmp_path)})  # its set will have a claim
     with pytest.raises(TypeError, match="'false'"):
         SyntheticSetAlgo("bundle", no_claim="false")  # type: ignore[arg-type]
     client = SyntheticSetAlgo("bundle", no_claim=True)

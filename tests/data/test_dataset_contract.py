@@ -153,3 +153,10 @@ def test_a_failing_transform_names_the_item() -> None:
 
     with pytest.raises(RuntimeError, match=r"DigitsDataset failed on item 0 .*KeyError: 'mine'"):
         DigitsDataset("test", fail)[0]
+
+
+def test_a_transform_that_is_set_later_is_used() -> None:
+    dataset = DigitsDataset("test", cache_rate=0.0)
+    assert dataset[0]["image"].shape == (1, 8, 8)
+    dataset.transform = lambda item: item["label"]
+    assert dataset[0] == dataset.data[0]["label"]

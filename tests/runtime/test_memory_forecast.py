@@ -31,7 +31,7 @@ def test_stored_images_count_where_they_lie() -> None:
     assert by_place["host"].host("cpu") - on_disk.host("cpu") == on_disk.data
     assert by_place["device"].device("cuda") - on_disk.device("cuda") == on_disk.data
     assert on_disk.device("cpu") == 0
-    assert on_disk.host("cuda") == on_disk.libraries + on_disk.snapshots
+    assert on_disk.host("cuda") == on_disk.libraries + on_disk.snapshots + on_disk.reading
     assert on_disk.snapshots == 2 * 51 * 5 * 4 * 320_010  # of the group in training and of the one that is written
 
 
@@ -42,3 +42,19 @@ def test_the_budget_bounds_the_graph_but_one_image_must_fit() -> None:
         for budget in (1.0, 70.0, 512.0, 4096.0, 1e6, 1e7)
     ]
     assert peaks[0] == peaks[1] < peaks[2] < peaks[3] < peaks[4] == peaks[5]
+
+
+def test_the_parts_of_a_run_on_a_cpu_add_up() -> None:
+    """Freed memory stays in the process, and blocks of another size seldom fit into its gaps."""
+    forecast = memory_forecast(DataSize(10, 784), NetworkSize(1000, 2**20), StepSize(2, steps=5), ExpertSize(2, 3))
+    assert len(forecast.parts) == 3
+    rest = forecast.libraries + forecast.data + forecast.snapshots + forecast.reading
+    assert forecast.host("cpu") == rest + sum(forecast.parts.values())
+    assert forecast.host("cuda") == rest
+    assert forecast.device("cuda") == max(forecast.parts.values())
+
+
+def test_reading_takes_a_few_blocks_of_images_whatever_their_number() -> None:
+    few, many, more = (memory_forecast(DataSize(n, 784), NETWORK, STEP).reading for n in (100, 10**5, 10**6))
+    assert few == 5 * 100 * 784 * 4  # five copies of all of them
+    assert many == more == 5 * 64 * 2**20

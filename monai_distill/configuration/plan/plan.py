@@ -75,7 +75,8 @@ class Plan:
         if self.room is None:
             return {}
         kind = self.machine.device
-        memory = {**self.room.parts, "images": self.room.data, "images_are_on": self.room.place}
+        stored = {"images": self.room.data, "images_are_on": self.room.place}
+        memory = {**self.room.parts, "reading": self.room.reading, **stored}
         totals = {"host_bytes": self.room.host(kind), "gpu_bytes": self.room.device(kind), "disk_bytes": self.room.disk}
         return {"memory_bytes": memory, **totals}
 

@@ -229,7 +229,8 @@ def _method(manifest: Mapping[str, Any]) -> str:
 def _privacy(manifest: Mapping[str, Any], tier: ReleaseTier) -> str:
     reasons = [f"Why the tier is not higher: {why}." for why in tier.why]
     points = [*NON_CLAIMS, *manifest["release"]["warnings"], *reasons]
-    return f"{tier.statement}\n\n" + "\n".join(f"- {point}" for point in points)
+    where = "The claim stands at the top of this card, its evidence and its gaps in `privacy_report.md`."
+    return f"{where}\n\n" + "\n".join(f"- {point}" for point in points)
 
 
 def _citation(manifest: Mapping[str, Any]) -> str:

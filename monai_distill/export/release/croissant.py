@@ -71,7 +71,7 @@ def croissant(folder: Path, manifest: Mapping[str, Any], tier: ReleaseTier, owne
         "citeAs": manifest["source"]["citation"],
         "rai:dataCollection": f"Synthesized by {manifest['method']} from the training images of {release['title']}.",
         "rai:dataLimitations": "Made for the network and protocol in manifest.json. Other networks can score lower.",
-        "rai:personalSensitiveInformation": tier.statement,
+        "rai:personalSensitiveInformation": f"{tier.title}: the claim is in the description, its gaps in the report.",
         "rai:dataUseCases": "Training and comparing classifiers. Not for diagnosis or statistics of a population.",
         "rai:dataBiases": "The biases of the source remain. Rare classes and rare findings can be lost.",
         "distribution": [_file_object(path, path.relative_to(folder).as_posix()) for path in files],

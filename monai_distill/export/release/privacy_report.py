@@ -45,6 +45,7 @@ UNIT_GAPS = {
     "patient": "A patient is what the owner's data name so. One person under two names counts as two.",
     "image": "A patient with several images is protected less than one image.",
 }
+WEAK_FROM, WEAK = 0.5, ("At this epsilon the bound on membership attacks is high: it excludes few of them.",)
 TITLES = {
     "hipaa evidence not a determination": "HIPAA: evidence, not a determination",
     "not claimed": "Limits of every release",
@@ -117,9 +118,10 @@ def privacy_report(
 
 
 def report_markdown(report: Mapping[str, Any]) -> str:
-    """The report as Markdown: every heading and value of the JSON, in its order."""
+    """The report as Markdown: every heading and value of the JSON, in its order; the claim stands once, at the top."""
     lines = [f"# Privacy report: {report['tier']['tier']}", "", report["tier"]["statement"], ""]
-    for key, value in report.items():
+    figures = {key: value for key, value in report["tier"].items() if key != "statement"}
+    for key, value in {**report, "tier": figures}.items():
         lines += [f"## {_title(key)}", "", *_rows(value), ""]
     return "\n".join(lines)
 
@@ -137,7 +139,7 @@ def guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
         "events": len(ledger["events"]),
         "ledger": "dp_ledger.json",
         "largest_true_positive_rate_of_any_membership_attack": limits,
-        "known_gaps": [*GAPS, UNIT_GAPS[tier.unit or "image"]],
+        "known_gaps": [*GAPS, UNIT_GAPS[tier.unit or "image"], *(WEAK if max(limits.values()) > WEAK_FROM else ())],
     }
 
 
@@ -190,7 +192,7 @@ def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
 def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str] | str:
     """The three questions of WP29 Opinion 05/2014 and the attacks that test them."""
     if tier.name == "T2":
-        return "limited by the guarantee; results of attacks, where any ran, stay with the owner"
+        return "bounded by the guarantee, as its rates say; results of attacks, where any ran, stay with the owner"
     outcomes = {} if audit is None or audit["void"] else findings(audit)
     valid = [attack for outcome, attacks in outcomes.items() if outcome != OUTCOMES["blind"] for attack in attacks]
     names = [attack.partition(" (")[0] for attack in valid]

@@ -115,7 +115,7 @@ def bounds(epsilon: float, delta: float) -> dict[str, float]:
 def _guaranteed(manifest: Mapping[str, Any], ledger: Mapping[str, Any]) -> ReleaseTier:
     claim = manifest["privacy"]
     epsilon, delta, unit = float(claim["epsilon"]), float(claim["delta"]), str(claim["unit"])
-    weaker = " An image is a weaker unit than a patient: patients with several images are not covered."
+    weaker = " An image is a weaker unit than a patient: a patient with several images is protected less."
     statement = (
         f"Differentially private with epsilon {epsilon:g} and delta {delta:g}. Unit: one {unit}. Accountant: "
         f"{ledger['accountant']}.{'' if unit == 'patient' else weaker} The guarantee covers this unit and this "

@@ -59,6 +59,10 @@ class Guarantee:
         """Bind the ledger to the saved set with this hash; a claim holds for no other set."""
         self.ledger.bind_set(sha256)
 
+    def record(self) -> dict[str, Any]:
+        """The content of the ledger, which proves the statement to the recipient of the set."""
+        return self.ledger.to_dict()
+
     def scores(self) -> dict[str, Any]:
         """The row of the DP-SGD network, where it is enabled."""
         return self.model.scores()

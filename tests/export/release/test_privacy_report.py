@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from monai_distill.export.release.privacy_report import start
+from monai_distill.export.release.privacy_report import guarantee, start
+from monai_distill.export.release.tier import ReleaseTier
 from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, MakeRun, Write, read
 
 ISO_27559 = ("Context assessment", "Data assessment", "Identifiability assessment", "Mitigation", "Governance")
@@ -28,6 +30,27 @@ def test_the_two_forms_say_the_same(released: Path) -> None:
     for value in (report["tier"]["statement"], *report["not_claimed"], *report["against_a_higher_tier"]):
         assert value in text
     assert all(f"{key}: {value}" in text for key, value in report["hipaa_evidence_not_a_determination"].items())
+
+
+@pytest.mark.parametrize("tier", ["T0", "T1", "T2"])
+def test_a_text_states_the_claim_once(tier: str, make_run: MakeRun, write: Write) -> None:
+    evidence: dict[str, dict[str, Any]] = {
+        "T0": {},
+        "T1": {"initial_images": "noise", "files": {"audit.json": AUDIT}},
+        "T2": {"initial_images": "noise", "files": {"ledger.json": LEDGER}, "privacy": PROMISE},
+    }
+    folder = write(run=make_run(**evidence[tier]), no_claim=tier == "T0")
+    claim = read(folder, "manifest.json")["privacy"]
+    assert claim["tier"] == tier
+    for name in ("DATA_CARD.md", "privacy_report.md"):
+        assert (folder / name).read_text().count(claim["statement"]) == 1
+
+
+@pytest.mark.parametrize(("epsilon", "weak"), [(1.0, False), (8.0, True)])
+def test_a_bound_that_excludes_little_is_called_so(epsilon: float, weak: bool) -> None:
+    tier = ReleaseTier("T2", "as the ledger says", (), "image", epsilon, 1e-5)
+    gaps = guarantee(tier, {"events": [], "accountant": "PLD"})["known_gaps"]
+    assert any("excludes few" in gap for gap in gaps) == weak
 
 
 def test_an_audit_is_reported_with_its_power_and_its_gaps(make_run: MakeRun, write: Write) -> None:
