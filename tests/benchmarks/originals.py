@@ -40,7 +40,7 @@ def cost(settings: dict[str, Any], repeats: int) -> list[Any]:
 
 
 def accuracies(settings: dict[str, Any], iterations: int, seeds: int, steps: int) -> tuple[str, list[Any]]:
-    """The name of what was scored, and accuracies: mean and deviation over seeds of both sides, and of the paired differences."""
+    """A name, and mean and deviation over seeds of both sides' accuracies and of the paired differences."""
     options = options_of(settings)
     training, test = banks(Path(options.data))
     factory = partial(
