@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "COMMAND",
+    "PLANNING",
     "distilled",
     "finished",
     "plain_warnings",
@@ -22,11 +23,13 @@ __all__ = [
     "reject_unknown_arguments",
     "resumed",
     "run_bundle",
+    "shown_log",
     "verified",
 ]
 
 COMMAND = "monai-distill"
 SILENCED = ("monai.bundle.scripts", "monai.bundle.workflows", "ignite.engine.engine", "torch.utils.cpp_extension")
+PLANNING = ("monai_distill.data.datasets.listed_files", "monai_distill.runtime.progress")  # shown while a plan is made
 FORMAT = 3  # of config.json: config_format in configs/common.yaml
 
 

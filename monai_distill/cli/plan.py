@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from .execution import PLANNING, shown_log
 from .run_arguments import add_method, add_plan_arguments, add_run_arguments, requested
 
 __all__ = ["add_command", "execute"]
@@ -40,6 +41,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from monai_distill.runtime.memory import disable_malloc_trim  # here, so that `--help` answers at once
 
     disable_malloc_trim()  # a run does it, too
-    plan = make_plan(request, quick=False, card=None if options.on is None else CARDS[options.on])
+    with shown_log(*PLANNING):
+        plan = make_plan(request, quick=False, card=None if options.on is None else CARDS[options.on])
     print(json.dumps(plan.to_dict(), indent=2) if options.json else plan_text(plan, reasons=True))
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from monai_distill.configuration.composition import bundle_line
 
-from .execution import finished, run_bundle
+from .execution import PLANNING, finished, run_bundle, shown_log
 from .run_arguments import add_method, add_plan_arguments, add_run_arguments, requested
 
 __all__ = ["add_command", "execute"]
@@ -78,7 +78,7 @@ def _planned(request: Any) -> Any:
     from monai_distill.runtime.processes import exchange
 
     disable_malloc_trim()  # the run does it, too, and its steps are timed
-    with hand_on_arrays():  # the run reads the same file
+    with hand_on_arrays(), shown_log(*PLANNING):  # the run reads the same file
         return exchange.from_first(lambda: make_plan(request))
 
 

@@ -1,8 +1,8 @@
 """DC, DSA and DM next to their official program: ``python -m tests.benchmarks originals --condensation DIR``.
 
-Time and memory of an image step on random images, processes in turn; and, with ``--data``, test accuracy of the sets
-that both make from the same initial images, by one evaluator, for every seed. Writes ``results/originals.json``; with
-``--add`` the rows join those of an earlier call.
+Time and memory of an image step, processes in turn, on random images or, with ``--data``, on those; and then test
+accuracy of the sets that both make from the same initial images, by one evaluator, for every seed. Writes
+``results/originals.json``, or the file of another ``--name``; with ``--add`` the rows join those of an earlier call.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -39,8 +39,8 @@ def cost(settings: dict[str, Any], repeats: int) -> list[Any]:
     return [f"`{settings['method']}`", settings["ipc"], data, *ratios(*rows), None, None, None]
 
 
-def accuracies(settings: dict[str, Any], iterations: int, seeds: int, steps: int) -> list[Any]:
-    """The row of a method's accuracy: mean and deviation over seeds, and of the paired differences."""
+def accuracies(settings: dict[str, Any], iterations: int, seeds: int, steps: int) -> tuple[str, list[Any]]:
+    """A name, and mean and deviation over seeds of both sides' accuracies and of the paired differences."""
     options = options_of(settings)
     training, test = banks(Path(options.data))
     factory = partial(
@@ -64,7 +64,7 @@ def accuracies(settings: dict[str, Any], iterations: int, seeds: int, steps: int
     pairs = [a - b for a, b in zip(*found.values(), strict=True)]
     figures = [[statistics.fmean(v), statistics.stdev(v) if len(v) > 1 else None] for v in (*found.values(), pairs)]
     name = f"{Path(options.data).stem}, {iterations} image steps, {seeds} seeds"
-    return [f"`{options.method}`", options.ipc, name, None, None, None, *figures]
+    return name, figures
 
 
 def _set(images: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
@@ -75,22 +75,25 @@ def main(words: list[str]) -> int:
     """Measure and write; 1 when a method is slower than its original."""
     parser = argparse.ArgumentParser(description=__doc__, parents=[arguments()], conflict_handler="resolve")
     parser.add_argument("--methods", nargs="+", default=["dm", "dsa", "dc"])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="of the times; 0 for none")
     parser.add_argument("--iterations", type=int, default=100, help="image steps before the sets are scored")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300, help="SGD steps of a student")
     parser.add_argument("--add", action="store_true", help="to the rows of an earlier call")
+    parser.add_argument("--name", default="originals", help="of the record")
     parser.set_defaults(ipc=1, width=32, threads=1, real_images=4000)
     options = vars(parser.parse_args(words))
-    names = ("methods", "repeats", "iterations", "seeds", "steps", "add")
-    methods, repeats, iterations, seeds, steps, add = (options.pop(name) for name in names)
+    names = ("methods", "repeats", "iterations", "seeds", "steps", "add", "name")
+    methods, repeats, iterations, seeds, steps, add, name = (options.pop(name) for name in names)
     torch.set_num_threads(options["threads"])
-    file = results.FOLDER / "originals.json"
+    file = results.FOLDER / f"{name}.json"
     earlier = json.loads(file.read_text()) if add and file.exists() else {"rows": [], "command": []}
     rows: list[list[Any]] = []
     for method in methods:
         settings = {**options, "method": method}
-        row = cost(settings, repeats) if options["data"] is None else accuracies(settings, iterations, seeds, steps)
+        row = cost(settings, repeats) if repeats else [f"`{method}`", options["ipc"], None, None, None, None, None]
+        if options["data"] is not None:
+            row[2], row[6:] = accuracies(settings, iterations, seeds, steps)
         print(row, flush=True)
         rows.append(row)
         command = " ".join(["python -m tests.benchmarks originals", *_without_folders(words)])
@@ -99,7 +102,7 @@ def main(words: list[str]) -> int:
             "format": dict.fromkeys(COLUMNS[3:6], ".2f"), "commit": results.commit(),
             "hardware": results.hardware(options["threads"]), "seeds": "0 and following; interleaved",
         }  # fmt: skip
-        results.write_record("originals", record)
+        results.write_record(name, record)
     return int(any(row[3] is not None and row[3] > 1 for row in rows))
 
 

@@ -14,6 +14,7 @@ from monai_distill.engines.distillation.gradient_matching import network_loops
 from monai_distill.networks import FlatNetwork
 from monai_distill.networks.nets import ConvNet
 from monai_distill.runtime.memory import disable_malloc_trim
+from monai_distill.runtime.micro_batches import MicroBatches
 from monai_distill.transforms import SiameseAugment
 from tests.benchmarks.matching_data import strategy, world
 
@@ -38,7 +39,12 @@ class Matching:
                 FlatNetwork(factory), augment, loop=NetworkLoop(*network_loops(options.ipc)), seed=options.seed
             )
             if gradient
-            else DistributionMatching(RandomNetworks(factory, seed=options.seed), augment, seed=options.seed)
+            else DistributionMatching(
+                RandomNetworks(factory, seed=options.seed),
+                augment,
+                seed=options.seed,
+                memory=MicroBatches(options.memory_budget),
+            )
         )
         self.optimizer = torch.optim.SGD([self.synthetic.images], lr=options.image_lr, momentum=0.5)
         self.iteration = 0

@@ -110,10 +110,11 @@ def record_of(rows: Sequence[dict[str, Any]], synthetic: SyntheticDataset, state
         found = [row["accuracy"] for row in rows if row["labels"] == labels]
         deviation = statistics.stdev(found) if len(found) > 1 else None
         lines.append([f"`SupervisedTrainer`, {labels}", len(found), [statistics.mean(found), deviation]])
+    measured = dict.fromkeys(row["commit"] for row in rows)
     return {
         "columns": ["trained by", "networks", "accuracy"], "rows": lines,
         "command": "python -m tests.benchmarks supervised_trainer --data_dir DIR --work FILE --labels hard|soft",
-        "commit": rows[0]["commit"], "hardware": hardware(torch.get_num_threads()),
+        "commit": ", ".join(measured), "hardware": hardware(torch.get_num_threads()),
         "seeds": ", ".join(str(seed) for seed in sorted({row["seed"] for row in rows})),
     }  # fmt: skip
 

@@ -59,3 +59,15 @@ def test_the_table_holds_paired_ratios_and_every_row_of_an_earlier_call(
     assert [row[3:6] for row in written["rows"]] == [[0.5, 0.5, 1.0]] * 3
     assert len(written["command"]) == 2
     assert "/somewhere" not in str(written["command"])
+
+
+def test_with_data_a_row_holds_cost_and_accuracy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = [[0.5, 0.1], [0.4, 0.1], [0.1, 0.1]]
+    monkeypatch.setattr(originals, "cost", lambda settings, repeats: ["`dm`", 1, "random", 0.5, 0.5, 0.9, *[None] * 3])
+    monkeypatch.setattr(originals, "accuracies", lambda *_: ("digits", figures))
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    words = ["--condensation", "/somewhere", "--data", "digits", "--methods", "dm", "--name", "other"]
+    assert originals.main(words) == 0
+    assert originals.main([*words, "--repeats", "0", "--add"]) == 0
+    rows = json.loads((tmp_path / "other.json").read_text())["rows"]
+    assert rows == [["`dm`", 1, "digits", 0.5, 0.5, 0.9, *figures], ["`dm`", 1, "digits", *[None] * 3, *figures]]

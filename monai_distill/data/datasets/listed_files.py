@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import unicodedata
@@ -14,11 +15,13 @@ from functools import cache
 from pathlib import Path
 
 from monai_distill.data.reading.dicom_series import dicom_files
-from monai_distill.runtime.progress import with_progress
+from monai_distill.runtime.progress import MANY, with_progress
 
 from .image_rows import ImageRow
 
 __all__ = ["found_rows", "listing_checksum"]
+
+logger = logging.getLogger(__name__)
 
 
 def found_rows(root: Path, rows: Sequence[ImageRow], advice: str) -> tuple[list[ImageRow], list[str]]:
@@ -36,6 +39,8 @@ def found_rows(root: Path, rows: Sequence[ImageRow], advice: str) -> tuple[list[
         ValueError: if an image is listed twice; it could fall into two sections.
         RuntimeError: if files are missing; states how many and names three.
     """
+    if len(rows) >= MANY:  # the steps that follow may each be too short for a sign of progress
+        logger.info("Data: %d files in %s; their sizes and headers are read.", len(rows), root)
     names = _Names()
     spelled, missing = [], []
     for row in with_progress(rows, len(rows), "looking for the listed files"):

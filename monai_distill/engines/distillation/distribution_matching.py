@@ -26,6 +26,7 @@ from .sums_in_parts import Sums, gradient_in_parts, sums_in_parts
 
 __all__ = ["DistributionMatching", "attention_features", "classified_features", "embedding_features"]
 
+SMALLER = 16  # parts of real images, which need no graph, to parts with one: less memory, and a CPU's cache holds them
 Adapt = Callable[[nn.Module, tuple[Tensor, Tensor], tuple[Tensor, Tensor]], nn.Module]
 
 
@@ -164,7 +165,7 @@ class DistributionMatching:
             whole = _mixes_images(network)
             most = None if whole else self._images_at_once(network, augmented)
             sums = functools.partial(self._sums, network, len(synthetic.class_names))
-            real = self._real_sums(network, batch, augmentation, sums, most)
+            real = self._real_sums(network, batch, augmentation, sums, most and max(1, most // SMALLER))
             loss, cotangent = gradient_in_parts(
                 sums, functools.partial(self.loss, real), augmented, synthetic.labels, self.memory, most, whole
             )

@@ -18,6 +18,7 @@ from monai_distill.data.datasets import (
     ImageTableDataset,
     SplitRule,
     image_files,
+    listed_files,
     shared_listing,
 )
 from monai_distill.data.reading import FileToImaged
@@ -179,3 +180,15 @@ def test_a_plan_does_not_swallow_the_warnings_of_the_run(folder_root: Path, list
     with pytest.warns(UserWarning, match="Left out") as caught:
         ImageFolderDataset(folder_root, "training", reading=FileToImaged(image_size=4))
     assert any("20 of 20 images" in str(warning.message) for warning in caught)
+
+
+def test_a_large_set_shows_a_sign_before_its_headers_are_read(
+    folder_root: Path, listings: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="monai_distill"):
+        ImageFolderDataset(folder_root, "training")
+        assert not caplog.messages
+        monkeypatch.setattr(listed_files, "MANY", 20)
+        for section in SECTIONS:
+            ImageFolderDataset(folder_root, section, reading=FileToImaged(image_size=4))
+    assert [message for message in caplog.messages if "20 files" in message] == [caplog.messages[0]]

@@ -20,6 +20,7 @@ from monai_distill.engines.distillation import (
 )
 from monai_distill.losses import AttentionMatchingLoss
 from monai_distill.networks.nets import ConvNet
+from monai_distill.runtime.micro_batches import MicroBatches
 from monai_distill.runtime.randomness import derived_seed, seeded_generator, temporary_global_seed
 from monai_distill.transforms import SiameseAugment
 from monai_distill.transforms.siamese_augment import AugmentParameters
@@ -147,3 +148,27 @@ def test_a_network_that_names_no_feature_layers_is_refused_for_attention() -> No
         datadam(plain, SiameseAugment())(synthetic, batch)
     with pytest.raises(ValueError, match=r"at least 2 feature layers .* Raise depth"):
         datadam(functools.partial(ConvNet, 2, 1, 3, 8, width=4, depth=1), SiameseAugment())(synthetic, batch)
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_real_images_go_in_smaller_parts_than_images_with_a_graph(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    factory, synthetic, batch = world(norm=norm)
+    budget = 4 * MicroBatches().graph_size("", lambda n: factory()(torch.zeros(n, 1, 8, 8))).per_image * 8 / 2**20
+    match = DistributionMatching(RandomNetworks(factory), SiameseAugment(), memory=MicroBatches(budget))
+    seen: list[tuple[int, bool]] = []
+    embed = ConvNet.embed
+
+    def noted(network: ConvNet, images: Tensor) -> Tensor:
+        seen.append((len(images), images.requires_grad))
+        return embed(network, images)
+
+    monkeypatch.setattr(ConvNet, "embed", noted)
+    value, gradients = match(synthetic, batch)
+    seen = seen[0 if norm == "batch" else 2 :]  # after the two that measure the graph
+    real, with_graph = ([count for count, graph in seen if graph is learned] for learned in (False, True))
+    assert with_graph == [6]
+    assert sum(real) == len(batch.labels)
+    assert len(real) == 1 if norm == "batch" else max(real) < 6
+    whole_value, whole = DistributionMatching(RandomNetworks(factory), SiameseAugment())(synthetic, batch)
+    torch.testing.assert_close(value, whole_value)
+    torch.testing.assert_close(gradients["images"], whole["images"])
