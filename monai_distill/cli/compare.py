@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.configuration.files import available
+from monai_distill.configuration.files import available, run_files
 from monai_distill.configuration.overrides import parsed_overrides
 
 from .evaluate import chosen_protocols, evaluate_run, protocol_settings
@@ -58,6 +59,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
             f"Expected --protocols together with their settings {', '.join(options.of_protocols)}, got none."
         )
     methods = _methods(options)
+    options.of_method = _overrides_by_method(options, methods)
     root, counts = Path(options.output_dir), options.images_per_class or [None]
     if len(counts) == 1:
         options.images_per_class = counts[0]
@@ -83,6 +85,27 @@ def _methods(options: argparse.Namespace) -> list[str]:
             stacklevel=2,
         )
     return methods
+
+
+def _overrides_by_method(options: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The settings of every method: such as experts for those that train them. One that no method has stays in all."""
+    from monai_distill.configuration.composition import known_settings
+
+    guaranteed = options.epsilon is not None
+    known = {
+        method: known_settings(run_files(options.dataset, options.network, method, guaranteed=guaranteed))
+        for method in methods
+    }
+    takers = {
+        name: [method for method in methods if re.split("#|::", name)[0] in known[method]] for name in options.overrides
+    }
+    own = {}
+    for method in methods:
+        missing = [f"--{name}" for name, of in takers.items() if of and method not in of]
+        if missing:
+            warnings.warn(f"{method} has no {', '.join(missing)} and runs without.", stacklevel=2)
+        own[method] = {name: value for name, value in options.overrides.items() if f"--{name}" not in missing}
+    return own
 
 
 def _compared(
@@ -121,7 +144,7 @@ def _request(options: argparse.Namespace, root: Path, method: str, folder: Path)
     from monai_distill.configuration.plan.request import Request
 
     shared = {"experts_root": f"{root}/experts", "controls_root": f"{root}/controls"}
-    values = {**given_settings(options), **shared, **options.overrides, "output_dir": str(folder)}
+    values = {**given_settings(options), **shared, **options.of_method[method], "output_dir": str(folder)}
     plan = {"effort": options.effort, "minutes": options.minutes, "clock": options.clock}
     return Request(options.dataset, options.network, method, values, preset_of=options.preset_of, **plan)
 
@@ -157,7 +180,7 @@ def _has_full(folder: Path) -> bool:
 
 
 def _refuse_what_no_method_takes(methods: Sequence[str], settings: Callable[[str], object]) -> None:
-    """Before ``compare.json`` keeps a misspelt setting; what some methods do not know ends only their runs."""
+    """Before ``compare.json`` keeps a misspelt setting; what some methods refuse ends only their runs."""
     refused: list[ValueError] = []
     for method in methods:
         try:

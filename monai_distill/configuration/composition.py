@@ -98,6 +98,16 @@ def composed(
     }
 
 
+def known_settings(files: RunFiles) -> list[str]:
+    """The names that a run of these files can be given.
+
+    Example:
+        >>> [name in known_settings(run_files("digits", "convnet", "dm")) for name in ("iterations", "experts")]
+        [True, False]
+    """
+    return sorted({name.split("::")[0] for content in files.contents for name in content if name[0] != "+"})
+
+
 def bundle_line(arguments: Mapping[str, Any]) -> str:
     """The shell line that does the same with MONAI alone."""
     from fire.parser import DefaultParseValue  # how MONAI's command reads its words
@@ -113,8 +123,7 @@ def bundle_line(arguments: Mapping[str, Any]) -> str:
 
 def _check_names(values: Mapping[str, Any], files: RunFiles) -> None:
     """MONAI takes any name as a new one; a misspelt setting must not pass for a setting."""
-    contents = files.contents
-    known = sorted({name.split("::")[0] for content in contents for name in content if name[0] != "+"})
+    contents, known = files.contents, known_settings(files)
     for name in values:
         top, *parts = re.split("#|::", name)
         if top not in known:
