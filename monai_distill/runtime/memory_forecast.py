@@ -11,7 +11,7 @@ __all__ = ["DataSize", "ExpertSize", "MemoryForecast", "NetworkSize", "StepSize"
 
 MIB = 2**20
 FLOAT = 4  # bytes of a float32
-LIBRARIES = 900 * MIB  # resident set after importing the libraries: 861 MiB with torch 2.14 and MONAI 1.6 on Linux
+LIBRARIES = 950 * MIB  # after importing 861 MiB (torch 2.14, MONAI 1.6, Linux); the smallest run peaks at 970 MiB
 BACKWARD = 1.5  # a backward pass takes about half as much again as the graph
 BATCH_COPIES = 3  # float32 copies of a batch: prepared, augmented, and one in between
 BLOCK_COPIES = 5  # of a block of images that is read: its float32 values, those of the block before, doubles, bytes

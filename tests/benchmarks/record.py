@@ -2,7 +2,8 @@
 
 A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
 balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. A folder
-of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. Then set the two markers in
+of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. With ``--plans`` a row holds
+what the plan of a run forecast and gave up, and what the run took. Then set the two markers in
 RESULTS.md and run ``python -m tests.benchmarks results``.
 """
 
@@ -23,6 +24,8 @@ COLUMNS = ("data", "trained on", "images a class: stored", "effective", "accurac
 NAMES = {"random": "random real", "full": "all training images", "packed": "packed, not distilled"}
 NAMES |= {"random_effective": "random real, as many as are seen"}
 ABOUT = {"prior"}  # scores without networks
+PLANNED = ("data", "images a class: stored", "effective", "width", "iterations", "forecast, CPU s", "took, CPU s")
+PLANNED += ("distilled", "balanced", "random real", "its balanced", "all training images", "given up")
 
 
 def run_rows(run: Path) -> list[list[Any]]:
@@ -42,6 +45,22 @@ def run_rows(run: Path) -> list[list[Any]]:
         spent = [round(sum(cost["seconds"].values())), round(cost["peak_memory_mib"])] if cost else [None, None]
         rows.append([scores["dataset"], name, *size, *figures, len(found["accuracy"]["values"]), *spent])
     return rows
+
+
+def plan_row(run: Path) -> list[Any]:
+    """Forecast and actual CPU seconds of a run that a plan shaped, and its scores."""
+    plan, scores = (json.loads((run / name).read_text()) for name in ("plan.json", "scores.json"))
+    records = RunRecords.read(run)
+    sizes = [records.images_per_class, records.effective_per_class, scores["network"]["width"]]
+    seconds = [round(sum(of["cpu_seconds"].values())) for of in (plan["forecast"], scores["cost"])]
+    figures = [
+        [scores[kind][metric]["mean"], scores[kind][metric]["std"]]
+        for kind in ("distilled", "random")
+        for metric in ("accuracy", "balanced_accuracy")
+    ]
+    full = scores.get("full", {}).get("accuracy", {}).get("mean")
+    lost = "; ".join(plan["given_up"]) or "nothing"
+    return [scores["dataset"], *sizes, scores["settings"]["iterations"], *seconds, *figures, full, lost]
 
 
 def command_of(run: Path) -> str:
@@ -103,6 +122,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("name", help="of the file, without .json")
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, or one of the GPU benchmark")
     parser.add_argument("--parts", nargs="+", default=[], help="the rows of these parts of the GPU benchmark")
+    parser.add_argument("--plans", action="store_true", help="what the plans of the runs forecast, and what they took")
     parser.add_argument("--commit", default=None, help="that the runs measured; default: the current one")
     parser.add_argument("--at_once", type=int, default=1, help="runs that shared a GPU")
     options = parser.parse_args(words)
@@ -111,15 +131,15 @@ def main(words: list[str]) -> int:
         made = rows_record(folder, options.parts) if options.parts else parts_record(folder)
         print(write_record(options.name, made))
         return 0
-    rows: list[list[Any]] = []
-    for run in options.runs:
+    rows: list[list[Any]] = [plan_row(run) for run in options.runs] if options.plans else []
+    for run in [] if options.plans else options.runs:
         rows += [row for row in run_rows(run) if row not in rows]
     seeds = [json.loads((run / "scores.json").read_text())["seeds"]["run"] for run in options.runs]
     costs = [json.loads((run / "scores.json").read_text())["cost"] for run in options.runs]
     cards = {cost["memory_of"] for cost in costs} - {"process"}
     on_cards = f"{', '.join(sorted(cards))}, {options.at_once} runs at once"
     record = {
-        "columns": list(COLUMNS),
+        "columns": list(PLANNED if options.plans else COLUMNS),
         "rows": rows,
         "command": sorted({command_of(run) for run in options.runs}),
         "commit": options.commit or commit(),

@@ -24,10 +24,11 @@ from .release_file import ReleaseFile
 __all__ = ["PrototypeRelease"]
 
 SIDE = 0.1  # share of a vector's squared length for the count and the brightness, half each
+COUNT_MARGIN = 3.0  # standard deviations of noise that a count is taken to be at least
 NOISE_MARGIN = 2.0  # standard deviations of noise by which a pixel must differ from the class mean to be used
 MIN_SIZE = 0.2  # of the mean group size: a smaller group is dropped and the largest group is split
 SPLIT_STEP = 0.15  # distance along a random field at which the two halves of a split group start
-ADVICE = "Use --prototype_share 0 (start from noise), fewer --images_per_class, a smaller --factor, or raise epsilon."
+ADVICE = "Use --prototype_share 0 (start from noise), or raise epsilon."
 
 
 class _NoisyGroups(NamedTuple):
@@ -152,7 +153,7 @@ class PrototypeRelease:
         clean = clipped_class_sums(rows, self._vectors, unit=self.ledger.unit)
         sums = PrivateRelease(clean, clip=1.0, noise_multiplier=noise).draw().reshape(classes, count, -1)
         scale = math.sqrt(SIDE / 2)
-        sizes = (sums[..., -2:-1] / scale).clamp_min(3 * noise / scale)  # a count smaller than its noise
+        sizes = (sums[..., -2:-1] / scale).clamp_min(COUNT_MARGIN * noise / scale)  # a count smaller than its noise
         means = sums[..., :-2] / (math.sqrt(1 - SIDE) * sizes)
         brightness = (sums[..., -1:] / (scale * sizes)).clamp(0, 1)
         return _NoisyGroups(means, sizes, brightness, noise / (math.sqrt(1 - SIDE) * sizes), noise / (scale * sizes))
@@ -189,14 +190,15 @@ class PrototypeRelease:
         return fine.reshape(self.bank.num_classes, self.groups_per_class, -1).to(torch.float64)
 
     def _min_records(self) -> int:
-        """Records per class at which the center of a group of average size is as long as its noise, as stored.
+        """Records per class at which the mean of a class is as long as its noise, as stored, and the count is known.
 
-        In a canvas a center is shrunk: a stored pixel is the mean of several, which divides the noise by the factor.
+        Where the centers of groups have more noise than that, they become the mean of their class. In a canvas a center
+        is shrunk: a stored pixel is the mean of several, which divides the noise by the factor.
         """
         pixels = self.bank.image_shape.numel()
         cells = self.synthetic.decode.cells([0] * self.canvases_per_class, len(self.bank.image_shape) - 1).finest()
-        noise = self.event.noise_multiplier * math.sqrt(pixels / (1 - SIDE)) / int(cells.factor.min())
-        return math.ceil(self.groups_per_class * noise)
+        mean, count = math.sqrt(pixels / (1 - SIDE)) / int(cells.factor.min()), COUNT_MARGIN / math.sqrt(SIDE / 2)
+        return math.ceil(self.event.noise_multiplier * max(mean, count))
 
 
 def _shrunk(values: Tensor, reference: Tensor, noise: Tensor) -> Tensor:
