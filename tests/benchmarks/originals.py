@@ -35,7 +35,8 @@ def cost(settings: dict[str, Any], repeats: int) -> list[Any]:
     """The row of a method's cost: medians of paired ratios."""
     rows = [Row(kind, kind, settings) for kind in ("matching", "official matching")]
     measure(rows, repeats)
-    data = f"3x{settings['side']}x{settings['side']}, random"
+    size = f"3x{settings['side']}x{settings['side']}"
+    data = f"{size}, random" if settings["data"] is None else f"{size}, {Path(settings['data']).stem}"
     return [f"`{settings['method']}`", settings["ipc"], data, *ratios(*rows), None, None, None]
 
 
@@ -77,7 +78,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--methods", nargs="+", default=["dm", "dsa", "dc"])
     parser.add_argument("--repeats", type=int, default=5, help="of the times; 0 for none")
     parser.add_argument("--iterations", type=int, default=100, help="image steps before the sets are scored")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="of the accuracies; 0 for none")
     parser.add_argument("--steps", type=int, default=300, help="SGD steps of a student")
     parser.add_argument("--add", action="store_true", help="to the rows of an earlier call")
     parser.add_argument("--name", default="originals", help="of the record")
@@ -92,7 +93,7 @@ def main(words: list[str]) -> int:
     for method in methods:
         settings = {**options, "method": method}
         row = cost(settings, repeats) if repeats else [f"`{method}`", options["ipc"], None, None, None, None, None]
-        if options["data"] is not None:
+        if options["data"] is not None and seeds:
             row[2], row[6:] = accuracies(settings, iterations, seeds, steps)
         print(row, flush=True)
         rows.append(row)
