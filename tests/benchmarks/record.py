@@ -75,7 +75,7 @@ def guarantee_rows(run: Path) -> list[list[Any]]:
         start,
         len(scores["distilled"]["accuracy"]["values"]),
     ]
-    claim = [scores["dataset"], f"`{scores['method']}`", f"{method['epsilon']:g}"]
+    claim = [data_name(run), f"`{scores['method']}`", f"{method['epsilon']:g}"]
     return [[*claim, *sizes, *figures(scores, ("distilled", "random"))]]
 
 
@@ -95,11 +95,12 @@ KINDS = {"scores": (COLUMNS, run_rows), "plans": (PLANNED, plan_rows), "guarante
 
 
 def command_of(run: Path) -> str:
-    """The command that made a run, without its folders."""
-    line = re.search(r"^\$ (monai-distill run .*)$", (run / "run.log").read_text(), re.M)
-    if line is None:
-        raise ValueError(f"Expected the command in {run / 'run.log'}, got none. Give folders that `run` made.")
-    return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", line[1]))
+    """The command that made a run or its comparison, without its folders."""
+    logs = [file.read_text() for file in (run / "run.log", run.parents[1] / "run.log") if file.exists()]
+    lines = [found[1] for log in logs if (found := re.search(r"^\$ (monai-distill (?:run|compare) .*)$", log, re.M))]
+    if not lines:
+        raise ValueError(f"Expected the command in {run / 'run.log'}, got none. Give folders of `run` or `compare`.")
+    return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", lines[0]))
 
 
 def parts_record(folder: Path) -> dict[str, Any]:
