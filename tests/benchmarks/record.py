@@ -64,7 +64,7 @@ def figures(scores: dict[str, Any], kinds: Sequence[str]) -> list[list[Any]]:
 
 
 def guarantee_rows(run: Path) -> list[list[Any]]:
-    """What a run with a guarantee claims and scores."""
+    """The claim of a run with a guarantee, and its scores."""
     scores, config = (json.loads((run / name).read_text()) for name in ("scores.json", "config.json"))
     records = RunRecords.read(run)
     method = scores["settings"]["method"]
