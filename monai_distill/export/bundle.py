@@ -21,11 +21,7 @@ __all__ = ["blank_model", "fill_models", "write_bundle"]
 
 MODEL_FILE, MANIFEST_FILE = "model.pt", "manifest.json"
 OF_THE_NETWORK = ("inference", "export")  # configurations that make the network of model.pt
-NOT_ARGUMENTS = (
-    "_target_",
-    "weights",
-    "weights_sha256",
-)  # the class stays, and a file of pretrained weights is not needed
+NOT_ARGUMENTS = ("_target_", "weights", "weights_sha256")  # the class stays; pretrained weights are no argument
 LEDGER_FILE = "ledger.json"  # where the export looks for it
 OF_A_SET = ("scores.json", "model.ts", LEDGER_FILE)  # of an earlier set
 
