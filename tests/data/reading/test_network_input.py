@@ -48,7 +48,9 @@ def test_a_file_an_array_and_what_monai_reads_give_the_image_of_training(picture
 def test_an_image_that_is_passed_on_is_a_copy(make: Any) -> None:
     """A bundle's items come from a cache, and MONAI's standardization works in place."""
     image = make(SHAPE)
-    both = Compose([ArrayAsTrainedd("image", SHAPE), NormalizeIntensityd("image", 3.0, 2.0)])
+    both = Compose(
+        [ArrayAsTrainedd("image", SHAPE), NormalizeIntensityd("image", [3.0] * 3, [2.0] * 3, channel_wise=True)]
+    )
     for _ in range(2):
         assert float(both({"image": image})["image"].mean()) == -1.0
 
