@@ -2,8 +2,9 @@
 
 A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
 balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. A folder
-of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. With ``--plans`` a row holds
-what the plan of a run forecast and gave up, and what the run took. Then set the two markers in
+of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. With ``--kind
+plans`` a row holds what the plan of a run forecast and gave up, and what the run took; with ``--kind guarantees`` its
+epsilon. Then set the two markers in
 RESULTS.md and run ``python -m tests.benchmarks results``.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ NAMES |= {"random_effective": "random real, as many as are seen"}
 ABOUT = {"prior"}  # scores without networks
 PLANNED = ("data", "images a class: stored", "effective", "width", "iterations", "forecast, CPU s", "took, CPU s")
 PLANNED += ("distilled", "balanced", "random real", "its balanced", "all training images", "given up")
+GUARANTEED = ("data", "method", "epsilon", "images a class: stored", "effective", "images start from", "networks")
+GUARANTEED += ("distilled", "balanced", "random real", "its balanced")
 
 
 def run_rows(run: Path) -> list[list[Any]]:
@@ -47,28 +51,56 @@ def run_rows(run: Path) -> list[list[Any]]:
     return rows
 
 
-def plan_row(run: Path) -> list[Any]:
+def data_name(run: Path) -> str:
+    """The data set of a run, or the file that holds it."""
+    config = json.loads((run / "config.json").read_text())
+    return Path(config.get("dataset_file") or json.loads((run / "scores.json").read_text())["dataset"]).stem
+
+
+def figures(scores: dict[str, Any], kinds: Sequence[str]) -> list[list[Any]]:
+    """Accuracy and balanced accuracy of the rows of a score table, each with its deviation."""
+    found = [scores[kind][metric] for kind in kinds for metric in ("accuracy", "balanced_accuracy")]
+    return [[of["mean"], of["std"]] for of in found]
+
+
+def guarantee_rows(run: Path) -> list[list[Any]]:
+    """The claim of a run with a guarantee, and its scores."""
+    scores, config = (json.loads((run / name).read_text()) for name in ("scores.json", "config.json"))
+    records = RunRecords.read(run)
+    method = scores["settings"]["method"]
+    start = "prototypes" if config["prototype_share"] else "noise"
+    sizes = [
+        records.images_per_class,
+        records.effective_per_class,
+        start,
+        len(scores["distilled"]["accuracy"]["values"]),
+    ]
+    claim = [data_name(run), f"`{scores['method']}`", f"{method['epsilon']:g}"]
+    return [[*claim, *sizes, *figures(scores, ("distilled", "random"))]]
+
+
+def plan_rows(run: Path) -> list[list[Any]]:
     """Forecast and actual CPU seconds of a run that a plan shaped, and its scores."""
     plan, scores = (json.loads((run / name).read_text()) for name in ("plan.json", "scores.json"))
     records = RunRecords.read(run)
     sizes = [records.images_per_class, records.effective_per_class, scores["network"]["width"]]
     seconds = [round(sum(of["cpu_seconds"].values())) for of in (plan["forecast"], scores["cost"])]
-    figures = [
-        [scores[kind][metric]["mean"], scores[kind][metric]["std"]]
-        for kind in ("distilled", "random")
-        for metric in ("accuracy", "balanced_accuracy")
-    ]
     full = scores.get("full", {}).get("accuracy", {}).get("mean")
     lost = "; ".join(plan["given_up"]) or "nothing"
-    return [scores["dataset"], *sizes, scores["settings"]["iterations"], *seconds, *figures, full, lost]
+    shown = figures(scores, ("distilled", "random"))
+    return [[data_name(run), *sizes, scores["settings"]["iterations"], *seconds, *shown, full, lost]]
+
+
+KINDS = {"scores": (COLUMNS, run_rows), "plans": (PLANNED, plan_rows), "guarantees": (GUARANTEED, guarantee_rows)}
 
 
 def command_of(run: Path) -> str:
-    """The command that made a run, without its folders."""
-    line = re.search(r"^\$ (monai-distill run .*)$", (run / "run.log").read_text(), re.M)
-    if line is None:
-        raise ValueError(f"Expected the command in {run / 'run.log'}, got none. Give folders that `run` made.")
-    return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", line[1]))
+    """The command that made a run or its comparison, without its folders."""
+    logs = [file.read_text() for file in (run / "run.log", run.parents[1] / "run.log") if file.exists()]
+    lines = [found[1] for log in logs if (found := re.search(r"^\$ (monai-distill (?:run|compare) .*)$", log, re.M))]
+    if not lines:
+        raise ValueError(f"Expected the command in {run / 'run.log'}, got none. Give folders of `run` or `compare`.")
+    return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", lines[0]))
 
 
 def parts_record(folder: Path) -> dict[str, Any]:
@@ -122,7 +154,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("name", help="of the file, without .json")
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, or one of the GPU benchmark")
     parser.add_argument("--parts", nargs="+", default=[], help="the rows of these parts of the GPU benchmark")
-    parser.add_argument("--plans", action="store_true", help="what the plans of the runs forecast, and what they took")
+    parser.add_argument("--kind", choices=KINDS, default="scores", help="what the rows of runs hold")
     parser.add_argument("--commit", default=None, help="that the runs measured; default: the current one")
     parser.add_argument("--at_once", type=int, default=1, help="runs that shared a GPU")
     options = parser.parse_args(words)
@@ -131,15 +163,16 @@ def main(words: list[str]) -> int:
         made = rows_record(folder, options.parts) if options.parts else parts_record(folder)
         print(write_record(options.name, made))
         return 0
-    rows: list[list[Any]] = [plan_row(run) for run in options.runs] if options.plans else []
-    for run in [] if options.plans else options.runs:
-        rows += [row for row in run_rows(run) if row not in rows]
+    columns, rows_of = KINDS[options.kind]
+    rows: list[list[Any]] = []
+    for run in options.runs:
+        rows += [row for row in rows_of(run) if row not in rows]
     seeds = [json.loads((run / "scores.json").read_text())["seeds"]["run"] for run in options.runs]
     costs = [json.loads((run / "scores.json").read_text())["cost"] for run in options.runs]
     cards = {cost["memory_of"] for cost in costs} - {"process"}
     on_cards = f"{', '.join(sorted(cards))}, {options.at_once} runs at once"
     record = {
-        "columns": list(PLANNED if options.plans else COLUMNS),
+        "columns": list(columns),
         "rows": rows,
         "command": sorted({command_of(run) for run in options.runs}),
         "commit": options.commit or commit(),

@@ -83,7 +83,7 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     assert written["command"][0].startswith("monai-distill run ")
     plan = {"forecast": {"cpu_seconds": {"reading": 1.0, "scores": 2.0}}, "given_up": ["iterations 2 of 9"]}
     (run / "plan.json").write_text(json.dumps(plan))
-    assert record.main(["planned", str(run), "--plans"]) == 0
+    assert record.main(["planned", str(run), "--kind", "plans"]) == 0
     (values,) = json.loads((tmp_path / "planned.json").read_text())["rows"]
     row = dict(zip(record.PLANNED, values, strict=True))
     assert (row["forecast, CPU s"], row["iterations"], row["given up"]) == (3, 2, "iterations 2 of 9")
