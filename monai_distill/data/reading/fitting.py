@@ -12,17 +12,20 @@ from monai.transforms import GaussianSmooth, Resize, ResizeWithPadOrCrop, Spacin
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from monai_distill.runtime.validation import require_positive_int
+
 __all__ = ["FITS", "Fit", "axis_sizes", "cropped_or_filled", "fitted", "inner_sizes", "resampled"]
 
 Fit = Literal["stretch", "pad", "crop"]
 FITS: tuple[Fit, ...] = ("stretch", "pad", "crop")
+_ADVICE = "give one whole number per axis, such as [64, 64], or a single one for all axes"
 
 
 def axis_sizes(image_size: int | Sequence[int] | None, shape: Sequence[int]) -> tuple[int, ...]:
     """One size per axis of ``shape``; that of ``shape`` itself when ``image_size`` is None.
 
     Raises:
-        ValueError: when ``image_size`` has another number of axes.
+        ValueError: when ``image_size`` has another number of axes, or a number that is no size.
 
     Example:
         >>> axis_sizes(8, (3, 4, 5))
@@ -32,7 +35,10 @@ def axis_sizes(image_size: int | Sequence[int] | None, shape: Sequence[int]) -> 
         return tuple(shape)
     sizes = (image_size,) * len(shape) if isinstance(image_size, int) else tuple(image_size)
     if len(sizes) != len(shape):
-        raise ValueError(f"image_size {sizes} has {len(sizes)} numbers, got an image of shape {tuple(shape)}.")
+        raise ValueError(
+            f"image_size {sizes} has {len(sizes)} numbers, got an image of shape {tuple(shape)}; {_ADVICE}."
+        )
+    require_positive_int(f"For image_size, {_ADVICE}.", **{f"image_size[{n}]": size for n, size in enumerate(sizes)})
     return sizes
 
 

@@ -103,7 +103,8 @@ class ArrayAsTrainedd(MapTransform):  # type: ignore[misc]
         image = torch.as_tensor(np.asarray(value) if not isinstance(value, torch.Tensor) else value)
         image = image.as_subclass(torch.Tensor)
         if not is_read and image.is_floating_point() and tuple(image.shape) == self.shape:
-            return image.float()
+            # a copy: it may be a cache's, and MONAI's NormalizeIntensity works in place
+            return image.to(torch.float32, copy=True)
         if self.settings.get("pixdim") is not None:
             raise ValueError(
                 "expected a file, because the training images were resampled by their spacing; got an array."

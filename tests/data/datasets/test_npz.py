@@ -77,6 +77,13 @@ def test_a_size_with_other_axes_is_refused(tmp_path: Path, tools: Tools) -> None
         NPZDataset(root, "test", file="a.npz", image_size=[6, 6, 6])
 
 
+@pytest.mark.parametrize("size", [0, [0, 6], [-4, 6], [6, "a"], [6.0, 6.0], True])
+def test_what_is_no_size_is_refused(tmp_path: Path, tools: Tools, size: Any) -> None:
+    root = save(tmp_path, tools["npz_arrays"]((12, 6)))
+    with pytest.raises(ValueError, match=r"image_size\[0\] as a whole number|image_size\[1\] as a whole number"):
+        NPZDataset(root, "test", file="a.npz", image_size=size)
+
+
 def test_resized_images_are_stored_once_in_a_given_folder(tmp_path: Path, tools: Tools) -> None:
     root, cache = save(tmp_path, tools["npz_arrays"]((12, 8)), val_images=None, val_labels=None), tmp_path / "cache"
 

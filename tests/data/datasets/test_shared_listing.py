@@ -99,13 +99,16 @@ def test_a_changed_folder_is_listed_again(
         assert after.provenance["files"] != before.provenance["files"]
 
 
-@pytest.mark.parametrize("changed", ["label", "file", "file behind a link", "mask"])
+@pytest.mark.parametrize("changed", ["label", "file", "file behind a link", "file of an absolute path", "mask"])
 def test_a_changed_table_or_mask_is_listed_again(
     table_root: Path, covid_root: Path, tools: Tools, listings: list[str], changed: str
 ) -> None:
     link = table_root / "png" / "00.png"
     target = link.rename(table_root / "elsewhere.png")
     link.symlink_to(target)
+    if "absolute" in changed:
+        table = table_root / "table.csv"
+        table.write_text(table.read_text().replace("png/", f"{table_root}/png/"))
     make: Callable[[], Any] = lambda: ImageTableDataset(table_root, "training", cache_rate=0.0)  # noqa: E731
     if changed == "mask":
         make = lambda: COVIDRadiographyDataset(covid_root, "training", lung_masks=True, cache_rate=0.0)  # noqa: E731

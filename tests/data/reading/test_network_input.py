@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, LoadImaged
+from monai.transforms import Compose, LoadImaged, NormalizeIntensityd
 from PIL import Image
 
 from monai_distill.data.reading import ArrayAsTrainedd, FileToImaged, LoadImageAsTrainedd
@@ -42,6 +42,17 @@ def test_a_file_an_array_and_what_monai_reads_give_the_image_of_training(picture
     assert torch.equal(prepared(by_monai.to(torch.uint8)), expected)
     assert prepared(expected) is not None
     assert torch.equal(prepared(expected), expected)
+
+
+@pytest.mark.parametrize("make", [torch.ones, lambda shape: np.ones(shape, dtype=np.float32)])
+def test_an_image_that_is_passed_on_is_a_copy(make: Any) -> None:
+    """A bundle's items come from a cache, and MONAI's standardization works in place."""
+    image = make(SHAPE)
+    both = Compose(
+        [ArrayAsTrainedd("image", SHAPE), NormalizeIntensityd("image", [3.0] * 3, [2.0] * 3, channel_wise=True)]
+    )
+    for _ in range(2):
+        assert float(both({"image": image})["image"].mean()) == -1.0
 
 
 def test_axes_of_a_gray_image_from_deploy_are_width_and_height(picture: Path) -> None:
