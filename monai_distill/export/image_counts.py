@@ -147,6 +147,9 @@ def _draw(curves: Mapping[str, Curve], full: ScoreRow | None, classes: int, file
         if full is not None:
             axis.axhline(full[metric]["mean"] or 0.0, color="black", linewidth=1, label=row_title("full"))
         axis.set(title=METRIC_TITLES[metric], xscale="log", ylim=(0, 1))
+        stored = sorted({count * max(1, classes) for curve in curves.values() for count in curve})
+        axis.minorticks_off()
+        axis.set_xticks(stored, labels=[str(number) for number in stored])
         axis.set_xlabel("stored images" if classes else "stored images per class")
         axis.grid(alpha=0.3)
     figure.axes[0].legend(loc="lower right", fontsize="small")
