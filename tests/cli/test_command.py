@@ -659,7 +659,7 @@ def test_interrupted_while_experts_train_the_finished_ones_are_kept(
     [
         ("image_lr", 11, ("settings", "'image_lr': 10", "'image_lr': 11", "another output_dir")),
         ("seed", 4, ("seed: stored 3, requested 4",)),
-        ("expert_lr", 0.5, ("optimizer", '"lr": 0.01', '"lr": 0.5', "another expert_dir")),
+        ("expert_lr", 0.5, ("optimizer lr: stored 0.01", "requested 0.5", "another expert_dir")),
         ("experts", 3, ("shape: stored [2,", "requested [3,")),
     ],
 )

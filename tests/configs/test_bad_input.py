@@ -195,7 +195,7 @@ def test_an_unreadable_image(run: Path, root: Path, content: bytes) -> None:
 def test_a_size_of_volumes_for_images(run: Path, root: Path) -> None:
     table(root, [f"{i}.png,{'ab'[i % 2]}" for i in range(12)])
     outcome = fast_run(run, "--dataset", "table", "--dataset_dir", root, "--image_size", "[8, 8, 8]")
-    refused(outcome, run, "has 3 numbers, got an image of shape (8, 8); if the file may be damaged")
+    refused(outcome, run, "has 3 numbers, got an image of shape (8, 8)", "if the file may be damaged")
 
 
 def test_a_listed_image_that_is_missing(run: Path, root: Path) -> None:
