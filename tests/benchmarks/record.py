@@ -2,10 +2,9 @@
 
 A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
 balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. A folder
-of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. With ``--kind
-plans`` a row holds what the plan of a run forecast and gave up, and what the run took; with ``--kind guarantees`` its
-epsilon. Then set the two markers in
-RESULTS.md and run ``python -m tests.benchmarks results``.
+of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. With ``--kind plans`` a row
+holds what the plan of a run forecast and gave up, and what the run took; with ``--kind guarantees`` its epsilon. Then
+set the two markers in RESULTS.md and run ``python -m tests.benchmarks results``.
 """
 
 # SPDX-License-Identifier: Apache-2.0

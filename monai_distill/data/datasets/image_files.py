@@ -119,11 +119,8 @@ class ImageFilesDataset(SectionDataset):
         listing = LAST.of(self._settings(), self._all_sections, self._watched)
         for sentence in set(listing.cautions) - set(self._cautions):  # listed for another section
             warnings.warn(sentence, stacklevel=2)
-        self._listed, self.class_names, self.provenance = (
-            listing,
-            listing.class_names,
-            copy.deepcopy(listing.provenance),
-        )
+        self._listed, self.class_names = listing, listing.class_names
+        self.provenance = copy.deepcopy(listing.provenance)
         self.notes, self.unused_patients = listing.notes, listing.unused_patients
         self.left_out, self._modalities = dict(listing.left_out), listing.modalities
         return [self._item(listing.rows[i], listing.labels[i]) for i in listing.sections[section]]
