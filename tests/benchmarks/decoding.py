@@ -1,5 +1,8 @@
-"""``python -m tests.benchmarks decoding FOLDER``: CPU seconds of decoding every image of class folders, alone and as a
-run reads them, and the wall seconds until the first sign of progress.
+"""``python -m tests.benchmarks decoding FOLDER``: seconds of decoding every image of class folders, alone and as a run
+reads them, and the seconds until the first sign of progress.
+
+As many plain processes as the run has workers decode the same files at the same time, each its share: what these
+cores need for decoding alone.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +19,7 @@ import numpy as np
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Resized, ScaleIntensityRanged
 from PIL import Image
 
-from monai_distill.data import SplitBanks, dataset_reading
+from monai_distill.data import ClassBank, dataset_reading
 from monai_distill.data.datasets import ImageFolderDataset
 from monai_distill.data.reading import FileToImaged
 from monai_distill.runtime.memory import disable_malloc_trim
@@ -48,6 +52,16 @@ def _monai(side: int | None) -> Compose:
     return Compose(transforms)
 
 
+def clocks() -> tuple[float, float]:
+    """CPU seconds of this process and its children, and wall seconds."""
+    return cpu_seconds(), time.perf_counter()
+
+
+def _decode(files: Sequence[str], reading: FileToImaged) -> None:
+    for file in files:
+        reading({"image": file})
+
+
 def main(words: Sequence[str]) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks decoding", description=__doc__)
@@ -65,33 +79,48 @@ def main(words: Sequence[str]) -> int:
         logging.getLogger(name).setLevel(logging.INFO)
         logging.getLogger(name).addHandler(first)
 
-    def watched(what: str, before: float) -> None:
-        spent = cpu_seconds() - before
-        print(f"{what}: {spent:.1f} s CPU, {1000 * spent / len(files):.2f} ms an image", flush=True)
+    def watched(what: str, before: tuple[float, float]) -> None:
+        cpu, wall = (now - then for now, then in zip(clocks(), before, strict=True))
+        print(f"{what}: {wall:.1f} s, {cpu:.1f} s CPU, {1000 * cpu / len(files):.2f} ms an image", flush=True)
 
-    before = cpu_seconds()
+    before = clocks()
     for file in files:
         with Image.open(file) as image:
             np.asarray(image)
     watched(f"Pillow decodes {len(files)} images", before)
-    before = cpu_seconds()
-    for file in files:
-        reading({"image": file})
+    before = clocks()
+    _decode(files, reading)
     watched("the transform: decoded, scaled, resized", before)
+    before = clocks()
+    plain = [
+        multiprocessing.Process(target=_decode, args=(files[share :: options.workers], reading))
+        for share in range(options.workers)
+    ]
+    for process in plain:
+        process.start()
+    for process in plain:
+        process.join()
+    watched(f"the transform in {options.workers} plain processes", before)
     own, some = _monai(options.side), files[: options.monai]
-    before = cpu_seconds()
+    before = clocks()
     for file in some:
         own({"image": file})
-    spent = 1000 * (cpu_seconds() - before) / max(len(some), 1)
+    spent = 1000 * (clocks()[0] - before[0]) / max(len(some), 1)
     print(f"MONAI's own transforms decode, scale and resize: {spent:.2f} ms an image ({len(some)} images)", flush=True)
-    before, first.began = cpu_seconds(), time.perf_counter()
+    before, first.began = clocks(), time.perf_counter()
     sections = [
         ImageFolderDataset(options.folder, section, reading=reading, cache_rate=0.0)
         for section in ("training", "validation", "test")
     ]
     watched("a run lists the files and reads their headers", before)
-    before = cpu_seconds()
-    SplitBanks(*sections, fit=Standardize.fit)
-    watched(f"a run reads the images with {options.workers} workers, and hashes them", before)
+    before = clocks()
+    banks = [ClassBank.from_dataset(section) for section in sections]
+    watched(f"a run reads the images with {options.workers} workers", before)
+    before = clocks()
+    for bank in banks:
+        bank.image_hashes()
+        bank.fingerprint()
+    Standardize.fit(banks[0].images)
+    watched("it hashes them, and computes mean and deviation", before)
     print(f"the first line of the log came after {first.seconds:.1f} s")
     return 0

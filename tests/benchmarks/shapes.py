@@ -76,16 +76,17 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks shapes", description=__doc__)
     parser.add_argument("kind", choices=("pathmnist", "covid", "folders"))
     parser.add_argument("out", type=Path)
-    parser.add_argument("--side", type=int, default=28)
+    parser.add_argument("--side", type=int, help="pixels; 28, for covid 299 unless given")
     parser.add_argument("--compressed", action="store_true")
     parser.add_argument("--count", type=int, default=50_000, help="of folders: images in all")
     options = parser.parse_args(words)
     options.out.mkdir(parents=True, exist_ok=True)
+    side = options.side or (299 if options.kind == "covid" else 28)
     if options.kind == "pathmnist":
-        suffix = "" if options.side == 28 else f"_{options.side}"
-        write_npz(options.out / f"pathmnist{suffix}.npz", options.side, options.compressed)
+        suffix = "" if side == 28 else f"_{side}"
+        write_npz(options.out / f"pathmnist{suffix}.npz", side, options.compressed)
     elif options.kind == "covid":
-        write_folders(options.out, options.side, COVID)
+        write_folders(options.out, side, COVID)
     else:
-        write_folders(options.out, options.side, dict.fromkeys("ab", options.count // 2), inner="")
+        write_folders(options.out, side, dict.fromkeys("ab", options.count // 2), inner="")
     return 0

@@ -33,7 +33,7 @@ def axis_sizes(image_size: int | Sequence[int] | None, shape: Sequence[int]) -> 
     """
     if image_size is None:
         return tuple(shape)
-    sizes = (image_size,) * len(shape) if isinstance(image_size, int) else tuple(image_size)
+    sizes = (image_size,) * len(shape) if isinstance(image_size, (int, str)) else tuple(image_size)
     if len(sizes) != len(shape):
         raise ValueError(
             f"image_size {sizes} has {len(sizes)} numbers, got an image of shape {tuple(shape)}; {_ADVICE}."
