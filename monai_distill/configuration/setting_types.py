@@ -92,7 +92,8 @@ def _described(name: str, kinds: Sequence[type], default: Any) -> str:
         return WORDS[kind]
     zero = _may_be_zero(name, kinds, default)
     if kind is int:
-        return f"{WORDS[int]} of at least {0 if zero else 1}"
+        several = ", or a list of them such as [64, 64]" * (list in kinds)
+        return f"{WORDS[int]} of at least {0 if zero else 1}{several}"
     return f"{WORDS[float]} of at least 0" if zero else f"{WORDS[float]} above 0"
 
 

@@ -158,16 +158,18 @@ def _unpacked(items: Sequence[Any], images: Tensor) -> list[Any]:
 
 
 def differing_sizes(paths: Sequence[str], shapes: Sequence[Sequence[int]]) -> str:
-    """The error for two images of different size.
+    """The error for two images of different size or channels.
 
     Example:
         >>> differing_sizes(["x/a.png", "x/b.png"], [(1, 8, 8), (1, 9, 8)])[:75]
         'Images differ in size: a.png has [channels, *spatial] [1, 8, 8] and b.png h'
     """
     first, second = (Path(path).name for path in paths)
+    differs = "channels" if list(shapes[0][1:]) == list(shapes[1][1:]) else "size"
+    advice = {"channels": "channels=1 or 3", "size": "image_size, and channels=1 or 3 if the channels differ"}[differs]
     return (
-        f"Images differ in size: {first} has [channels, *spatial] {list(shapes[0])} and {second} has "
-        f"{list(shapes[1])}, expected one size; pass image_size, and channels=1 or 3 if the channels differ."
+        f"Images differ in {differs}: {first} has [channels, *spatial] {list(shapes[0])} and {second} has "
+        f"{list(shapes[1])}, expected the same for all; pass {advice}."
     )
 
 

@@ -77,7 +77,7 @@ class SplitBanks:
         conflicts = _warn_of_conflicting_labels(raw, hashes, (training, validation, test))
         parts = disjoint(raw, hashes, drop_held_out=drop_held_out)
         raw, self.dropped, self.drop_held_out = parts.banks, parts.dropped, drop_held_out
-        _refuse_empty_classes(raw[0])
+        _refuse_empty_classes(raw[0], parts.sentence())
         _warn_of_absent_classes(*raw[1:])
         self.preprocessing = fit(raw[0].images)
         self.training, self.validation, self.test = (bank.mapped(self.preprocessing, device) for bank in raw)
@@ -168,12 +168,13 @@ class SplitBanks:
         return tuple(self.training.images.shape[1:])
 
 
-def _refuse_empty_classes(training: ClassBank) -> None:
+def _refuse_empty_classes(training: ClassBank, dropped: str) -> None:
     empty = [name for name, count in zip(training.class_names, training.counts, strict=True) if not count]
     if empty:
         raise ValueError(
             f"Expected training images of every class, got none of {empty}. Drop these classes or add some."
             + " If labels start at 1, subtract 1." * (not training.counts[0] and training.class_names[0] == "0")
+            + (f" Left out were {dropped}." if dropped else "")
         )
 
 

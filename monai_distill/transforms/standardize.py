@@ -73,8 +73,8 @@ class Standardize(Transform):  # type: ignore[misc]
         """
         if len(images.shape) != spatial_dims + 2 or not images.shape.numel():
             raise ValueError(
-                f"Expected images [B, C] with {spatial_dims} spatial axes, got {list(images.shape)}. Pass a batch and "
-                "its spatial_dims."
+                f"Expected images [B, C] with {spatial_dims} spatial axes, got {list(images.shape)}. For volumes, pass "
+                "spatial_dims 3. For colors, store 1 or 3 channels."
             )
         count, mean = 0, torch.zeros(images.shape[1], dtype=torch.float64)
         squares = torch.zeros_like(mean)  # sum of squared deviations from the mean so far

@@ -180,8 +180,21 @@ def test_images_of_different_sizes_without_a_resize(run: Path, root: Path) -> No
     table(root, [f"{i}.png,{'ab'[i // 6]}" for i in range(12)], sizes=(8, 9))
     data = ("--dataset", "table", "--dataset_dir", root)
     outcome = fast_run(run, *data, "--image_size", "null")
-    refused(outcome, run, "Images differ in size", "[1, 8, 8]", "[1, 9, 9]", "expected one size; pass image_size")
+    refused(outcome, run, "Images differ in size", "[1, 8, 8]", "[1, 9, 9]", "pass image_size")
     assert fast_run(root / "run2", *data, "--image_size", "8").code == 0  # the way out that it names
+
+
+def test_a_plan_names_the_files_of_different_channels(run: Path, root: Path) -> None:
+    table(root, [f"{i}.png,{'ab'[i // 6]}" for i in range(12)])
+    write_image(root / "1.png", (8, 8, 3), seed=1)
+    outcome = command("plan", "--dataset", "table", "--dataset_dir", root, "--method", "dm")
+    refused(outcome, run, "Images differ in channels", "1.png has", "[3, ", "pass channels=1 or 3.")
+
+
+def test_volumes_for_networks_of_images(run: Path, root: Path) -> None:
+    np.savez(root / "a.npz", **npz_arrays((6, 5, 4)))
+    outcome = command("plan", "--dataset", "npz", "--dataset_dir", root, "--dataset_file", "a.npz", "--method", "dm")
+    refused(outcome, run, "2 spatial axes", "6, 5, 4]", "spatial_dims 3", "1 or 3 channels")
 
 
 @pytest.mark.parametrize("content", [b"no image", b""])

@@ -68,6 +68,12 @@ def test_another_value_is_refused_with_what_was_expected_and_given(name: str, va
         checked_settings({name: value}, DATM)
 
 
+@pytest.mark.parametrize("value", ["abc", "8,8", 8.5, 0])
+def test_a_number_for_every_axis_is_named_as_a_way_out(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"whole number of at least 1, or a list of them such as \[64, 64\] for --im"):
+        checked_settings({"image_size": value}, run_files("npz", "convnet", "dm"))
+
+
 def test_types_behind_a_reference_are_found() -> None:
     with pytest.raises(ValueError, match="expert_lr"):  # '@dp_lr'
         checked_settings({"expert_lr": "fast"}, GUARANTEED)

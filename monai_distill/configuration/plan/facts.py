@@ -149,6 +149,8 @@ class _Part:
 
     def __init__(self, dataset: Any, positions: Sequence[int]) -> None:
         self.class_names = dataset.class_names
+        listed = getattr(dataset, "data", None)  # its paths name the files in errors
+        self.data = [listed[position] for position in positions] if isinstance(listed, Sequence) else None
         self.items = [dataset[position] for position in positions]
 
     def __len__(self) -> int:

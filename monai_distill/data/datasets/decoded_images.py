@@ -17,6 +17,7 @@ from monai_distill.data.dataset_reading import differing_sizes, loaded_items
 from monai_distill.data.image_cache import MEMORY_SHARE, cached_array, default_cache_dir, stored_checksum
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading.file_to_image import FileToImaged
+from monai_distill.data.reading.fitting import RULE
 from monai_distill.runtime.memory import physical_memory
 
 __all__ = ["decoded_images", "writes_images"]
@@ -46,7 +47,7 @@ def decoded_images(dataset: Any, reading: FileToImaged, cache_dir: str | PathLik
     job = {
         "files": _stamp(files),
         "reading": {name: value for name, value in sorted(vars(reading).items()) if not name.startswith("_")},
-        "versions": {name: version(name) for name in READERS},
+        "versions": {"rule": RULE, **{name: version(name) for name in READERS}},
     }
 
     def decode(array: np.ndarray[Any, Any]) -> None:

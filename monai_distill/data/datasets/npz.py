@@ -13,7 +13,7 @@ import torch
 
 from monai_distill.data.prepared_images import PreparedImages
 from monai_distill.data.reading.array_to_image import ArrayToImaged
-from monai_distill.data.reading.fitting import axis_sizes
+from monai_distill.data.reading.fitting import axis_sizes, inner_sizes
 from monai_distill.runtime.checksums import file_checksum
 from monai_distill.runtime.validation import listed_names
 
@@ -87,7 +87,8 @@ class NPZDataset(SectionDataset):
         sizes = axis_sizes(self.image_size, stored)
         if sizes != stored:
             old, new = (" x ".join(map(str, sides)) for sides in (stored, sizes))
-            self.notes = (f"the images are resized from {old} to {new} pixels",)
+            proportions = "" if inner_sizes(stored, sizes, "pad") == sizes else ", which changes their proportions"
+            self.notes = (f"the images are resized from {old} to {new} pixels{proportions}",)
         self.provenance = {
             **self._source.to_dict(self.file),
             "files": {path.name: self._checksum(path)},

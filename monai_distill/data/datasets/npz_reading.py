@@ -168,7 +168,7 @@ def _check_images(images: Array, count: int, where: str) -> bool:
     if images.ndim in (4, 5) and images.shape[1] in (1, 3) and not has_channels:
         raise ValueError(
             f"{where}: expected channels last, [n, H, W, C] or [n, D, H, W, C], got {images.shape}, which has them "
-            "first; save np.moveaxis(images, 1, -1), or images[:, 0] for volumes of one slice."
+            "first; save np.moveaxis(images, 1, -1), or images[..., None] for volumes of 1 or 3 slices."
         )
     if images.ndim not in (3, 4) and not (images.ndim == 5 and has_channels):
         raise ValueError(

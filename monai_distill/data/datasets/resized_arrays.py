@@ -13,7 +13,7 @@ import numpy as np
 
 from monai_distill.data.image_cache import cached_array, default_cache_dir, stored_checksum
 from monai_distill.data.prepared_images import PreparedImages
-from monai_distill.data.reading.fitting import fitted
+from monai_distill.data.reading.fitting import RULE, fitted
 from monai_distill.runtime.progress import with_progress
 
 from .decoded_images import writes_images
@@ -48,7 +48,8 @@ def resized_images(
         values = np.empty(shape, dtype=np.float32)
         fill(values)
         return PreparedImages(values, channel_axis=1)
-    job = {"source": images.job, "sizes": list(sizes), "versions": {name: version(name) for name in READERS}}
+    versions = {"rule": RULE, **{name: version(name) for name in READERS}}
+    job = {"source": images.job, "sizes": list(sizes), "versions": versions}
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
     array = cached_array(folder, job, shape, np.dtype("float32"), fill)
     return PreparedImages(array, channel_axis=1, source=stored_checksum(array))

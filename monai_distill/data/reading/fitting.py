@@ -8,16 +8,17 @@ from typing import Any, Literal
 
 import torch
 from monai.data import MetaTensor
-from monai.transforms import GaussianSmooth, Resize, ResizeWithPadOrCrop, Spacing
+from monai.transforms import GaussianSmooth, ResizeWithPadOrCrop, Spacing
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from monai_distill.runtime.validation import require_positive_int
 
-__all__ = ["FITS", "Fit", "axis_sizes", "cropped_or_filled", "fitted", "inner_sizes", "resampled"]
+__all__ = ["FITS", "RULE", "Fit", "axis_sizes", "cropped_or_filled", "fitted", "inner_sizes", "resampled"]
 
 Fit = Literal["stretch", "pad", "crop"]
 FITS: tuple[Fit, ...] = ("stretch", "pad", "crop")
+RULE = 2  # of the values below: images that another one resized are not read from a cache
 _ADVICE = "give one whole number per axis, such as [64, 64], or a single one for all axes"
 
 
@@ -57,7 +58,7 @@ def inner_sizes(shape: Sequence[int], sizes: Sequence[int], fit: Fit) -> tuple[i
 
 
 def fitted(image: Tensor, sizes: Sequence[int], fit: Fit) -> Tensor:
-    """The image [C, \\*spatial] at ``sizes``, linear with anti-aliasing.
+    """The image [C, \\*spatial] at ``sizes``, linear with anti-aliasing along every axis; a constant image stays so.
 
     Args:
         image: the image.
@@ -83,7 +84,7 @@ def resampled(image: Tensor, spacing: Sequence[float], pixdim: Sequence[float]) 
     """The image [C, \\*spatial] with ``pixdim`` millimeters per axis, linear, smoothed first where it gets coarser."""
     # as MONAI's Resize smooths before it makes an image smaller; Spacing does not
     blur = [max(0.0, (new / old - 1) / 2) for new, old in zip(pixdim, spacing, strict=True)]
-    smoothed = _plain(GaussianSmooth(blur)(image)) if any(blur) else image
+    smoothed = _smoothed(image, blur) if any(blur) else image
     placed = MetaTensor(smoothed, affine=torch.diag(torch.tensor([*spacing, *[1.0] * (4 - len(spacing))])))
     return _plain(Spacing(pixdim, mode="bilinear", padding_mode="border")(placed)).float()
 
@@ -91,10 +92,18 @@ def resampled(image: Tensor, spacing: Sequence[float], pixdim: Sequence[float]) 
 def _resized(image: Tensor, size: tuple[int, ...]) -> Tensor:
     if size == tuple(image.shape[1:]):
         return image
-    if len(size) == 3:
-        return _plain(Resize(size, mode="trilinear", anti_aliasing=True)(image))
-    # torch's own filter is several times faster than blurring first, but it exists in 2D only
-    return interpolate(image[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+    if len(size) == 2:
+        return interpolate(image[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+    # torch's filter exists in 2D only, but it is a product of one filter per axis: rows and columns, then the depth
+    slices = _resized(image.flatten(0, 1), size[1:])
+    columns = slices.reshape(*image.shape[:2], size[1] * size[2])
+    return _resized(columns, (size[0], columns.shape[2])).reshape(len(image), *size)
+
+
+def _smoothed(image: Tensor, sigma: list[float]) -> Tensor:
+    # MONAI's filter takes 0 for what is outside of the image, so that its sides get darker; divided, they do not
+    smooth = GaussianSmooth(sigma)
+    return _plain(smooth(image)) / _plain(smooth(torch.ones_like(image[:1])))
 
 
 def _plain(image: Any) -> Tensor:

@@ -77,7 +77,8 @@ def picture_header(path: str) -> FileHeader:
 
 def _tiff_header(tags: Mapping[str, Any]) -> FileHeader:
     rows, columns = tags["shape"]
-    return _upright(rows, columns, tags["orientation"], "8-bit" if tags["is_byte"] else "stored")
+    values: ValueKind = "8-bit" if tags["is_byte"] else "stored"
+    return _upright((rows, columns), tags["orientation"], values, tags["has_alpha"])
 
 
 def _opened(image: Any, stream: BinaryIO, start: bytes) -> tuple[FileHeader, int]:
@@ -87,11 +88,12 @@ def _opened(image: Any, stream: BinaryIO, start: bytes) -> tuple[FileHeader, int
     if image.format != "TIFF" and (image.format != "PNG" or _may_state_orientation(stream)):
         turn = int(image.getexif().get(_ORIENTATION, 1))
     deep = image.mode[:1] in ("I", "F") or _is_deep_color_png(start)
-    return _upright(rows, columns, turn, "stored" if deep else "8-bit"), turn
+    has_alpha = image.mode[-1:] in ("A", "a") or "transparency" in image.info
+    return _upright((rows, columns), turn, "stored" if deep else "8-bit", has_alpha), turn
 
 
-def _upright(rows: int, columns: int, turn: int, values: ValueKind) -> FileHeader:
-    return FileHeader((columns, rows) if turn in (5, 6, 7, 8) else (rows, columns), values)
+def _upright(shape: tuple[int, int], turn: int, values: ValueKind, has_alpha: bool) -> FileHeader:
+    return FileHeader(shape[::-1] if turn in (5, 6, 7, 8) else shape, values, has_alpha=has_alpha)
 
 
 def _may_state_orientation(stream: BinaryIO) -> bool:
@@ -148,6 +150,7 @@ def _tiff_tags(path: str, start: bytes) -> dict[str, Any] | None:
             "sample_format": int(page.sampleformat),
             "is_byte": bits <= 8 and page.sampleformat == 1,
             "samples": page.samplesperpixel,
+            "has_alpha": len(page.extrasamples) == 1,
             "photometric": int(page.photometric),
             "shape": (page.imagelength, page.imagewidth),
             "orientation": int(page.tags[_ORIENTATION].value) if _ORIENTATION in page.tags else 1,

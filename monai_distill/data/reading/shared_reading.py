@@ -27,7 +27,7 @@ def shared_reading(reader: FileToImaged, paths: Sequence[str]) -> tuple[FileToIm
         paths: of every image of the data set, in all its sections.
 
     Returns:
-        The reader, and the sentences: how values are scaled, axes turned and proportions fitted.
+        The reader, and the sentences: how values are scaled, axes turned and proportions fitted, what is left out.
 
     Raises:
         ValueError: when the files hold different kinds of values and ``intensity_range`` is not set, or only some
@@ -51,6 +51,7 @@ def shared_reading(reader: FileToImaged, paths: Sequence[str]) -> tuple[FileToIm
         values = shared_kind({Path(path).name: header for path, header in headers.items()})
     settings = {**reader.to_dict(), "values": values}
     lines = [*_intensity_lines(values), *_orientation_lines(reader, headers), *_fit_lines(reader, headers)]
+    lines += _alpha_lines(headers)
     return FileToImaged(**settings), lines
 
 
@@ -104,6 +105,14 @@ def _fit_lines(reader: FileToImaged, headers: Mapping[str, FileHeader]) -> list[
         return [f"{start} stretched to {size}; --fit pad or --fit crop keeps proportions."]
     done = f"padded with 0 to {size}" if reader.fit == "pad" else f"cropped to {size}; what is outside is lost"
     return [f"{start} {done}."]
+
+
+def _alpha_lines(headers: Mapping[str, FileHeader]) -> list[str]:
+    paths = [path for path, header in headers.items() if header.has_alpha]
+    if not paths:
+        return []
+    start = f"{len(paths)} of {len(headers)} images, such as {Path(paths[0]).name}, store an alpha channel"
+    return [f"{start}, which is left out: a transparent pixel has the color that is stored below."]
 
 
 def _fits_rank(reader: FileToImaged, header: FileHeader) -> bool:

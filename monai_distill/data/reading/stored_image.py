@@ -32,12 +32,14 @@ class FileHeader:
         spacing: millimeters per axis; None where the file does not tell.
         orientation: the direction of every axis of a volume, such as ``"LPS"``, as it is stored; None for a 2D image
             and where the file does not tell.
+        has_alpha: whether a picture stores how opaque its pixels are, which is left out.
     """
 
     shape: tuple[int, ...]
     values: ValueKind
     spacing: tuple[float, ...] | None = None
     orientation: str | None = None
+    has_alpha: bool = False
 
 
 @dataclass(frozen=True)

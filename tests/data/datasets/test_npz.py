@@ -65,6 +65,7 @@ def test_images_are_resized(tmp_path: Path, tools: Tools, stored: tuple[int, ...
     sides = tuple(size) if isinstance(size, list) else (size, size)
     assert tuple(dataset[0]["image"].shape[1:]) == sides
     assert any("resized from 12 x 8" in note for note in dataset.notes)
+    assert any("changes their proportions" in note for note in dataset.notes) == (size == 4)
     assert whole.notes == ()
     content, items = read_dataset(dataset), torch.stack([item["image"] for item in dataset])
     assert torch.equal(content.images[:], items)

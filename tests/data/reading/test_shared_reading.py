@@ -145,6 +145,18 @@ def test_the_change_of_proportions_is_reported(fit: str, expected: list[list[int
     assert word in lines[0]
 
 
+@pytest.mark.parametrize(("mode", "suffix"), [("RGBA", "png"), ("LA", "png"), ("RGBA", "tif"), ("P", "png")])
+def test_alpha_that_is_left_out_is_reported(mode: str, suffix: str, tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{name}.{suffix}") for name in ("clear", "plain")]
+    clear = Image.fromarray(GRAY).convert(mode)
+    clear.save(paths[0], **({"transparency": 0} if mode == "P" else {}))
+    Image.fromarray(GRAY).save(paths[1])
+    lines = shared_reading(FileToImaged(), paths)[1]
+    assert [line.partition(", which")[0] for line in lines] == [
+        f"1 of 2 images, such as clear.{suffix}, store an alpha channel"
+    ]
+
+
 def test_square_and_unreadable_images_are_not_reported(tmp_path: Path) -> None:
     Image.fromarray(GRAY).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
