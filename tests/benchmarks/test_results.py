@@ -54,6 +54,13 @@ def test_a_table_is_written_again(tmp_path: Path) -> None:
         results.rebuilt(document, tmp_path)
 
 
+def test_commands_that_differ_in_a_few_settings_are_one_line() -> None:
+    commands = ["run --a 1 --b 2 --c", "run --a 1 --b 3 --c", "other --x [1,2]"]
+    assert results.folded(commands) == ["`run --a 1 --c` with `--b 2` or `--b 3`", "`other --x [1,2]`"]
+    different = ["run --a 1 --b 2 --c 3", "run --a 2 --b 3 --c 4", "run"]  # nothing is gained
+    assert results.folded(different) == [f"`{command}`" for command in different]
+
+
 def test_a_record_without_its_source_or_with_uneven_rows_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
