@@ -88,6 +88,10 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     assert (packed["images a class: stored"], packed["effective"], shown["images a class: stored"]) == (1, 4, 4)
     assert str(tmp_path) not in (tmp_path / "small.json").read_text()
     assert written["command"][0].startswith("monai-distill run ")
+    assert record.main(["seeds", str(run), str(run), "--kind", "seeds"]) == 0
+    (values,) = json.loads((tmp_path / "seeds.json").read_text())["rows"]
+    row = dict(zip(record.SEEDS, values, strict=True))
+    assert (row["run seeds"], row["accuracy, over the seeds"]) == (2, [distilled["mean"], 0.0])
     plan = {"forecast": {"cpu_seconds": {"reading": 1.0, "scores": 2.0}}, "given_up": ["iterations 2 of 9"]}
     (run / "plan.json").write_text(json.dumps(plan))
     assert record.main(["planned", str(run), "--kind", "plans"]) == 0
