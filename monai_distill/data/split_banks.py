@@ -156,10 +156,12 @@ class SplitBanks:
             for names in (sums, files)
         ):
             return
+        found = self.provenance["counts"]
+        others = "as many others, or other class names" if found == source.get("counts") else f"others, {found}"
         raise RuntimeError(
-            f"Expected the images that the set was made from, {source.get('counts')}, got others, "
-            f"{self.provenance['counts']}: among these may be test images that it was made from. Put the data back, "
-            "give the folder where it lies now as dataset_dir, or make a new run."
+            f"Expected the images that the set was made from, {source.get('counts')}, got {others}: among these may be "
+            "test images that it was made from. Put the data back, give the folder where it lies now as dataset_dir, "
+            "or make a new run."
         )
 
     @property

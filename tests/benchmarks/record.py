@@ -3,8 +3,9 @@
 A row for every run and every control, with the images that are stored and those that a network sees, accuracy and
 balanced accuracy, seconds and memory. A control that several runs of one data set and size share stands once. A folder
 of the GPU benchmark gives the table of its parts, or with ``--parts`` the rows of these. With ``--kind plans`` a row
-holds what the plan of a run forecast and gave up, and what the run took; with ``--kind guarantees`` its epsilon. Then
-set the two markers in RESULTS.md and run ``python -m tests.benchmarks results``.
+holds what the plan of a run forecast and gave up, and what the run took; with ``--kind guarantees`` its epsilon; with
+``--kind seeds`` the mean and the deviation over runs that differ only in their seed. Then set the two markers in
+RESULTS.md and run ``python -m tests.benchmarks results``.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -13,7 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Sequence
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,8 @@ PLANNED = ("data", "images a class: stored", "effective", "width", "iterations",
 PLANNED += ("distilled", "balanced", "random real", "its balanced", "all training images", "given up")
 GUARANTEED = ("data", "method", "epsilon", "images a class: stored", "effective", "images start from", "networks")
 GUARANTEED += ("distilled", "balanced", "random real", "its balanced")
+SEEDS = ("data", "method", "images a class: stored", "effective", "run seeds", "networks a seed")
+SEEDS += ("accuracy, over the seeds", "balanced", "lowest seed", "highest")
 
 
 def run_rows(run: Path) -> list[list[Any]]:
@@ -90,7 +96,36 @@ def plan_rows(run: Path) -> list[list[Any]]:
     return [[data_name(run), *sizes, scores["settings"]["iterations"], *seconds, *shown, full, lost]]
 
 
-KINDS = {"scores": (COLUMNS, run_rows), "plans": (PLANNED, plan_rows), "guarantees": (GUARANTEED, guarantee_rows)}
+def seed_rows(runs: Sequence[Path]) -> list[list[Any]]:
+    """Mean and deviation, over run seeds, of the mean scores of every set that several runs made."""
+    found: dict[tuple[Any, ...], list[tuple[float, float]]] = defaultdict(list)
+    for run in runs:
+        scores, records = json.loads((run / "scores.json").read_text()), RunRecords.read(run)
+        distilled = scores["distilled"]
+        sizes = (records.images_per_class, records.effective_per_class, len(distilled["accuracy"]["values"]))
+        means = (distilled["accuracy"]["mean"], distilled["balanced_accuracy"]["mean"])
+        found[(data_name(run), f"`{scores['method']}`", *sizes)].append(means)
+    rows = []
+    for (*about, networks), means in found.items():
+        each = list(zip(*means, strict=True))
+        spread = [[statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None] for values in each]
+        rows.append([*about, len(means), networks, *spread, min(each[0]), max(each[0])])
+    return rows
+
+
+def _by_run(rows_of: Callable[[Path], list[list[Any]]], runs: Sequence[Path]) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for run in runs:
+        rows += [row for row in rows_of(run) if row not in rows]
+    return rows
+
+
+KINDS: dict[str, tuple[tuple[str, ...], Callable[[Sequence[Path]], list[list[Any]]]]] = {
+    "scores": (COLUMNS, partial(_by_run, run_rows)),
+    "plans": (PLANNED, partial(_by_run, plan_rows)),
+    "guarantees": (GUARANTEED, partial(_by_run, guarantee_rows)),
+    "seeds": (SEEDS, seed_rows),
+}
 
 
 def command_of(run: Path) -> str:
@@ -163,16 +198,13 @@ def main(words: list[str]) -> int:
         print(write_record(options.name, made))
         return 0
     columns, rows_of = KINDS[options.kind]
-    rows: list[list[Any]] = []
-    for run in options.runs:
-        rows += [row for row in rows_of(run) if row not in rows]
     seeds = [json.loads((run / "scores.json").read_text())["seeds"]["run"] for run in options.runs]
     costs = [json.loads((run / "scores.json").read_text())["cost"] for run in options.runs]
     cards = {cost["memory_of"] for cost in costs} - {"process"}
     on_cards = f"{', '.join(sorted(cards))}, {options.at_once} runs at once"
     record = {
         "columns": list(columns),
-        "rows": rows,
+        "rows": rows_of(options.runs),
         "command": sorted({command_of(run) for run in options.runs}),
         "commit": options.commit or commit(),
         "hardware": on_cards if cards else hardware(max(cost["threads"] for cost in costs)),

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,32 @@ def rendered(record: dict[str, Any]) -> str:
         cells = [_cell(cell, formats.get(column, ".3f")) for column, cell in zip(record["columns"], row, strict=True)]
         lines.append("| " + " | ".join(cells) + " |")
     commands = record["command"] if isinstance(record["command"], list) else [record["command"]]
-    lines += ["", *(f"`{command}`" + ("  " if command != commands[-1] else "") for command in commands)]
+    lines += ["", "  \n".join(folded(commands))]
     lines.append(f"Commit {record['commit']}; {record['hardware']}; seeds: {record['seeds']}.")
     return "\n".join(lines) + "\n"
+
+
+def folded(commands: Sequence[str]) -> list[str]:
+    """Commands as lines of the document; those that share most of their settings as one line and what they differ in.
+
+    Example:
+        >>> folded(["run --a 1 --b 2 --c", "run --a 1 --b 3 --c", "other"])
+        ['`run --a 1 --c` with `--b 2` or `--b 3`', '`other`']
+    """
+    programs: dict[str, list[list[str]]] = {}
+    for command in commands:
+        program, *settings = re.split(r" (?=--[a-z])", command)
+        programs.setdefault(program, []).append(settings)
+    lines = []
+    for program, calls in programs.items():
+        shared = [setting for setting in calls[0] if all(setting in call for call in calls)]
+        rest = [" ".join(setting for setting in call if setting not in shared) for call in calls]
+        if 2 * len(shared) < max(map(len, calls)) or not all(rest):
+            lines += [f"`{' '.join([program, *call])}`" for call in calls]
+        else:
+            *others, last = [f"`{settings}`" for settings in rest]
+            lines.append(f"`{' '.join([program, *shared])}` with {', '.join(others)} or {last}")
+    return lines
 
 
 def _cell(cell: Any, form: str) -> str:

@@ -54,6 +54,13 @@ def test_a_table_is_written_again(tmp_path: Path) -> None:
         results.rebuilt(document, tmp_path)
 
 
+def test_commands_that_differ_in_a_few_settings_are_one_line() -> None:
+    commands = ["run --a 1 --b 2 --c", "run --a 1 --b 3 --c", "other --x [1,2]"]
+    assert results.folded(commands) == ["`run --a 1 --c` with `--b 2` or `--b 3`", "`other --x [1,2]`"]
+    different = ["run --a 1 --b 2 --c 3", "run --a 2 --b 3 --c 4", "run"]  # nothing is gained
+    assert results.folded(different) == [f"`{command}`" for command in different]
+
+
 def test_a_record_without_its_source_or_with_uneven_rows_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +88,10 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     assert (packed["images a class: stored"], packed["effective"], shown["images a class: stored"]) == (1, 4, 4)
     assert str(tmp_path) not in (tmp_path / "small.json").read_text()
     assert written["command"][0].startswith("monai-distill run ")
+    assert record.main(["seeds", str(run), str(run), "--kind", "seeds"]) == 0
+    (values,) = json.loads((tmp_path / "seeds.json").read_text())["rows"]
+    row = dict(zip(record.SEEDS, values, strict=True))
+    assert (row["run seeds"], row["accuracy, over the seeds"]) == (2, [distilled["mean"], 0.0])
     plan = {"forecast": {"cpu_seconds": {"reading": 1.0, "scores": 2.0}}, "given_up": ["iterations 2 of 9"]}
     (run / "plan.json").write_text(json.dumps(plan))
     assert record.main(["planned", str(run), "--kind", "plans"]) == 0

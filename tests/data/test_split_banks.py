@@ -248,3 +248,5 @@ def test_a_set_is_tied_to_its_images_by_their_sums_or_by_their_files() -> None:
     data.require_source({**source, "files": {"moved.npz": "sha256:0"}})
     with pytest.raises(RuntimeError, match=r"images that the set was made from.*got others.*dataset_dir"):
         data.require_source({**source, "test_sha256": "0", "counts": {"test": [1]}})
+    with pytest.raises(RuntimeError, match="as many others, or other class names"):
+        data.require_source({**source, "files": {}, "test_sha256": "0"})
