@@ -7,7 +7,7 @@ import argparse
 import json
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,14 @@ from monai_distill.configuration.overrides import parsed_overrides
 
 from .evaluate import chosen_protocols, evaluate_run, protocol_settings
 from .execution import resumed, run_bundle
-from .run_arguments import SETTINGS, add_plan_arguments, add_run_arguments, given_settings, settings_of
+from .run_arguments import (
+    SETTINGS,
+    add_plan_arguments,
+    add_run_arguments,
+    given_settings,
+    settings_of,
+    tuned_method,
+)
 
 __all__ = ["add_command", "execute"]
 
@@ -51,15 +58,14 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     given = parsed_overrides(rest)
     options.of_protocols = protocol_settings(given)
     options.overrides = {name: value for name, value in given.items() if name not in options.of_protocols}
-    if options.settings is not None:
-        options.overrides = {**settings_of(Path(options.settings), options), **options.overrides}
     options.names = [] if options.protocols is None else chosen_protocols(options.protocols, options.of_protocols)
     if options.of_protocols and not options.names:
         raise ValueError(
             f"Expected --protocols together with their settings {', '.join(options.of_protocols)}, got none."
         )
     methods = _methods(options)
-    options.of_method = _overrides_by_method(options, methods)
+    tuned = _add_settings_of_file(options, methods)
+    options.of_method = _overrides_by_method(options, methods, tuned)
     root, counts = Path(options.output_dir), options.images_per_class or [None]
     if len(counts) == 1:
         options.images_per_class = counts[0]
@@ -87,7 +93,30 @@ def _methods(options: argparse.Namespace) -> list[str]:
     return methods
 
 
-def _overrides_by_method(options: argparse.Namespace, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _add_settings_of_file(options: argparse.Namespace, methods: Sequence[str]) -> dict[str, list[str]]:
+    """Lay the settings of ``--settings`` below the given ones; of a search, those that only its method takes."""
+    if options.settings is None:
+        return {}
+    file = Path(options.settings)
+    given = {**given_settings(options), **options.overrides}
+    filed = {name: value for name, value in settings_of(file, options).items() if name not in given}
+    options.overrides = {**filed, **options.overrides}
+    method = tuned_method(file)
+    if method is None:
+        return {}
+    if method not in methods:
+        raise ValueError(f"Expected {method} among --methods, got {', '.join(methods)} and {file} of {method}.")
+    names = [name for name in filed if name not in SHARED]
+    others = [name for name in methods if name != method]
+    if names and others:
+        message = f"{file} is of {method}: {', '.join(others)} without its {', '.join(names)}."
+        warnings.warn(message, stacklevel=2)
+    return {method: names}
+
+
+def _overrides_by_method(
+    options: argparse.Namespace, methods: Sequence[str], tuned: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
     """The settings of every method: such as experts for those that train them. One that no method has stays in all."""
     from monai_distill.configuration.composition import known_settings
 
@@ -101,10 +130,12 @@ def _overrides_by_method(options: argparse.Namespace, methods: Sequence[str]) ->
     }
     own = {}
     for method in methods:
-        missing = [f"--{name}" for name, of in takers.items() if of and method not in of]
+        foreign = {name for of, names in tuned.items() if of != method for name in names}
+        missing = {name for name, of in takers.items() if of and method not in of} - foreign
         if missing:
-            warnings.warn(f"{method} has no {', '.join(missing)} and runs without.", stacklevel=2)
-        own[method] = {name: value for name, value in options.overrides.items() if f"--{name}" not in missing}
+            listed = ", ".join(f"--{name}" for name in takers if name in missing)
+            warnings.warn(f"{method} has no {listed} and runs without.", stacklevel=2)
+        own[method] = {name: value for name, value in options.overrides.items() if name not in missing | foreign}
     return own
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ __all__ = [
     "given_settings",
     "network_name",
     "requested",
+    "settings_of",
+    "tuned_method",
 ]
 
 SETTINGS = (  # arguments that are settings of the configuration
     *("dataset_dir", "dataset_file", "images_per_class", "factor", "initial_images", "output_dir", "seed", "device"),
     *("epsilon", "delta", "site_ledger", "site_epsilon"),
 )
+NO_SETTINGS = ("dataset", "network", "method", "preset_of", "effort", "minutes", "clock")  # other arguments
 
 
 def given_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -141,8 +145,8 @@ def settings_of(file: Path, options: argparse.Namespace) -> dict[str, Any]:
     """The settings in a file: a JSON object of values by name, or the file that ``tune`` wrote.
 
     Raises:
-        ValueError: when it holds none, those of another method, or with ``--epsilon`` those of a search whose data
-            were not public.
+        ValueError: when it holds none, or other arguments, those of another method, or with ``--epsilon`` those of a
+            search whose data were not public.
     """
     way = "Give the file that `tune` wrote."
     try:
@@ -152,15 +156,26 @@ def settings_of(file: Path, options: argparse.Namespace) -> dict[str, Any]:
     settings = content.get("settings", content) if isinstance(content, dict) else None
     if not isinstance(settings, dict) or not settings:
         raise ValueError(f"Expected settings by name in {file}, got {content!r:.80}. {way}")
+    if others := [f"--{name} {settings[name]}" for name in NO_SETTINGS if name in settings]:
+        raise ValueError(f"Expected settings by name in {file}, got other arguments. Give {' '.join(others)}.")
     tuned = content.get("method")
     if tuned is not None and tuned != getattr(options, "method", tuned):
         raise ValueError(f"Expected settings of {options.method}, got {file} of {tuned}. Give --method {tuned}.")
+    size, sizes = content.get("images_per_class"), options.images_per_class or 1
+    if content is not settings and size is not None and sizes not in (size, [size]):
+        warnings.warn(f"{file} was tuned at {size} images per class, this is for {sizes}.", stacklevel=2)
     if options.epsilon is not None and content.get("public_data") is False:
         raise ValueError(
             f"Expected settings from public data with --epsilon, got {file}: its search looked at its data without a "
             "guarantee. Tune on public data, and say so: tune --public_data"
         )
     return settings
+
+
+def tuned_method(file: Path) -> str | None:
+    """The method whose settings ``tune`` wrote to ``file``; None for settings of any method."""
+    method: str | None = json.loads(file.read_text()).get("method")
+    return method
 
 
 def _add_guarantee(command: argparse.ArgumentParser) -> None:

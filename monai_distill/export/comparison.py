@@ -53,11 +53,12 @@ def compare_methods(
         The Markdown tables.
 
     Raises:
-        ValueError: if no method is given, or ``folder`` belongs to a run or to a comparison with other settings.
+        ValueError: if no method is given, or ``folder`` belongs to a run or to a comparison with other settings, or
+            holds a run that no comparison began.
         RuntimeError: if ``folder`` cannot be made, or a method failed; then the table of the others is written.
     """
     folder = Path(folder)
-    _require_settings(folder, json.loads(json.dumps(dict(settings))))
+    _require_settings(folder, methods, json.loads(json.dumps(dict(settings))))
     failed = []
     for method in methods:
         try:
@@ -73,11 +74,12 @@ def compare_methods(
     table = save_comparison(folder, done) if done or not failed else ""
     _store_plans(folder, done)
     if failed:
-        raise RuntimeError(f"{', '.join(failed)} did not finish; see the warnings.\n{table}")
+        others = f" The finished runs are compared in {folder / 'compare.md'}." if table else ""
+        raise RuntimeError(f"{', '.join(failed)} did not finish; see the warnings.{others}")
     return table
 
 
-def _require_settings(folder: Path, settings: dict[str, Any]) -> None:
+def _require_settings(folder: Path, methods: Sequence[str], settings: dict[str, Any]) -> None:
     file = folder / "compare.json"
     if (folder / "config.json").exists():
         raise ValueError(
@@ -85,6 +87,12 @@ def _require_settings(folder: Path, settings: dict[str, Any]) -> None:
         )
     content = json.loads(file.read_text()) if file.exists() else {}
     plans = {PLANS: content.pop(PLANS)} if PLANS in content else {}
+    begun = [str(folder / method) for method in methods if (folder / method / "config.json").exists()]
+    if begun and not content:
+        raise ValueError(
+            f"Expected runs of this comparison alone, got {', '.join(begun)}, begun without it and perhaps with other "
+            "settings. Give another --output_dir."
+        )
     stored = content or settings
     names = [name for name in sorted({*stored, *settings}) if stored.get(name) != settings.get(name)]
     if names:

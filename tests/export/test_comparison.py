@@ -92,10 +92,11 @@ def test_further_protocols_score_every_finished_run_and_a_failure_there_keeps_it
 
     with (
         pytest.warns(UserWarning, match="mtt failed: too few classes"),
-        pytest.raises(RuntimeError, match=r"mtt did not finish[^$]*\| mtt[^$]*\| dm"),
+        pytest.raises(RuntimeError, match=r"mtt did not finish; .*compare\.md"),
     ):
         compare_methods(tmp_path, ["mtt", "dm"], run, settings=SETTINGS, evaluate=evaluate)
     assert evaluated == ["mtt", "dm"]
+    assert [row in (tmp_path / "compare.md").read_text() for row in ("| mtt", "| dm")] == [True, True]
 
 
 def test_time_and_memory_stand_next_to_the_scores_of_runs_that_counted_them(tmp_path: Path) -> None:
@@ -145,10 +146,11 @@ def test_only_what_has_no_scores_is_run_and_a_failure_does_not_stop_the_others(t
     methods = ["mtt", "ftd", "att"]
     with (
         pytest.warns(UserWarning, match="ftd failed: the disk is full"),
-        pytest.raises(RuntimeError, match=r"ftd did not finish[^$]*\| att"),
+        pytest.raises(RuntimeError, match=r"ftd did not finish; .*compare\.md"),
     ):
         compare_methods(tmp_path, methods, run, settings=SETTINGS)
     assert ran == methods
+    assert "| att" in (tmp_path / "compare.md").read_text()
     broken = False
     table = compare_methods(tmp_path, methods, run, settings=SETTINGS)
     assert ran == [*methods, "ftd"]
@@ -190,6 +192,14 @@ def test_the_folder_of_a_run_is_not_taken_for_one_of_several(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="folder for several runs"):
         compare_methods(tmp_path, ["mtt"], lambda method, folder: pytest.fail("a method was run"), settings=SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_run_that_no_comparison_began_is_not_taken_for_one_of_its_runs(tmp_path: Path) -> None:
+    (tmp_path / "mtt").mkdir()
+    (tmp_path / "mtt" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"mtt, begun without it.*--output_dir"):
+        compare_methods(tmp_path, ["dm", "mtt"], lambda *_: pytest.fail("a method was run"), settings=SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["mtt"]
 
 
 def test_the_plans_of_the_runs_stand_in_compare_json_and_are_no_settings(tmp_path: Path) -> None:
