@@ -53,6 +53,11 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     given = {**words.get("settings", {}), **given_settings(options), **parsed_overrides(rest)}
     settings = {name: value for name, value in given.items() if name not in MACHINE}
     job = composed_job(options.dataset, options.network, options.method, settings, options.preset_of)
+    if job["guarantee"] is not None and job["public_records"] is None:
+        raise ValueError(
+            "Expected --public_records N with --epsilon: a rounded number of training records (patients where the data "
+            "name them, else images) that may be made public. Without it the bundle could not be trained."
+        )
     if options.name not in bundle_names():
         words["command"] = _same_command(options, settings)
         job["dataset_name"] = options.name

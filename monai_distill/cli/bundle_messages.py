@@ -58,6 +58,9 @@ def print_scored(
     else:
         copied = "the row of the set"
         way = f" (tier {claim['tier']}: epsilon {claim['epsilon']:g}, delta {claim['delta']:g}, unit {claim['unit']})"
+    if content.get("source", {}).get("license") in (None, "unknown"):
+        command += " --license FILE"
+        way += ", with the terms under which the data and the set may be used"
     print(
         f"{score_table(content)}\nScores: {file}, and {copied} next to the set: {next_to_set}\n"
         f"Next, write a release of the set{way}:\n  {command}"

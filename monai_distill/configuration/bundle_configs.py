@@ -20,6 +20,7 @@ NOT_IN_A_BUNDLE = (  # tables that the command reads, and steps that only it cal
     *("family", "with_epsilon", "no_guarantee", "presets", "shared_presets", "dp_presets", "entries", "config_format"),
     *("evaluate", "reproduce", "save_execute_config"),
 )
+ACCOUNTING = {"dp-accounting": "0.6.0"}  # needed by a guarantee; the version that it is tested with
 
 
 def recipe(name: str) -> Config:
@@ -84,6 +85,8 @@ def bundle_configs(
     train = overridable_network(overridable_sections(train, class_names), measures)
     inference = _inference(train, known)
     metadata = {**_template("metadata"), **words.get("metadata", {})}
+    if train["guarantee"] is not None:
+        metadata["required_packages_version"] = {**metadata["required_packages_version"], **ACCOUNTING}
     about = about_bundle(name, train, words, image_shape, class_names)
     formats = _data_formats(image_shape, class_names, images_held(train, len(image_shape) - 1))
     several = {} if train["guarantee"] is not None else _several_processes(train)

@@ -108,7 +108,7 @@ def _numbers(train: Config) -> dict[str, str]:
 def _measured(scores: Mapping[str, float]) -> str:
     """The scores of a filled bundle as a table."""
     if not scores:
-        return "Not measured: no set is shipped. Evaluate measures the one that train makes, next to its controls."
+        return "Not measured here. Evaluate measures the set that train makes, next to its controls."
     rows = [f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in scores.items()]
     return "\n".join(["| on what is shipped here | |", "|---|---|", *rows])
 

@@ -23,6 +23,7 @@ MODEL_FILE, MANIFEST_FILE = "model.pt", "manifest.json"
 OF_THE_NETWORK = ("inference", "export")  # configurations that make the network of model.pt
 NOT_ARGUMENTS = ("_target_", "weights", "weights_sha256")  # the class stays; pretrained weights are no argument
 LEDGER_FILE = "ledger.json"  # where the export looks for it
+OPTIONAL = ("multi_gpu_train",)  # configurations that only some bundles have
 OF_A_SET = ("scores.json", "model.ts", LEDGER_FILE)  # of an earlier set
 
 
@@ -183,7 +184,8 @@ def write_bundle(
         The folder.
 
     Raises:
-        ValueError: when a text is there already with another content, and ``replace`` is off.
+        ValueError: when a text is there already with another content, and ``replace`` is off; when ``models/`` holds a
+            set with another guarantee than the one that the texts state.
         RuntimeError: when a folder cannot be made.
 
     Example:
@@ -194,6 +196,7 @@ def write_bundle(
         ['configs/metadata.json', 'models/model.pt']
     """
     folder = Path(folder)
+    _refuse_another_guarantee(folder, configs.get("train", {}))
     numbered = {
         name: _with_numbers(name, configs[name], folder / "models") for name in OF_THE_NETWORK if name in configs
     }
@@ -201,6 +204,8 @@ def write_bundle(
     texts = {f"configs/{name}.json": json.dumps(content, indent=4) + "\n" for name, content in configs.items()}
     texts |= papers
     differing = [n for n, text in texts.items() if (folder / n).is_file() and (folder / n).read_text() != text]
+    left_over = [n for name in OPTIONAL if (folder / (n := f"configs/{name}.json")).is_file() and n not in texts]
+    differing += left_over
     if differing and not replace:
         raise ValueError(
             f"{folder} holds a bundle whose {', '.join(sorted(differing))} differ from what would be written. "
@@ -212,5 +217,26 @@ def write_bundle(
         except OSError as error:
             raise RuntimeError(f"Cannot make the bundle {folder}: {error}. Choose another folder.") from error
         atomic_write(folder / name, text.encode())
+    for name in left_over:
+        (folder / name).unlink()
     blank_model(folder / "models", network_def)
     return folder
+
+
+def _refuse_another_guarantee(folder: Path, train: Mapping[str, Any]) -> None:
+    """The texts, the set, its ledger, its scores and its release would contradict each other."""
+    file = folder / "models" / MANIFEST_FILE
+    if not file.is_file():
+        return
+    claim = json.loads(file.read_text()).get("privacy") or {}
+    stored = (claim.get("epsilon"), claim.get("delta"))
+    wanted = (train.get("epsilon"), train.get("delta")) if train.get("guarantee") is not None else (None, None)
+    if stored != wanted:
+        held, said = (
+            "no guarantee" if epsilon is None else f"epsilon {epsilon:g} and delta {delta:g}"
+            for epsilon, delta in (stored, wanted)
+        )
+        raise ValueError(
+            f"Expected a set with {said} in {file.parent}, as the texts of this bundle would say, got one with {held}. "
+            "Choose another folder, or first take away models/, train/, eval/ and release/."
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_distill.cli.bundle_messages import print_scored
 from monai_distill.data import SyntheticDataset
 from tests.bundles.conftest import QUICK, TRAJECTORY, run, workflow
 from tests.configs.command import command, contents
@@ -113,7 +115,7 @@ def test_settings_are_written_into_the_bundle(tmp_path: Path) -> None:
     assert "eval_metrics" not in json.loads((tmp_path / DIGITS / "configs" / "metadata.json").read_text())
     readme = (tmp_path / DIGITS / "docs" / "README.md").read_text()
     assert "0.900" not in readme
-    assert "not filled yet" in readme
+    assert "Without `models/synthetic.safetensors` this bundle is **not filled**" in readme
 
 
 def test_what_somebody_changed_is_not_written_over_without_a_request(tmp_path: Path) -> None:
@@ -132,6 +134,59 @@ def test_what_somebody_changed_is_not_written_over_without_a_request(tmp_path: P
     assert list(torch.load(model, weights_only=True)) == ["filled"]  # models are kept
 
 
+PLAIN = ("bundle", "my_digits", "--dataset", "digits", "--method", "dm")
+WITH_EPSILON = (*PLAIN, "--epsilon", "8", "--delta", "1e-4")
+
+
+@pytest.mark.parametrize(
+    ("claim", "words", "said"),
+    [
+        (
+            {"tier": "T2", "epsilon": 8.0, "delta": 1e-4},
+            PLAIN,
+            "no guarantee in .* got one with epsilon 8 and delta 0.0001",
+        ),
+        ({"tier": "T2", "epsilon": 3.0, "delta": 1e-4}, WITH_EPSILON, "epsilon 8 and delta 0.0001 in .* epsilon 3"),
+        ({"tier": "T0", "epsilon": None, "delta": None}, WITH_EPSILON, "epsilon 8 .* got one with no guarantee"),
+    ],
+)
+def test_texts_never_state_another_guarantee_than_the_set_has(
+    claim: dict[str, Any], words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    assert command(*WITH_EPSILON, "--to", tmp_path).code == 0
+    (tmp_path / "my_digits" / "models" / "manifest.json").write_text(json.dumps({"privacy": claim}))
+    before = contents(tmp_path)
+    outcome = command(*words, "--replace", "--to", tmp_path)
+    assert outcome.code == 1
+    assert re.search(said, outcome.err)
+    assert "take away models/, train/, eval/ and release/" in outcome.err
+    assert contents(tmp_path) == before
+
+
+def test_the_configuration_of_several_processes_goes_where_a_guarantee_comes(tmp_path: Path) -> None:
+    assert command(*PLAIN, "--to", tmp_path).code == 0
+    several = tmp_path / "my_digits" / "configs" / "multi_gpu_train.json"
+    assert several.is_file()
+    assert "configs/multi_gpu_train.json" in command(*WITH_EPSILON, "--to", tmp_path).err
+    assert several.is_file()
+    assert command(*WITH_EPSILON, "--replace", "--to", tmp_path).code == 0
+    assert not several.exists()
+    papers = [(tmp_path / "my_digits" / name).read_text() for name in ("docs/README.md", "configs/metadata.json")]
+    assert 'pip install "monai-distill[privacy]"' in papers[0]
+    assert '"dp-accounting"' in papers[1]
+
+
+@pytest.mark.parametrize(("license", "is_asked_for"), [("unknown", True), ("CC BY 4.0", False)])
+def test_a_license_that_nobody_knows_is_asked_for_before_the_export_refuses(
+    license: str, is_asked_for: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {name: {"mean": 0.5, "std": 0.1} for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc")}
+    scores = {"distilled": row, "prior": {"accuracy": 0.1}, "source": {"license": license}}
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    print_scored(tmp_path, tmp_path, tmp_path / "models")
+    assert ("--license FILE" in capsys.readouterr().out.splitlines()[-1]) == is_asked_for
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -141,6 +196,7 @@ def test_what_somebody_changed_is_not_written_over_without_a_request(tmp_path: P
         (("my_scans", "--dataset", "folder"), "Expected --dataset_dir"),
         ((DIGITS, "--itertions", "3"), "Did you mean --iterations?"),
         (("my_scans", "--dataset", "digits", "--epsilon", "1", "--ledger", "site.json"), "--site_ledger FILE"),
+        (("my_scans", "--dataset", "folder", "--dataset_dir", "d", "--epsilon", "1"), "Expected --public_records N"),
     ],
 )
 def test_mistakes_are_reported_in_one_line(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
