@@ -92,7 +92,8 @@ def plan_rows(run: Path) -> list[list[Any]]:
     full = scores.get("full", {}).get("accuracy", {}).get("mean")
     lost = "; ".join(plan["given_up"]) or "nothing"
     shown = figures(scores, ("distilled", "random"))
-    return [[data_name(run), *sizes, scores["settings"]["iterations"], *seconds, *shown, full, lost]]
+    minutes = "".join(re.findall(r" --minutes \S+", command_of(run)))
+    return [[data_name(run) + minutes, *sizes, scores["settings"]["iterations"], *seconds, *shown, full, lost]]
 
 
 def seed_rows(runs: Sequence[Path]) -> list[list[Any]]:
