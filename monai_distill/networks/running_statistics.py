@@ -43,7 +43,9 @@ class ScoredNetwork(FlatNetwork):
         super().__init__(factory, memory)
         self.one_at_a_time = True
         self.parameter_count = self.size
-        self._add(_statistics(self._skeleton))
+        statistics = _statistics(self._skeleton)
+        self._statistics = tuple(statistics)  # their names: looking for them in every call takes longer than a step
+        self._add(statistics)
 
     def prepared(self, skeleton: nn.Module) -> nn.Module:
         """The module as it is."""
@@ -59,7 +61,7 @@ class ScoredNetwork(FlatNetwork):
     def __call__(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Logits [B, K] of images [B, C, *spatial]."""
         views = self._views(parameters)
-        buffers = {name: views[name].detach().clone() for name in self.names if name in _statistics(self._skeleton)}
+        buffers = {name: views[name].detach().clone() for name in self._statistics}
         logits: Tensor = torch.func.functional_call(
             self._skeleton, {**views, **buffers}, (images,), tie_weights=self._tied
         )

@@ -18,6 +18,7 @@ BENCHMARKS = (
     "originals",
     "trajectory_pairs",
     "ladder",
+    "set_scores",
     "shapes",
     "decoding",
     "first_iteration",

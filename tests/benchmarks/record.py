@@ -24,6 +24,8 @@ from typing import Any
 from monai_distill.export.report.records import RunRecords
 from tests.benchmarks.gpu_rows import read_rows
 from tests.benchmarks.results import commit, hardware, write_record
+from tests.benchmarks.set_scores import FILE as SET_SCORES
+from tests.benchmarks.set_scores import distilled_scores
 
 COLUMNS = ("data", "trained on", "images a class: stored", "effective", "accuracy", "balanced", "networks", "s", "MiB")
 NAMES = {"random": "random real", "full": "all training images", "packed": "packed, not distilled"}
@@ -74,14 +76,11 @@ def guarantee_rows(run: Path) -> list[list[Any]]:
     records = RunRecords.read(run)
     method = scores["settings"]["method"]
     start = "prototypes" if config["prototype_share"] else "noise"
-    sizes = [
-        records.images_per_class,
-        records.effective_per_class,
-        start,
-        len(scores["distilled"]["accuracy"]["values"]),
-    ]
+    distilled = distilled_scores(run)
+    sizes = [records.images_per_class, records.effective_per_class, start, len(distilled["accuracy"]["values"])]
     claim = [data_name(run), f"`{scores['method']}`", f"{method['epsilon']:g}"]
-    return [[*claim, *sizes, *figures(scores, ("distilled", "random"))]]
+    random = [None, None] if (run / SET_SCORES).exists() else figures(scores, ["random"])
+    return [[*claim, *sizes, *figures({"distilled": distilled}, ["distilled"]), *random]]
 
 
 def plan_rows(run: Path) -> list[list[Any]]:
@@ -93,7 +92,8 @@ def plan_rows(run: Path) -> list[list[Any]]:
     full = scores.get("full", {}).get("accuracy", {}).get("mean")
     lost = "; ".join(plan["given_up"]) or "nothing"
     shown = figures(scores, ("distilled", "random"))
-    return [[data_name(run), *sizes, scores["settings"]["iterations"], *seconds, *shown, full, lost]]
+    minutes = "".join(re.findall(r" --minutes \S+", command_of(run)))
+    return [[data_name(run) + minutes, *sizes, scores["settings"]["iterations"], *seconds, *shown, full, lost]]
 
 
 def seed_rows(runs: Sequence[Path]) -> list[list[Any]]:
@@ -101,7 +101,7 @@ def seed_rows(runs: Sequence[Path]) -> list[list[Any]]:
     found: dict[tuple[Any, ...], list[tuple[float, float]]] = defaultdict(list)
     for run in runs:
         scores, records = json.loads((run / "scores.json").read_text()), RunRecords.read(run)
-        distilled = scores["distilled"]
+        distilled = distilled_scores(run)
         sizes = (records.images_per_class, records.effective_per_class, len(distilled["accuracy"]["values"]))
         means = (distilled["accuracy"]["mean"], distilled["balanced_accuracy"]["mean"])
         found[(data_name(run), f"`{scores['method']}`", *sizes)].append(means)
@@ -135,6 +135,13 @@ def command_of(run: Path) -> str:
     if not lines:
         raise ValueError(f"Expected the command in {run / 'run.log'}, got none. Give folders of `run` or `compare`.")
     return re.sub(r" --(output_dir|\w+_root|cache_dir) \S+", "", re.sub(r"(--dataset_dir) \S+", r"\1 DIR", lines[0]))
+
+
+def scoring_commands(runs: Sequence[Path]) -> list[str]:
+    """The commands that scored the sets of runs without controls."""
+    found = [distilled_scores(run) for run in runs if (run / SET_SCORES).exists()]
+    words = {f"--students {len(row['accuracy']['values'])} --steps {row['steps']}" for row in found}
+    return [f"python -m tests.benchmarks set_scores RUN {settings}" for settings in sorted(words)]
 
 
 def parts_record(folder: Path) -> dict[str, Any]:
@@ -205,7 +212,7 @@ def main(words: list[str]) -> int:
     record = {
         "columns": list(columns),
         "rows": rows_of(options.runs),
-        "command": sorted({command_of(run) for run in options.runs}),
+        "command": [*sorted({command_of(run) for run in options.runs}), *scoring_commands(options.runs)],
         "commit": options.commit or commit(),
         "hardware": on_cards if cards else hardware(max(cost["threads"] for cost in costs)),
         "seeds": ", ".join(str(seed) for seed in sorted(set(seeds))),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import record, results
+from tests.benchmarks import record, results, set_scores
 from tests.configs.command import command
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
@@ -92,6 +92,13 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     (values,) = json.loads((tmp_path / "seeds.json").read_text())["rows"]
     row = dict(zip(record.SEEDS, values, strict=True))
     assert (row["run seeds"], row["accuracy, over the seeds"]) == (2, [distilled["mean"], 0.0])
+    assert set_scores.main([str(run), "--students", "2", "--steps", "1"]) == 0
+    assert record.main(["seeds", str(run), "--kind", "seeds"]) == 0
+    written = json.loads((tmp_path / "seeds.json").read_text())
+    row = dict(zip(record.SEEDS, written["rows"][0], strict=True))
+    again = json.loads((run / "set_scores.json").read_text())["accuracy"]
+    assert (row["networks a seed"], row["accuracy, over the seeds"]) == (2, [again["mean"], None])
+    assert written["command"][-1].endswith("set_scores RUN --students 2 --steps 1")
     plan = {"forecast": {"cpu_seconds": {"reading": 1.0, "scores": 2.0}}, "given_up": ["iterations 2 of 9"]}
     (run / "plan.json").write_text(json.dumps(plan))
     assert record.main(["planned", str(run), "--kind", "plans"]) == 0
