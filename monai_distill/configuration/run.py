@@ -13,7 +13,7 @@ from torch import nn
 
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.bundle import fill_models
-from monai_distill.export.release.manifest import CONTROLS_LEFT_OUT
+from monai_distill.export.release.manifest import CONTROLS_LEFT_OUT, of_the_set_alone
 from monai_distill.export.run_folder import RunFolder
 from monai_distill.handlers.best_synthetic import BestSynthetic
 from monai_distill.handlers.history import History
@@ -188,7 +188,7 @@ class DistillationRun:
             shutil.copyfile(self.run_folder.scores_file, released)
         else:
             row = {"distilled": scores["distilled"], "controls_left_out": CONTROLS_LEFT_OUT}
-            atomic_write(released, json.dumps({**about, **claim, **row}, indent=2).encode())
+            atomic_write(released, json.dumps({**of_the_set_alone(about), **claim, **row}, indent=2).encode())
 
     def _about(self, about: Mapping[str, Any]) -> dict[str, Any]:
         return {**about, **({} if self.guarantee is None else {"privacy": self.guarantee.statement()})}

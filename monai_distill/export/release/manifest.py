@@ -13,12 +13,23 @@ from .audit_evidence import rounded
 from .license import Owner
 from .tier import ReleaseTier
 
-__all__ = ["released_manifest", "released_scores"]
+__all__ = ["of_the_set_alone", "released_manifest", "released_scores"]
 
 CONTROLS = ("random", "full", "prior", "controls")
 CONTROLS_LEFT_OUT = (
     "The controls were trained on real images. At tier T2 their scores stay with the owner, who can show them."
 )
+
+
+def of_the_set_alone(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of a run without the protocol of networks on all real images, which have no row next to a guaranteed set.
+
+    Example:
+        >>> of_the_set_alone({"method": "dm", "protocol": {"students": {"steps": 3}, "full": {"steps": 9}}})
+        {'method': 'dm', 'protocol': {'students': {'steps': 3}}}
+    """
+    protocol = {name: value for name, value in about.get("protocol", {}).items() if name != "full"}
+    return {**about, **({"protocol": protocol} if protocol else {})}
 
 
 def released_scores(
@@ -95,7 +106,7 @@ def released_manifest(
         ValueError: if there is no guarantee and more than one synthetic image for ten real ones of a class. A set of
             that size can hold the real images.
     """
-    run = synthetic.manifest
+    run = of_the_set_alone(synthetic.manifest) if tier.name == "T2" else synthetic.manifest
     source = run.get("source") or {}
     counts = [int(count) for count in (source.get("counts") or {}).get("training", [])]
     scale = EightBit.of(synthetic.pixels())

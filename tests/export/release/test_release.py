@@ -154,9 +154,12 @@ def test_an_audited_set_goes_out_with_its_figures_and_no_pairs(make_run: MakeRun
 
 def test_a_guarantee_goes_out_with_its_ledger_and_no_figure_of_real_images(make_run: MakeRun, write: Write) -> None:
     files = {"audit.json": AUDIT, "ledger.json": LEDGER}
-    run = make_run(initial_images="noise", privacy=PROMISE, files=files)
+    protocol = {"students": {"steps": 3}, "full": {"steps": 9}, "test": "read once"}
+    run = make_run(initial_images="noise", privacy=PROMISE, files=files, protocol=protocol)
     folder = write(run=run, no_claim=False)
     assert read(folder, "dp_ledger.json") == read(run, "ledger.json")
+    for name in ("manifest.json", "scores.json"):
+        assert list(read(folder, name)["protocol"]) == ["students", "test"]  # of the rows that are there
     assert "audit.json" not in names(folder)
     scores = read(folder, "scores.json")
     assert not scores.keys() & {"random", "full", "controls"}
