@@ -104,7 +104,7 @@ def protocol_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
         if parts and top != "protocols":
             check_parts(name, parts, [content[top]])
         if not parts and isinstance(content[top], dict) and not isinstance(own[name], dict):
-            part = next(iter(content[top]))
+            part = next(iter(content[top]), "NAME")
             raise ValueError(
                 f"Expected {{{part}: VALUE, ...}} for --{name}, got {own[name]}. Or give --{name}#{part} VALUE."
             )

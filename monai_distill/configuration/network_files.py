@@ -12,6 +12,7 @@ import yaml
 from torch import nn
 
 from monai_distill.networks.adapted_network import AdaptedNetwork
+from monai_distill.runtime.randomness import temporary_global_seed
 
 from .files import available, config_dir
 
@@ -62,6 +63,9 @@ def network_factories(
         depth: of the networks that have one (the ConvNet).
         further: networks by dotted name, each with its own arguments or None (see :class:`AdaptedNetwork`).
 
+    Raises:
+        ValueError: for an unknown name, or a further network that cannot be made for these images.
+
     Example:
         >>> image = {"spatial_dims": 2, "in_channels": 1, "num_classes": 3, "image_size": [8, 8]}
         >>> sorted(network_factories({"convnet": 4, "vit": 8}, image, depth=1))
@@ -73,5 +77,21 @@ def network_factories(
         has_depth = "depth" in inspect.signature(factory).parameters
         factories[name] = functools.partial(factory, depth=depth) if has_depth else factory
     for name, options in (further or {}).items():
+        _require_arguments(name, options)
         factories[name] = functools.partial(AdaptedNetwork, network=name, arguments=options, **arguments)
+        with temporary_global_seed(0):  # one that was named is not left out as one that does not fit
+            factories[name]()
     return factories
+
+
+def _require_arguments(name: str, options: Any) -> None:
+    if "." not in name:
+        raise ValueError(
+            "Expected in cross_networks the dotted name of a class, such as monai.networks.nets.DenseNet121, got "
+            f"{name}. {', '.join(available('networks'))} are given as --cross_widths#NAME WIDTH."
+        )
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(
+            f"Expected the arguments of {name} in cross_networks, such as {{'model_name': 'efficientnet-b0'}}, or {{}} "
+            f"for none, got {options!r}."
+        )
