@@ -156,7 +156,7 @@ class StudentTraining:
             StudentDivergedError: if a student diverges.
         """
         vmap = self._use_vmap(network, images)
-        parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach()
+        parameters = torch.stack([network.initial(seed) for seed in seeds]) if start is None else start.detach().clone()
         parameters = parameters.to(images.device)
         gradient = self._gradient(network, len(seeds) if vmap else 1, vmap)
         group = StudentGroup(parameters, seeds, self.steps, self.plateau)
@@ -168,8 +168,9 @@ class StudentTraining:
             each, chosen = self.batch(images, targets, rows, group.generators)
             batches: Iterable[Tensor] = torch.stack(list(each)) if vmap else each  # else one is in memory at a time
             out = map_over_networks(gradient, vmap, dropout)(group.parameters, batches, chosen)
-            group.velocity = MOMENTUM * group.velocity + out[:, :-1] + WEIGHT_DECAY * group.parameters
-            group.parameters = group.parameters - group.lrs(step, lr, self.drop) * group.velocity
+            # in place: a network of ten million parameters spends as long on new memory as on its layers
+            group.velocity.mul_(MOMENTUM).add_(out[:, :-1]).add_(WEIGHT_DECAY * group.parameters)
+            group.parameters.sub_(group.lrs(step, lr, self.drop) * group.velocity)
             on_step()
             group.parameters = network.with_statistics(group.parameters)
             if group.is_done(step, out[:, -1]):
