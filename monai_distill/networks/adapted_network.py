@@ -117,9 +117,9 @@ class AdaptedNetwork(nn.Module):
                 continue
             return
         raise ValueError(
-            f"Cannot make the network {name} for images {list(shape)}: {errors[0].rstrip('.')}. It must take 1 or 3 channels or "
-            "their number. Give the arguments that it requires, such as {'model_name': 'efficientnet-b0'}, to "
-            "--network_options or in --cross_networks."
+            f"Cannot make the network {name} for images {list(shape)}: {errors[0].rstrip('.')}. It must take 1 or 3 "
+            "channels or their number. Give the arguments that it requires, such as {'model_name': 'efficientnet-b0'}, "
+            "to --network_options or in --cross_networks."
         )
 
     def _find_head(self, name: str, shape: Sequence[int], num_classes: int) -> str:

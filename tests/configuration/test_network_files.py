@@ -22,7 +22,7 @@ NETS = "monai.networks.nets"
         (f"{NETS}.Absent", {}, "can be imported, got .*Absent"),
         (f"{NETS}.resnet10", "None", "or {} for none, got 'None'"),
         (f"{NETS}.EfficientNetBN", {}, "missing 1 required positional argument: 'model_name'.*--cross_networks"),
-        (f"{NETS}.resnet10", {"spatial_dims": 3}, r"images \[1, 8, 8\].*5D input"),
+        (f"{NETS}.DenseNet121", {"spatial_dims": 3, "block_config": [1]}, r"images \[1, 8, 8\].*5D input"),
     ],
 )
 def test_a_further_network_that_cannot_be_made_is_refused_at_once(name: str, options: Any, says: str) -> None:
