@@ -88,7 +88,8 @@ def plan_rows(run: Path) -> list[list[Any]]:
     plan, scores = (json.loads((run / name).read_text()) for name in ("plan.json", "scores.json"))
     records = RunRecords.read(run)
     sizes = [records.images_per_class, records.effective_per_class, scores["network"]["width"]]
-    seconds = [round(sum(of["cpu_seconds"].values())) for of in (plan["forecast"], scores["cost"])]
+    parts = [of["cpu_seconds"].items() for of in (plan["forecast"], scores["cost"])]
+    seconds = [round(sum(value for part, value in of if part != "start")) for of in parts]
     full = scores.get("full", {}).get("accuracy", {}).get("mean")
     lost = "; ".join(plan["given_up"]) or "nothing"
     shown = figures(scores, ("distilled", "random"))

@@ -99,7 +99,10 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     again = json.loads((run / "set_scores.json").read_text())["accuracy"]
     assert (row["networks a seed"], row["accuracy, over the seeds"]) == (2, [again["mean"], None])
     assert written["command"][-1].endswith("set_scores RUN --students 2 --steps 1")
-    plan = {"forecast": {"cpu_seconds": {"reading": 1.0, "scores": 2.0}}, "given_up": ["iterations 2 of 9"]}
+    plan = {
+        "forecast": {"cpu_seconds": {"start": 5.0, "reading": 1.0, "scores": 2.0}},
+        "given_up": ["iterations 2 of 9"],
+    }
     (run / "plan.json").write_text(json.dumps(plan))
     assert record.main(["planned", str(run), "--kind", "plans"]) == 0
     (values,) = json.loads((tmp_path / "planned.json").read_text())["rows"]

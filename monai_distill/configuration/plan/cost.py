@@ -15,8 +15,9 @@ from .timing import Rates
 
 __all__ = ["PARTS", "Workload", "forecast"]
 
-PARTS = ("reading", "experts", "distillation", "validation", "scores")
-WRITING = Unit(6.0, 6.0)  # imports, pictures, report
+PARTS = ("start", "reading", "experts", "distillation", "validation", "scores")
+START = Unit(5.0, 5.0)  # imports, before the clock of a run counts
+WRITING = Unit(1.0, 1.0)  # pictures, report
 HASHING = 4e-9  # seconds per byte of an image: hashes, duplicates, statistics
 WORKERS_FROM = 2000  # images that several processes decode
 SMALL_STEPS = 240  # of a student that ends at its plateau, at one image per class
@@ -115,6 +116,7 @@ def forecast(work: Workload, facts: DataFacts, rates: Rates) -> dict[str, Unit]:
         epochs = work.experts * work.expert_epochs + 1.5 * work.difficulty_epochs
         experts = rates.expert_image * (epochs * facts.training)
     return {
+        "start": START,
         "reading": _reading(facts) + WRITING,
         "experts": experts,
         "distillation": rates.iteration * work.iterations,
