@@ -14,6 +14,7 @@ BENCHMARKS = (
     "results",
     "record",
     "accuracy",
+    "batch_norms",
     "stacking",
     "originals",
     "trajectory_pairs",
