@@ -28,7 +28,7 @@ from .run_arguments import (
 __all__ = ["add_command", "execute"]
 
 # where a plan chooses settings, those of the first run hold for all: scores must be made in the same way
-SHARED = ("width", "depth", "students", "full_students", "full_steps", "validation_students")
+SHARED = ("width", "depth", "operations", "students", "full_students", "full_steps", "validation_students")
 HERDING = {"controls": ["herding"]}
 
 

@@ -20,6 +20,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 
 from .protocol_results import compare_protocols
 from .tables import markdown_table
+from .unequal_students import unequal_students
 
 __all__ = ["compare_methods", "save_comparison"]
 
@@ -123,8 +124,9 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
     """Write ``compare.md``, ``compare.csv`` and ``compare.png`` from the finished runs ``folder/METHOD``.
 
     Every control has one row below the methods, taken from the first run that scored it, with the preprocessing and the
-    candidate learning rates of that run. The time covers the whole run with experts and scores; experts that several
-    runs share count in full in each. The tables of :func:`compare_protocols` follow.
+    candidate learning rates of that run; sentences say where students were trained in different ways. The time covers
+    the whole run with experts and scores; experts that several runs share count in full in each. The tables of
+    :func:`compare_protocols` follow.
 
     Args:
         folder: holds one run folder per method, and receives the files.
@@ -167,7 +169,8 @@ def save_comparison(folder: str | Path, methods: Sequence[str]) -> str:
     rows += [(row_title(name), _summaries(controls[name])) for name in names if name in controls]
     prior: Summary = {"mean": first["prior"]["accuracy"], "std": None, "interval95": None, "values": []}
     rows.append((ROW_TITLES["prior"], {"accuracy": prior}))
-    text = "\n\n".join(table for table in (_markdown(rows), compare_protocols(folder, runs)) if table)
+    parts = (_markdown(rows), unequal_students(runs), compare_protocols(folder, runs))
+    text = "\n\n".join(part for part in parts if part)
     atomic_write(folder / "compare.md", (text + "\n").encode())
     atomic_write(folder / "compare.csv", _csv(rows).encode())
     _draw(rows, len(runs), f"{expected[0]}, {expected[1]} per class", folder / "compare.png")

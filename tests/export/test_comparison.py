@@ -48,6 +48,17 @@ def test_the_controls_come_once_from_the_first_run_that_has_them(tmp_path: Path)
         assert min(picture.size) > 100
 
 
+def test_students_that_were_trained_in_different_ways_are_named_below_the_scores(tmp_path: Path) -> None:
+    for name, operations, steps in (("dm", ["crop"], 9), ("datadam", ["crop"], 9), ("idm", ["color", "crop"], 9)):
+        augmentation = {"_target_": "SiameseAugment", "operations": operations, "scale_ratio": 1.2}
+        students = {"steps": steps, "augmentation": augmentation}
+        write(tmp_path / name, scores(0.8, "random", protocol={"students": students}))
+    table = save_comparison(tmp_path, ["dm", "datadam", "idm"])
+    assert "different ways: operations [crop] (dm, datadam), [color, crop] (idm)." in table
+    assert "different ways" in (tmp_path / "compare.md").read_text()
+    assert "different ways" not in save_comparison(tmp_path, ["dm", "datadam"])
+
+
 def test_every_control_of_the_long_scores_has_a_row(tmp_path: Path) -> None:
     write(tmp_path / "mtt", scores(0.8, "random"))
     more = {name: scores(0.2 + place / 10)["distilled"] for place, name in enumerate(("k_center", "herding"))}
