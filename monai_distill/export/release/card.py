@@ -50,8 +50,9 @@ for epoch in range(20):  # the scores below took {most}{steps} steps
 ```
 
 The stored images are already standardized. Do not standardize them again. Give real images (pixel values from 0 to 1)
-to `dataset.preprocessing` before the trained network sees them. The scores below also used the augmentation that
-`manifest.json` lists under `protocol`.
+to `dataset.preprocessing` before the trained network sees them. Pass unlabeled real images through a network with batch
+norms after training (`torch.optim.swa_utils.update_bn`): its statistics are those of the synthetic images. The scores
+below also used the augmentation that `manifest.json` lists under `protocol`.
 
 {labels}"""
 HARD_LABELS = "The labels are class numbers."
@@ -227,8 +228,8 @@ def _method(manifest: Mapping[str, Any]) -> str:
 
 
 def _privacy(manifest: Mapping[str, Any], tier: ReleaseTier) -> str:
-    reasons = [f"Why the tier is not higher: {why}." for why in tier.why]
-    points = [*NON_CLAIMS, *manifest["release"]["warnings"], *reasons]
+    reasons = (f"Why the tier is not higher: {why}." for why in tier.why)
+    points = (*NON_CLAIMS, *manifest["release"]["warnings"], *reasons)
     where = "The claim stands at the top of this card, its evidence and its gaps in `privacy_report.md`."
     return f"{where}\n\n" + "\n".join(f"- {point}" for point in points)
 
@@ -245,6 +246,5 @@ def _cell(value: Mapping[str, Any] | None) -> str:
 
 
 def _table(first: str, second: str, rows: Mapping[str, str]) -> str:
-    columns = second.count("|") + 2
-    lines = [f"| {first} | {second} |", "|" + "---|" * columns, *(f"| {a} | {b} |" for a, b in rows.items())]
-    return "\n".join(lines)
+    head = f"| {first} | {second} |\n|" + "---|" * (second.count("|") + 2)
+    return "\n".join([head, *(f"| {a} | {b} |" for a, b in rows.items())])
