@@ -206,6 +206,9 @@ def main(words: list[str]) -> int:
         print(write_record(options.name, made))
         return 0
     columns, rows_of = KINDS[options.kind]
+    commands = {command_of(run) for run in options.runs}
+    if options.kind == "seeds":
+        commands = {re.sub(r"--seed \d+", "--seed SEED", command) for command in commands}
     seeds = [json.loads((run / "scores.json").read_text())["seeds"]["run"] for run in options.runs]
     costs = [json.loads((run / "scores.json").read_text())["cost"] for run in options.runs]
     cards = {cost["memory_of"] for cost in costs} - {"process"}
@@ -213,7 +216,7 @@ def main(words: list[str]) -> int:
     record = {
         "columns": list(columns),
         "rows": rows_of(options.runs),
-        "command": [*sorted({command_of(run) for run in options.runs}), *scoring_commands(options.runs)],
+        "command": [*sorted(commands), *scoring_commands(options.runs)],
         "commit": options.commit or commit(),
         "hardware": on_cards if cards else hardware(max(cost["threads"] for cost in costs)),
         "seeds": ", ".join(str(seed) for seed in sorted(set(seeds))),
