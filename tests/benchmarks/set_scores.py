@@ -1,9 +1,8 @@
 """Test scores of the sets of runs alone, without controls: ``python -m tests.benchmarks set_scores RUN [RUN ...]``.
 
-A run of ten images a class, four in a canvas, spends most of its time on controls, which are the same for every run of
-a data set. A run with ``--students 1 --evaluation_steps 1`` skips them; this command then scores its set by the run's
-protocol with ``--steps`` and writes ``set_scores.json`` into its folder, which ``python -m tests.benchmarks record``
-reads.
+A run of ten images a class, four in a canvas, spends most of its time on controls. With ``--students 1
+--evaluation_steps 1`` it takes one step for each of them; this command then scores its set by the run's protocol with
+``--steps`` and writes ``set_scores.json`` into its folder, which ``python -m tests.benchmarks record`` reads.
 """
 
 # SPDX-License-Identifier: Apache-2.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import record, results, set_scores
+from tests.benchmarks import batch_norms, record, results, set_scores
 from tests.configs.command import command
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
@@ -99,6 +99,11 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     again = json.loads((run / "set_scores.json").read_text())["accuracy"]
     assert (row["networks a seed"], row["accuracy, over the seeds"]) == (2, [again["mean"], None])
     assert written["command"][-1].endswith("set_scores RUN --students 2 --steps 1")
+    words = ["--networks", "{'torchvision.models.resnet18': {}}", "--steps", "1", "--seeds", "1"]
+    assert batch_norms.main([str(run), *words, "--rows", str(tmp_path / "rows.jsonl")]) == 0
+    found = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["row"].partition(" on ")[2] for row in found] == ["the set, seed 0", "random, seed 0"]
+    assert all(row["as_it_is"] != row["real_statistics"] for row in found)
     plan = {
         "forecast": {"cpu_seconds": {"start": 5.0, "reading": 1.0, "scores": 2.0}},
         "given_up": ["iterations 2 of 9"],
