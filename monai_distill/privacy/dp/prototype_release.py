@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -114,6 +115,7 @@ class PrototypeRelease:
             self.ledger.require_not_released(self.event)
             minimum, unit = self._min_records(), self.ledger.unit
             require_min_records(self.public_records, minimum, self.bank.num_classes, unit, ADVICE)
+            self._warn_of_hidden_groups(minimum)
             self.ledger.enter(self.event)
             prototypes, counts = self._prototypes()
             self.file.write(self.event, {"prototypes": prototypes})
@@ -199,6 +201,16 @@ class PrototypeRelease:
         cells = self.synthetic.decode.cells([0] * self.canvases_per_class, len(self.bank.image_shape) - 1).finest()
         mean, count = math.sqrt(pixels / (1 - SIDE)) / int(cells.factor.min()), COUNT_MARGIN / math.sqrt(SIDE / 2)
         return math.ceil(self.event.noise_multiplier * max(mean, count))
+
+    def _warn_of_hidden_groups(self, minimum: int) -> None:
+        needed = minimum * self.groups_per_class * self.bank.num_classes
+        if self.groups_per_class > 1 and (self.public_records or 0) < needed:
+            warnings.warn(
+                f"The {self.groups_per_class} prototypes of a class need about {needed} public records to stand out "
+                f"from their noise, got {self.public_records}: many of them become the mean of their class. Compare "
+                "with --prototype_share 0, which spends the whole budget on the class sums.",
+                stacklevel=3,
+            )
 
 
 def _shrunk(values: Tensor, reference: Tensor, noise: Tensor) -> Tensor:
