@@ -193,7 +193,7 @@ def room_sentence(forecast: MemoryForecast, kind: str) -> str:
     Example:
         >>> small = MemoryForecast(data=2**20, place="host", store=0, cache=0, parts={"scores": 2**21}, libraries=0)
         >>> room_sentence(small, "cpu")
-        'at most 3 MiB of memory (scores 2 MiB; reading 0 MiB; images 1 MiB in memory)'
+        'at most 6 MiB of memory (scores 2 MiB; reading 0 MiB; images 1 MiB in memory)'
     """
     parts = ", ".join(f"{name} {readable_bytes(size)}" for name, size in forecast.parts.items())
     where = {"host": "in memory", "device": "on the GPU", "disk": "on disk"}[forecast.place]
