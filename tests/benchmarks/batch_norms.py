@@ -32,7 +32,7 @@ BATCHES, IMAGES = 20, 64  # of real training images
 BATCH = 256  # test images at a time
 
 
-def tested(module: nn.Module, data: SplitBanks) -> list[float]:
+def accuracies(module: nn.Module, data: SplitBanks) -> list[float]:
     """Accuracy and balanced accuracy of an ordinary network on the test images."""
     module.eval()
     with torch.no_grad():
@@ -77,7 +77,7 @@ def main(words: list[str]) -> int:
                     continue
                 (parameters,) = protocol(network, images, targets, options.lr, student_seeds(seed, students=1))
                 module = network.load_into(factory(), parameters)
-                as_it_is = tested(module, data)
+                as_it_is = accuracies(module, data)
                 update_bn(real_batches(data), module)
-                rows.add(row, as_it_is=as_it_is, real_statistics=tested(module, data))
+                rows.add(row, as_it_is=as_it_is, real_statistics=accuracies(module, data))
     return 0

@@ -18,7 +18,7 @@ __all__ = ["FITS", "RULE", "Fit", "axis_sizes", "cropped_or_filled", "fitted", "
 
 Fit = Literal["stretch", "pad", "crop"]
 FITS: tuple[Fit, ...] = ("stretch", "pad", "crop")
-RULE = 2  # of the values below: images that another one resized are not read from a cache
+RULE = 2  # version of how images are resized here: a cache of another version is not read
 _ADVICE = "give one whole number per axis, such as [64, 64], or a single one for all axes"
 
 
