@@ -10,12 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_distill.configuration.files import read_yaml, run_files
+
 from .execution import SILENCED, plain_warnings
 from .run_arguments import add_method, add_run_arguments, requested
 
 __all__ = ["add_command", "execute"]
 
 FILE = "settings.json"
+PER_RUN = (  # every run gives its own
+    *("output_dir", "seed", "device", "resume", "images_per_class", "memory_budget", "cache_dir"),
+    *("experts_root", "controls_root", "shared_controls"),
+)
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -78,9 +84,19 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         "validation": {"metric": "balanced_accuracy", "best": best, "first": first},
         "tuned_on": {"dataset": options.dataset, "training_sha256": search.data.provenance["training_sha256"]},
         "public_data": options.public_data,
-        "settings": {**chosen, **settings},
+        "settings": {**chosen, **_kept(request), **settings},
     }
     atomic_write(folder / FILE, json.dumps(content, indent=2).encode())
     print(f"Validation: {first:.3f} with the settings as they were, {best:.3f} with the best; see {folder}/trials.json")
-    print(f"Use them: monai-distill run ... --method {options.method} --settings {folder / FILE}")
+    print(
+        f"Use them, with the arguments of the data: monai-distill run --dataset {options.dataset} ... "
+        f"--method {options.method} --settings {folder / FILE}"
+    )
     return 0
+
+
+def _kept(request: Any) -> dict[str, Any]:
+    """The given settings under which the others were found; those of the data are given again with the data."""
+    files = run_files(request.dataset, request.network, request.method)
+    excluded = {*PER_RUN, *read_yaml(files.dataset)}
+    return {name: value for name, value in request.settings.items() if name not in excluded}
