@@ -53,8 +53,6 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run or resume every method in a folder of its own, at every number of images, then print one table."""
-    from monai_distill.export.image_counts import count_folder, save_image_counts
-
     given = parsed_overrides(rest)
     options.of_protocols = protocol_settings(given)
     options.overrides = {name: value for name, value in given.items() if name not in options.of_protocols}
@@ -71,11 +69,30 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         options.images_per_class = counts[0]
         print(_compared(options, methods, root, root))
         return 0
+    _compare_at_every_number(options, methods, root, counts)
+    return 0
+
+
+def _compare_at_every_number(
+    options: argparse.Namespace, methods: Sequence[str], root: Path, counts: Sequence[int]
+) -> None:
+    from monai_distill.export.image_counts import count_folder, save_image_counts
+
+    unfinished = []
     for count in counts:
         options.images_per_class = count
-        print(f"{count} per class:\n{_compared(options, methods, root, count_folder(root, count), herding=True)}\n")
+        try:
+            table = _compared(options, methods, root, count_folder(root, count), herding=True)
+            print(f"{count} per class:\n{table}\n")
+        except RuntimeError as error:  # some method failed: the other numbers are still worth their time
+            warnings.warn(f"{count} per class: {error}", stacklevel=2)
+            unfinished.append(str(count))
     print(save_image_counts(root, counts, methods))
-    return 0
+    if unfinished:
+        raise RuntimeError(
+            f"{', '.join(unfinished)} per class did not finish; see the warnings. The finished runs are in the tables "
+            f"and in {root / 'images.md'}."
+        )
 
 
 def _methods(options: argparse.Namespace) -> list[str]:

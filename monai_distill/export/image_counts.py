@@ -61,7 +61,7 @@ def save_image_counts(folder: str | Path, counts: Sequence[int], methods: Sequen
         if (file := count_folder(folder, count) / method / "scores.json").is_file()
     }
     if not runs:
-        raise RuntimeError(f"Cannot find a finished run below {folder}. Run the comparison first.")
+        raise RuntimeError(f"Cannot find a finished run below {folder}: every comparison failed, or none was run.")
     curves = _curves(runs)
     full = next((all_rows(scores)["full"] for scores in runs.values() if "full" in scores), None)
     text = "\n\n".join([_score_table(curves, full), _need_table(curves, full)])

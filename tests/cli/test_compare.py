@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monai_distill.metrics.score_tables import METRIC_TITLES
 from tests.configs.command import Outcome, command
 
 Compare = tuple[dict[str, dict[str, Any]], Outcome]
@@ -68,3 +69,21 @@ def test_a_file_of_something_else_is_refused(
     assert says in outcome.err
     assert not seen
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*dm failed")
+def test_a_number_that_fails_does_not_end_those_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(values: dict[str, Any]) -> None:
+        if values["images_per_class"] == 2:
+            raise RuntimeError("no memory")
+        row = {name: {"mean": 0.5, "std": 0.1} for name in METRIC_TITLES}
+        scores = {"dataset": "digits", "images_per_class": 3, "distilled": row, "prior": {"accuracy": 0.1}}
+        folder = Path(values["output_dir"])
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "scores.json").write_text(json.dumps(scores))
+
+    monkeypatch.setattr("monai_distill.cli.compare.run_bundle", run)
+    outcome = command("compare", "--methods", "dm", "--images_per_class", "2,3", "--output_dir", tmp_path / "out")
+    assert outcome.code == 1
+    assert "2 per class did not finish" in outcome.err
+    assert "0.500" in (tmp_path / "out" / "images.md").read_text()
