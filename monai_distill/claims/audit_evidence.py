@@ -70,7 +70,7 @@ def attack_reasons(audit: Mapping[str, Any]) -> Iterator[str]:
     attacks = audit["attacks"]
     void = "the audit is marked void" if audit["void"] else why_void(attacks)
     if void is not None:
-        yield f"the audit is void: {audit.get('why_void') or void}"
+        yield f"the audit is void: {why_void(attacks) or void}"
         return
     valid = {name: attack for name, attack in attacks.items() if is_valid_attack(attack)}
     if not any(measures_membership(name, attack) for name, attack in valid.items()):

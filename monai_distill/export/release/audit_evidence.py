@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from monai_distill.claims.audit_evidence import why_void
+
 __all__ = ["direct_findings", "findings", "released_audit", "rounded"]
 
 ATTRIBUTE = "attribute "  # followed by the name of a column, which stays with the owner
@@ -16,6 +18,7 @@ FIGURES = (
 # in the order of a report
 OUTCOMES = {
     "chance": "found no member: the interval contains chance",
+    "below_chance": "found members less often than chance",
     "above_chance": "found members more often than chance, below the limits of tier T1",
     "nothing": "found nothing and does not test membership",
     "no_rate": "measured no rate",
@@ -46,10 +49,14 @@ def direct_findings(audit: Mapping[str, Any]) -> list[str]:
     lines = [f"{who} more similar to a training image than any image that was not used."]
     counted = {name: attack for name, attack in released.get("attacks", {}).items() if not attack["void"]}
     caught = [name for name, attack in counted.items() if attack["caught"]]
+    attacks = "Attacks on the set itself, without shadows,"
     if caught:
-        lines.append(f"Attacked directly, without shadows, the set shows members beyond chance to {', '.join(caught)}.")
+        lines.append(f"{attacks} found members beyond chance: {', '.join(caught)}.")
     elif counted:
-        lines.append(f"Attacked directly, without shadows, the set shows no members to {', '.join(counted)}.")
+        lines.append(f"{attacks} found no members beyond chance: {', '.join(counted)}.")
+    if blind := [name for name in released.get("attacks", {}) if name not in counted]:
+        why = "which separate training from test images without the set"
+        lines.append(f"{attacks} {why}, so that their results do not count: {', '.join(blind)}.")
     return lines
 
 
@@ -66,8 +73,10 @@ def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
     Pairs of images, positions, names of columns and counts of the source stay. If all images are attacked, the number
     of scores is a multiple of the number of images, so it is rounded to two digits.
     """
-    keys = ("void", "why_void", "shadows", "unit", "epsilon_lower_bound", "claim_refuted", "set_sha256")
+    keys = ("void", "shadows", "unit", "epsilon_lower_bound", "claim_refuted", "set_sha256")
     general: dict[str, Any] = {key: audit.get(key) for key in keys}
+    attacks = {name: _released_attack(attack) for name, attack in _attacks(audit).items()}
+    general["why_void"] = why_void(attacks)  # the run's text can name a column
     general |= {"shadow_settings": bool(audit.get("shadow_settings", True))}
     released = audit.get("released_set")
     if released is not None:
@@ -77,10 +86,10 @@ def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
         if "references" in released:
             general["released_set"]["references"] = rounded(released["references"])
         general["released_set"]["attacks"] = {
-            name: {**_released_attack(attack), "control": attack["control"]}
+            name: {**_released_attack(attack), "control": _released_attack(attack["control"])}
             for name, attack in released.get("attacks", {}).items()
         }
-    return {**general, "attacks": {name: _released_attack(attack) for name, attack in _attacks(audit).items()}}
+    return {**general, "attacks": attacks}
 
 
 def rounded(count: int) -> int:
@@ -119,6 +128,8 @@ def _outcome(name: str, attack: Mapping[str, Any]) -> str:
         return "above_chance"
     if name.startswith(NO_MEMBERSHIP):
         return "nothing"
+    if any(rate["high"] < float(fpr) for fpr, rate in rates.items()):
+        return "below_chance"
     return "chance" if rates else "no_rate"
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from monai_distill.metrics.score_tables import METRIC_TITLES, ROW_TITLES
 
 from .croissant import stamp
-from .license import Owner
-from .privacy_report import NON_CLAIMS, start
+from .license import Owner, quoted, unquoted
+from .manifest import start
+from .privacy_report import NON_CLAIMS
 from .tier import ReleaseTier
 
 __all__ = ["data_card"]
@@ -117,7 +118,7 @@ def data_card(
     parts = [
         f"# SYNTHETIC images distilled from {release['title']}",
         f"**{stamp(tier)}**",
-        "The images are a training set for networks. They are not pictures of patients and **not for diagnosis**.",
+        "The images were computed as a training set for networks. They are **not for diagnosis**.",
         f"## General information\n\n{_general(manifest, owner)}",
         "## Composition",
         _composition(manifest),
@@ -125,7 +126,7 @@ def data_card(
         f"## How to use it\n\n{_use(manifest)}",
         f"## Scores\n\n{_scores(scores)}",
         f"## How it was made\n\n{_method(manifest)}",
-        f"{NOTES_HEADING}{notes or NO_NOTES}",
+        f"{NOTES_HEADING}{quoted(notes) if notes else NO_NOTES}",
         f"{AFTER_NOTES}{LIMITS}",
         f"## Privacy\n\n{_privacy(manifest, tier)}",
         f"## License and citation\n\nLicense: {release['license'].rstrip('.')}, see `LICENSE`. {_citation(manifest)}",
@@ -134,9 +135,9 @@ def data_card(
     return "\n\n".join(parts) + "\n"
 
 
-def notes_of(card: str) -> str:
-    """The owner's notes in a card; a card that has none gives its sentence about that."""
-    return card.partition(NOTES_HEADING)[2].rpartition(f"\n\n{AFTER_NOTES}")[0]
+def notes_of(card: str) -> str | None:
+    """The owner's notes in a card; None if it has none."""
+    return unquoted(card.partition(NOTES_HEADING)[2].partition(f"\n\n{AFTER_NOTES}")[0])
 
 
 def _general(manifest: Mapping[str, Any], owner: Owner) -> str:
@@ -212,8 +213,7 @@ def _costs(scores: Mapping[str, Any]) -> list[str]:
     if "hard_label_cost" in scores:
         change = -scores["hard_label_cost"]["accuracy"]
         costs.append(f"Class numbers instead of the learned labels of the run change the accuracy by {change:+.3f}.")
-    spread = scores["distilled"]["accuracy"]["std"]
-    if costs and spread is not None:
+    if costs and (spread := scores["distilled"]["accuracy"]["std"]) is not None:
         costs.append(f"Networks trained on the same file differ by {spread:.3f}; a smaller change means nothing.")
     return [" ".join(costs)] if costs else []
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,15 +16,19 @@ from monai_distill.claims.tier import tier_of
 from .audit_evidence import direct_findings, findings
 from .card import data_card, notes_of
 from .croissant import croissant
+from .evidence_form import form_problems
 from .license import Owner
-from .privacy_report import privacy_report, report_markdown
+from .privacy_report import TESTED_AT_T2, next_review, privacy_report, report_markdown
 from .tier import NAMES, ReleaseTier, bounds
 
 __all__ = ["Claim", "Cost"]
 
 Cost = Callable[[Sequence[Mapping[str, Any]], float], float]
 ROUNDING = 1e-3  # relative, between versions of the accountant
-FREE = ("datePublished", "version", "distribution")  # parts of croissant.json that depend on the day and the folder
+VERSION = r"\d{1,4}\.[\w.+-]{1,40}"
+GENERATOR = re.compile(f"monai_distill {VERSION}")
+# parts of croissant.json that the evidence does not give
+FREE = {"datePublished": re.compile(r"\d{4}-\d\d-\d\d"), "version": re.compile(VERSION)}
 
 
 class Claim(NamedTuple):
@@ -78,6 +84,7 @@ class Claim(NamedTuple):
             return
         if bool(self.manifest["release"].get("labels_reduced")) != ("hard_label_cost" in self.scores):
             yield "manifest.json and scores.json disagree on whether class numbers took the place of learned labels."
+        yield from form_problems(self.manifest, self.scores, self.audit, self.ledger)
         tier = ReleaseTier.of(self.manifest, self.audit, self.ledger)
         if self.tier == "T2" and cost is not None:
             yield from self._cost_problems(cost)
@@ -114,7 +121,7 @@ class Claim(NamedTuple):
 
     def unverifiable(self) -> list[str]:
         """The claims that no recipient can check."""
-        lines = ["Whether the set was distilled from the named source, method and initial images."]
+        lines = ["Whether the set was distilled from the named source, split, method and initial images."]
         if self.tier == "T1":
             lines.append("Whether the audit attacked this set and measured these figures.")
         if self.tier == "T2":
@@ -128,7 +135,9 @@ class Claim(NamedTuple):
             *lines,
             "Whether pixel values hide or resemble real images.",
             "The test scores. They need the real test images.",
-            "The owner's notes in DATA_CARD.md and the text of LICENSE.",
+            "Whether the settings, the network, the protocol and the versions in manifest.json are those of the run.",
+            "Whether the previews (png) show these images.",
+            "The owner's words: title, publisher, recipient, citation, license and notes.",
         ]
 
     def _missing_evidence(self) -> Iterator[str]:
@@ -152,7 +161,7 @@ class Claim(NamedTuple):
             yield "manifest.json (tier and statement)"
         owner = Owner(publisher=report["published_by"], recipient=report["context_assessment"]["recipient"])
         scan = report["identifiability_assessment"]["scan"]
-        searched = {key: scan[key] for key in ("words", "weak") if key in scan}
+        searched = {key: scan[key] for key in ("words", "weak") if isinstance(scan.get(key), int)}
         made = privacy_report(manifest, tier, owner, audit=self.audit, ledger=self.ledger, searched=searched)
         dated = {
             "date": report["date"],
@@ -160,8 +169,9 @@ class Claim(NamedTuple):
         }
         tested = report["identifiability_assessment"]["adversarial_testing"]
         if self.tier == "T2":  # whether an audit was run is the sender's word
-            made["identifiability_assessment"]["adversarial_testing"] = tested if isinstance(tested, str) else None
-        if report != json.loads(json.dumps({**made, **dated, "generator": report["generator"]})):
+            made["identifiability_assessment"]["adversarial_testing"] = tested if tested in TESTED_AT_T2 else None
+        dated["generator"] = report["generator"]
+        if not _is_dated(report) or report != json.loads(json.dumps({**made, **dated})):
             yield "privacy_report.json"
         if (self.folder / "privacy_report.md").read_text() != report_markdown(report):
             yield "privacy_report.md"
@@ -170,5 +180,15 @@ class Claim(NamedTuple):
             yield "DATA_CARD.md"
         metadata = json.loads((self.folder / "croissant.json").read_text())
         expected = json.loads(json.dumps(croissant(self.folder, manifest, tier, owner)))
-        if any(metadata.get(key) != expected.get(key) for key in {*metadata, *expected} - {*FREE}):
+        dates = all(form.fullmatch(str(metadata.get(key))) for key, form in FREE.items())
+        if not dates or any(metadata.get(key) != expected.get(key) for key in {*metadata, *expected} - {*FREE}):
             yield "croissant.json"
+
+
+def _is_dated(report: Mapping[str, Any]) -> bool:
+    """Whether the parts of the report that the evidence does not give are a day, the next one, and a version."""
+    try:
+        day, review = (date.fromisoformat(text) for text in (report["date"], report["governance"]["review_by"]))
+    except (TypeError, ValueError):
+        return False
+    return GENERATOR.fullmatch(str(report["generator"])) is not None and review == next_review(day)

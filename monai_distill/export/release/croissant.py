@@ -62,8 +62,8 @@ def croissant(folder: Path, manifest: Mapping[str, Any], tier: ReleaseTier, owne
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"synthetic_{manifest['dataset']}",
-        "description": f"SYNTHETIC images distilled from {release['title']}. They are a training set, not pictures of "
-        f"patients, and not for diagnosis. {stamp(tier)}",
+        "description": f"SYNTHETIC images distilled from {release['title']}. They are a training set and not for "
+        f"diagnosis. {stamp(tier)}",
         "license": release["license"],
         "version": f"{__version__}",
         "datePublished": datetime.date.today().isoformat(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Owner", "license_text"]
+__all__ = ["Owner", "license_text", "quoted", "unquoted"]
 
 NOT_STATED = "not stated by the owner"
 
@@ -29,6 +29,9 @@ class Owner:
     Example:
         >>> Owner().publisher
         'not stated by the owner'
+
+    Raises:
+        ValueError: if title, publisher or recipient is not one line of text.
     """
 
     title: str | None = None
@@ -37,6 +40,12 @@ class Owner:
     notes: Path | str | None = None
     license: Path | str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("title", "publisher", "recipient"):
+            text = getattr(self, name)
+            if text is not None and (not text.strip() or not text.isprintable()):
+                raise ValueError(f"Expected one line of text as --{name}, got {text!r}. Longer texts go into --notes.")
+
     def notes_text(self) -> str | None:
         """The notes; None without a file.
 
@@ -44,6 +53,29 @@ class Owner:
             ValueError: if the file cannot be read.
         """
         return None if self.notes is None else _read_text(Path(self.notes)).strip()
+
+
+OWNERS_WORDS = "The owner writes, and nothing here checks:\n\n"
+
+
+def quoted(notes: str) -> str:
+    """The owner's notes as a quotation in Markdown, so that none of their headings looks like one of the program.
+
+    Example:
+        >>> quoted("# Privacy").splitlines()[-1]
+        '> # Privacy'
+    """
+    return OWNERS_WORDS + "\n".join(f"> {line}" for line in notes.splitlines())
+
+
+def unquoted(text: str) -> str | None:
+    """The notes in a quotation of :func:`quoted`; None if the text is none.
+
+    Example:
+        >>> unquoted(quoted("From a clinic."))
+        'From a clinic.'
+    """
+    return "\n".join(line[2:] for line in text.partition(OWNERS_WORDS)[2].splitlines()) or None
 
 
 def _read_text(file: Path) -> str:

@@ -13,7 +13,14 @@ from .audit_evidence import rounded
 from .license import Owner
 from .tier import ReleaseTier
 
-__all__ = ["of_the_set_alone", "released_manifest", "released_scores"]
+__all__ = [
+    "is_size_warning",
+    "lacks_size_warning",
+    "of_the_set_alone",
+    "released_manifest",
+    "released_scores",
+    "start",
+]
 
 CONTROLS = ("random", "full", "prior", "controls")
 CONTROLS_LEFT_OUT = (
@@ -78,7 +85,20 @@ KEYS = (
     *("format", "dataset", "method", "images_per_class", "initial_images", "network", "spatial_dims", "augmentation"),
     *("settings", "protocol", "versions"),
 )
+SET_KEYS = (
+    *("source", "privacy", "release", "preprocessing", "class_names", "images", "student_lr", "labels", "sha256"),
+    "decode",
+)
+SOURCE_KEYS = ("name", "license", "citation", "official", "split", "training_images_rounded")
+RELEASE_KEYS = (
+    *("title", "license", "formats", "eight_bit", "distilled_sha256", "labels_reduced", "spacing", "spacing_rule"),
+    "warnings",
+)
 WARN, REFUSE = 0.01, 0.10
+SIZE_WARNING = (
+    "There is one synthetic image for every {} real images of a class. Such a set can hold details of single real "
+    "images."
+)
 
 
 def released_manifest(
@@ -119,7 +139,8 @@ def released_manifest(
             "citation": source.get("citation", "unknown"),
             "official": bool(source.get("official", False)),
             "split": source.get("split", "unknown"),
-            "training_images_rounded": rounded(sum(counts)) if counts else None,
+            # at T2 the number of records is protected
+            "training_images_rounded": rounded(sum(counts)) if counts and tier.name != "T2" else None,
         },
         "privacy": tier.config(),
         "release": {
@@ -134,6 +155,18 @@ def released_manifest(
             "warnings": _size_warnings(synthetic, counts, tier),
         },
     }
+
+
+def start(manifest: Mapping[str, Any]) -> str:
+    """The initial images in words: prototypes that were released with noise are none that noise alone would give.
+
+    Example:
+        >>> start({"initial_images": "noise", "settings": {"method": {"prototypes": {"share": 0.5}}}})
+        'noise, moved to prototypes of the classes, which the ledger lists'
+    """
+    prototypes = manifest.get("settings", {}).get("method", {}).get("prototypes") or {}
+    moved = ", moved to prototypes of the classes, which the ledger lists" if prototypes.get("share") else ""
+    return f"{manifest.get('initial_images')}{moved}"
 
 
 def _public_name(run: Mapping[str, Any], source: Mapping[str, Any]) -> str:
@@ -155,6 +188,27 @@ def _size_warnings(synthetic: SyntheticDataset, counts: Sequence[int], tier: Rel
             f"got a share of {share:.0%}. A set of that size can hold the real images. Distill fewer images per class."
         )
     if share > WARN:
-        ratio = f"There is one synthetic image for every {1 / share:.0f} real images of a class."
-        return [f"{ratio} Such a set can hold details of single real images."]
+        return [SIZE_WARNING.format(f"{1 / share:.0f}")]
     return []
+
+
+def is_size_warning(text: str) -> bool:
+    """Whether an export writes this warning.
+
+    Example:
+        >>> is_size_warning(SIZE_WARNING.format(20)), is_size_warning("Nobody can be recognized.")
+        (True, False)
+    """
+    return any(text == SIZE_WARNING.format(ratio) for ratio in range(1, 1 + round(1 / WARN)))
+
+
+def lacks_size_warning(manifest: Mapping[str, Any]) -> bool:
+    """Whether a release has no warning although its rounded counts require one; the class with most has even more.
+
+    Args:
+        manifest: of the release.
+    """
+    real, images = manifest["source"]["training_images_rounded"], manifest["images"]
+    rounding = 1.1  # the count has two digits
+    made = images.get("decoded", images["count"])
+    return bool(real) and not manifest["release"]["warnings"] and made / real > rounding * WARN

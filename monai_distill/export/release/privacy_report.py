@@ -9,11 +9,12 @@ from typing import Any
 
 from monai_distill import __version__
 
-from .audit_evidence import OUTCOMES, direct_findings, findings
+from .audit_evidence import OUTCOMES, direct_findings, findings, released_audit
 from .license import Owner
+from .manifest import start
 from .tier import ReleaseTier, bounds
 
-__all__ = ["guarantee", "privacy_report", "report_markdown", "start"]
+__all__ = ["guarantee", "next_review", "privacy_report", "report_markdown"]
 
 SCHEMA = 2
 NON_CLAIMS = (
@@ -45,6 +46,14 @@ UNIT_GAPS = {
     "patient": "A patient is what the owner's data name so. One person under two names counts as two.",
     "image": "A patient with several images is protected less than one image.",
 }
+FIGURES = (
+    "AUC 0.5 is chance. TPR is the share of members that the attack finds while it wrongly accuses the given share of "
+    "others (FPR); the same share is chance. Brackets: 95% intervals. The known leak is a set of training images."
+)
+TESTED_AT_T2 = (
+    "No attack was run.",
+    "An audit was run. Its figures are computed on real images and stay with the owner.",
+)
 WEAK_FROM, WEAK = 0.5, ("At this epsilon the bound on membership attacks is high: it excludes few of them.",)
 TITLES = {
     "hipaa evidence not a determination": "HIPAA: evidence, not a determination",
@@ -61,7 +70,9 @@ IDENTIFIERS = {
     "G-M numbers (social security, record, plan, account, certificate, vehicle, device)": (
         "record numbers are searched for, if the table of the run lists them; DICOM identifiers are searched for"
     ),
-    "N-O web and network addresses": "only addresses of licenses and schemas; the name of this machine is searched for",
+    "N-O web and network addresses": (
+        "the export writes only addresses of licenses and schemas; the name of its machine is searched for"
+    ),
     "P biometric identifiers": "not assessed: an image can be one, and a synthetic image can resemble it",
     "Q full-face photographs and comparable images": "not assessed: deface head scans before distillation",
     "R any other unique characteristic": "see the adversarial testing above",
@@ -111,7 +122,7 @@ def privacy_report(
         "governance": {
             "before_release": "The export checked tier, license and scan, and scored every trainable file.",
             "after_release": "The recipient can check the folder with `monai-distill verify DIR`.",
-            "review_by": today.replace(year=today.year + 1, day=min(today.day, 28)).isoformat(),
+            "review_by": next_review(today).isoformat(),
         },
         "hipaa_evidence_not_a_determination": IDENTIFIERS,
     }
@@ -143,6 +154,16 @@ def guarantee(tier: ReleaseTier, ledger: Mapping[str, Any] | None) -> Any:
     }
 
 
+def next_review(day: datetime.date) -> datetime.date:
+    """The day of the next review, a year after the release.
+
+    Example:
+        >>> str(next_review(datetime.date(2026, 11, 30)))
+        '2027-11-28'
+    """
+    return day.replace(year=day.year + 1, day=min(day.day, 28))
+
+
 def _rows(value: Any, depth: int = 0) -> list[str]:
     indent = "  " * depth
     if isinstance(value, Mapping):
@@ -171,7 +192,7 @@ def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "source": source["name"],
         "principals": "the persons whose images were distilled",
-        "training_images_rounded": source["training_images_rounded"],
+        "training_images_rounded": source["training_images_rounded"] or "not released",
         "synthetic_images": manifest["images"].get("decoded", manifest["images"]["count"]),
         "initial_images": start(manifest),
         "labels": manifest["labels"],
@@ -181,12 +202,17 @@ def _data(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tested(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> Any:
     if audit is None:
-        return "No attack was run."
+        return TESTED_AT_T2[0]
     if tier.name == "T2":
-        return "An audit was run. Its figures are computed on real images and stay with the owner."
+        return TESTED_AT_T2[1]
     if audit["void"]:
-        return f"An audit was run and is void: {audit.get('why_void')}"
-    return {"shadow_sets": audit["shadows"], **findings(audit), "the_set_itself": direct_findings(audit)}
+        return f"An audit was run and is void: {released_audit(audit)['why_void']}"
+    return {
+        "shadow_sets": audit["shadows"],
+        "figures": FIGURES,
+        **findings(audit),
+        "the_set_itself": direct_findings(audit),
+    }
 
 
 def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> dict[str, str] | str:
@@ -208,21 +234,9 @@ def _opinion_questions(tier: ReleaseTier, audit: Mapping[str, Any] | None) -> di
     }
 
 
-def start(manifest: Mapping[str, Any]) -> str:
-    """The initial images in words: prototypes that were released with noise are none that noise alone would give.
-
-    Example:
-        >>> start({"initial_images": "noise", "settings": {"method": {"prototypes": {"share": 0.5}}}})
-        'noise, moved to prototypes of the classes, which the ledger lists'
-    """
-    prototypes = manifest.get("settings", {}).get("method", {}).get("prototypes") or {}
-    moved = ", moved to prototypes of the classes, which the ledger lists" if prototypes.get("share") else ""
-    return f"{manifest.get('initial_images')}{moved}"
-
-
 def _mitigation(manifest: Mapping[str, Any], tier: ReleaseTier) -> list[str]:
     measures = [
-        "Every file with images is written from plain tensors. It has no header, metadata or name of a source file.",
+        "Every file with images is written from plain tensors, with a new header. It has no name of a source file.",
         "The seeds of the run, checksums of the source and exact counts of the source are left out.",
     ]
     if "png" in manifest["release"]["formats"]:

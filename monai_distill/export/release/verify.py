@@ -18,6 +18,7 @@ from monai_distill.export.release.scan.scan import scan_release
 from monai_distill.runtime.checksums import checksums
 
 from .claim_check import Claim, Cost
+from .evidence_form import info_problems, manifest_problems
 from .privacy_report import NON_CLAIMS
 from .signature import SIGNATURE_FILE, signature_problem
 
@@ -135,6 +136,8 @@ def _actual_sums(folder: Path) -> dict[str, str]:
 
 def _format_problems(folder: Path) -> Iterator[str]:
     exact = read_release(folder)
+    yield from manifest_problems(folder, exact)
+    yield from info_problems(folder, exact)
     release = exact.manifest["release"]
     scale = EightBit(**release["eight_bit"])
     tolerances = {"npz": scale.step * 0.51 + 1e-4, "nifti": 1e-4}

@@ -15,6 +15,7 @@ import torch
 from monai_distill.data import SyntheticDataset
 from monai_distill.export.release import Release
 from monai_distill.export.release.scan import IdentifyingWords
+from monai_distill.export.release.tier import bounds
 from monai_distill.transforms import Standardize
 
 SHAPES = {"gray": (1, 6, 5), "rgb": (3, 6, 5), "volume": (1, 4, 5, 6)}
@@ -53,12 +54,25 @@ AUDIT = {
 }
 PROMISE = {"tier": "T2", "unit": "patient", "epsilon": 3.0, "delta": 1e-5, "statement": "as the ledger says"}
 LEDGER = {
-    "events": [{"type": "gaussian"}],
+    "events": [
+        {
+            "mechanism": "gaussian",
+            "purpose": "class sums and counts",
+            "noise_multiplier": 1.3866,
+            "rate": 1.0,
+            "steps": 1,
+        }
+    ],
+    "released": ["class sums and counts"],
     "epsilon": 3.0,
     "delta": 1e-5,
     "unit": "patient",
-    "accountant": "PLD",
     "set_sha256": SHA,
+    "neighbors": "one patient added or removed",
+    "accountant": "dp-accounting 0.6.0, privacy loss distribution",
+    "epsilon_by_renyi_cross_check": 3.3,
+    "budget": {"epsilon": 3.0, "delta": 1e-5},
+    "true_positive_rate_at_most": bounds(3.0, 1e-5),
 }
 
 

@@ -80,7 +80,7 @@ def test_a_guarantee_is_refused_for_images_that_start_from_real_ones() -> None:
 def test_a_ledger_of_the_same_figures_makes_t2() -> None:
     tier = ReleaseTier.of(CLAIM, None, LEDGER)
     assert (tier.name, tier.epsilon, tier.delta, tier.unit) == ("T2", 3.0, 1e-5, "patient")
-    assert "epsilon 3 and delta 1e-05. Unit: one patient. Accountant: PLD." in tier.statement
+    assert "epsilon 3 and delta 1e-05. Unit: one patient. Accountant: dp-accounting 0.6.0, " in tier.statement
 
 
 def test_an_image_as_the_unit_is_said_to_be_weaker() -> None:

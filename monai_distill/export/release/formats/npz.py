@@ -21,7 +21,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 
 from .labels import hard_labels
 
-__all__ = ["EightBit", "read_npz", "write_npz"]
+__all__ = ["INFO_FILE", "NPZ_FILE", "EightBit", "medmnist_info", "read_npz", "write_npz"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def write_npz(synthetic: SyntheticDataset, folder: Path, release: Mapping[str, A
         "pixel_high": np.float64(scale.high),
     }
     atomic_write(folder / NPZ_FILE, _zipped(arrays))
-    atomic_write(folder / INFO_FILE, json.dumps(_info(synthetic, release), indent=2).encode())
+    atomic_write(folder / INFO_FILE, json.dumps(medmnist_info(synthetic, release), indent=2).encode())
 
 
 def read_npz(folder: Path, manifest: Mapping[str, Any], preprocessing: Any) -> SyntheticDataset:
@@ -146,7 +146,8 @@ def _zipped(arrays: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _info(synthetic: SyntheticDataset, release: Mapping[str, Any]) -> dict[str, Any]:
+def medmnist_info(synthetic: SyntheticDataset, release: Mapping[str, Any]) -> dict[str, Any]:
+    """Content of ``medmnist_info.json``: title, license, classes and counts of the set."""
     return {
         "python_class": "Synthetic",
         "description": f"SYNTHETIC images distilled from {release['title']}. Not for diagnosis.",

@@ -87,7 +87,17 @@ class FileContents:
 def _text(data: bytes, contents: FileContents, *, as_json: bool) -> None:
     contents.texts.append(data.decode("utf-8"))
     if as_json:
-        contents.texts += _strings(json.loads(data))
+        contents.texts += _strings(json.loads(data, object_pairs_hook=_with_each_key_once))
+
+
+def _with_each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of a key that stands twice, programs read the last value, and people the first."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"{', '.join(twice)[:80]} stands twice in an object")
+    return entries
 
 
 def _strings(value: Any) -> Iterator[str]:
