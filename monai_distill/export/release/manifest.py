@@ -157,16 +157,25 @@ def released_manifest(
     }
 
 
+REAL_STARTS = ("real", "clusters", "correct")  # choices of training images
+
+
 def start(manifest: Mapping[str, Any]) -> str:
-    """The initial images in words: prototypes that were released with noise are none that noise alone would give.
+    """The initial images in words: real images stay visible, and prototypes with noise are more than noise.
 
     Example:
         >>> start({"initial_images": "noise", "settings": {"method": {"prototypes": {"share": 0.5}}}})
         'noise, moved to prototypes of the classes, which the ledger lists'
+        >>> start({"initial_images": "real"})
+        'real training images, whose traces can stay visible'
     """
+    name = manifest.get("initial_images")
+    if name in REAL_STARTS:
+        chosen = {"clusters": " of every cluster", "correct": " that networks classify right"}.get(name, "")
+        return f"real training images{chosen}, whose traces can stay visible"
     prototypes = manifest.get("settings", {}).get("method", {}).get("prototypes") or {}
     moved = ", moved to prototypes of the classes, which the ledger lists" if prototypes.get("share") else ""
-    return f"{manifest.get('initial_images')}{moved}"
+    return f"{name}{moved}"
 
 
 def _public_name(run: Mapping[str, Any], source: Mapping[str, Any]) -> str:

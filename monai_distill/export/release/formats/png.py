@@ -21,7 +21,7 @@ from .npz import EightBit
 __all__ = ["write_png"]
 
 PNG_DIR, PREVIEW_FILE, STAMP = "png", "preview.png", "SYNTHETIC"
-TEXTS = {"Title": STAMP, "Warning": "SYNTHETIC image, not of a patient. Not for diagnosis."}
+TEXTS = {"Title": STAMP, "Warning": "SYNTHETIC image. Not for diagnosis."}
 SIDE, BAND, GAP, MOST_PER_CLASS, ACROSS = 168, 34, 6, 10, 5
 
 
