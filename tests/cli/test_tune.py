@@ -49,4 +49,5 @@ def test_the_space_of_every_family_and_what_is_given() -> None:
         "base_image_lr",
         "operations",
     }
+    assert not search_space({"base_image_lr": 1.0, "image_lr": 1.0}, {"image_lr": 1.0}), "it replaces the base"
     assert set(search_space({"image_lr": 0.1, "network_lr": 0.01}, {"image_lr": 0.1})) == {"network_lr"}
