@@ -31,7 +31,8 @@ def test_a_search_stores_its_trials_goes_on_and_its_settings_run(tmp_path: Path)
     assert {"image_lr", "expert_lr", "operations"} <= content["settings"].keys()
     assert content["settings"]["expert_epochs"] == 1, "a given setting is not searched, and holds for the run"
     assert content["settings"]["width"] == 4
-    assert not {"dataset_dir", "output_dir", "seed", "images_per_class"} & content["settings"].keys(), "every run gives its own"
+    own = {"dataset_dir", "output_dir", "seed", "images_per_class"}
+    assert not own & content["settings"].keys(), "every run gives its own"
     run = ("run", "--no_plan", "--dry_run", "--settings", tmp_path / "tuned" / "settings.json")
     assert f"--image_lr {content['settings']['image_lr']}" in command(*run).out
     assert "mtt" in command(*run, "--method", "dm").err
