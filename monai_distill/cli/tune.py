@@ -19,7 +19,7 @@ __all__ = ["add_command", "execute"]
 
 FILE = "settings.json"
 PER_RUN = (  # every run gives its own
-    *("output_dir", "seed", "device", "resume", "images_per_class", "memory_budget", "cache_dir"),
+    *("dataset_dir", "output_dir", "seed", "device", "resume", "images_per_class", "memory_budget", "cache_dir"),
     *("experts_root", "controls_root", "shared_controls"),
 )
 
@@ -73,7 +73,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     plan = make_plan(request) if request.decides else None
     chosen = {} if plan is None else plan.values
     if plan is not None:
-        print(plan_text(plan), flush=True)
+        print(f"The run that the search starts from (a trial leaves out its scores):\n{plan_text(plan)}", flush=True)
     arguments = request.composed(chosen)
     search = Search(arguments, folder, request.settings, seed=int(arguments.get("seed", 0)))
     search.run(60 * minutes, options.trials, lambda line: print(line, flush=True))

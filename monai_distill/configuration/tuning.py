@@ -79,7 +79,7 @@ def search_space(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
     """
     space: dict[str, SearchRange] = {}
     rate = "base_image_lr" if "base_image_lr" in values else "image_lr"
-    if values.get(rate):
+    if values.get(rate) and "image_lr" not in given:
         space[rate] = SearchRange.around(float(values[rate]), 10)
     if values.get("expert_lr"):
         rates = [float(f"{float(values['expert_lr']) * factor:.2g}") for factor in (1, 1 / 3, 3)]

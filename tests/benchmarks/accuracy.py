@@ -30,7 +30,7 @@ DATA = {  # name, file of the data folder, augmentation, depth of the ConvNet
     "breast": ("breastmnist", "[crop,flip,scale,rotate]", 3),
     "busi": ("busi3_224", "[crop,flip,scale,rotate]", 5),
 }
-COMMON = {"iterations": 1000, "validate_every": 250, "batch_per_class": 64, "base_image_lr": 1.0}
+COMMON = {"iterations": 1000, "validate_every": 250, "batch_per_class": 64}
 COMMON |= {"validation_students": 3, "students": 5, "full_students": 3, "shared_controls": "null"}
 
 

@@ -18,6 +18,7 @@ from monai.bundle import ConfigParser
 from monai_distill.data import SyntheticDataset
 from monai_distill.engines.students import score_students, student_seeds
 from monai_distill.runtime.atomic_file import atomic_write
+from monai_distill.runtime.memory import disable_malloc_trim
 
 FILE = "set_scores.json"
 METRICS = ("accuracy", "balanced_accuracy")
@@ -48,6 +49,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--students", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1000)
     options = parser.parse_args(words)
+    disable_malloc_trim()  # as the command does
     for run in options.runs:
         if not (run / FILE).exists():
             atomic_write(run / FILE, json.dumps(scored(run, options.students, options.steps)).encode())

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.benchmarks import batch_norms, record, results, set_scores
+from tests.benchmarks import batch_norms, record, results, run_rows, set_scores
 from tests.configs.command import command
 from tests.runtime.processes.two_processes import NO_EXPERTS
 
@@ -79,7 +80,7 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     assert record.main(["small", str(run)]) == 0
     written = json.loads((tmp_path / "small.json").read_text())
-    rows = {row[1]: dict(zip(record.COLUMNS, row, strict=True)) for row in written["rows"]}
+    rows = {row[1]: dict(zip(run_rows.COLUMNS, row, strict=True)) for row in written["rows"]}
     distilled = json.loads((run / "scores.json").read_text())["distilled"]["accuracy"]
     assert rows["`dm`"]["accuracy"] == [distilled["mean"], distilled["std"]]
     assert (rows["`dm`"]["images a class: stored"], rows["`dm`"]["effective"]) == (1, 4)
@@ -90,15 +91,24 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     assert written["command"][0].startswith("monai-distill run ")
     assert record.main(["seeds", str(run), str(run), "--kind", "seeds"]) == 0
     (values,) = json.loads((tmp_path / "seeds.json").read_text())["rows"]
-    row = dict(zip(record.SEEDS, values, strict=True))
+    row = dict(zip(run_rows.SEEDS, values, strict=True))
     assert (row["run seeds"], row["accuracy, over the seeds"]) == (2, [distilled["mean"], 0.0])
     assert set_scores.main([str(run), "--students", "2", "--steps", "1"]) == 0
     assert record.main(["seeds", str(run), "--kind", "seeds"]) == 0
     written = json.loads((tmp_path / "seeds.json").read_text())
-    row = dict(zip(record.SEEDS, written["rows"][0], strict=True))
+    row = dict(zip(run_rows.SEEDS, written["rows"][0], strict=True))
     again = json.loads((run / "set_scores.json").read_text())["accuracy"]
     assert (row["networks a seed"], row["accuracy, over the seeds"]) == (2, [again["mean"], None])
     assert written["command"][-1].endswith("set_scores RUN --students 2 --steps 1")
+    other = shutil.copytree(run, tmp_path / "other")
+    log = (run / "run.log").read_text()
+    (other / "run.log").write_text(log.replace("--factor 2", "--factor 2 --real_batches clusters", 1))
+    assert record.main(["ablation", str(run), str(other), "--kind", "settings"]) == 0
+    both = json.loads((tmp_path / "ablation.json").read_text())["rows"]
+    assert [dict(zip(run_rows.SETTINGS, row, strict=True))["settings"] for row in both] == [
+        "",
+        "`--real_batches clusters`",
+    ]
     words = ["--networks", "{'torchvision.models.resnet18': {}}", "--steps", "1", "--seeds", "1"]
     assert batch_norms.main([str(run), *words, "--rows", str(tmp_path / "rows.jsonl")]) == 0
     found = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
@@ -111,7 +121,7 @@ def test_rows_of_a_run_are_those_of_its_files(tmp_path: Path, monkeypatch: pytes
     (run / "plan.json").write_text(json.dumps(plan))
     assert record.main(["planned", str(run), "--kind", "plans"]) == 0
     (values,) = json.loads((tmp_path / "planned.json").read_text())["rows"]
-    row = dict(zip(record.PLANNED, values, strict=True))
+    row = dict(zip(run_rows.PLANNED, values, strict=True))
     assert (row["forecast, CPU s"], row["iterations"], row["given up"]) == (3, 2, "iterations 2 of 9")
     assert row["distilled"] == [distilled["mean"], distilled["std"]]
 

@@ -31,7 +31,8 @@ def test_a_search_stores_its_trials_goes_on_and_its_settings_run(tmp_path: Path)
     assert {"image_lr", "expert_lr", "operations"} <= content["settings"].keys()
     assert content["settings"]["expert_epochs"] == 1, "a given setting is not searched, and holds for the run"
     assert content["settings"]["width"] == 4
-    assert not {"output_dir", "seed", "images_per_class"} & content["settings"].keys(), "every run gives its own"
+    own = {"dataset_dir", "output_dir", "seed", "images_per_class"}
+    assert not own & content["settings"].keys(), "every run gives its own"
     run = ("run", "--no_plan", "--dry_run", "--settings", tmp_path / "tuned" / "settings.json")
     assert f"--image_lr {content['settings']['image_lr']}" in command(*run).out
     assert "mtt" in command(*run, "--method", "dm").err
@@ -49,4 +50,5 @@ def test_the_space_of_every_family_and_what_is_given() -> None:
         "base_image_lr",
         "operations",
     }
+    assert not search_space({"base_image_lr": 1.0, "image_lr": 1.0}, {"image_lr": 1.0}), "it replaces the base"
     assert set(search_space({"image_lr": 0.1, "network_lr": 0.01}, {"image_lr": 0.1})) == {"network_lr"}

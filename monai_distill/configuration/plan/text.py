@@ -86,7 +86,9 @@ def _title(plan: Plan) -> str:
     size = f"{request.images_per_class} image{'s' * (request.images_per_class > 1)} per class"
     if request.decides:
         time = f", {request.minutes:g} minutes" if request.minutes is not None and request.effort else ""
-        hint = "" if request.effort or request.minutes else " (no preset knows this data set; --minutes N for another)"
+        hint = (
+            "" if request.effort or request.minutes else " (no preset knows this data set; run --minutes N for another)"
+        )
         return f"{request.method}, {size}, {request.aim}{time}{hint}"
     source = request.preset_of or ("published" if request.effort else request.dataset)
     return f"{request.method}, {size}, preset of {source}"
