@@ -63,9 +63,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from monai_distill.runtime.atomic_file import atomic_write
     from monai_distill.runtime.memory import disable_malloc_trim
 
-    plain_warnings()
-    for name in SILENCED:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _be_quiet()
     disable_malloc_trim()
     folder = Path(options.output_dir)
     if (folder / "config.json").exists():
@@ -93,6 +91,12 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
         f"--method {options.method} --settings {folder / FILE}"
     )
     return 0
+
+
+def _be_quiet() -> None:
+    plain_warnings()
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _kept(request: Any) -> dict[str, Any]:
