@@ -69,7 +69,7 @@ def quoted(notes: str) -> str:
 
 
 def unquoted(text: str) -> str | None:
-    """The notes in a quotation of :func:`quoted`; None if the text is none.
+    """The notes in a quotation of :func:`quoted`; None for another text.
 
     Example:
         >>> unquoted(quoted("From a clinic."))
