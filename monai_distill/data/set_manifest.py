@@ -11,8 +11,9 @@ from typing import Any
 from monai.utils import optional_import
 from torch import Tensor
 
-__all__ = ["build_transform", "read_manifest"]
+__all__ = ["build_transform", "manifest_for", "read_manifest"]
 
+READING = ("preprocessing", "decode", "class_names")  # what turns the tensors into named images
 SAFE_ROOM = "monai_distill.transforms."
 
 
@@ -57,3 +58,25 @@ def build_transform(config: Mapping[str, Any] | None, tensors: Mapping[str, Tens
     if not known or not isinstance(build, type):
         raise RuntimeError(f"This version of monai_distill has no {target}. Install the version that wrote the set.")
     return build(**arguments)
+
+
+def manifest_for(manifest: Mapping[str, Any], digest: str, reading: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest for a set that is saved again: without its privacy claim if that was made for another set.
+
+    Args:
+        manifest: of the set as it was saved before; without a checksum it was not.
+        digest: SHA-256 of the tensors that are saved now.
+        reading: preprocessing, decode and class names that are saved now.
+
+    Example:
+        >>> saved = {"sha256": "a", "privacy": {"tier": "T2"}, "class_names": ["x"]}
+        >>> manifest_for(saved, "b", {"class_names": ["x"]})
+        {'sha256': 'a', 'initial_images': 'unknown'}
+    """
+    others = {name: value for name, value in manifest.items() if name not in READING}
+    saved = {name: manifest[name] for name in READING if name in manifest}
+    same = manifest.get("sha256") == digest and saved == json.loads(json.dumps(reading))
+    if same or manifest.get("sha256") is None:
+        return others
+    others.pop("privacy", None)
+    return {**others, "initial_images": "unknown"}

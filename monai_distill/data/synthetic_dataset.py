@@ -18,7 +18,7 @@ from monai_distill.runtime.atomic_file import atomic_write
 from monai_distill.runtime.validation import listed_names
 from monai_distill.transforms.canvas_decode import CanvasDecode, DecodedCanvases
 
-from .set_manifest import build_transform, read_manifest
+from .set_manifest import build_transform, manifest_for, read_manifest
 
 __all__ = ["SyntheticDataset"]
 
@@ -160,8 +160,8 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
     def save(self, folder: str | Path, manifest: Mapping[str, Any] | None = None) -> Path:
         """Write ``synthetic.safetensors`` and ``manifest.json`` into ``folder``, each replaced as a whole.
 
-        If the tensors differ from those that the manifest was saved with, its privacy claim is dropped and its initial
-        images are "unknown", unless ``manifest`` gives them.
+        If tensors, preprocessing, decode or class names differ from those that the manifest was saved with, its privacy
+        claim is dropped and its initial images are "unknown", unless ``manifest`` gives them.
 
         Args:
             folder: created if missing.
@@ -175,30 +175,28 @@ class SyntheticDataset(nn.Module, Dataset):  # type: ignore[misc]
             tensors |= {f"preprocessing.{k}": v.cpu().contiguous() for k, v in self.preprocessing.tensors().items()}
         data = save(tensors)
         digest = hashlib.sha256(data).hexdigest()
-        content: dict[str, Any] = {**self._manifest_for(digest), **(manifest or {})}
-        if self.preprocessing is not None:
-            content["preprocessing"] = self.preprocessing.config()
+        reading = self._reading()
+        content = {**manifest_for(self.manifest, digest, reading), **(manifest or {}), **reading}
         content |= {
-            "class_names": list(self.class_names),
             "images": {"count": len(self.images), "shape": list(self.images.shape[1:]), "dtype": "float32"},
             "student_lr": float(self.student_lr.detach()),
             "labels": "learned logits" if self.soft else "class numbers",
             "sha256": digest,
         }
         if not self.decode.is_identity:
-            content["decode"] = self.decode.config()
             content["images"]["decoded"] = len(self)
         atomic_write(folder / TENSOR_FILE, data)
         atomic_write(folder / MANIFEST_FILE, json.dumps(content, indent=2).encode())
         self.manifest = content
         return folder
 
-    def _manifest_for(self, digest: str) -> dict[str, Any]:
-        """The manifest without its privacy claim if that was made for other tensors."""
-        if self.manifest.get("sha256") in (None, digest):
-            return self.manifest
-        others = {name: value for name, value in self.manifest.items() if name != "privacy"}
-        return {**others, "initial_images": "unknown"}
+    def _reading(self) -> dict[str, Any]:
+        """The part of the manifest that turns the tensors into named images."""
+        return {
+            **({} if self.preprocessing is None else {"preprocessing": self.preprocessing.config()}),
+            **({} if self.decode.is_identity else {"decode": self.decode.config()}),
+            "class_names": list(self.class_names),
+        }
 
     @classmethod
     def load(cls, folder: str | Path) -> SyntheticDataset:

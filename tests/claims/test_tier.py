@@ -18,6 +18,7 @@ from monai_distill.export.release.tier import ReleaseTier
 from monai_distill.export.report.privacy_stamp import PrivacyStamp
 from monai_distill.export.report.records import RunRecords
 from monai_distill.privacy.audit.verdict import statement
+from monai_distill.transforms import CanvasDecode, Standardize
 
 Files = dict[str, Any]
 SHA = "5e7" * 8
@@ -204,3 +205,20 @@ def test_changed_tensors_lose_the_stamp(tmp_path: Path) -> None:
     again = SyntheticDataset.load(tmp_path)
     assert tier_of(again.manifest, None, ledger) == Tier("T0", tier_of(again.manifest, None, ledger).reasons)
     assert tier_of({**again.manifest, "privacy": PRIVACY}, None, ledger).refused
+
+
+@pytest.mark.parametrize("name", ["decode", "preprocessing", "class_names"])
+def test_what_turns_the_tensors_into_images_is_part_of_the_stamped_set(name: str, tmp_path: Path) -> None:
+    """The checksum covers tensors alone: the same numbers are other images after another decode or preprocessing."""
+    data = SyntheticDataset(torch.zeros(2, 1, 4, 4), torch.tensor([0, 1]), ["a", "b"])
+    data.save(tmp_path, {"initial_images": "noise", "privacy": PRIVACY})
+    loaded = SyntheticDataset.load(tmp_path)
+    if name == "decode":  # with a decode the number of images changes as well
+        loaded = SyntheticDataset(
+            loaded.images, loaded.labels, ["a", "b"], manifest=loaded.manifest, decode=CanvasDecode(factor=2)
+        )
+    else:
+        setattr(loaded, name, {"preprocessing": Standardize([0.1], [0.2]), "class_names": ["b", "a"]}[name])
+    loaded.save(tmp_path)
+    assert "privacy" not in loaded.manifest
+    assert loaded.manifest["initial_images"] == "unknown"
