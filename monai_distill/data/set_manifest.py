@@ -71,9 +71,9 @@ def manifest_for(manifest: Mapping[str, Any], digest: str, reading: Mapping[str,
     Example:
         >>> saved = {"sha256": "a", "privacy": {"tier": "T2"}, "class_names": ["x"]}
         >>> manifest_for(saved, "b", {"class_names": ["x"]})
-        {'sha256': 'a', 'initial_images': 'unknown'}
+        {'sha256': 'a', 'class_names': ['x'], 'initial_images': 'unknown'}
     """
-    others = {name: value for name, value in manifest.items() if name not in READING}
+    others = {name: value for name, value in manifest.items() if name not in READING or name in reading}
     saved = {name: manifest[name] for name in READING if name in manifest}
     same = manifest.get("sha256") == digest and saved == json.loads(json.dumps(reading))
     if same or manifest.get("sha256") is None:
