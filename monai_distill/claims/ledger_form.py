@@ -17,6 +17,7 @@ FIELDS = {
     *("events", "released", "epsilon", "delta", "unit", "set_sha256", "neighbors", "accountant"),
     *("epsilon_by_renyi_cross_check", "budget", "true_positive_rate_at_most"),
 }
+OPTIONAL = {"run", "images_sha256"}
 ROUNDING = 1e-6
 
 
@@ -37,7 +38,7 @@ def ledger_form_problems(
     accountant = str(ledger.get("accountant"))
     if not ACCOUNTANT.fullmatch(accountant):
         yield f"the accountant is {accountant[:60]!r}, expected dp-accounting and its version"
-    if wrong := (set(ledger) - {"run"}) ^ FIELDS:
+    if wrong := (set(ledger) - OPTIONAL) ^ FIELDS:
         yield f"its entries are not those of a run: {', '.join(sorted(wrong))[:80]}"
         return
     if "run" in ledger and not RUN.fullmatch(str(ledger["run"])):

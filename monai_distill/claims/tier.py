@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .audit_evidence import attack_reasons
 
-__all__ = ["Tier", "set_sha256", "tier_of"]
+__all__ = ["Tier", "is_of_this_set", "tier_of"]
 
 Record = Mapping[str, Any]
 SAFE_STARTS = ("noise",)  # initial images that contain no training image
@@ -68,23 +68,31 @@ def tier_of(manifest: Record, audit: Record | None, ledger: Record | None) -> Ti
     return Tier("T2", (), claimed) if claimed == "T2" else Tier("T1", ("the set has no differential privacy",), claimed)
 
 
-def set_sha256(manifest: Record) -> str | None:
-    """Hash of the distilled set that an audit or a ledger must name.
+def is_of_this_set(evidence: Record, manifest: Record) -> bool:
+    """Whether an audit or a ledger names the checksum of this set.
 
-    A release holds the tensors of its run, and so their hash, unless class numbers took the place of learned labels;
-    then it states the hash of the run's set.
+    The checksum of a release is that of its run's tensors, unless class numbers took the place of learned labels; then
+    the checksum of the images decides.
+
+    Args:
+        evidence: an audit or a ledger.
+        manifest: of the run or of the release.
 
     Example:
-        >>> set_sha256({"sha256": "b", "release": {"distilled_sha256": "a", "labels_reduced": True}})
-        'a'
-        >>> set_sha256({"sha256": "b", "release": {"distilled_sha256": "a", "labels_reduced": False}})
-        'b'
+        >>> is_of_this_set({"set_sha256": "a", "images_sha256": "i"}, {"sha256": "a"})
+        True
+        >>> reduced = {"sha256": "b", "release": {"labels_reduced": True, "images_sha256": "i"}}
+        >>> is_of_this_set({"set_sha256": "a", "images_sha256": "i"}, reduced)
+        True
     """
     release = manifest.get("release") or {}
-    value: str | None = (release if release.get("labels_reduced") else {}).get(
-        "distilled_sha256", manifest.get("sha256")
+    reduced = bool(release.get("labels_reduced"))
+    named, own = (
+        (evidence.get("images_sha256"), release.get("images_sha256"))
+        if reduced
+        else (evidence.get("set_sha256"), manifest.get("sha256"))
     )
-    return value
+    return named is not None and named == own
 
 
 def _against_start(manifest: Record) -> Iterator[str]:
@@ -98,7 +106,7 @@ def _against_t1(manifest: Record, audit: Record) -> Iterator[str]:
     if not audit:
         yield "there is no audit.json: run `monai-distill audit RUN`"
         return
-    if audit.get("set_sha256") is None or audit["set_sha256"] != set_sha256(manifest):
+    if not is_of_this_set(audit, manifest):
         yield "the audit is of another set: run `monai-distill audit RUN` again"
         return
     if audit["shadow_settings"]:
@@ -111,7 +119,7 @@ def _against_t2(manifest: Record, audit: Record, ledger: Record) -> Iterator[str
     if not ledger.get("events") or not ledger.get("accountant"):
         yield "there is no ledger with events and accountant: run the distillation again"
         return
-    if ledger.get("set_sha256") is None or ledger["set_sha256"] != set_sha256(manifest):
+    if not is_of_this_set(ledger, manifest):
         yield "the ledger is of another set: the images were changed, or the ledger is that of another run"
     claim = manifest["privacy"]
     epsilon, delta, unit = claim["epsilon"], claim["delta"], claim["unit"]

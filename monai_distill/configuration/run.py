@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from torch import nn
 
+from monai_distill.data.set_manifest import images_sha256
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.bundle import fill_models
 from monai_distill.export.release.manifest import CONTROLS_LEFT_OUT, of_the_set_alone
@@ -52,8 +53,8 @@ class Guarantees(Protocol):
     def statement(self) -> Mapping[str, Any]:
         """The manifest's entry on the guarantee."""
 
-    def bind_set(self, sha256: str) -> None:
-        """Bind the guarantee to the saved set."""
+    def bind_set(self, sha256: str, images_sha256: str) -> None:
+        """Bind the guarantee to the saved set and its images."""
 
     def record(self) -> Mapping[str, Any]:
         """The content of the ledger."""
@@ -123,7 +124,7 @@ class DistillationRun:
         """
         self.run_folder.save_set(synthetic, self._about(about), history, self.chosen_iteration)
         if self.guarantee is not None:
-            self.guarantee.bind_set(str(synthetic.manifest["sha256"]))
+            self.guarantee.bind_set(str(synthetic.manifest["sha256"]), images_sha256(synthetic.images))
 
     def score(self, scorecard: Scores, synthetic: SyntheticDataset, about: Mapping[str, Any]) -> None:
         """Score the set and write the table; of several processes the first one does it.

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from monai.utils import optional_import
 from torch import Tensor
 
-__all__ = ["build_transform", "manifest_for", "read_manifest"]
+__all__ = ["build_transform", "images_sha256", "manifest_for", "read_manifest"]
 
 READING = ("preprocessing", "decode", "class_names")  # what turns the tensors into named images
 SAFE_ROOM = "monai_distill.transforms."
@@ -58,6 +59,21 @@ def build_transform(config: Mapping[str, Any] | None, tensors: Mapping[str, Tens
     if not known or not isinstance(build, type):
         raise RuntimeError(f"This version of monai_distill has no {target}. Install the version that wrote the set.")
     return build(**arguments)
+
+
+def images_sha256(images: Tensor) -> str:
+    """SHA-256 of the canvases alone, which stays the same where class numbers take the place of learned labels.
+
+    Args:
+        images: [n, channels, *spatial].
+
+    Example:
+        >>> import torch
+        >>> images_sha256(torch.zeros(1, 1, 2, 2)) == images_sha256(torch.zeros(1, 1, 1, 4))
+        False
+    """
+    values = images.detach().cpu().float().contiguous().numpy()
+    return hashlib.sha256(str(values.shape).encode() + values.tobytes()).hexdigest()
 
 
 def manifest_for(manifest: Mapping[str, Any], digest: str, reading: Mapping[str, Any]) -> dict[str, Any]:

@@ -181,11 +181,13 @@ def test_the_audit_decides_alike(name: str) -> None:
         assert audit(files) == expected
 
 
-def test_a_release_keeps_the_hash_of_the_distilled_set() -> None:
-    manifest = {**PLAIN, "sha256": "class numbers", "release": {"distilled_sha256": SHA, "labels_reduced": True}}
-    assert tier_of(manifest, AUDIT, None).name == "T1"
-    manifest["release"]["labels_reduced"] = False  # then its tensors are those of the run, or were changed
-    assert tier_of(manifest, AUDIT, None).name == "T0"
+def test_class_numbers_in_place_of_labels_leave_the_claim_on_the_same_images() -> None:
+    release = {"labels_reduced": True, "images_sha256": "images"}
+    manifest = {**DP, "sha256": "class numbers", "release": release}
+    ledger = {**LEDGER, "images_sha256": "images"}
+    assert tier_of(manifest, None, ledger).name == "T2"
+    assert tier_of({**manifest, "release": {**release, "images_sha256": "others"}}, None, ledger).name == "T0"
+    assert tier_of(manifest, None, LEDGER).name == "T0"  # the ledger names no images
 
 
 def test_changed_tensors_lose_the_stamp(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Steps:
             mask_data=self.mask,
             statement=lambda: {"tier": "T0", "calls": list(self.calls)},
             scores=lambda: {"dp_sgd": ROWS["random"]},
-            bind_set=lambda sha256: self.calls.append(sha256),
+            bind_set=lambda sha256, images_sha256: self.calls.append(sha256),
         )
 
     def score(self, synthetic: SyntheticDataset) -> dict[str, Any]:

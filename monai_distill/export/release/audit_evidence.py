@@ -73,7 +73,7 @@ def released_audit(audit: Mapping[str, Any]) -> dict[str, Any]:
     Pairs of images, positions, names of columns and counts of the source stay. If all images are attacked, the number
     of scores is a multiple of the number of images, so it is rounded to two digits.
     """
-    keys = ("void", "shadows", "unit", "epsilon_lower_bound", "claim_refuted", "set_sha256")
+    keys = ("void", "shadows", "unit", "epsilon_lower_bound", "claim_refuted", "set_sha256", "images_sha256")
     general: dict[str, Any] = {key: audit.get(key) for key in keys}
     attacks = {name: _released_attack(attack) for name, attack in _attacks(audit).items()}
     general["why_void"] = why_void(attacks)  # the run's text can name a column

@@ -127,10 +127,7 @@ class Claim(NamedTuple):
         if self.tier == "T2":
             lines.append("Whether the ledger lists every result that was computed from training images.")
         if self.tier != "T0" and self.manifest["release"].get("labels_reduced"):
-            lines.append(
-                "Whether the images are those of the set that the evidence names: its learned labels, which its hash "
-                "covers, stay with the owner."
-            )
+            lines.append("Whether the class numbers follow from the learned labels, which stay with the owner.")
         return [
             *lines,
             "Whether pixel values hide or resemble real images.",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_distill.claims.ledger_form import ledger_form_problems
+from monai_distill.data.set_manifest import images_sha256
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.release.formats.npz import INFO_FILE, NPZ_FILE, EightBit, medmnist_info
 
@@ -53,6 +54,8 @@ def manifest_problems(folder: Path, exact: SyntheticDataset) -> Iterator[str]:
             yield f"manifest.json: expected one word as {key}, got {str(manifest.get(key))[:60]!r}."
     if wrong := [key for key, value in _of_tensors(exact).items() if manifest.get(key) != value]:
         yield f"manifest.json: {', '.join(wrong)} differ from the safetensors."
+    if manifest["release"]["images_sha256"] != images_sha256(exact.images):
+        yield "manifest.json: the checksum of the images differs from the safetensors."
     release, scale = manifest["release"], EightBit.of(exact.pixels())
     stated = EightBit(**release["eight_bit"])
     if max(abs(scale.low - stated.low), abs(scale.high - stated.high)) > 1e-4 * (scale.high - scale.low):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from monai_distill.data.set_manifest import images_sha256
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.release.formats.npz import EightBit
 
@@ -92,7 +93,7 @@ SET_KEYS = (
 SOURCE_KEYS = ("name", "license", "citation", "official", "split", "training_images_rounded")
 RELEASE_KEYS = (
     *("title", "license", "formats", "eight_bit", "distilled_sha256", "labels_reduced", "spacing", "spacing_rule"),
-    "warnings",
+    *("images_sha256", "warnings"),
 )
 WARN, REFUSE = 0.01, 0.10
 SIZE_WARNING = (
@@ -149,6 +150,7 @@ def released_manifest(
             "formats": list(formats),
             "eight_bit": {"low": scale.low, "high": scale.high},
             "distilled_sha256": run.get("sha256"),  # the set that was audited, before labels became class numbers
+            "images_sha256": images_sha256(synthetic.images),
             "labels_reduced": labels_reduced,
             "spacing": spacing[0],
             "spacing_rule": spacing[1],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from monai_distill.claims.tier import tier_of
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.release.formats.labels import label_rows, with_hard_labels
 from monai_distill.export.release.formats.nifti import released_spacing, write_nifti
@@ -103,6 +104,12 @@ class Release:
             self.spacing,
             labels_reduced=self.learned is not None,
         )
+        tier = tier_of(self.manifest, self.audit, self.ledger)
+        if self.learned is not None and tier.refused:
+            raise ValueError(
+                f"With class numbers in place of learned labels, the files do not support {self.tier.name}: "
+                f"{'; '.join(tier.reasons)}. They name no checksum of the images, as earlier versions wrote them."
+            )
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
         """Write, read back, score, describe and scan. Only then does the folder get its name.

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from monai_distill.claims.audit_evidence import why_void
+from monai_distill.data.set_manifest import images_sha256
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.atomic_file import atomic_write
 
@@ -139,6 +140,7 @@ class Audit:
             "unit": candidates.unit,
             "candidates": self._counts(),
             "set_sha256": self.release.manifest.get("sha256"),
+            "images_sha256": images_sha256(self.release.images),
             "shadow_settings": self._shadow_settings(),
             "attacks": attacks,
             "released_set": released,

@@ -55,9 +55,9 @@ class Guarantee:
         """The manifest's statement of the guarantee: the budget and the events of the ledger."""
         return self.ledger.statement()
 
-    def bind_set(self, sha256: str) -> None:
-        """Bind the ledger to the saved set with this hash; a claim holds for no other set."""
-        self.ledger.bind_set(sha256)
+    def bind_set(self, sha256: str, images_sha256: str) -> None:
+        """Bind the ledger to the saved set with these checksums; a claim holds for no other set."""
+        self.ledger.bind_set(sha256, images_sha256)
 
     def record(self) -> dict[str, Any]:
         """The content of the ledger, which proves the statement to the recipient of the set."""

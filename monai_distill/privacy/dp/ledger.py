@@ -67,7 +67,7 @@ class PrivacyLedger:
         self.site = site
         content = _read(self.file)
         run, self.record = str(content.get("run", "")), EventRecord.from_dict({**EventRecord().to_dict(), **content})
-        self.set_sha256: str | None = content.get("set_sha256")
+        self.checksums = {name: content.get(name) for name in ("set_sha256", "images_sha256")}
         if content and (content["unit"], content["delta"]) != (unit, delta):
             raise RuntimeError(
                 f"{self.file} was written for unit {content['unit']} and delta {content['delta']:g}, this run has unit "
@@ -123,16 +123,20 @@ class PrivacyLedger:
             if self.site is not None:
                 self.site.mark_released(self.run, event.purpose)
 
-    def bind_set(self, sha256: str) -> None:
-        """Record the hash of the set that was computed from the released results.
+    def bind_set(self, sha256: str, images_sha256: str | None = None) -> None:
+        """Record the checksums of the set that was computed from the released results.
 
-        A claim rests on this ledger only for the set with this hash.
+        A claim rests on this ledger only for the set with these checksums.
+
+        Args:
+            sha256: of all tensors.
+            images_sha256: of the images alone, for a release with class numbers in place of learned labels.
 
         Raises:
             RuntimeError: if no result has been released.
         """
         self.statement()
-        self.set_sha256 = sha256
+        self.checksums = {"set_sha256": sha256, "images_sha256": images_sha256}
         self._write()
 
     def _added(self, events: Sequence[GaussianEvent]) -> EventRecord:
@@ -165,7 +169,7 @@ class PrivacyLedger:
             "epsilon": self.spent(),
             "delta": self.delta,
             "unit": self.unit,
-            "set_sha256": self.set_sha256,
+            **self.checksums,
             "neighbors": f"one {self.unit} added or removed",
             "accountant": f"dp-accounting {importlib.metadata.version('dp-accounting')}, privacy loss distribution",
             "epsilon_by_renyi_cross_check": self.spent("rdp"),

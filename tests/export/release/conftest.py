@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from monai_distill.data import SyntheticDataset
+from monai_distill.data.set_manifest import images_sha256
 from monai_distill.export.release import Release
 from monai_distill.export.release.scan import IdentifyingWords
 from monai_distill.export.release.tier import bounds
@@ -128,7 +129,8 @@ def build_run(
     scores = {"dataset": "digits", "distilled": row, "random": row, "full": row, "prior": {"accuracy": 0.5}}
     for name, content in {"scores.json": scores, **(files or {})}.items():
         if content.get("set_sha256") == SHA:  # of this set, which now has its hash
-            content = {**content, "set_sha256": data.manifest["sha256"]}
+            sums = {"set_sha256": data.manifest["sha256"], "images_sha256": images_sha256(data.images)}
+            content = {**content, **sums}
         (folder / name).write_text(json.dumps(content))
     return folder
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from monai_distill.data.set_manifest import images_sha256
 from monai_distill.export.release import Release, Verification
 from monai_distill.export.release.scan import IdentifyingWords
 from tests.export.release.conftest import AUDIT, LEDGER, PROMISE, build_run, read, score_by_mean
@@ -122,11 +123,24 @@ def test_every_script_is_found(
     assert result.claimed == ()
 
 
-def test_what_class_numbers_hide_is_among_the_unchecked(tmp_path: Path) -> None:
-    """A hash covers the learned labels that stay; so nobody can compare the images with the ledger's set."""
+def test_other_images_under_class_numbers_are_found(tmp_path: Path) -> None:
+    """The checksum of the set covers the learned labels that stay; the ledger names that of the images, too."""
     run = build_run(tmp_path / "run", soft=True, **TIERS["T2"])
     folder = Release(run, tmp_path / "release", ["safetensors"]).write(score_by_mean, IdentifyingWords([]))
     result = Verification.of(folder)
     assert result.problems == ()
     assert read(folder, "manifest.json")["release"]["labels_reduced"] is True
-    assert any("learned labels" in line and "hash" in line for line in result.not_checked)
+    assert any("class numbers follow from the learned labels" in line for line in result.not_checked)
+    swapped_tensors(folder, {})
+    assert any("checksum of the images differs" in problem for problem in Verification.of(folder).problems)
+    other = images_sha256(load_file(folder / "synthetic.safetensors")["images"])
+    forge(folder, "manifest.json", lambda m: {**m, "release": {**m["release"], "images_sha256": other}})
+    assert any("the ledger is of another set" in problem for problem in Verification.of(folder).problems)
+
+
+def test_files_without_a_checksum_of_the_images_are_refused_before_the_scoring(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", soft=True, **TIERS["T2"])
+    ledger = {name: value for name, value in read(run, "ledger.json").items() if name != "images_sha256"}
+    (run / "ledger.json").write_text(json.dumps(ledger))
+    with pytest.raises(ValueError, match="name no checksum of the images"):
+        Release(run, tmp_path / "release", ["safetensors"])

@@ -114,7 +114,7 @@ def test_a_ledger_is_bound_to_a_set_after_a_release(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "ledger.json").read_text())["set_sha256"] is None
     ledger.bind_set("5e7")
     again = PrivacyLedger(tmp_path / "ledger.json", epsilon=1.0, delta=1e-5, unit="image")
-    assert again.set_sha256 == again.to_dict()["set_sha256"] == "5e7"
+    assert again.checksums["set_sha256"] == again.to_dict()["set_sha256"] == "5e7"
 
 
 EVENTS = st.lists(
