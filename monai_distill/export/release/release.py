@@ -104,12 +104,7 @@ class Release:
             self.spacing,
             labels_reduced=self.learned is not None,
         )
-        tier = tier_of(self.manifest, self.audit, self.ledger)
-        if self.learned is not None and tier.refused:
-            raise ValueError(
-                f"With class numbers in place of learned labels, the files do not support {self.tier.name}: "
-                f"{'; '.join(tier.reasons)}. They name no checksum of the images, as earlier versions wrote them."
-            )
+        self._require_images_named()
 
     def write(self, students: Callable[..., Any], words: IdentifyingWords, device: Any = "cpu") -> Path:
         """Write, read back, score, describe and scan. Only then does the folder get its name.
@@ -161,6 +156,14 @@ class Release:
                 "cover them. Leave out --labels soft to release class numbers."
             )
         self.tier.require(no_claim)
+
+    def _require_images_named(self) -> None:
+        tier = tier_of(self.manifest, self.audit, self.ledger)
+        if self.learned is not None and tier.refused:
+            raise ValueError(
+                f"With class numbers in place of learned labels, the files do not support {tier.claimed}: "
+                f"{'; '.join(tier.reasons)}. Files of earlier versions name no checksum of the images."
+            )
 
     def _write_set(self, folder: Path) -> None:
         release = self.manifest["release"]

@@ -142,5 +142,5 @@ def test_files_without_a_checksum_of_the_images_are_refused_before_the_scoring(t
     run = build_run(tmp_path / "run", soft=True, **TIERS["T2"])
     ledger = {name: value for name, value in read(run, "ledger.json").items() if name != "images_sha256"}
     (run / "ledger.json").write_text(json.dumps(ledger))
-    with pytest.raises(ValueError, match="name no checksum of the images"):
+    with pytest.raises(ValueError, match="no checksum of the images"):
         Release(run, tmp_path / "release", ["safetensors"])
