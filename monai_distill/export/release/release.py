@@ -158,8 +158,7 @@ class Release:
         self.tier.require(no_claim)
 
     def _require_images_named(self) -> None:
-        tier = tier_of(self.manifest, self.audit, self.ledger)
-        if self.learned is not None and tier.refused:
+        if self.learned is not None and (tier := tier_of(self.manifest, self.audit, self.ledger)).refused:
             raise ValueError(
                 f"With class numbers in place of learned labels, the files do not support {tier.claimed}: "
                 f"{'; '.join(tier.reasons)}. Files of earlier versions name no checksum of the images."
