@@ -3,15 +3,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-__all__ = ["overridable_network", "overridable_sections", "placeholder_sections", "steps_of_bundle"]
+from monai_distill.runtime.atomic_file import atomic_write
+
+__all__ = [
+    "overridable_network",
+    "overridable_sections",
+    "placeholder_sections",
+    "steps_of_bundle",
+    "without_names_of_the_owner",
+]
 
 Config = dict[str, Any]
 SECTIONS = {"train": "training", "validate": "validation", "test": "test"}
 ON_LOADING = ("monai_distill.runtime.processes.group.join", "monai_distill.runtime.memory.disable_malloc_trim")
 SECTION = "monai_distill.data.datasets.listed_section.listed_section"
+NAMES_OF_THE_OWNER = ("dataset_file", "group_columns", "ignored_columns")  # and every column
 SAME_NETWORK = "monai_distill.configuration.parts.require_same_network"
 
 
@@ -80,3 +91,30 @@ def steps_of_bundle(job: Config, run: Sequence[Any]) -> Config:
     checks = [step for step in steps if step not in first]
     same = {"_target_": SAME_NETWORK, "network_def": "@network_def", "network_factory": "@network_factory"}
     return {**job, "initialize": first, "run": [same, *checks, *run]}
+
+
+def without_names_of_the_owner(file: str | Path, folder: str | Path) -> str:
+    """Copy a configuration without the names of the owner's table and columns, for a classifier that leaves.
+
+    MONAI stores the configuration in the exported classifier. Its network does not need these names.
+
+    Args:
+        file: such as ``configs/inference.json`` of a bundle.
+        folder: gets the copy, under the same name.
+
+    Returns:
+        The path of the copy.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "inference.json"
+        >>> _ = file.write_text('{"dataset_file": "ward7.csv", "label_column": "HIV", "width": 8}')
+        >>> Path(without_names_of_the_owner(file, tempfile.mkdtemp())).read_text()
+        '{"dataset_file": null, "label_column": null, "width": 8}'
+    """
+    config = json.loads(Path(file).read_text())
+    named = [key for key in config if key in NAMES_OF_THE_OWNER or key.endswith("_column")]
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    copy = Path(folder) / Path(file).name
+    atomic_write(copy, json.dumps({**config, **dict.fromkeys(named)}).encode())
+    return str(copy)

@@ -206,7 +206,10 @@ def test_it_distils_scores_classifies_and_exports(
     license = {"license": str(root / "LICENSE")} if name in MAY_NOT else {}
     exported(root, **afterwards, no_claim=str(name not in GUARANTEED).lower(), **license)
     release_is_whole(root / "release", scores, GUARANTEED.get(name))
-    scripted = torch.jit.load(root / "models" / "model.ts").state_dict()
+    stored = {"inference.json": ""}
+    scripted = torch.jit.load(root / "models" / "model.ts", _extra_files=stored).state_dict()
+    given = json.loads(stored["inference.json"])  # without names of the owner's table and columns
+    assert not any(given.get(key) for key in given if key == "dataset_file" or key.endswith("_column"))
     assert all(torch.equal(scripted[key], value) for key, value in weights.items())
 
 
