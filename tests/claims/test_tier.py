@@ -87,7 +87,7 @@ CASES: dict[str, tuple[Files, str, str]] = {
         "",
     ),
     "no files": ({"manifest": {}, "audit": None, "ledger": None}, "T0", "initial images are unknown"),
-    "no audit": (T1 | {"audit": None}, "T0", "no audit.json"),
+    "no audit": (T1 | {"audit": None}, "T0", "no audit of this set"),
     "unknown tier": (changed(T2, "manifest.privacy.tier", "T3"), "T0", "'T3' is unknown"),
 }
 for start in ("real", "correct", "mixed", "public", ...):

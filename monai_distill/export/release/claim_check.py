@@ -133,6 +133,7 @@ class Claim(NamedTuple):
             "Whether pixel values hide or resemble real images.",
             "The test scores. They need the real test images.",
             "Whether the settings, the network, the protocol and the versions in manifest.json are those of the run.",
+            "Which names the sender's scan searched for.",
             "Whether the previews (png) show these images.",
             "The owner's words: title, publisher, recipient, citation, license and notes.",
         ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from monai_distill.claims.ledger_form import ledger_form_problems
+from monai_distill.claims.tier import is_of_this_set
 from monai_distill.data.set_manifest import images_sha256
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.release.formats.npz import INFO_FILE, NPZ_FILE, EightBit, medmnist_info
@@ -30,7 +31,9 @@ from .tier import bounds
 __all__ = ["form_problems", "info_problems", "manifest_problems"]
 
 NAME = re.compile(r"[\w.+-]{1,80}")  # of a method, a data set or a start: one word says nothing
-AUDIT_TEXT = re.compile(r"\w{1,64}|0\.0*1|attribute \d{1,3}|class .*|needs \d+ scores of non-members")
+ATTACK = re.compile(r"\w{1,60}|attribute \d{1,3}")
+NOT_GIVEN = re.compile(r"needs \d+( scores of non-members)?")
+AUDIT_TEXTS = ("why_void", "unit", "set_sha256", "images_sha256")  # each compared with something else
 RULE = re.compile(r"[a-z ,]{1,80}")  # of a spacing
 BREAKS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 FORMS = {"npz": NPZ_FILE, "png": "png", "nifti": "nifti"}
@@ -88,18 +91,62 @@ def form_problems(
     rows = {**scores["formats"], **({LEARNED_LABELS: scores["learned_labels"]} if "learned_labels" in scores else {})}
     if json.loads(json.dumps(released_scores(manifest, scores, rows))) != scores:
         yield "scores.json differs from what its rows and the manifest give."
+    yield from _file_problems(manifest, audit, ledger)
     if audit is not None:
         if json.loads(json.dumps(released_audit(audit))) != audit:
             yield "audit.json has entries that no export writes, or that do not follow from its figures."
-        names = {*audit["attacks"], *(audit.get("released_set") or {}).get("attacks", {})}
-        texts = _strings({**audit, "attacks": list(audit["attacks"].values()), "why_void": None})
-        if wrong := sorted({text for text in (*names, *texts) if not AUDIT_TEXT.fullmatch(text)}):
-            yield f"audit.json has a text that no export writes: {wrong[0][:60]!r}."
+        if wrong := sorted(set(_audit_texts(audit, manifest["class_names"]))):
+            yield f"audit.json has a text or number that no export writes: {wrong[0][:60]!r}."
     claim = manifest["privacy"]
     if ledger is not None and claim["tier"] == "T2":
         limits = bounds(claim["epsilon"], claim["delta"])
         yield from (f"dp_ledger.json: {problem}." for problem in ledger_form_problems(ledger, claim, limits))
         yield from _setting_problems(manifest, ledger)
+
+
+def _file_problems(
+    manifest: Mapping[str, Any], audit: Mapping[str, Any] | None, ledger: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """Evidence that a release of this tier does not have, or that is of another set."""
+    guaranteed = manifest["privacy"]["tier"] == "T2"
+    if audit is not None and (guaranteed or not is_of_this_set(audit, manifest)):
+        yield "audit.json is not of this release."
+    if ledger is not None and not guaranteed:
+        yield "dp_ledger.json is not of this release."
+
+
+def _audit_texts(audit: Mapping[str, Any], class_names: Sequence[str]) -> Iterator[str]:
+    """Every text, and every number out of its range, that an export does not write into ``audit.json``."""
+    released = audit.get("released_set") or {}
+    attacks = [*audit["attacks"].items(), *released.get("attacks", {}).items()]
+    yield from (name for name, _ in attacks if not ATTACK.fullmatch(name))
+    groups = {"mislabelled", "outliers", *(f"class {name}" for name in class_names)}
+    for _, attack in attacks:
+        yield from {*attack.get("groups", {})} - groups
+        reasons = [
+            attack,
+            *attack.get("groups", {}).values(),
+            attack.get("positive_control"),
+            attack.get("negative_control"),
+        ]
+        texts = [text for part in reasons for text in ((part or {}).get("not_given") or {}).values()]
+        yield from (text for text in texts if not NOT_GIVEN.fullmatch(str(text)))
+    yield from (
+        f"{name} {value}" for name, value in _leaves(audit) if isinstance(value, str) and name not in AUDIT_TEXTS
+    )
+    if audit.get("unit") not in (None, "patient", "image"):
+        yield str(audit["unit"])
+    counts = {"shadows": audit["shadows"], "copied": released.get("copied", 0)}
+    yield from (f"{name} {count}" for name, count in counts.items() if not (isinstance(count, int) and count >= 0))
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Values that are no objects, with their names; of the reasons why a rate is missing, none."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves({} if key == "not_given" else inner, key)
+    else:
+        yield name, value
 
 
 def _setting_problems(manifest: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:

@@ -50,9 +50,12 @@ class Owner:
         """The notes; None without a file.
 
         Raises:
-            ValueError: if the file cannot be read.
+            ValueError: if the file cannot be read or is empty.
         """
-        return None if self.notes is None else _read_text(Path(self.notes)).strip()
+        text = None if self.notes is None else _read_text(Path(self.notes)).strip()
+        if text == "":
+            raise ValueError(f"Expected a text for the data card in {self.notes}, got an empty file.")
+        return text
 
 
 OWNERS_WORDS = "The owner writes, and nothing here checks:\n\n"

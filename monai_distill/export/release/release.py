@@ -3,14 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.claims.tier import tier_of
+from monai_distill.claims.tier import is_of_this_set, tier_of
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.export.release.formats.labels import label_rows, with_hard_labels
 from monai_distill.export.release.formats.nifti import released_spacing, write_nifti
@@ -26,6 +25,7 @@ from monai_distill.runtime.progress import open_progress_bar
 from .audit_evidence import released_audit, rounded
 from .card import data_card
 from .croissant import croissant
+from .json_files import read_json, write_json
 from .license import Owner, license_text
 from .manifest import LEARNED_LABELS, released_manifest, released_scores
 from .privacy_report import privacy_report, report_markdown
@@ -79,12 +79,12 @@ class Release:
         self._check_choices(formats, labels)
         self.synthetic = SyntheticDataset.load(run)
         self.run_scores, self.audit, self.ledger = (
-            _json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
+            read_json(Path(run) / f"{name}.json") for name in ("scores", "audit", "ledger")
         )
         manifest = self.synthetic.manifest
         self.license = license_text(manifest, None if self.owner.license is None else Path(self.owner.license))
-        self.owner.notes_text()  # raises now if the file is unreadable, not after an hour of scoring
-        self.tier = ReleaseTier.of(manifest, self.audit, self.ledger)
+        self.notes = self.owner.notes_text()  # raises now if the file is unreadable, not after an hour of scoring
+        self.tier = self._tier(manifest)
         self._require_allowed(no_claim, labels)
         self.learned = self.synthetic if labels == "hard" and self.synthetic.soft else None
         if self.learned is not None:
@@ -147,6 +147,14 @@ class Release:
         if self.folder.exists():
             raise RuntimeError(f"{self.folder} exists. Choose another folder, or delete it.")
 
+    def _tier(self, manifest: dict[str, Any]) -> ReleaseTier:
+        """The tier; an audit of another set is left out, but can still show that a mechanism is broken."""
+        stale = self.audit is not None and not is_of_this_set(self.audit, manifest)
+        guaranteed = (manifest.get("privacy") or {}).get("tier") == "T2"
+        tier = ReleaseTier.of(manifest, None if stale and not guaranteed else self.audit, self.ledger)
+        self.audit = None if stale else self.audit
+        return tier
+
     def _require_allowed(self, no_claim: bool, labels: str) -> None:
         if not isinstance(no_claim, bool):  # the word "false" of a command line would be true
             raise TypeError(f"Expected no_claim True or False, got {no_claim!r}.")
@@ -200,11 +208,11 @@ class Release:
         return rows
 
     def _describe(self, folder: Path, scores: dict[str, Any], words: IdentifyingWords) -> None:
-        _save(folder / "scores.json", scores)
+        write_json(folder / "scores.json", scores)
         if self.audit is not None and self.tier.name != "T2":
-            _save(folder / "audit.json", released_audit(self.audit))
+            write_json(folder / "audit.json", released_audit(self.audit))
         if self.ledger is not None and self.tier.name == "T2":
-            _save(folder / "dp_ledger.json", self.ledger)
+            write_json(folder / "dp_ledger.json", self.ledger)
         report = privacy_report(
             self.manifest,
             self.tier,
@@ -214,16 +222,16 @@ class Release:
             # the words are patients and their files, and T2 protects the number of patients
             searched={} if self.tier.name == "T2" else {"words": rounded(len(words)), "weak": rounded(words.weak)},
         )
-        _save(folder / "privacy_report.json", report)
+        write_json(folder / "privacy_report.json", report)
         atomic_write(folder / "privacy_report.md", report_markdown(report).encode())
         atomic_write(folder / "LICENSE", self.license.encode())
         names = {path.name for path in folder.iterdir()} | {"croissant.json"}
         atomic_write(folder / "DATA_CARD.md", self._card(scores, names).encode())
-        _save(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))
+        write_json(folder / "croissant.json", croissant(folder, self.manifest, self.tier, self.owner))
         atomic_write(folder / "SHA256SUMS", checksums(folder).encode())
 
     def _card(self, scores: dict[str, Any], names: set[str]) -> str:
-        return data_card(self.manifest, scores, self.tier, self.owner, names, self.owner.notes_text())
+        return data_card(self.manifest, scores, self.tier, self.owner, names, self.notes)
 
 
 def _require_clean(folder: Path, words: IdentifyingWords) -> None:
@@ -234,17 +242,3 @@ def _require_clean(folder: Path, words: IdentifyingWords) -> None:
             f"The scan found identifying content, so nothing was exported: {shown}. Correct it at its source (the "
             "owner's texts, class names, the configuration). --not_identifying WORD allows a word."
         )
-
-
-def _json(file: Path) -> dict[str, Any] | None:
-    if not file.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(file.read_text())
-    except ValueError as error:
-        raise RuntimeError(f"{file} is not valid JSON ({error}). Make it again.") from error
-    return content
-
-
-def _save(file: Path, content: Any) -> None:
-    atomic_write(file, json.dumps(content, indent=2).encode())

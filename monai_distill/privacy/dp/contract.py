@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from monai_distill.claims.tier import LARGEST_DELTA
 from monai_distill.data.class_bank import ClassBank
 from monai_distill.data.datasets.splits import is_drawn_from_all_records
 
@@ -110,6 +111,10 @@ class TrainingRecords:
     def breaches(self, delta: float) -> list[str]:
         """Every way in which delta is too large for these records, or one record decides on others."""
         breaches = []
+        if delta > LARGEST_DELTA:
+            breaches.append(
+                f"delta {delta:g} is above {LARGEST_DELTA:g}: it is no guarantee. Use --delta 1e-5 or less."
+            )
         if is_drawn_from_all_records(self.provenance):
             breaches.append(
                 f"the split is {self.provenance.get('split')!r}: removing one record would move others into or out of "

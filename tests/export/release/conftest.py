@@ -36,6 +36,7 @@ ATTACK = {
     "tpr_at_fpr": {"0.01": {"value": 0.012, "low": 0.004, "high": 0.021}},
     "positive_control": {"auc": 0.9, "seen": True},
     "negative_control": {"auc": 0.5, "seen": False},
+    "groups": {"outliers": {"auc": 0.5, "tpr_at_fpr": {}}},
     "seen": False,
     "caught": False,
 }
@@ -47,7 +48,14 @@ AUDIT = {
     "set_sha256": SHA,
     "shadow_settings": {},
     "attacks": {"nearest_neighbor": ATTACK, "copies": {**ATTACK, "tpr_at_fpr": {}}},
-    "released_set": {"seen": False, "copied": 0, "references": 60},
+    "released_set": {
+        "seen": False,
+        "copied": 0,
+        "references": 60,
+        "attacks": {
+            "nearest_neighbor": {"auc": 0.5, "void": False, "caught": False, "control": {"auc": 0.5, "seen": False}}
+        },
+    },
     "epsilon_lower_bound": 0.5,
     "statement": "no leakage detected by these attacks at this power",
     "candidates": {"images": 4711},

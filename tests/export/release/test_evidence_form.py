@@ -93,9 +93,17 @@ def renamed_attack(audit: Any) -> Any:
         ("T2", "manifest", entry("method", {"epsilon": 0.1}, "settings"), "settings have the epsilon 0.1"),
         ("T2", "manifest", entry("method", {"prototypes": {"share": 0.5}}, "settings"), "whether prototypes were"),
         ("T2", "scores", entry("controls_left_out"), "scores.json differs"),
-        ("T1", "audit", renamed_attack, "audit.json has a text that no export writes"),
+        ("T1", "audit", renamed_attack, "audit.json has a text or number"),
         ("T1", "audit", entry("note"), "audit.json has entries that no export writes"),
-        ("T1", "audit", entry("unit"), "audit.json has a text that no export writes"),
+        ("T1", "audit", entry("unit"), "audit.json has a text or number"),
+        ("T1", "audit", entry("shadows", -3), "audit.json has a text or number"),
+        ("T1", "audit", entry("epsilon_lower_bound", "certified"), "audit.json has a text or number"),
+        (
+            "T1",
+            "audit",
+            entry("class certified", {}, "attacks", "nearest_neighbor", "groups"),
+            "audit.json has a text or number",
+        ),
         ("T0", "manifest", entry("certificate"), "entries that no export writes: certificate"),
         ("T0", "manifest", entry("note", PROMISED, "source"), "entries that no export writes: note"),
         ("T0", "manifest", entry("method"), "expected one word as method"),
@@ -182,3 +190,35 @@ def test_direct_attacks_that_do_not_count_are_named() -> None:
     attack = {**ATTACK, "void": True}
     lines = direct_findings({"released_set": {"copied": 0, "attacks": {"nearest_pixels": attack}}})
     assert any("do not count: nearest_pixels" in line for line in lines)
+
+
+@pytest.mark.parametrize(("tier", "file"), [("T2", "audit"), ("T0", "audit"), ("T0", "dp_ledger"), ("T1", "dp_ledger")])
+def test_evidence_of_another_release_does_not_lie_in_the_folder(
+    tier: str, file: str, made: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(made[tier], tmp_path / "release"))
+    content = read(made["T1" if file == "audit" else "T2"], f"{file}.json")
+    (folder / f"{file}.json").write_text(json.dumps({**content, "set_sha256": "0" * 64}))
+    make_texts_again(folder)
+    assert f"{file}.json is not of this release." in Verification.of(folder).problems
+
+
+def test_an_audit_of_an_earlier_set_is_not_reported(make_run: MakeRun, write: Write) -> None:
+    """The figures of the report would be read as those of the released set."""
+    run = make_run(initial_images="noise", files={"audit.json": {**AUDIT, "set_sha256": "0" * 64}})
+    folder = write(run=run)
+    assert not (folder / "audit.json").exists()
+    assert "No attack was run" in (folder / "privacy_report.md").read_text()
+
+
+def test_a_delta_that_guarantees_nothing_makes_no_claim() -> None:
+    claim = {**PROMISE, "delta": 0.5}
+    manifest = {"initial_images": "noise", "privacy": claim, "sha256": LEDGER["set_sha256"]}
+    with pytest.raises(ValueError, match=r"delta 0.5 is above 0.01"):
+        ReleaseTier.of(manifest, None, {**LEDGER, "delta": 0.5})
+
+
+def test_notes_without_a_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("\n")
+    with pytest.raises(ValueError, match="empty"):
+        Owner(notes=tmp_path / "notes.md").notes_text()
