@@ -42,6 +42,7 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     Further words are settings of the shadows (``--iterations 20``), and of the audit itself when they begin with
     ``--audit#``.
     """
+    from monai_distill.export.report.writer import save_report
     from monai_distill.privacy.audit.audit import audit_table
     from monai_distill.privacy.audit.shadow_runs import MIN_SHADOWS
 
@@ -69,6 +70,8 @@ def execute(options: argparse.Namespace, rest: Sequence[str]) -> int:
     finally:
         logger.removeHandler(handler)
         logger.propagate = True
+    if (options.run / "report.html").is_file():  # the page would still say that no attack was run
+        save_report(options.run)
     audit = json.loads((options.run / "audit.json").read_text())
     print(f"{audit_table(audit)}\nAudit: {options.run / 'audit.json'}")
     return VOID if audit["void"] or audit["claim_refuted"] else 0
