@@ -108,11 +108,12 @@ def seed_rows(runs: Sequence[Path]) -> list[list[Any]]:
 
 
 def setting_rows(runs: Sequence[Path]) -> list[list[Any]]:
-    """Runs that differ in settings: these, the last validation and the scores of the set alone."""
+    """Runs that differ in settings: those that not all runs of the data have, the last validation, the scores."""
     given = [_given(run) for run in runs]
-    same = {name for name in given[0] if all(of.get(name) == given[0][name] for of in given)}
     rows = []
     for run, of in zip(runs, given, strict=True):
+        others = [other for other in given if other.get("dataset_file") == of.get("dataset_file")]
+        same = {name for name, value in of.items() if all(other.get(name) == value for other in others)}
         scores, history = (json.loads((run / name).read_text()) for name in ("scores.json", "history.json"))
         records, distilled = RunRecords.read(run), distilled_scores(run)
         own = " ".join(f"--{name} {value}" for name, value in of.items() if name not in same | NO_SETTINGS)
