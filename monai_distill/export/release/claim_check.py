@@ -115,9 +115,10 @@ class Claim(NamedTuple):
         students = self.scores["students"]
         for name, row in self.scores["formats"].items():
             lines.append(f"Accuracy {row['accuracy']['mean']:.3f} for {students} networks trained on {name}.")
-        source, license = self.manifest["source"], str(self.manifest["release"]["license"]).rstrip(".")
-        made = f"Distilled by {self.manifest['method']} from {source['name']}"
-        return [*lines, f"{made}; license of the source: {source['license']}; of this release: {license}."]
+        source, license = self.manifest["source"], self.manifest["release"]["license"]
+        made = f"Distilled by {self.manifest['method']} from {_words(source['name'])}"
+        licenses = f"license of the source: {_words(source['license'])}; of this release: {_words(license)}"
+        return [*lines, f"{made}; {licenses}."]
 
     def unverifiable(self) -> list[str]:
         """The claims that no recipient can check."""
@@ -181,6 +182,11 @@ class Claim(NamedTuple):
         dates = all(form.fullmatch(str(metadata.get(key))) for key, form in FREE.items())
         if not dates or any(metadata.get(key) != expected.get(key) for key in {*metadata, *expected} - {*FREE}):
             yield "croissant.json"
+
+
+def _words(text: str) -> str:
+    """Words of the sender, in quotation marks that they cannot close."""
+    return '"' + str(text).replace('"', "'").rstrip(".") + '"'
 
 
 def _is_dated(report: Mapping[str, Any]) -> bool:

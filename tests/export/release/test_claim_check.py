@@ -108,6 +108,11 @@ def test_no_free_text_of_the_sender_is_printed_as_a_claim(folder: Path) -> None:
     assert any("notes" in line for line in result.not_checked)
 
 
+def test_the_name_of_the_source_stands_in_quotation_marks(make_run: MakeRun, write: Write) -> None:
+    folder = write(run=make_run(), owner=Owner(title=f'Scans". {PROMISE_TEXT}'))
+    assert f'from "Scans\'. {PROMISE_TEXT.rstrip(".")}"; license' in Verification.of(folder).claimed[-1]
+
+
 def test_the_audit_keeps_the_hash_of_its_set(make_run: MakeRun, write: Write) -> None:
     run = make_run(initial_images="noise")
     sha256 = read(run, "manifest.json")["sha256"]
