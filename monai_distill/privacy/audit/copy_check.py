@@ -6,18 +6,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import binomtest, norm
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_distill.data.class_bank import ClassBank
 from monai_distill.data.synthetic_dataset import SyntheticDataset
 from monai_distill.runtime.image_blocks import Images
 from monai_distill.runtime.randomness import seeded_generator
+from monai_distill.transforms.canvas_decode import CanvasDecode
 
 from .attack_figures import SEEN
 
@@ -26,6 +27,7 @@ __all__ = ["copy_figures", "copy_likeness", "released_copies", "save_copy_pairs"
 PAIRS = 5
 REFERENCES = 1000  # public images that give the threshold; more would only raise it
 TOLERANCE = 1e-6  # rounding of a correlation
+LINEAR = {2: "bilinear", 3: "trilinear"}  # by spatial dimensions
 
 
 def copy_figures(likeness: Tensor) -> dict[str, Any]:
@@ -62,6 +64,8 @@ def released_copies(
     Two tests. First, the share of released images whose most similar image is a training image, with as many public
     images to compare with (:func:`copy_figures`). Second, copies: a released image is a copy if its largest similarity
     to any training image is above that of every public image, because no public image was made from training images.
+    Where canvases hold several images, training and public images are also compared as a canvas shows them: shrunk and
+    enlarged again. An image is a copy if either comparison says so.
 
     Args:
         release: released set.
@@ -70,28 +74,59 @@ def released_copies(
         seed: of the draws.
 
     Returns:
-        Figures as in :func:`copy_figures`, with ``copied`` (number of copies), ``threshold`` (largest similarity of a
-        public to a training image), ``references`` (number of public images) and ``largest`` (similarity of a released
-        image to each side); and the most similar pairs, for a person to look at. The pairs identify training images and
-        stay with the data owner.
+        Figures as in :func:`copy_figures`, with ``copied`` (number of copies), ``references`` (number of public images)
+        and, of the comparison that comes closest to a copy, ``factor`` (by which images were shrunk), ``threshold``
+        (largest similarity of a public to a training image) and ``largest`` (similarity of a released image to each
+        side); and the most similar pairs, for a person to look at. The pairs identify training images and stay with the
+        data owner.
     """
     generator = seeded_generator(seed, "copy check")
     count = min(len(training), len(public))
     sides = [bank.images[torch.randperm(len(bank), generator=generator)[:count]] for bank in (training, public)]
     pixels = release.pixels()
     figures = copy_figures(torch.stack([copy_likeness(pixels, images)[0] for images in sides], dim=1))
-    values, positions = copy_likeness(pixels, training.images)
     others = public.images[torch.randperm(len(public), generator=generator)[:REFERENCES]]
-    threshold = float(copy_likeness(others, training.images)[0].max())
-    figures["copied"] = int((values > threshold + TOLERANCE).sum())
-    figures |= {"threshold": threshold, "references": len(others)}
-    largest = {"training": float(values.max()), "public": float(copy_likeness(pixels, public.images)[0].max())}
-    figures["largest"] = largest
+    found = [_comparison(pixels, training.images, others, factor) for factor in (1, *_factors(release.decode))]
+    copied = torch.stack([of.likeness > of.threshold + TOLERANCE for of in found]).any(dim=0)
+    closest = max(found, key=lambda of: float((of.likeness - of.threshold).max()))
+    values, positions = closest.likeness, closest.position
+    figures |= {"copied": int(copied.sum()), "references": len(others)}
+    figures |= {"factor": closest.factor, "threshold": closest.threshold}
+    seen, _ = copy_likeness(pixels, public.images, closest.factor)
+    figures["largest"] = {"training": float(values.max()), "public": float(seen.max())}
     pairs = [
         {"synthetic": int(i), "training": int(positions[i]), "likeness": float(values[i])}
         for i in values.argsort(descending=True)[:PAIRS]
     ]
     return figures, pairs
+
+
+class _Comparison(NamedTuple):
+    """Released images and their most similar training images, shrunk by a factor and enlarged again."""
+
+    factor: int
+    likeness: Tensor
+    position: Tensor
+    threshold: float
+
+
+def _comparison(pixels: Tensor, training: Images, public: Tensor, factor: int) -> _Comparison:
+    threshold = copy_likeness(_shrunk(public, factor), training, factor)[0].max()
+    return _Comparison(factor, *copy_likeness(pixels, training, factor), float(threshold))
+
+
+def _factors(decode: CanvasDecode) -> range:
+    """The factors above 1 by which the images of canvases are smaller."""
+    return range(decode.factor if decode.kind == "single" else 2, decode.factor + 1) if decode.factor > 1 else range(0)
+
+
+def _shrunk(images: Tensor, factor: int) -> Tensor:
+    """Images [n, C, *spatial] as a canvas shows them: shrunk by averages, enlarged by linear interpolation."""
+    if factor == 1:
+        return images
+    size = images.shape[2:]
+    small = nn.functional.interpolate(images.float(), [-(-side // factor) for side in size], mode="area")
+    return nn.functional.interpolate(small, size, mode=LINEAR[len(size)], align_corners=False)
 
 
 def save_copy_pairs(pairs: Sequence[Mapping[str, Any]], released: Tensor, training: Images, file: str | Path) -> Path:
@@ -136,7 +171,7 @@ def _shown(image: Tensor) -> Tensor:
     return arranged
 
 
-def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
+def copy_likeness(released: Tensor, images: Images, factor: int = 1, batch_size: int = 4096) -> tuple[Tensor, Tensor]:
     """Largest absolute correlation of every released image with any of ``images``, and the position of that image.
 
     Flips of every axis and quarter turns of square planes are tried too. Brightness, contrast and inversion do not
@@ -145,6 +180,7 @@ def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> t
     Args:
         released: [m, channels, *spatial].
         images: [n, channels, *spatial], n of at least 1.
+        factor: by which ``images`` are shrunk, and enlarged again, before they are compared.
         batch_size: images per product.
 
     Returns:
@@ -166,7 +202,8 @@ def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> t
     for variant in _symmetries(released):
         transformed = _normalized(variant)
         for start in range(0, len(images), batch_size):
-            values, rows = (transformed @ _normalized(images[start : start + batch_size]).T).abs().max(dim=1)
+            others = _normalized(_shrunk(images[start : start + batch_size], factor))
+            values, rows = (transformed @ others.T).abs().max(dim=1)
             better = values > best
             best = torch.where(better, values, best)
             position = torch.where(better, rows + start, position)
@@ -175,7 +212,7 @@ def copy_likeness(released: Tensor, images: Images, batch_size: int = 4096) -> t
 
 def _normalized(images: Tensor) -> Tensor:
     flat = images.detach().cpu().float().flatten(1)
-    return torch.nn.functional.normalize(flat - flat.mean(dim=1, keepdim=True), dim=1)
+    return nn.functional.normalize(flat - flat.mean(dim=1, keepdim=True), dim=1)
 
 
 def _symmetries(images: Tensor) -> Iterator[Tensor]:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from monai_distill.data import SyntheticDataset
+from monai_distill.data import ClassBank, SyntheticDataset
 from monai_distill.privacy.audit.copy_check import copy_figures, released_copies
+from monai_distill.transforms import CanvasDecode
 from tests.privacy.audit.conftest import CLASSES, copies_of, random_bank, unrelated_to
 
 
@@ -54,3 +55,21 @@ def test_every_copy_is_counted_among_many_other_images(copies: int) -> None:
     clean, _ = released_copies(SyntheticDataset(other.images, labels, CLASSES), training, public, seed=0)
     assert figures["copied"] - clean["copied"] == copies
     assert figures["references"] == 60
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_shrunk_copies_in_a_canvas_are_found_where_other_images_are_alike_in_full(kind: str) -> None:
+    """Public images that nearly are training images set a threshold that a copy at half the resolution is below."""
+    training = random_bank(60, 0)
+    noise = torch.randn(training.images.shape, generator=torch.Generator().manual_seed(1))
+    public = ClassBank(training.images + 0.02 * noise, training.labels, CLASSES)
+    decode = CanvasDecode(2, kind)
+    labels = training.labels[:3]
+    canvases = decode.pack(training.images[:12], labels.tolist())
+    release = SyntheticDataset(canvases, labels, CLASSES, decode=decode)
+    figures, pairs = released_copies(release, training, public, seed=0)
+    assert figures["copied"] >= 12
+    assert figures["factor"] == 2
+    assert max(pair["likeness"] for pair in pairs) == pytest.approx(1, abs=1e-5)
+    unrelated = SyntheticDataset(random_bank(12, 99).images[:3], labels, CLASSES, decode=decode)
+    assert released_copies(unrelated, training, public, seed=0)[0]["copied"] == 0
