@@ -91,6 +91,6 @@ def attack_reasons(audit: Mapping[str, Any]) -> Iterator[str]:
             yield f"the attack {name} on the released set itself succeeded: above 0.5% at 0.1% or 3% at 1%"
     if audit["released_set"]["copied"]:
         yield (
-            f"{audit['released_set']['copied']} released images are more similar to a training image than any image "
-            "that was not used"
+            f"{audit['released_set']['copied']} of the released images are more similar to a training image than any "
+            "image that was not used"
         )

@@ -110,7 +110,7 @@ for path, value, reason in [
     ("audit.attacks.copies", ..., "no copy check"),
     ("audit.attacks.copies.caught", True, "more similar"),
     ("audit.released_set.seen", True, "more similar"),
-    ("audit.released_set.copied", 1, "1 released images"),
+    ("audit.released_set.copied", 1, "1 of the released images"),
     ("audit.released_set", ..., "incomplete"),
 ]:
     CASES[f"T1 {path} {value}"] = (changed(T1, path, value), "T0", reason)

@@ -146,6 +146,9 @@ class _Headers:
                 parts.append(f"--{setting}_column {' or '.join(close)}")
         if parts:
             return f" Did you mean {' '.join(parts)}?"
+        joined = [name for name in missing if all(self.fitting(part.strip()) for part in name.split(","))]
+        if joined:
+            return f" Give several columns as a list: [{joined[0]}]."
         binary = [h for h in self.headers if set(cleaned_names(list(self.table[h]))) <= {"0", "1"}]
         if "label" in missing and len(binary) > 1 and len(self.table):
             return (

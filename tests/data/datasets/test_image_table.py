@@ -104,6 +104,7 @@ def test_dicom_and_volumes(tmp_path: Path, tools: Tools) -> None:
     [
         ("image,kind", [], {}, r"lacks the column\(s\) \['label'\], got \['image', 'kind'\]"),
         ("image,label", [], {"columns": TableColumns(split="fold")}, r"lacks the column\(s\) \['fold'\]"),
+        ("image,label,site,sex", [], {"columns": TableColumns(groups=["site,sex"])}, r"as a list: \[site,sex\]"),
         (
             "image,label",
             ["png/00.png,a", "png/01.png,x"],
