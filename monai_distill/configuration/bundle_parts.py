@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_distill.runtime.atomic_file import atomic_write
-
 __all__ = [
     "overridable_network",
     "overridable_sections",
@@ -112,6 +110,8 @@ def without_names_of_the_owner(file: str | Path, folder: str | Path) -> str:
         >>> Path(without_names_of_the_owner(file, tempfile.mkdtemp())).read_text()
         '{"dataset_file": null, "label_column": null, "width": 8}'
     """
+    from monai_distill.runtime.atomic_file import atomic_write  # here, so that `list` and `--help` answer at once
+
     config = json.loads(Path(file).read_text())
     named = [key for key in config if key in NAMES_OF_THE_OWNER or key.endswith("_column")]
     Path(folder).mkdir(parents=True, exist_ok=True)

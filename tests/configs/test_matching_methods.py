@@ -62,7 +62,10 @@ CASES = list(cases())
 def test_every_preset_runs_three_iterations(
     run: Callable[..., dict[str, Any]], method: str, name: str, count: int
 ) -> None:
-    scores = run(method, preset_of=name, images_per_class=min(count, 10), **SHORTER.get(method, {}))
+    shorter = SHORTER.get(method, {})
+    if count > 1 and own_settings(method, name, count).get("factor"):  # more images than the few real ones here
+        shorter = {**shorter, "initial_images": "noise"}
+    scores = run(method, preset_of=name, images_per_class=min(count, 10), **shorter)
     saved = SyntheticDataset.load(scores["folder"])
     assert len(saved.images) == 3 * min(count, 10)
     assert float(saved.student_lr.detach()) == pytest.approx(0.01)
